@@ -1,0 +1,68 @@
+"""Steps, runs, schedules, the one search, fates and text reports.  Standard library only."""
+
+from mmviz.engine.case import Case, Scenario, Verdict, at_end, nearest
+from mmviz.engine.errors import (
+    BadMark,
+    LoopWithoutMark,
+    MmvizError,
+    ModelError,
+    NotDeterministic,
+    ScheduleError,
+    UnknownName,
+    VerdictError,
+)
+from mmviz.engine.explore import Progress, explore
+from mmviz.engine.graph import Fate, Graph, Lasso
+from mmviz.engine.learn import Line, Model
+from mmviz.engine.report import Counterexample, Report, replay_line, short, spoken, table
+from mmviz.engine.run import Blocked, Change, Frame, Next, Run, parse_schedule, replay
+from mmviz.engine.step import Step, Task, atomic, current, mark, warn
+from mmviz.engine.struct import Allocated, Map, Oops, Struct, World, field
+
+__all__ = [
+    "Allocated",
+    "BadMark",
+    "Blocked",
+    "Case",
+    "Change",
+    "Counterexample",
+    "Fate",
+    "Frame",
+    "Graph",
+    "Lasso",
+    "Line",
+    "LoopWithoutMark",
+    "Map",
+    "MmvizError",
+    "Model",
+    "ModelError",
+    "Next",
+    "NotDeterministic",
+    "Oops",
+    "Progress",
+    "Report",
+    "Run",
+    "Scenario",
+    "ScheduleError",
+    "Step",
+    "Struct",
+    "Task",
+    "UnknownName",
+    "Verdict",
+    "VerdictError",
+    "World",
+    "at_end",
+    "atomic",
+    "current",
+    "explore",
+    "field",
+    "mark",
+    "nearest",
+    "parse_schedule",
+    "replay",
+    "replay_line",
+    "short",
+    "spoken",
+    "table",
+    "warn",
+]

@@ -1,0 +1,318 @@
+"""The one search: every reachable state, every property, in one pass.
+
+Breadth first, so the run to the first violation of each property is a shortest one.  A
+second, small search finds the run with the fewest preemptions.  Verdicts are over
+completed runs: those in which every actor that must finish has finished.
+"""
+
+import heapq
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mmviz.engine.case import Case, Verdict
+from mmviz.engine.graph import Lasso, find_livelock
+from mmviz.engine.learn import Model
+from mmviz.engine.report import Counterexample, Report
+
+MAX_STATES = 5_000_000
+MAX_BYTES = 2_000_000_000
+CHUNK = 20_000  # states between two looks at the clock, the limits and the stop button
+LIVELOCK_STATES = 400_000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search is.
+
+    Attributes:
+        states: found so far.
+        transitions: taken so far.
+        seconds: since the start.
+    """
+
+    states: int
+    transitions: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Transitions a second."""
+        return self.transitions / self.seconds if self.seconds else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.states:,} states, {self.rate:,.0f} transitions/s"
+
+
+def explore(
+    case: Case,
+    *,
+    max_states: int = MAX_STATES,
+    max_bytes: int = MAX_BYTES,
+    progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Report:
+    """Judge every interleaving of a case.
+
+    Args:
+        case: what to search.
+        max_states: give up above this many states.
+        max_bytes: give up above this much memory for the states (an estimate, in bytes).
+        progress: called every few thousand states, from the same thread.
+        stop: asked as often; True ends the search.
+
+    Returns:
+        The verdicts, counts and counterexamples.  A search that was cut off says so and never
+        says Never.
+
+    Raises:
+        ModelError: the case breaks a rule of the engine.
+    """
+    return Search(case, max_states, max_bytes, progress, stop).report()
+
+
+class Search:
+    """One search over one case.
+
+    Attributes:
+        model: the case, learned on the way.
+        parent: state -> the state it was first reached from; -1 for the start.
+        transitions: moves taken.
+        first: property -> the first state that violates it.
+        stuck: the first state in which nobody can move and somebody has not finished.
+        cut: why the search ended early, "" when it did not.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        max_states: int,
+        max_bytes: int,
+        progress: Callable[[Progress], None] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        self.case, self.model = case, Model(case)
+        self.max_states, self.max_bytes = max_states, max_bytes
+        self.progress, self.stop = progress, stop
+        self.parent: dict[int, int] = {self.model.start: -1}
+        self.transitions = 0
+        self.first: dict[str, int] = {}
+        self.stuck: int | None = None
+        self.cut = ""
+        self.judges_ends = any(getattr(prop, "at_end", False) for prop in case.bad)
+        self.started = time.perf_counter()
+        self.search()
+
+    # -- the search ------------------------------------------------------------------------
+
+    def search(self) -> None:
+        """Visit every reachable state, level by level."""
+        level = [self.model.start]
+        self.judge(level)
+        while level and not self.cut:
+            below: list[int] = []
+            for at in range(0, len(level), CHUNK):
+                self.expand(level[at : at + CHUNK], below)
+                self.look_up()
+                if self.cut:
+                    break
+            self.judge(below)
+            level = below
+
+    def expand(self, states: list[int], below: list[int]) -> None:
+        """Add the successors of some states that were not seen before to `below`.
+
+        The loop is the whole cost of a search: one table look-up a move, no call.
+        """
+        model, parent = self.model, self.parent
+        table, miss, dead = model.table, model.miss, model.bits[model.dead]
+        moves = 0
+        for state in states:
+            if state & dead.mask:
+                continue
+            moved = 0
+            for mask, rows, p in table:
+                touched, deltas = rows[state & mask]
+                try:
+                    delta = deltas[state & touched]
+                except KeyError:
+                    delta = miss(state, p)
+                if delta is not None:
+                    moved += 1
+                    after = state + delta
+                    if after not in parent:
+                        parent[after] = state
+                        below.append(after)
+            if moved:
+                moves += moved
+            elif self.stuck is None and not model.is_complete(state):
+                self.stuck = state
+        self.transitions += moves
+        if self.judges_ends:
+            for state in filter(model.is_complete, states):
+                for prop in model.judge_end(state):
+                    self.first.setdefault(prop, state)
+
+    def judge(self, states: list[int]) -> None:
+        """Note the first state that violates each property."""
+        row, judge, first = self.model.judged, self.model.judge, self.first
+        for state in states:
+            found = row[1].get(state & row[0])
+            if found is None:
+                found = judge(state)
+            if found:
+                for prop in found:
+                    first.setdefault(prop, state)
+
+    def look_up(self) -> None:
+        """Tell about the progress, and mind the limits and the stop button."""
+        states = len(self.parent)
+        if self.progress is not None:
+            self.progress(Progress(states, self.transitions, time.perf_counter() - self.started))
+        if states > self.max_states:
+            self.cut = f"stopped above the limit of {self.max_states:,} states"
+        elif self.size() > self.max_bytes:
+            self.cut = f"stopped above the limit of {self.max_bytes:,} bytes for states"
+        elif self.stop is not None and self.stop():
+            self.cut = "stopped by hand"
+
+    def size(self) -> int:
+        """Return an estimate of the bytes the states take, trace links included."""
+        return sys.getsizeof(self.parent) + len(self.parent) * sys.getsizeof(1 << self.model.top)
+
+    # -- runs ------------------------------------------------------------------------------
+
+    def run_to(self, state: int) -> tuple[str, ...]:
+        """Return a shortest schedule that reaches a state."""
+        model, names = self.model, []
+        while (before := self.parent[state]) != -1:
+            mover = next(p for p in range(len(model.actors)) if model.successor(before, p) == state)
+            names.append(model.actors[mover])
+            state = before
+        return tuple(reversed(names))
+
+    def completes_without(self, prop: str) -> bool:
+        """Return whether some run completes and never violates `prop`."""
+        model = self.model
+        stack, seen = [model.start], {model.start}
+        while stack:
+            state = stack.pop()
+            if prop in model.violated(state) or model.is_dead(state):
+                continue
+            if model.is_complete(state):
+                return True
+            for p in range(len(model.actors)):
+                after = model.successor(state, p)
+                if after is not None and after not in seen:
+                    seen.add(after)
+                    stack.append(after)
+        return False
+
+    # -- what it comes to ------------------------------------------------------------------
+
+    def report(self) -> Report:
+        """Return what the search found, in words and numbers."""
+        found = set(self.first)
+        stuck = self.stuck
+        livelock: Lasso | None = None
+        looked = not self.cut and len(self.parent) <= LIVELOCK_STATES
+        if looked:
+            livelock, waits = find_livelock(self.model, self.parent)
+            stuck = stuck if stuck is not None else waits
+        calm = fewest_preemptions(self.model, found, stuck)
+        counterexamples = {
+            prop: Counterexample(self.run_to(state), *calm.get(prop, (self.run_to(state), -1)))
+            for prop, state in sorted(self.first.items())
+        }
+        ending = None
+        if stuck is not None:
+            run = self.run_to(stuck)
+            ending = Counterexample(run, *calm.get(STUCK, (run, -1)))
+        names = [*self.case.properties, *sorted(found - set(self.case.properties))]
+        if livelock is not None:
+            livelock = Lasso(self.run_to(livelock.state), livelock.cycle, livelock.state)
+        return Report(
+            case=self.case,
+            verdicts={prop: self.verdict(prop) for prop in names},
+            states=len(self.parent),
+            transitions=self.transitions,
+            seconds=time.perf_counter() - self.started,
+            size=self.size(),
+            cut=self.cut,
+            stuck=ending,
+            livelock=livelock,
+            livelock_checked=looked,
+            counterexamples=counterexamples,
+        )
+
+    def verdict(self, prop: str) -> Verdict:
+        """Return Never, Sometimes or Always; Unknown when the search was cut before it knew."""
+        if prop not in self.first:
+            return Verdict.UNKNOWN if self.cut else Verdict.NEVER
+        if self.cut:
+            return Verdict.UNKNOWN
+        return Verdict.SOMETIMES if self.completes_without(prop) else Verdict.ALWAYS
+
+
+STUCK = "stuck"
+
+
+def fewest_preemptions(
+    model: Model, wanted: set[str], stuck: int | None
+) -> dict[str, tuple[tuple[str, ...], int]]:
+    """Find, for each violated property, a run that takes the CPU away as rarely as possible.
+
+    A preemption is a switch away from an actor that could have gone on.  Leaving a daemon is
+    none: a device may idle.  Among equals: fewest steps, then fewest switches.
+
+    Args:
+        model: the case.
+        wanted: properties known to be violated in some run.
+        stuck: a state with a deadlock, if there is one; then a run to one is found too.
+
+    Returns:
+        property (or "stuck") -> (schedule, preemptions).
+    """
+    left = wanted | ({STUCK} if stuck is not None else set())
+    found: dict[str, tuple[tuple[str, ...], int]] = {}
+    daemons = {p for p, name in enumerate(model.actors) if name in model.case.daemons}
+    start = (model.start, -1)
+    came: dict[tuple[int, int], tuple[int, int]] = {}
+    queue: list[tuple[int, int, int, int, tuple[int, int], tuple[int, int]]] = [
+        (0, 0, 0, 0, start, start)
+    ]
+    serial = 0
+    while queue and left:
+        preempted, steps, switches, _, node, before = heapq.heappop(queue)
+        if node in came:
+            continue
+        came[node] = before
+        state, last = node
+        moves = [(p, model.successor(state, p)) for p in range(len(model.actors))]
+        open_moves = [(p, after) for p, after in moves if after is not None]
+        here = set(model.violated(state))
+        ends = not open_moves and not model.is_dead(state) and not model.is_complete(state)
+        if ends or state == stuck:
+            here.add(STUCK)
+        for goal in here & left:
+            found[goal] = (_schedule(model, came, node), preempted)
+        left -= here
+        could_go_on = last not in daemons and any(p == last for p, _ in open_moves)
+        for p, after in open_moves:
+            serial += 1
+            cost = preempted + (could_go_on and p != last)
+            change = switches + (p != last)
+            if (after, p) not in came:
+                heapq.heappush(queue, (cost, steps + 1, change, serial, (after, p), node))
+    return found
+
+
+def _schedule(
+    model: Model, came: dict[tuple[int, int], tuple[int, int]], node: tuple[int, int]
+) -> tuple[str, ...]:
+    names = []
+    while came[node] != node:
+        names.append(model.actors[node[1]])
+        node = came[node]
+    return tuple(reversed(names))

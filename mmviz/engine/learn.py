@@ -1,0 +1,454 @@
+"""The learned model: states are packed integers, a step's body runs once per situation.
+
+An actor's *position* is the tuple of answers it has heard since its last mark; its
+coroutine is never copied or inspected to tell positions apart.  What a step does depends
+only on the slots it touches, so its effect is learned once for each combination of their
+values and is an integer *delta* from then on: `state + delta[state & touched]`.
+
+A slot gets bits in the packed state only when a step first gives it a second value, and
+more when it takes more values; new bits go on top, where every older state has zeros.
+"""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmviz.engine.case import Case, name_of
+from mmviz.engine.errors import LoopWithoutMark, ModelError, NotDeterministic
+from mmviz.engine.step import Blocked, Step, Task, acting, listening
+from mmviz.engine.struct import Ledger, Oops, Struct, copy_roots
+
+MAX_ANSWERS = 500  # without a mark; no kernel story needs more
+DONE = "done"
+
+
+class Machine(Struct):
+    """What the engine keeps of the whole machine.
+
+    Attributes:
+        splats: the properties that steps have complained of so far.
+        dead: an Oops ended the run.
+    """
+
+    splats: frozenset[str] = frozenset()
+    dead: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A place in the actors' code."""
+
+    file: str
+    function: str
+    number: int
+
+
+@dataclass(eq=False)
+class Position:
+    """Where an actor is: all it has heard, and what it wants to do next.
+
+    Attributes:
+        key: the last mark and the answers since; equal keys are the same position.
+        step: the next step, None when the actor has finished.
+        parent, answer: the position before and the answer that led here.
+        depth: answers heard since the start.
+        lines: where its code waits, outermost call first.
+        after: the positions it has been seen to go to.
+        touched: the slots its step has been seen to touch.
+        row: [mask of those slots, {their packed values: delta, or None when blocked}].
+    """
+
+    key: Any
+    step: Step[Any] | None
+    parent: "Position | None"
+    answer: Any
+    depth: int
+    lines: tuple[Line, ...]
+    after: "set[Position]" = field(default_factory=set)
+    touched: set[int] = field(default_factory=set)
+    row: list[Any] = field(default_factory=lambda: [0, {}])
+
+
+@dataclass
+class Effect:
+    """What one execution of a step did.
+
+    Attributes:
+        reads: slots read.
+        writes: slot -> new value.
+        answer: what the actor hears.
+        blocked: the guard was false.
+        said: (property, sentence) of each complaint.
+        oops: the machine stopped.
+    """
+
+    reads: set[int]
+    writes: dict[int, Any]
+    answer: Any = None
+    blocked: bool = False
+    said: tuple[tuple[str, str], ...] = ()
+    oops: bool = False
+
+
+class Bits:
+    """How the values of one slot lie in a packed state.
+
+    Attributes:
+        mask: the bits given to the slot, 0 while it has kept its first value.
+        values: packed bits -> value.
+        codes: (type, value) -> packed bits.
+        rows: the learned tables whose keys hold this slot.
+    """
+
+    __slots__ = ("chunks", "codes", "mask", "rows", "values")
+
+    def __init__(self, initial: Any) -> None:
+        self.mask = 0
+        self.chunks: list[int] = []
+        self.values: dict[int, Any] = {0: initial}
+        self.codes: dict[Any, int] = {(type(initial), initial): 0}
+        self.rows: list[list[Any]] = []
+
+    def pack(self, value: Any, top: int) -> tuple[int, int]:
+        """Return the bits of a value and how many new bits, from `top` up, that took."""
+        key = (type(value), value)
+        if key in self.codes:
+            return self.codes[key], 0
+        number, room, width = len(self.codes), self.mask.bit_count(), 0
+        if number >> room:
+            width = max(1, room)
+            chunk = ((1 << width) - 1) << top
+            self.chunks.append(chunk)
+            self.mask |= chunk
+            for row in self.rows:
+                row[0] |= chunk
+        packed = 0
+        for chunk in self.chunks:
+            size = chunk.bit_count()
+            packed |= (number & ((1 << size) - 1)) * (chunk & -chunk)
+            number >>= size
+        self.codes[key], self.values[packed] = packed, value
+        return packed, width
+
+
+class Model:
+    """A case, learned as far as it has been asked about.
+
+    Args:
+        case: what to model.
+
+    Attributes:
+        actors: names, in the order declared.
+        ledger: the world's slots.
+        start: the packed initial state.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.actors = tuple(case.actors)
+        self.index = {name: p for p, name in enumerate(self.actors)}
+        roots = self.roots()
+        self.world: Any = roots[0][1]
+        self.tasks = [struct for _, struct in roots if isinstance(struct, Task)]
+        self.ledger = Ledger(roots)
+        self.splats = self.ledger.paths.index("splats")
+        self.dead = self.ledger.paths.index("dead")
+        self.top = 0  # bits given so far
+        self.bits = [Bits(value) for value in self.ledger.initial]
+        self.where: list[Bits] = []
+        self.positions: list[dict[Any, Position]] = []
+        self.table: list[tuple[int, dict[int, list[Any]], int]] = []
+        self.learned = 0
+        for name in self.actors:
+            self.where.append(Bits(None))
+            self.positions.append({})
+            self.table.append((0, {}, self.index[name]))
+            self._enter(self.index[name], None, None)
+        self.start = 0
+        self.judged: list[Any] = [0, {}]
+        self._judge_slots: set[int] = set()
+
+    def roots(self) -> list[tuple[str, Struct]]:
+        """Build the world and what the engine keeps beside it."""
+        world = self.case.world()
+        if not isinstance(world, Struct):
+            raise ModelError(
+                f"{self.case.name}: world() made a {type(world).__name__}, not a World"
+            )
+        tasks = [(name, Task(name=name)) for name in self.actors]
+        return [("", world), *tasks, ("", Machine())]
+
+    # -- packing ---------------------------------------------------------------------------
+
+    def pack(self, bits: Bits, value: Any) -> int:
+        """Return the packed bits of a slot's value, giving the slot more room if it must."""
+        packed, width = bits.pack(value, self.top)
+        self.top += width
+        return packed
+
+    def cells(self, state: int) -> list[Any]:
+        """Return the value of every slot in a packed state."""
+        return [bits.values[state & bits.mask] for bits in self.bits]
+
+    def position(self, state: int, p: int) -> Position:
+        """Return where actor number `p` is."""
+        bits = self.where[p]
+        position: Position = bits.values[state & bits.mask]
+        return position
+
+    # -- learning --------------------------------------------------------------------------
+
+    def _enter(self, p: int, parent: Position | None, answer: Any) -> Position:
+        """Return the position reached from `parent` by hearing `answer`, learning it if new."""
+        path: list[Position] = []
+        here = parent
+        while here is not None:
+            path.append(here)
+            here = here.parent
+        path.reverse()
+        answers = [position.answer for position in path[1:]]
+        if parent is not None:
+            answers.append(answer)
+        key, step, lines = self._replay(p, path, answers)
+        known = self.positions[p].get(key)
+        if known is not None:
+            if known.step is not None and step is not None:
+                self._same_step(p, known.step, step, len(answers))
+            return known
+        new = Position(key, step, parent, answer, len(answers), lines)
+        if step is None:
+            new.row[1][0] = None  # finished: nothing to do, whatever the state
+        self.positions[p][key] = new
+        if parent is None:
+            self.where[p] = Bits(new)
+        packed = self.pack(self.where[p], new)
+        self.table[p] = (self.where[p].mask, self.table[p][1], p)
+        self.table[p][1][packed] = new.row
+        return new
+
+    def _replay(
+        self, p: int, path: list[Position], answers: list[Any]
+    ) -> tuple[Any, Step[Any] | None, tuple[Line, ...]]:
+        """Run the actor's coroutine from its start, giving it the answers it has heard."""
+        name = self.actors[p]
+        marks: list[tuple[Any, ...]] = []
+        self.ledger.reader = name
+        coroutine: Any = self.case.actors[name](self.world)
+        if not isinstance(coroutine, Coroutine):
+            raise ModelError(
+                f"{self.case.name}: actor {name} is not an async function of the world"
+            )
+        listening(marks)
+        key: tuple[Any, ...] = ()
+        lines: tuple[Line, ...] = ()
+        try:
+            wants = coroutine.send(None)
+            for i in range(len(answers) + 1):
+                if marks:
+                    key = (marks[-1],)
+                    marks.clear()
+                if not isinstance(wants, Step):
+                    raise ModelError(
+                        f"{name} awaited {wants!r}; an actor awaits @atomic methods and other "
+                        "async functions of the model, nothing else"
+                    )
+                if i == len(answers):
+                    break
+                expected = path[i].step
+                if expected is not None:
+                    self._same_step(p, expected, wants, i)
+                key = (*key, _token(answers[i]))
+                wants = coroutine.send(answers[i])
+            lines = _lines(coroutine)
+        except StopIteration:
+            return DONE, None, ()
+        finally:
+            listening(None)
+            coroutine.close()
+        if len(key) > MAX_ANSWERS:
+            raise LoopWithoutMark(
+                f"{name} has heard {MAX_ANSWERS} answers without a mark; it goes round a loop at "
+                f"{lines[-1].function}, line {lines[-1].number}. Say mark('again', …) at the head "
+                "of the loop, with the values the loop still needs."
+            )
+        return key, wants, lines
+
+    def _same_step(self, p: int, expected: Step[Any], got: Step[Any], after: int) -> None:
+        if expected.signature != got.signature:
+            raise NotDeterministic(
+                f"{self.actors[p]} did {expected.label} after {after} answers, and {got.label} "
+                "when it was given the same answers again. The usual cause is a random number, "
+                "a clock, the order of a set, a variable outside the actor, or (after a mark) "
+                "a value the mark forgot."
+            )
+
+    def execute(self, state: int, p: int, step: Step[Any]) -> Effect:
+        """Run a step's guard and body in a state; nothing of the state changes."""
+        ledger = self.ledger
+        said: list[tuple[str, str]] = []
+        ledger.reader = self.actors[p]
+        ledger.begin(self.cells(state))
+        acting(self.tasks[p], said)
+        oops = blocked = False
+        answer: Any = None
+        try:
+            answer = step.do()
+        except Blocked:
+            blocked = True
+        except Oops as stop:
+            said.append((stop.prop, stop.text))
+            oops = True
+        finally:
+            acting(None, None)
+            ledger.end()
+        if blocked:
+            return Effect(ledger.reads | set(ledger.writes), {}, blocked=True)
+        reads, writes = ledger.reads, ledger.writes
+        if oops:
+            reads, writes = reads | set(writes), {self.dead: True}
+        if said:
+            before: frozenset[str] = ledger.cells[self.splats]
+            reads = reads | {self.splats}
+            writes = {**writes, self.splats: before | {prop for prop, _ in said}}
+        try:
+            hash(answer)
+        except TypeError:
+            raise ModelError(
+                f"{step.label} answered {answer!r}; an answer must be immutable, as a field is"
+            ) from None
+        return Effect(reads, writes, answer, said=tuple(said), oops=oops)
+
+    def miss(self, state: int, p: int) -> int | None:
+        """Learn what actor `p` does in `state`: the delta to its successor, None if it waits.
+
+        An Oops is never learned into the table, so that the search meets it here each time.
+        """
+        position = self.position(state, p)
+        if position.step is None:
+            return None
+        effect = self.execute(state, p, position.step)
+        self.learned += 1
+        touched = effect.reads | set(effect.writes)
+        row = position.row
+        fresh = touched - position.touched
+        if fresh:
+            position.touched |= fresh
+            for slot in fresh:
+                self.bits[slot].rows.append(row)
+                row[0] |= self.bits[slot].mask
+            row[1].clear()
+        if effect.blocked:
+            row[1][state & row[0]] = None
+            return None
+        delta = 0
+        for slot, value in effect.writes.items():
+            bits = self.bits[slot]
+            delta += self.pack(bits, value) - (state & bits.mask)
+        if effect.oops:
+            return delta
+        after = self._enter(p, position, effect.answer)
+        position.after.add(after)
+        where = self.where[p]
+        delta += self.pack(where, after) - (state & where.mask)
+        row[1][state & row[0]] = delta
+        return delta
+
+    # -- stepping --------------------------------------------------------------------------
+
+    def successor(self, state: int, p: int) -> int | None:
+        """Return the state after actor `p` moves, or None when it is blocked or finished."""
+        if state & self.bits[self.dead].mask:
+            return None
+        mask, rows, _ = self.table[p]
+        touched, deltas = rows[state & mask]
+        key = state & touched
+        delta = deltas[key] if key in deltas else self.miss(state, p)
+        return None if delta is None else state + delta
+
+    def is_dead(self, state: int) -> bool:
+        """Return whether an Oops has ended the run."""
+        return bool(state & self.bits[self.dead].mask)
+
+    def is_done(self, state: int, p: int) -> bool:
+        """Return whether actor `p` has finished."""
+        return self.position(state, p).step is None
+
+    def threads(self) -> list[int]:
+        """Return the numbers of the actors that must finish."""
+        return [p for p, name in enumerate(self.actors) if name not in self.case.daemons]
+
+    def is_complete(self, state: int) -> bool:
+        """Return whether every actor that must finish has finished."""
+        return all(self.is_done(state, p) for p in self.threads())
+
+    # -- judging ---------------------------------------------------------------------------
+
+    def violated(self, state: int) -> frozenset[str]:
+        """Return the properties violated in a state, those judged at the end included."""
+        found = set(self.judge(state))
+        if self.is_complete(state):
+            found |= self.judge_end(state)
+        return frozenset(found)
+
+    def judge(self, state: int) -> frozenset[str]:
+        """Return the properties violated in a state, without those judged at the end."""
+        mask, table = self.judged
+        known: frozenset[str] | None = table.get(state & mask)
+        return self._judge(state) if known is None else known
+
+    def _judge(self, state: int) -> frozenset[str]:
+        found, reads = self._ask(state, at_end=False)
+        row = self.judged
+        fresh = reads - self._judge_slots
+        if fresh:
+            self._judge_slots |= fresh
+            for slot in fresh:
+                self.bits[slot].rows.append(row)
+                row[0] |= self.bits[slot].mask
+            row[1].clear()
+        row[1][state & row[0]] = found
+        return found
+
+    def judge_end(self, state: int) -> frozenset[str]:
+        """Return the properties that are judged at the end and violated in this state."""
+        return self._ask(state, at_end=True)[0]
+
+    def _ask(self, state: int, at_end: bool) -> tuple[frozenset[str], set[int]]:
+        ledger = self.ledger
+        ledger.reader = "a property"
+        ledger.begin(self.cells(state), judging=True)
+        try:
+            found = {
+                name_of(prop)
+                for prop in self.case.bad
+                if callable(prop) and getattr(prop, "at_end", False) == at_end and prop(self.world)
+            }
+            ledger.reads.add(self.splats)
+            if not at_end:
+                found |= ledger.cells[self.splats]
+            return frozenset(found), ledger.reads
+        finally:
+            ledger.end()
+
+    def copy(self, state: int) -> tuple[Any, dict[str, Task]]:
+        """Return a free-standing world and the actors' tasks, as they are in a state."""
+        roots = self.roots()
+        copy_roots(roots, self.cells(state), self.ledger)
+        tasks = {name: struct for name, struct in roots if isinstance(struct, Task)}
+        return roots[0][1], tasks
+
+
+def _token(answer: Any) -> Any:
+    """Return what tells an answer from another one that is merely equal to it."""
+    return (type(answer), answer) if isinstance(answer, bool | int) else answer
+
+
+def _lines(coroutine: Any) -> tuple[Line, ...]:
+    """Return where a waiting coroutine is, outermost call first."""
+    found = []
+    inner = coroutine
+    while inner is not None and getattr(inner, "cr_frame", None) is not None:
+        code = inner.cr_code
+        found.append(Line(code.co_filename, code.co_name, inner.cr_frame.f_lineno))
+        inner = inner.cr_await
+    return tuple(found)

@@ -1,0 +1,172 @@
+"""Steps: what an actor awaits.  One `await` is one atomic step.
+
+An actor is an `async def` function of the world.  It awaits `@atomic` methods; calling
+one only *describes* a step, the run performs it.  No event loop is involved: `await`
+marks the places where another actor may come in between, and nothing else.
+"""
+
+import functools
+from collections.abc import Callable, Generator
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from mmviz.engine.errors import ModelError
+from mmviz.engine.struct import Struct
+
+P = ParamSpec("P")
+S = TypeVar("S", bound=Struct)
+R = TypeVar("R")
+
+
+class Task(Struct):
+    """What the engine keeps of an actor: the kernel's `current`.
+
+    Attributes:
+        held: the locks and read sections it is in, in the order it entered them.
+    """
+
+    held: tuple[Struct, ...] = ()
+
+
+class Blocked(Exception):
+    """A step inside a step has to wait, so the whole step has to."""
+
+
+class Step(Generic[R]):
+    """One atomic action of one actor, described and not yet done.
+
+    Attributes:
+        on: the object it acts on.
+        body: the function that does it; its name is the kernel's.
+        args, kwargs: what the body is given.
+        cite: the kernel file that has the function, or "driver", or "hardware".
+        when: the guard; while it is false the actor is blocked here.
+    """
+
+    __slots__ = ("args", "body", "cite", "kwargs", "on", "when")
+
+    def __init__(
+        self,
+        on: Struct,
+        body: Callable[..., R],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        cite: str,
+        when: Callable[..., bool] | None,
+    ) -> None:
+        self.on, self.body, self.args, self.kwargs = on, body, args, kwargs
+        self.cite, self.when = cite, when
+
+    def __await__(self) -> Generator["Step[R]", R, R]:
+        answer = yield self
+        return answer
+
+    def do(self) -> R:
+        """Act at once, as a part of the step that is running.
+
+        Raises:
+            Blocked: the guard is false, so the step around this one must wait too.
+        """
+        if self.when is not None and not self.when(self.on, *self.args, **self.kwargs):
+            raise Blocked(self.label)
+        return self.body(self.on, *self.args, **self.kwargs)
+
+    @property
+    def label(self) -> str:
+        """The function and its arguments, and the object where a name helps."""
+        values = [*self.args, *self.kwargs.values()]
+        words = [str(value) for value in values]
+        if self.on.name and not words:
+            words = [self.on.name]
+        return f"{self.body.__name__}({', '.join(words)})"
+
+    @property
+    def doc(self) -> str:
+        """The first line of the step's docstring."""
+        lines = (self.body.__doc__ or "").strip().splitlines()
+        return lines[0] if lines else ""
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """What makes two steps the same step."""
+        return (self.body.__qualname__, self.on.name, self.args, tuple(self.kwargs.items()))
+
+
+def atomic(
+    cite: str, when: Callable[..., bool] | None = None
+) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], Step[R]]]:
+    """Make a method of a Struct an atomic step.
+
+    Args:
+        cite: the kernel file the function is in, "mm/rmap.c"; "driver" for code of no
+            particular driver; "hardware" for what a device or a walker does by itself.
+        when: the guard, given the same arguments as the method; it only looks.
+
+    Returns:
+        A decorator: the method then returns a Step to be awaited.
+    """
+
+    def decorate(
+        body: Callable[Concatenate[S, P], R],
+    ) -> Callable[Concatenate[S, P], Step[R]]:
+        def describe(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Step[R]:
+            return Step(self, body, args, kwargs, cite, when)
+
+        functools.update_wrapper(describe, body)
+        return describe
+
+    return decorate
+
+
+class _Now:
+    """Who acts, and what it says, while a step or an actor runs."""
+
+    task: Task | None = None
+    said: list[tuple[str, str]] | None = None
+    marks: list[tuple[Any, ...]] | None = None
+
+
+def current() -> Task:
+    """Return the actor whose step is running, as the kernel's `current` does.
+
+    Raises:
+        ModelError: no step is running.
+    """
+    if _Now.task is None:
+        raise ModelError("current() was called outside a step; call it in an @atomic method")
+    return _Now.task
+
+
+def warn(prop: str, text: str) -> None:
+    """Complain as the kernel does with WARN() or BUG-on-debug, and go on.
+
+    Args:
+        prop: the property that is violated from here on, "sleeps_in_atomic".
+        text: one sentence for people.
+    """
+    if _Now.said is None:
+        raise ModelError("warn() was called outside a step; call it in an @atomic method")
+    _Now.said.append((prop, text))
+
+
+def mark(label: str, *values: Any) -> None:
+    """Say at the head of a loop: everything I still need is in `values`.
+
+    Not a step.  The engine tells an actor's positions apart by the answers it has heard;
+    a mark forgets them, so that a loop comes back to the same position.
+
+    Args:
+        label: names the loop.
+        values: what the code below still uses from above.
+    """
+    if _Now.marks is not None:
+        _Now.marks.append((label, *values))
+
+
+def acting(task: Task | None, said: list[tuple[str, str]] | None) -> None:
+    """Tell `current()` and `warn()` who acts; for the engine."""
+    _Now.task, _Now.said = task, said
+
+
+def listening(marks: list[tuple[Any, ...]] | None) -> None:
+    """Tell `mark()` where to speak; for the engine."""
+    _Now.marks = marks

@@ -1,0 +1,381 @@
+"""Tracked state: what a step reads and writes is recorded by the fields themselves.
+
+A scenario's world is a tree of `Struct` objects with annotated fields.  Each field is
+one *slot*.  While a step runs, the `Ledger` that owns the world notes every slot the
+step reads or writes; nobody declares a footprint.  Between two steps an actor may look
+only at fields no step ever writes (the tree itself, constants); the ledger holds it to that.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from enum import Enum
+from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
+
+from mmviz.engine.errors import ModelError
+
+K = TypeVar("K")
+V = TypeVar("V")
+_MISSING: Any = object()
+
+
+class _Default:
+    """A field's default: a value, or a factory called once per object."""
+
+    def __init__(self, value: Any, factory: Callable[[], Any] | None) -> None:
+        self.value, self.factory = value, factory
+
+
+def field(*, default: Any = _MISSING, default_factory: Any = None, kw_only: bool = False) -> Any:
+    """Give a field of a `Struct` a default value, or a factory for one.
+
+    Args:
+        default: the value itself; it must be immutable.
+        default_factory: called without arguments for each new object.
+        kw_only: only for the type checker; `Struct` takes every field by keyword as well.
+    """
+    del kw_only
+    return _Default(default, default_factory)
+
+
+class _Slot:
+    """One field of one class: looks the value up where the object's state lives."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        return self if obj is None else obj._read(self.key)
+
+    def __set__(self, obj: Any, value: Any) -> None:
+        obj._write(self.key, value)
+
+
+def _own_annotations(cls: type) -> dict[str, Any]:
+    """Return what a class annotates itself, its bases left out."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
+    return inspect.get_annotations(cls)
+
+
+@dataclass_transform(field_specifiers=(field,))
+class Declared:
+    """Tells type checkers that subclasses declare their fields as a dataclass does."""
+
+
+class Struct(Declared):
+    """Base of everything modelled; subclasses declare fields as a dataclass does.
+
+    Values are immutable: None, bool, int, str, Enum, tuple, frozenset, or a reference to
+    another Struct.  Equality and hash are identity, as for a C struct's address.
+
+    Attributes:
+        name: what people call the object; empty means its path from the world, "cpu.pte".
+    """
+
+    name: str = field(default="", kw_only=True)
+
+    _fields: ClassVar[dict[str, _Default]] = {}  # class-level table, filled per subclass
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._fields = dict(cls._fields)
+        for key in _own_annotations(cls):
+            if key.startswith("_") or key == "name":
+                continue
+            given = cls.__dict__.get(key, _MISSING)
+            if not isinstance(given, _Default):
+                given = _Default(given, None)
+            cls._fields[key] = given
+            setattr(cls, key, _Slot(key))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.name = kwargs.pop("name", "")
+        self._values: dict[Any, Any] = {}
+        self._ledger: Ledger | None = None
+        self._at: dict[Any, int] = {}
+        keys = list(self._fields)
+        if len(args) > len(keys):
+            raise TypeError(f"{type(self).__name__} has {len(keys)} fields, {len(args)} given")
+        given = dict(zip(keys, args, strict=False)) | kwargs
+        for key, default in self._fields.items():
+            if key in given:
+                value = given.pop(key)
+            elif default.factory is not None:
+                value = default.factory()
+            elif default.value is not _MISSING:
+                value = default.value
+            else:
+                raise TypeError(f"{type(self).__name__}() needs a value for {key!r}")
+            self._write(key, value)
+        if given:
+            raise TypeError(f"{type(self).__name__} has no field {sorted(given)[0]!r}")
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Finish building; a subclass may wire its objects together here."""
+
+    def _read(self, key: Any) -> Any:
+        if self._ledger is None:
+            return self._values[key]
+        return self._ledger.read(self._at[key])
+
+    def _write(self, key: Any, value: Any) -> None:
+        if self._ledger is not None:
+            self._ledger.write(self._at[key], value)
+            return
+        self._values[key] = immutable(value, f"{type(self).__name__}.{key}")
+
+    def fields(self) -> Iterator[tuple[Any, Any]]:
+        """Yield (field, value) in the order of declaration."""
+        for key in self._values:
+            yield key, self._read(key)
+
+    def path(self, key: Any) -> str:
+        """Return how a field of this object is written, "cpu.pte"."""
+        return f"{self.name}.{key}" if self.name else str(key)
+
+    def __repr__(self) -> str:
+        return self.name or type(self).__name__
+
+
+class Map(Struct, Generic[K, V]):
+    """A table with fixed keys, each key one tracked field: `Map({"0x1000": page})`.
+
+    Iterating, `in` and `len` look at the keys, which never change; values are tracked.
+
+    Raises:
+        ModelError: a key is used that the table was not built with.
+    """
+
+    def __init__(self, entries: dict[K, V], *, name: str = "") -> None:
+        super().__init__(name=name)
+        for key, value in entries.items():
+            self._values[key] = immutable(value, f"{name or 'Map'}[{key}]")
+
+    def _known(self, key: K) -> K:
+        if key not in self._values:
+            known = ", ".join(map(str, self._values))
+            raise ModelError(
+                f"{self.name or 'a Map'} has no key {key!r}. A Map's keys are fixed when it is "
+                f"built (here: {known}); give the key a value, None for example, from the start."
+            )
+        return key
+
+    def __getitem__(self, key: K) -> V:
+        value: V = self._read(self._known(key))
+        return value
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self._write(self._known(key), value)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def keys(self) -> KeysView[K]:
+        """Return the keys, in the order given."""
+        return self._values.keys()
+
+    def values(self) -> ValuesView[V]:
+        """Return the values; each counts as read."""
+        return dict(self.items()).values()
+
+    def items(self) -> ItemsView[K, V]:
+        """Return (key, value) pairs; each value counts as read."""
+        return {key: self[key] for key in self._values}.items()
+
+    def path(self, key: Any) -> str:
+        """Return how an entry is written, "cpu.pte[0x1000]"."""
+        return f"{self.name}[{key}]"
+
+
+class World(Struct):
+    """Root of a scenario's state; what an actor is given as `k`."""
+
+
+class Allocated(Struct):
+    """An object with a lifetime: touching it after `free()` ends the run.
+
+    Attributes:
+        freed: the allocator has the memory back.
+
+    Source: what CONFIG_KASAN reports as slab-use-after-free.
+    Simplified: memory is never handed out again, so each use after the free is seen.
+    """
+
+    freed: bool = False
+
+    def free(self) -> None:
+        """Give the memory back; to be called inside a step."""
+        self.freed = True
+
+    def _read(self, key: Any) -> Any:
+        self._touch(key)
+        return super()._read(key)
+
+    def _write(self, key: Any, value: Any) -> None:
+        if not (key == "freed" and value is False):
+            self._touch("" if key == "freed" else key)
+        super()._write(key, value)
+
+    def _touch(self, key: Any) -> None:
+        ledger = self._ledger
+        if key == "freed" or ledger is None or not ledger.stepping or ledger.judging:
+            return
+        if ledger.read(self._at["freed"]):
+            use = f"uses {self.path(key)}" if key else f"frees {self.name} again"
+            raise Oops("use_after_free", f"{use}, but {self.name} was freed")
+
+
+class Oops(Exception):
+    """The machine stops in this step; `prop` is violated and the step's writes are undone."""
+
+    def __init__(self, prop: str, text: str) -> None:
+        super().__init__(text)
+        self.prop, self.text = prop, text
+
+
+def immutable(value: Any, where: str) -> Any:
+    """Return `value` when a field may hold it.
+
+    Raises:
+        ModelError: the value could change behind the engine's back.
+    """
+    if value is None or isinstance(value, bool | int | str | Enum | Struct):
+        return value
+    if isinstance(value, tuple | frozenset):
+        for part in value:
+            immutable(part, where)
+        return value
+    raise ModelError(
+        f"{where} = {value!r}: a {type(value).__name__} cannot be a field's value. "
+        "Fields hold immutable values (None, bool, int, str, Enum, tuple, frozenset) or other "
+        "Structs; use a Map for a table, a frozenset for a set, a tuple for a list."
+    )
+
+
+class Ledger:
+    """The slots of one world: their values now, and what the running step touched.
+
+    Attributes:
+        paths: the name of every slot, "cpu.pte[0x1000]".
+        initial: the value of every slot at the start.
+        cells: the value of every slot now.
+        reads, writes: what the running step touched; slot -> new value for writes.
+        stepping: a step is running.
+        judging: a property is being judged; nothing may be written, anything may be read.
+    """
+
+    def __init__(self, roots: list[tuple[str, Struct]]) -> None:
+        self.structs: list[Struct] = []
+        self.owner: list[tuple[Struct, Any]] = []
+        self.paths: list[str] = []
+        self.initial: list[Any] = []
+        queue: list[tuple[str, Struct]] = list(roots)
+        seen: set[int] = set()
+        for path, struct in queue:
+            if id(struct) in seen:
+                continue
+            seen.add(id(struct))
+            struct.name = struct.name or path
+            self.structs.append(struct)
+            for key, value in struct._values.items():
+                struct._at[key] = len(self.paths)
+                self.owner.append((struct, key))
+                self.paths.append(struct.path(key))
+                self.initial.append(value)
+                queue.extend(_below(struct.path(key), value))
+        self.cells = list(self.initial)
+        self.reads: set[int] = set()
+        self.writes: dict[int, Any] = {}
+        self.frozen: dict[int, str] = {}
+        self.written: set[int] = set()
+        self.stepping = self.judging = False
+        self.reader = ""
+        for struct in self.structs:
+            struct._ledger = self
+
+    def read(self, slot: int) -> Any:
+        """Return a slot's value and note the reading."""
+        if not self.stepping:
+            if slot in self.written:
+                raise self._between_steps(slot, self.reader)
+            self.frozen[slot] = self.reader
+            return self.initial[slot]
+        self.reads.add(slot)
+        return self.writes[slot] if slot in self.writes else self.cells[slot]
+
+    def write(self, slot: int, value: Any) -> None:
+        """Set a slot's value and note the writing."""
+        path = self.paths[slot]
+        if self.judging:
+            raise ModelError(f"a property wrote {path}; a property only looks")
+        if not self.stepping:
+            raise ModelError(
+                f"{self.reader} wrote {path} between two steps. Only a step changes the world: "
+                "put the write into an @atomic method and await it."
+            )
+        immutable(value, path)
+        if slot in self.frozen:
+            raise self._between_steps(slot, self.frozen[slot])
+        self.written.add(slot)
+        self.writes[slot] = value
+
+    def begin(self, cells: list[Any], judging: bool = False) -> None:
+        """Start a step, or the judging of a property, in the state `cells`."""
+        self.cells, self.reads, self.writes = cells, set(), {}
+        self.stepping, self.judging = True, judging
+
+    def end(self) -> None:
+        """End the step; between steps only constants may be read."""
+        self.stepping = self.judging = False
+
+    def _between_steps(self, slot: int, reader: str) -> ModelError:
+        path = self.paths[slot]
+        return ModelError(
+            f"{reader or 'an actor'} reads {path} between two steps, and some step writes it. "
+            "What is read between steps would not be part of any schedule: read it in an "
+            "@atomic method and await the answer."
+        )
+
+
+def _below(path: str, value: Any) -> list[tuple[str, Struct]]:
+    """Return the structs a field's value names, with their paths."""
+    if isinstance(value, Struct):
+        return [(path, value)]
+    if isinstance(value, tuple):
+        return [pair for i, part in enumerate(value) for pair in _below(f"{path}[{i}]", part)]
+    return []
+
+
+def copy_roots(roots: list[tuple[str, Struct]], cells: list[Any], of: Ledger) -> None:
+    """Fill fresh, free-standing trees with the values `cells` of another ledger.
+
+    Args:
+        roots: trees built the same way as those `of` was made for; changed in place.
+        cells: one value a slot; references point into `of`'s trees.
+        of: the ledger the cells belong to.
+    """
+    twin = Ledger(roots)
+    place = {id(struct): fresh for struct, fresh in zip(of.structs, twin.structs, strict=True)}
+
+    def there(value: Any) -> Any:
+        if isinstance(value, Struct):
+            return place[id(value)]
+        if isinstance(value, tuple | frozenset):
+            make = getattr(value, "_make", type(value))  # a NamedTuple has its own
+            return make(map(there, value))
+        return value
+
+    for struct in twin.structs:
+        struct._ledger = None
+        for key in struct._values:
+            struct._values[key] = there(cells[struct._at[key]])

@@ -1,0 +1,212 @@
+"""Locks, and the contexts in which sleeping is forbidden."""
+
+from typing import ClassVar
+
+from mmviz.engine import Struct, atomic, current, warn
+
+
+def enter(section: Struct) -> None:
+    """Note that the acting task is in a lock or read section."""
+    task = current()
+    task.held = (*task.held, section)
+
+
+def leave(section: Struct, function: str) -> None:
+    """Note that the acting task left a section; complain when it was not in it."""
+    task = current()
+    held = list(task.held)
+    if section not in held:
+        warn("unlock_not_owner", f"{function}: {task.name} does not hold {section.name}")
+        return
+    held.reverse()
+    held.remove(section)
+    task.held = tuple(reversed(held))
+
+
+def in_atomic() -> bool:
+    """Return whether the acting task must not sleep."""
+    return any(getattr(section, "forbids_sleep", False) for section in current().held)
+
+
+def might_sleep(function: str) -> None:
+    """Complain when a function that may sleep is called where sleeping is forbidden.
+
+    Source: kernel/sched/core.c, __might_sleep(): it complains even when nothing would sleep.
+    """
+    if in_atomic():
+        holds = ", ".join(
+            section.name for section in current().held if getattr(section, "forbids_sleep", False)
+        )
+        warn("sleeps_in_atomic", f"{current().name} calls {function} while it holds {holds}")
+
+
+class SpinLock(Struct):
+    """A spinlock; whoever holds it must not sleep.
+
+    Attributes:
+        owner: the actor that holds it.
+
+    Source: include/linux/spinlock.h.
+    Simplified: waiting is blocking, not spinning; no interrupts.
+    """
+
+    forbids_sleep: ClassVar[bool] = True
+    owner: str | None = None
+
+    @atomic("include/linux/spinlock.h", when=lambda lock: lock.owner is None)
+    def spin_lock(self) -> None:
+        """Take the spinlock; sleeping is forbidden until it is dropped."""
+        self.owner = current().name
+        enter(self)
+
+    @atomic("include/linux/spinlock.h")
+    def spin_trylock(self) -> bool:
+        """Take the spinlock if it is free; say whether."""
+        if self.owner is not None:
+            return False
+        self.owner = current().name
+        enter(self)
+        return True
+
+    @atomic("include/linux/spinlock.h")
+    def spin_unlock(self) -> None:
+        """Drop the spinlock."""
+        leave(self, "spin_unlock()")
+        self.owner = None
+
+
+class Mutex(Struct):
+    """A sleeping lock.
+
+    Attributes:
+        owner: the actor that holds it.
+
+    Source: kernel/locking/mutex.c.
+    Simplified: no queue; any waiter may get it next.
+    """
+
+    owner: str | None = None
+
+    @atomic("kernel/locking/mutex.c", when=lambda lock: lock.owner is None)
+    def mutex_lock(self) -> None:
+        """Take the mutex, sleeping while somebody else has it."""
+        might_sleep("mutex_lock()")
+        self.owner = current().name
+        enter(self)
+
+    @atomic("kernel/locking/mutex.c")
+    def mutex_trylock(self) -> bool:
+        """Take the mutex if it is free; say whether."""
+        if self.owner is not None:
+            return False
+        self.owner = current().name
+        enter(self)
+        return True
+
+    @atomic("kernel/locking/mutex.c")
+    def mutex_unlock(self) -> None:
+        """Drop the mutex."""
+        leave(self, "mutex_unlock()")
+        self.owner = None
+
+
+class RwSemaphore(Struct):
+    """A sleeping lock for many readers or one writer, such as mmap_lock.
+
+    Attributes:
+        writer: the actor that holds it for writing.
+        readers: the actors that hold it for reading.
+
+    Source: kernel/locking/rwsem.c.
+    Simplified: a waiting writer does not keep new readers out.
+    """
+
+    writer: str | None = None
+    readers: frozenset[str] = frozenset()
+
+    @atomic("kernel/locking/rwsem.c", when=lambda lock: lock.writer is None)
+    def down_read(self) -> None:
+        """Take the lock for reading."""
+        might_sleep("down_read()")
+        self.readers |= {current().name}
+        enter(self)
+
+    @atomic("kernel/locking/rwsem.c")
+    def up_read(self) -> None:
+        """Drop the lock taken for reading."""
+        leave(self, "up_read()")
+        self.readers -= {current().name}
+
+    @atomic("kernel/locking/rwsem.c", when=lambda lock: lock.writer is None and not lock.readers)
+    def down_write(self) -> None:
+        """Take the lock for writing."""
+        might_sleep("down_write()")
+        self.writer = current().name
+        enter(self)
+
+    @atomic("kernel/locking/rwsem.c")
+    def up_write(self) -> None:
+        """Drop the lock taken for writing."""
+        leave(self, "up_write()")
+        self.writer = None
+
+
+class SeqCount(Struct):
+    """A sequence count: odd while a writer is inside.
+
+    Attributes:
+        sequence: bumped when a writer enters and when it leaves.
+
+    Source: include/linux/seqlock.h.
+    Simplified: a reader that finds it odd waits, as read_seqcount_begin() spins.
+    """
+
+    sequence: int = 0
+
+    @atomic("include/linux/seqlock.h")
+    def write_seqcount_begin(self) -> None:
+        """Make the sequence odd: readers that overlap will have to retry."""
+        self.sequence += 1
+
+    @atomic("include/linux/seqlock.h")
+    def write_seqcount_end(self) -> None:
+        """Make the sequence even again."""
+        self.sequence += 1
+
+    @atomic("include/linux/seqlock.h", when=lambda count: count.sequence % 2 == 0)
+    def read_seqcount_begin(self) -> int:
+        """Return the sequence once no writer is inside."""
+        return self.sequence
+
+    @atomic("include/linux/seqlock.h")
+    def raw_read_seqcount(self) -> int:
+        """Return the sequence, odd or even, without waiting."""
+        return self.sequence
+
+    @atomic("include/linux/seqlock.h")
+    def read_seqcount_retry(self, start: int) -> bool:
+        """Say whether a writer came in between."""
+        return self.sequence != start
+
+
+class WaitQueue(Struct):
+    """Wait until somebody says so.
+
+    Attributes:
+        woken: a wake-up has happened.
+
+    Source: include/linux/wait.h, as DECLARE_COMPLETION() uses it.
+    Simplified: one wake-up lets every waiter go, for good.
+    """
+
+    woken: bool = False
+
+    @atomic("include/linux/wait.h", when=lambda queue: queue.woken)
+    def wait_event(self) -> None:
+        """Sleep until the wake-up."""
+        might_sleep("wait_event()")
+
+    @atomic("kernel/sched/wait.c")
+    def wake_up_all(self) -> None:
+        """Let every waiter go."""
+        self.woken = True

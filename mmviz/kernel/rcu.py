@@ -1,0 +1,81 @@
+"""Read sections and grace periods: RCU and its sleepable kind."""
+
+from typing import ClassVar
+
+from mmviz.engine import Struct, atomic, current
+from mmviz.kernel.locks import enter, leave, might_sleep
+
+
+class Srcu(Struct):
+    """A srcu_struct: readers may sleep; a grace period waits for the readers it found.
+
+    Attributes:
+        readers: actors inside a read section.
+        awaited: (who waits, for which reader) of each grace period that has begun.
+
+    Source: kernel/rcu/srcutree.c.
+    Simplified: an actor is in at most one section at a time; a grace period begins in one
+    step and ends in another, and waits only for the readers that were inside when it began.
+    """
+
+    forbids_sleep: ClassVar[bool] = False
+    readers: frozenset[str] = frozenset()
+    awaited: frozenset[tuple[str, str]] = frozenset()
+
+    @atomic("include/linux/srcu.h")
+    def srcu_read_lock(self) -> None:
+        """Enter a read section: what is found in it stays until the section ends."""
+        self._enter()
+
+    @atomic("include/linux/srcu.h")
+    def srcu_read_unlock(self) -> None:
+        """Leave the read section."""
+        self._leave("srcu_read_unlock()")
+
+    @atomic("kernel/rcu/srcutree.c")
+    def start_poll_synchronize_srcu(self) -> None:
+        """Begin a grace period: note which readers are inside now."""
+        self.begin(current().name)
+
+    @atomic("kernel/rcu/srcutree.c", when=lambda srcu: not srcu.is_awaiting(current().name))
+    def synchronize_srcu(self) -> None:
+        """End the grace period once every reader noted at its beginning has left."""
+        might_sleep("synchronize_srcu()")
+
+    def begin(self, waiter: str) -> None:
+        """Note for `waiter` which readers are inside now; within a step."""
+        self.awaited |= {(waiter, reader) for reader in self.readers}
+
+    def is_awaiting(self, waiter: str) -> bool:
+        """Return whether a reader noted for `waiter` is still inside."""
+        return any(who == waiter for who, _ in self.awaited)
+
+    def _enter(self) -> None:
+        self.readers |= {current().name}
+        enter(self)
+
+    def _leave(self, function: str) -> None:
+        leave(self, function)
+        name = current().name
+        self.readers -= {name}
+        self.awaited = frozenset(pair for pair in self.awaited if pair[1] != name)
+
+
+class Rcu(Srcu):
+    """Plain RCU: whoever reads must not sleep.
+
+    Source: include/linux/rcupdate.h.
+    Simplified: as `Srcu`.
+    """
+
+    forbids_sleep: ClassVar[bool] = True
+
+    @atomic("include/linux/rcupdate.h")
+    def rcu_read_lock(self) -> None:
+        """Enter a read section; sleeping is forbidden in it."""
+        self._enter()
+
+    @atomic("include/linux/rcupdate.h")
+    def rcu_read_unlock(self) -> None:
+        """Leave the read section."""
+        self._leave("rcu_read_unlock()")
