@@ -1,0 +1,122 @@
+"""Is this picture fit to be seen? Arithmetic on character cells, no font and no browser.
+
+Each function returns what is wrong, as sentences; an empty list means nothing is.
+"""
+
+from itertools import pairwise
+
+from mmviz.scene.marks import Box, Scene, Text
+from mmviz.scene.theme import PAPER, ROLES, THEMES, contrast
+
+READABLE = 4.5  # the contrast WCAG asks of text
+
+
+def problems(scene: Scene) -> list[str]:
+    """Return everything that is wrong with a scene."""
+    return [
+        *unknown_roles(scene),
+        *off_paper(scene),
+        *touching_texts(scene),
+        *overflowing_texts(scene),
+        *struck_texts(scene),
+        *unreadable_texts(scene),
+    ]
+
+
+def unknown_roles(scene: Scene) -> list[str]:
+    """Name roles the theme has no colours for."""
+    used = {mark.role for mark in (*scene.boxes, *scene.lines, *scene.texts)}
+    return [f"role {role!r} is not in the theme" for role in sorted(used - ROLES)]
+
+
+def off_paper(scene: Scene) -> list[str]:
+    """Name marks that stick out of the sheet."""
+    wrong = []
+    for box in scene.boxes:
+        if not _inside(box.x, box.y, box.w, box.h, scene):
+            wrong.append(f"box {box.key or box.role!r} at {box.x:g},{box.y:g} leaves the sheet")
+    for text in scene.texts:
+        if not _inside(text.x, text.y, len(text.text), 1, scene):
+            wrong.append(f"text {text.text!r} at {text.x:g},{text.y:g} leaves the sheet")
+    for line in scene.lines:
+        if not all(_inside(x, y, 0, 0, scene) for x, y in line.points):
+            wrong.append(f"line {line.key or line.role!r} leaves the sheet")
+    return wrong
+
+
+def touching_texts(scene: Scene) -> list[str]:
+    """Name pairs of texts that share a cell or follow each other without a gap."""
+    wrong = []
+    texts = sorted((text for text in scene.texts if text.text), key=lambda text: text.y)
+    for index, one in enumerate(texts):
+        for other in texts[index + 1 :]:
+            if other.y >= one.y + 1 - SLACK:
+                break
+            if other.x < one.x + len(one.text) + 0.5 and one.x < other.x + len(other.text) + 0.5:
+                wrong.append(f"text {one.text!r} touches {other.text!r}")
+    return wrong
+
+
+def overflowing_texts(scene: Scene) -> list[str]:
+    """Name texts that begin inside a box and end outside of it."""
+    wrong = []
+    for text in scene.texts:
+        box = _under(text, scene)
+        if box and text.x + len(text.text) > box.x + box.w + SLACK:
+            wrong.append(f"text {text.text!r} is wider than its box")
+        if box and text.y + 1 > box.y + box.h + 0.25:
+            wrong.append(f"text {text.text!r} is lower than its box")
+    return wrong
+
+
+def struck_texts(scene: Scene) -> list[str]:
+    """Name texts that a level or upright stroke runs through, save those meant to."""
+    wrong = []
+    for line in scene.lines:
+        if line.role in ("hatch", "ghost"):
+            continue  # hatching and striking out is what these are for
+        for (x0, y0), (x1, y1) in pairwise(line.points):
+            for text in scene.texts:
+                level = y0 == y1 and text.y + 0.2 < y0 < text.y + 0.8
+                upright = x0 == x1 and text.x + 0.2 < x0 < text.x + len(text.text) - 0.2
+                if level and min(x0, x1) < text.x + len(text.text) and text.x < max(x0, x1):
+                    wrong.append(f"a line runs through text {text.text!r}")
+                if upright and min(y0, y1) < text.y + 0.8 and text.y + 0.2 < max(y0, y1):
+                    wrong.append(f"a line runs through text {text.text!r}")
+    return wrong
+
+
+def unreadable_texts(scene: Scene) -> list[str]:
+    """Name texts whose colour is too close to what they stand on, in either theme."""
+    wrong = []
+    for text in scene.texts:
+        if text.role not in ROLES:
+            continue
+        box = _under(text, scene)
+        for theme, styles in THEMES.items():
+            ground = styles[box.role].fill if box and box.role in ROLES else PAPER[theme]
+            ratio = contrast(styles[text.role].text, ground)
+            if ratio < READABLE:
+                wrong.append(f"text {text.text!r} has contrast {ratio:.1f} in the {theme} theme")
+    return wrong
+
+
+SLACK = 1e-6
+
+
+def _inside(x: float, y: float, w: float, h: float, scene: Scene) -> bool:
+    """Tell whether a rectangle lies on the sheet."""
+    return (
+        x >= -SLACK
+        and y >= -SLACK
+        and x + w <= scene.width + SLACK
+        and y + h <= scene.height + SLACK
+    )
+
+
+def _under(text: Text, scene: Scene) -> Box | None:
+    """Return the topmost box under the first character of a text."""
+    for box in reversed(scene.boxes):
+        if box.x <= text.x + SLACK < box.x + box.w and box.y <= text.y + 0.5 < box.y + box.h:
+            return box
+    return None

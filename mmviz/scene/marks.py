@@ -1,0 +1,98 @@
+"""What a picture is made of: boxes, texts and lines, in character cells.
+
+The unit is one character cell of a monospaced font. `x` grows to the right, one unit is
+one character wide; `y` grows *downwards*, one unit is one line of text high. So the width
+of a text is its number of characters, and whether two texts touch needs no font.
+
+A mark has a *role* ("now", "written", "ghost", …), never a colour: `theme` knows the colours.
+Its *key* says what the mark stands for, which is what a click on it means ("step:3").
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+CELL_WIDTH = 0.61  # em a character is wide: the widest of the usual monospaced fonts, and a hair
+CELL_HEIGHT = 1.5  # em a line is high: a character and air above and below it
+
+Point = tuple[float, float]
+
+
+class Box(NamedTuple):
+    """A rectangle; `x, y` is its upper left corner."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+    role: str
+    key: str = ""
+
+
+class Text(NamedTuple):
+    """One line of text; it fills the cells from `x, y` to `x + len(text), y + 1`."""
+
+    x: float
+    y: float
+    text: str
+    role: str
+    bold: bool = False
+    key: str = ""
+
+
+class Line(NamedTuple):
+    """A stroke through two or more points, with an arrow head at its end if asked."""
+
+    points: tuple[Point, ...]
+    role: str
+    arrow: bool = False
+    key: str = ""
+
+
+class Scene(NamedTuple):
+    """One picture: a sheet of `width` x `height` cells and the marks on it.
+
+    Later boxes lie over earlier ones, lines over boxes, texts over everything.
+    """
+
+    width: float
+    height: float
+    boxes: tuple[Box, ...] = ()
+    lines: tuple[Line, ...] = ()
+    texts: tuple[Text, ...] = ()
+
+
+def sheet(width: float, height: float, marks: Iterable[Box | Line | Text]) -> Scene:
+    """Sort marks of any kind onto a sheet, keeping their order within a kind."""
+    marks = tuple(marks)
+    return Scene(
+        width,
+        height,
+        boxes=tuple(m for m in marks if isinstance(m, Box)),
+        lines=tuple(m for m in marks if isinstance(m, Line)),
+        texts=tuple(m for m in marks if isinstance(m, Text)),
+    )
+
+
+def moved(scene: Scene, dx: float, dy: float) -> Scene:
+    """Return the scene shifted by `dx, dy`; the sheet grows by as much."""
+    return Scene(
+        scene.width + dx,
+        scene.height + dy,
+        tuple(box._replace(x=box.x + dx, y=box.y + dy) for box in scene.boxes),
+        tuple(
+            line._replace(points=tuple((x + dx, y + dy) for x, y in line.points))
+            for line in scene.lines
+        ),
+        tuple(text._replace(x=text.x + dx, y=text.y + dy) for text in scene.texts),
+    )
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut a text to `width` characters, saying with an ellipsis that it was cut.
+
+    The end stays, too: in a call the arguments say as much as the name.
+    """
+    if len(text) <= width:
+        return text
+    tail = min(width // 3, 12)
+    return text[: width - tail - 1] + "…" + text[len(text) - tail :]

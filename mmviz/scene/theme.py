@@ -1,0 +1,120 @@
+"""The colours: what each role looks like by day and by night. No other file holds a colour.
+
+The hues are those of Okabe and Ito, which people of every kind of colour sight tell apart:
+amber for what the last step wrote, blue for what it read, vermilion for what is broken, bluish
+green for what still holds. None stands alone: each goes with a word, a sign, a dash or a place.
+
+A widget never sees these values. It sees the name of a CSS variable, `var(--mm-now-fill)`,
+so that one picture serves both themes and follows a switch between them at once.
+"""
+
+from typing import NamedTuple
+
+
+class Style(NamedTuple):
+    """How a role is drawn: inside, outline, and the text written in it."""
+
+    fill: str
+    stroke: str
+    text: str
+    dash: bool = False
+    heavy: bool = False
+
+
+PAPER = {"light": "#ffffff", "dark": "#111111"}
+
+THEMES: dict[str, dict[str, Style]] = {
+    "light": {
+        "plain": Style("#f5f6f8", "#8b949e", "#1b1f24"),
+        "head": Style("#dde3ea", "#8b949e", "#1b1f24"),
+        "quiet": Style("#ffffff", "#b4bcc5", "#57606a"),
+        "past": Style("#e9eef4", "#93a3b5", "#1b1f24"),
+        "now": Style("#ffd24d", "#7d5a00", "#1b1f24", heavy=True),
+        "future": Style("#ffffff", "#c3cad2", "#57606a"),
+        "written": Style("#ffd24d", "#7d5a00", "#1b1f24", heavy=True),
+        "read": Style("#d9ebfc", "#0b66b3", "#1b1f24"),
+        "good": Style("#d5f2e5", "#00704d", "#004d35"),
+        "bad": Style("#ffd8ca", "#b3300c", "#7a1f06", heavy=True),
+        "broken": Style("#b3300c", "#7a1f06", "#ffffff", heavy=True),
+        "ghost": Style("#ffffff", "#6e7781", "#57606a", dash=True),
+        "dangling": Style("#ffd8ca", "#b3300c", "#7a1f06", dash=True, heavy=True),
+        "blocked": Style("#f5f6f8", "#6e7781", "#57606a", dash=True),
+        "held": Style("#dfe0fb", "#4b4ea8", "#26296e"),
+        "link": Style("#57606a", "#57606a", "#1b1f24"),
+        "hatch": Style("#dde1e6", "#dde1e6", "#57606a"),
+        "rail": Style("#d5dae0", "#d5dae0", "#57606a"),
+    },
+    "dark": {
+        "plain": Style("#22262c", "#6b7580", "#e8ebef"),
+        "head": Style("#363d46", "#6b7580", "#f2f4f7"),
+        "quiet": Style("#111111", "#4b535c", "#a3adb8"),
+        "past": Style("#2a333e", "#62748a", "#e8ebef"),
+        "now": Style("#f0bf2f", "#ffe08a", "#16130a", heavy=True),
+        "future": Style("#111111", "#434b54", "#a3adb8"),
+        "written": Style("#f0bf2f", "#ffe08a", "#16130a", heavy=True),
+        "read": Style("#123a5c", "#5fb0f2", "#e8f3fd"),
+        "good": Style("#0c3d2c", "#2fbf8f", "#b9f2dc"),
+        "bad": Style("#5c1f0d", "#ff8a5f", "#ffe1d6", heavy=True),
+        "broken": Style("#ff9670", "#ffc4ae", "#2b0c02", heavy=True),
+        "ghost": Style("#111111", "#8b949e", "#a3adb8", dash=True),
+        "dangling": Style("#5c1f0d", "#ff8a5f", "#ffe1d6", dash=True, heavy=True),
+        "blocked": Style("#22262c", "#8b949e", "#a3adb8", dash=True),
+        "held": Style("#2b2d5e", "#9a9df0", "#e2e3ff"),
+        "link": Style("#a3adb8", "#a3adb8", "#e8ebef"),
+        "hatch": Style("#2c3138", "#2c3138", "#a3adb8"),
+        "rail": Style("#343a42", "#343a42", "#a3adb8"),
+    },
+}
+
+ROLES = frozenset(THEMES["light"])
+
+
+def style(role: str) -> Style:
+    """Return how `role` is drawn, its colours as CSS variables that follow the theme."""
+    known = THEMES["light"][role]
+    return Style(
+        f"var(--mm-{role}-fill)",
+        f"var(--mm-{role}-stroke)",
+        f"var(--mm-{role}-text)",
+        known.dash,
+        known.heavy,
+    )
+
+
+def css(selector: str = ".mm-theme") -> str:
+    """Return the style sheet that gives the variables of `style` their values.
+
+    JupyterLab says on `<body>` which kind of theme is on; a page that says nothing is light.
+    """
+    return (
+        f"{selector} {{{_variables('light')}}}\n"
+        f'[data-jp-theme-light="false"] {selector} {{{_variables("dark")}}}\n'
+    )
+
+
+def _variables(theme: str) -> str:
+    """Write one theme as CSS variables."""
+    colours = [f"--mm-paper: {PAPER[theme]};"]
+    for role, drawn in THEMES[theme].items():
+        for part in ("fill", "stroke", "text"):
+            colours.append(f"--mm-{role}-{part}: {getattr(drawn, part)};")
+    return " ".join(colours)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours `#rrggbb`, from 1 (equal) to 21.
+
+    Source: WCAG 2.2, "contrast ratio" and "relative luminance". Text wants 4.5 at least.
+    """
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    """Return the relative luminance of `#rrggbb`."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+        for channel in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -1,0 +1,57 @@
+// The code of the actors, the line each would do next lit. `lit` is set by the film.
+
+function render({ model, el }) {
+  const panel = document.createElement("div");
+  panel.className = "mm-listings";
+  const draw = () => {
+    panel.replaceChildren(
+      ...model.get("listings").map((listing) => {
+        const figure = document.createElement("figure");
+        const caption = document.createElement("figcaption");
+        caption.className = "mm-listing-title";
+        const code = document.createElement("pre");
+        code.className = "mm-code";
+        code.tabIndex = -1;
+        code.append(
+          ...listing.lines.map((line) => {
+            const row = document.createElement("div");
+            row.textContent = line || " ";
+            return row;
+          }),
+        );
+        figure.dataset.actor = listing.actor;
+        figure.append(caption, code);
+        return figure;
+      }),
+    );
+    light();
+  };
+  const light = () => {
+    const lit = model.get("lit");
+    [...panel.children].forEach((figure, index) => {
+      const { line = -1, outer = [], role = "", note = "" } = lit[index] || {};
+      const [caption, code] = figure.children;
+      caption.textContent = figure.dataset.actor + (note ? ` · ${note}` : "");
+      [...code.children].forEach((row, number) => {
+        const mark = number === line ? `mm-lit mm-lit-${role}` : outer.includes(number) ? "mm-outer" : "";
+        if (row.className !== mark) row.className = mark;
+      });
+      const row = code.children[line];
+      if (!row) return;
+      const above = row.offsetTop - code.offsetTop;
+      if (above < code.scrollTop || above + row.offsetHeight > code.scrollTop + code.clientHeight) {
+        code.scrollTop = above - code.clientHeight / 2;
+      }
+    });
+  };
+  model.on("change:listings", draw);
+  model.on("change:lit", light);
+  el.append(panel);
+  draw();
+  return () => {
+    model.off("change:listings", draw);
+    model.off("change:lit", light);
+  };
+}
+
+export default { render };
