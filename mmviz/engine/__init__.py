@@ -7,17 +7,21 @@ from mmviz.engine.errors import (
     MmvizError,
     ModelError,
     NotDeterministic,
+    Oops,
     ScheduleError,
     UnknownName,
     VerdictError,
 )
 from mmviz.engine.explore import Progress, explore
-from mmviz.engine.graph import Fate, Graph, Lasso
-from mmviz.engine.learn import Line, Model
+from mmviz.engine.frame import Blocked, Change, Frame, Next
+from mmviz.engine.graph import Fate, Graph
+from mmviz.engine.learn import Model
+from mmviz.engine.livelock import Lasso
+from mmviz.engine.position import Line
 from mmviz.engine.report import Counterexample, Report, replay_line, short, spoken, table
-from mmviz.engine.run import Blocked, Change, Frame, Next, Run, parse_schedule, replay
+from mmviz.engine.run import Run, parse_schedule, replay
 from mmviz.engine.step import Step, Task, atomic, current, mark, warn
-from mmviz.engine.struct import Allocated, Map, Oops, Struct, World, field
+from mmviz.engine.struct import Allocated, Map, Struct, World, field
 
 __all__ = [
     "Allocated",

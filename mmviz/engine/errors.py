@@ -43,3 +43,11 @@ class UnknownName(MmvizError, KeyError):
 
 class VerdictError(MmvizError, AssertionError):
     """A case declared one verdict and the search found another."""
+
+
+class Oops(Exception):
+    """The machine stops in this step; `prop` is violated and the step's writes are undone."""
+
+    def __init__(self, prop: str, text: str) -> None:
+        super().__init__(text)
+        self.prop, self.text = prop, text

@@ -1,14 +1,11 @@
-"""The whole reachable graph: fates of states, the point of no return, livelocks."""
+"""The whole reachable graph: the fate of every state, and the point of no return."""
 
 from array import array
-from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from mmviz.engine.case import Case
-from mmviz.engine.learn import Model, Position
+from mmviz.engine.learn import Model
 
 if TYPE_CHECKING:
     from mmviz.engine.run import Run
@@ -20,21 +17,6 @@ class Fate(IntEnum):
     IMPOSSIBLE = 0
     POSSIBLE = 1
     UNAVOIDABLE = 2
-
-
-@dataclass(frozen=True)
-class Lasso:
-    """A run that never ends though every actor gets its turns.
-
-    Attributes:
-        prefix: the schedule that leads to the loop.
-        cycle: the schedule that goes round once.
-        state: where the loop begins.
-    """
-
-    prefix: tuple[str, ...]
-    cycle: tuple[str, ...]
-    state: int
 
 
 class Graph:
@@ -147,124 +129,3 @@ class Graph:
                 raise ValueError(f"{name} cannot move here: the run is of another case")
             state = after
         return self.index[state]
-
-
-def find_livelock(model: Model, states: Mapping[int, int]) -> tuple[Lasso | None, int | None]:
-    """Look for a fair run that never ends.
-
-    Only actors whose own code can come back to where it was can go round for ever, so only
-    their moves are looked at.  A loop is fair when every actor that must finish moves in it,
-    or is somewhere in it unable to move.
-
-    Args:
-        model: the case, completely learned.
-        states: every reachable state.
-
-    Returns:
-        The first livelock in the order of states, and the first state from which only
-        devices ever move while somebody waits for good (which is a deadlock).
-    """
-    loopers = [p for p, known in enumerate(model.positions) if _has_loop(known.values())]
-    if not loopers:
-        return None, None
-    threads = model.threads()
-    waits: int | None = None
-    for component in _components(model, states, loopers):
-        inside = set(component)
-        moved, held = set(), set()
-        left = False
-        for state in component:
-            for p in range(len(model.actors)):
-                after = model.successor(state, p)
-                if after is None:
-                    held.add(p)
-                elif after in inside:
-                    moved.add(p)
-                else:
-                    left = True
-        if not moved or all(model.is_done(component[0], p) for p in threads):
-            continue
-        if moved & set(threads):
-            if all(p in moved or p in held for p in threads):
-                return Lasso((), _cycle(model, inside, component[0]), component[0]), waits
-        elif not left and waits is None:
-            waits = component[0]
-    return None, waits
-
-
-def _has_loop(positions: Iterable[Position]) -> bool:
-    """Return whether an actor's code can come back to a position."""
-    ahead = {position: set(position.after) for position in positions}
-    back: dict[Position, list[Position]] = {position: [] for position in ahead}
-    for position, nexts in ahead.items():
-        for after in nexts:
-            back[after].append(position)
-    ends = [position for position, nexts in ahead.items() if not nexts]
-    for end in ends:
-        for before in back[end]:
-            ahead[before].discard(end)
-            if not ahead[before]:
-                ends.append(before)
-    return len(ends) < len(ahead)
-
-
-def _components(model: Model, states: Iterable[int], movers: list[int]) -> list[list[int]]:
-    """Return the strongly connected parts that hold a move, by Tarjan's algorithm."""
-    number: dict[int, int] = {}
-    low: dict[int, int] = {}
-    on: set[int] = set()
-    stack: list[int] = []
-    found = []
-    for root in states:
-        if root in number:
-            continue
-        work = [(root, iter(_moves(model, root, movers)))]
-        number[root] = low[root] = len(number)
-        stack.append(root)
-        on.add(root)
-        while work:
-            state, moves = work[-1]
-            for after in moves:
-                if after not in number:
-                    number[after] = low[after] = len(number)
-                    stack.append(after)
-                    on.add(after)
-                    work.append((after, iter(_moves(model, after, movers))))
-                    break
-                if after in on:
-                    low[state] = min(low[state], number[after])
-            else:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[state])
-                if low[state] == number[state]:
-                    part = []
-                    while True:
-                        part.append(stack.pop())
-                        on.discard(part[-1])
-                        if part[-1] == state:
-                            break
-                    if len(part) > 1 or state in _moves(model, state, movers):
-                        found.append(part[::-1])
-    return found
-
-
-def _moves(model: Model, state: int, movers: list[int]) -> list[int]:
-    nexts = (model.successor(state, p) for p in movers)
-    return [after for after in nexts if after is not None]
-
-
-def _cycle(model: Model, inside: set[int], start: int) -> tuple[str, ...]:
-    """Return a shortest schedule from a state of a component back to itself."""
-    queue: deque[tuple[int, tuple[str, ...]]] = deque([(start, ())])
-    seen: set[int] = set()
-    while queue:
-        state, names = queue.popleft()
-        for p, name in enumerate(model.actors):
-            after = model.successor(state, p)
-            if after == start:
-                return (*names, name)
-            if after is not None and after in inside and after not in seen:
-                seen.add(after)
-                queue.append((after, (*names, name)))
-    return ()

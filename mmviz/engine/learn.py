@@ -10,13 +10,16 @@ more when it takes more values; new bits go on top, where every older state has 
 """
 
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from mmviz.engine.bits import Bits, token
 from mmviz.engine.case import Case, name_of
-from mmviz.engine.errors import LoopWithoutMark, ModelError, NotDeterministic
+from mmviz.engine.errors import LoopWithoutMark, ModelError, NotDeterministic, Oops
+from mmviz.engine.ledger import Ledger, copy_roots
+from mmviz.engine.position import Line, Position, lines_of
 from mmviz.engine.step import Blocked, Step, Task, acting, listening
-from mmviz.engine.struct import Ledger, Oops, Struct, copy_roots
+from mmviz.engine.struct import Struct
 
 MAX_ANSWERS = 500  # without a mark; no kernel story needs more
 DONE = "done"
@@ -32,41 +35,6 @@ class Machine(Struct):
 
     splats: frozenset[str] = frozenset()
     dead: bool = False
-
-
-@dataclass(frozen=True)
-class Line:
-    """A place in the actors' code."""
-
-    file: str
-    function: str
-    number: int
-
-
-@dataclass(eq=False)
-class Position:
-    """Where an actor is: all it has heard, and what it wants to do next.
-
-    Attributes:
-        key: the last mark and the answers since; equal keys are the same position.
-        step: the next step, None when the actor has finished.
-        parent, answer: the position before and the answer that led here.
-        depth: answers heard since the start.
-        lines: where its code waits, outermost call first.
-        after: the positions it has been seen to go to.
-        touched: the slots its step has been seen to touch.
-        row: [mask of those slots, {their packed values: delta, or None when blocked}].
-    """
-
-    key: Any
-    step: Step[Any] | None
-    parent: "Position | None"
-    answer: Any
-    depth: int
-    lines: tuple[Line, ...]
-    after: "set[Position]" = field(default_factory=set)
-    touched: set[int] = field(default_factory=set)
-    row: list[Any] = field(default_factory=lambda: [0, {}])
 
 
 @dataclass
@@ -88,47 +56,6 @@ class Effect:
     blocked: bool = False
     said: tuple[tuple[str, str], ...] = ()
     oops: bool = False
-
-
-class Bits:
-    """How the values of one slot lie in a packed state.
-
-    Attributes:
-        mask: the bits given to the slot, 0 while it has kept its first value.
-        values: packed bits -> value.
-        codes: (type, value) -> packed bits.
-        rows: the learned tables whose keys hold this slot.
-    """
-
-    __slots__ = ("chunks", "codes", "mask", "rows", "values")
-
-    def __init__(self, initial: Any) -> None:
-        self.mask = 0
-        self.chunks: list[int] = []
-        self.values: dict[int, Any] = {0: initial}
-        self.codes: dict[Any, int] = {(type(initial), initial): 0}
-        self.rows: list[list[Any]] = []
-
-    def pack(self, value: Any, top: int) -> tuple[int, int]:
-        """Return the bits of a value and how many new bits, from `top` up, that took."""
-        key = (type(value), value)
-        if key in self.codes:
-            return self.codes[key], 0
-        number, room, width = len(self.codes), self.mask.bit_count(), 0
-        if number >> room:
-            width = max(1, room)
-            chunk = ((1 << width) - 1) << top
-            self.chunks.append(chunk)
-            self.mask |= chunk
-            for row in self.rows:
-                row[0] |= chunk
-        packed = 0
-        for chunk in self.chunks:
-            size = chunk.bit_count()
-            packed |= (number & ((1 << size) - 1)) * (chunk & -chunk)
-            number >>= size
-        self.codes[key], self.values[packed] = packed, value
-        return packed, width
 
 
 class Model:
@@ -257,9 +184,9 @@ class Model:
                 expected = path[i].step
                 if expected is not None:
                     self._same_step(p, expected, wants, i)
-                key = (*key, _token(answers[i]))
+                key = (*key, token(answers[i]))
                 wants = coroutine.send(answers[i])
-            lines = _lines(coroutine)
+            lines = lines_of(coroutine)
         except StopIteration:
             return DONE, None, ()
         finally:
@@ -436,19 +363,3 @@ class Model:
         copy_roots(roots, self.cells(state), self.ledger)
         tasks = {name: struct for name, struct in roots if isinstance(struct, Task)}
         return roots[0][1], tasks
-
-
-def _token(answer: Any) -> Any:
-    """Return what tells an answer from another one that is merely equal to it."""
-    return (type(answer), answer) if isinstance(answer, bool | int) else answer
-
-
-def _lines(coroutine: Any) -> tuple[Line, ...]:
-    """Return where a waiting coroutine is, outermost call first."""
-    found = []
-    inner = coroutine
-    while inner is not None and getattr(inner, "cr_frame", None) is not None:
-        code = inner.cr_code
-        found.append(Line(code.co_filename, code.co_name, inner.cr_frame.f_lineno))
-        inner = inner.cr_await
-    return tuple(found)

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from mmviz.engine.case import Case, Verdict
-from mmviz.engine.graph import Lasso
+from mmviz.engine.livelock import Lasso
 
 if TYPE_CHECKING:
     from mmviz.engine.run import Run

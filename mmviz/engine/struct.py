@@ -10,9 +10,12 @@ import inspect
 import sys
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from enum import Enum
-from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, dataclass_transform
 
-from mmviz.engine.errors import ModelError
+from mmviz.engine.errors import ModelError, Oops
+
+if TYPE_CHECKING:
+    from mmviz.engine.ledger import Ledger
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -235,14 +238,6 @@ class Allocated(Struct):
             raise Oops("use_after_free", f"{use}, but {self.name} was freed")
 
 
-class Oops(Exception):
-    """The machine stops in this step; `prop` is violated and the step's writes are undone."""
-
-    def __init__(self, prop: str, text: str) -> None:
-        super().__init__(text)
-        self.prop, self.text = prop, text
-
-
 def immutable(value: Any, where: str) -> Any:
     """Return `value` when a field may hold it.
 
@@ -260,122 +255,3 @@ def immutable(value: Any, where: str) -> Any:
         "Fields hold immutable values (None, bool, int, str, Enum, tuple, frozenset) or other "
         "Structs; use a Map for a table, a frozenset for a set, a tuple for a list."
     )
-
-
-class Ledger:
-    """The slots of one world: their values now, and what the running step touched.
-
-    Attributes:
-        paths: the name of every slot, "cpu.pte[0x1000]".
-        initial: the value of every slot at the start.
-        cells: the value of every slot now.
-        reads, writes: what the running step touched; slot -> new value for writes.
-        stepping: a step is running.
-        judging: a property is being judged; nothing may be written, anything may be read.
-    """
-
-    def __init__(self, roots: list[tuple[str, Struct]]) -> None:
-        self.structs: list[Struct] = []
-        self.owner: list[tuple[Struct, Any]] = []
-        self.paths: list[str] = []
-        self.initial: list[Any] = []
-        queue: list[tuple[str, Struct]] = list(roots)
-        seen: set[int] = set()
-        for path, struct in queue:
-            if id(struct) in seen:
-                continue
-            seen.add(id(struct))
-            struct.name = struct.name or path
-            self.structs.append(struct)
-            for key, value in struct._values.items():
-                struct._at[key] = len(self.paths)
-                self.owner.append((struct, key))
-                self.paths.append(struct.path(key))
-                self.initial.append(value)
-                queue.extend(_below(struct.path(key), value))
-        self.cells = list(self.initial)
-        self.reads: set[int] = set()
-        self.writes: dict[int, Any] = {}
-        self.frozen: dict[int, str] = {}
-        self.written: set[int] = set()
-        self.stepping = self.judging = False
-        self.reader = ""
-        for struct in self.structs:
-            struct._ledger = self
-
-    def read(self, slot: int) -> Any:
-        """Return a slot's value and note the reading."""
-        if not self.stepping:
-            if slot in self.written:
-                raise self._between_steps(slot, self.reader)
-            self.frozen[slot] = self.reader
-            return self.initial[slot]
-        self.reads.add(slot)
-        return self.writes[slot] if slot in self.writes else self.cells[slot]
-
-    def write(self, slot: int, value: Any) -> None:
-        """Set a slot's value and note the writing."""
-        path = self.paths[slot]
-        if self.judging:
-            raise ModelError(f"a property wrote {path}; a property only looks")
-        if not self.stepping:
-            raise ModelError(
-                f"{self.reader} wrote {path} between two steps. Only a step changes the world: "
-                "put the write into an @atomic method and await it."
-            )
-        immutable(value, path)
-        if slot in self.frozen:
-            raise self._between_steps(slot, self.frozen[slot])
-        self.written.add(slot)
-        self.writes[slot] = value
-
-    def begin(self, cells: list[Any], judging: bool = False) -> None:
-        """Start a step, or the judging of a property, in the state `cells`."""
-        self.cells, self.reads, self.writes = cells, set(), {}
-        self.stepping, self.judging = True, judging
-
-    def end(self) -> None:
-        """End the step; between steps only constants may be read."""
-        self.stepping = self.judging = False
-
-    def _between_steps(self, slot: int, reader: str) -> ModelError:
-        path = self.paths[slot]
-        return ModelError(
-            f"{reader or 'an actor'} reads {path} between two steps, and some step writes it. "
-            "What is read between steps would not be part of any schedule: read it in an "
-            "@atomic method and await the answer."
-        )
-
-
-def _below(path: str, value: Any) -> list[tuple[str, Struct]]:
-    """Return the structs a field's value names, with their paths."""
-    if isinstance(value, Struct):
-        return [(path, value)]
-    if isinstance(value, tuple):
-        return [pair for i, part in enumerate(value) for pair in _below(f"{path}[{i}]", part)]
-    return []
-
-
-def copy_roots(roots: list[tuple[str, Struct]], cells: list[Any], of: Ledger) -> None:
-    """Fill fresh, free-standing trees with the values `cells` of another ledger.
-
-    Args:
-        roots: trees built the same way as those `of` was made for; changed in place.
-        cells: one value a slot; references point into `of`'s trees.
-        of: the ledger the cells belong to.
-    """
-    twin = Ledger(roots)
-    place = {id(struct): fresh for struct, fresh in zip(of.structs, twin.structs, strict=True)}
-
-    def there(value: Any) -> Any:
-        if isinstance(value, Struct):
-            return place[id(value)]
-        if isinstance(value, tuple | frozenset):
-            make = getattr(value, "_make", type(value))  # a NamedTuple has its own
-            return make(map(there, value))
-        return value
-
-    for struct in twin.structs:
-        struct._ledger = None
-        for key in struct._values:
-            struct._values[key] = there(cells[struct._at[key]])

@@ -1,0 +1,51 @@
+"""Packing: how the values of a slot become bits of one integer."""
+
+from typing import Any
+
+
+class Bits:
+    """How the values of one slot lie in a packed state.
+
+    Attributes:
+        mask: the bits given to the slot, 0 while it has kept its first value.
+        values: packed bits -> value.
+        codes: token of a value -> packed bits.
+        rows: the learned tables whose keys hold this slot.
+    """
+
+    __slots__ = ("chunks", "codes", "mask", "rows", "values")
+
+    def __init__(self, initial: Any) -> None:
+        self.mask = 0
+        self.chunks: list[int] = []
+        self.values: dict[int, Any] = {0: initial}
+        self.codes: dict[Any, int] = {token(initial): 0}
+        self.rows: list[list[Any]] = []
+
+    def pack(self, value: Any, top: int) -> tuple[int, int]:
+        """Return the bits of a value and how many new bits, from `top` up, that took."""
+        key = token(value)
+        if key in self.codes:
+            return self.codes[key], 0
+        number, room, width = len(self.codes), self.mask.bit_count(), 0
+        if number >> room:
+            width = max(1, room)
+            chunk = ((1 << width) - 1) << top
+            self.chunks.append(chunk)
+            self.mask |= chunk
+            for row in self.rows:
+                row[0] |= chunk
+        packed = 0
+        for chunk in self.chunks:
+            size = chunk.bit_count()
+            packed |= (number & ((1 << size) - 1)) * (chunk & -chunk)
+            number >>= size
+        self.codes[key], self.values[packed] = packed, value
+        return packed, width
+
+
+def token(value: Any) -> Any:
+    """Return what tells a value from another one that is merely equal to it, as 1 and True."""
+    if isinstance(value, tuple):
+        return (type(value), *map(token, value))
+    return (type(value), value)

@@ -1,0 +1,291 @@
+"""Frames: what the world looked like after a step, and what that step did.
+
+A frame knows the frame before it and works the rest out when asked, so stepping, going
+back and branching cost the same at any length.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mmviz.engine.case import name_of
+from mmviz.engine.learn import Effect, Model
+from mmviz.engine.position import Line
+from mmviz.engine.report import spoken
+from mmviz.engine.step import Step, Task
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field that a step gave another value.
+
+    Attributes:
+        field: its path, "cpu.pte[0x1000]".
+        old, new: the values; references are to the model's own objects.
+    """
+
+    field: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.field}: {spoken(self.old)} -> {spoken(self.new)}"
+
+
+@dataclass(frozen=True)
+class Next:
+    """The step an actor would do.
+
+    Attributes:
+        label: the function and its arguments.
+        cite: the kernel file that has it.
+        doc: what it does, in one line.
+        lines: where the actor's code waits, outermost call first.
+    """
+
+    label: str
+    cite: str
+    doc: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Why an actor cannot move.
+
+    Attributes:
+        reason: a sentence for people.
+        by: (actor, number of the step since which it blocks us); 0 means from the start.
+    """
+
+    reason: str
+    by: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Frame:
+    """What the world looked like after a step, and what that step read and wrote.
+
+    Args:
+        model: the learned case.
+        state: the packed state after the step.
+        actor: who moved; "" at the start.
+        before: the frame before, None at the start.
+
+    Attributes:
+        index: how many steps led here; 0 is the start.
+        actor: who moved; "" at the start.
+        before: the frame before.
+        state: the packed state.
+    """
+
+    def __init__(
+        self, model: Model, state: int, actor: str = "", before: "Frame | None" = None
+    ) -> None:
+        self.model, self.state, self.actor, self.before = model, state, actor, before
+        self.index: int = before.index + 1 if before is not None else 0
+        self._broken: frozenset[str] | None = None
+
+    def back(self) -> "Iterator[Frame]":
+        """Yield this frame and those before it, the start last."""
+        frame: Frame | None = self
+        while frame is not None:
+            yield frame
+            frame = frame.before
+
+    # -- the step ----------------------------------------------------------------------------
+
+    @cached_property
+    def step(self) -> Step[Any] | None:
+        """The step that led here; None at the start."""
+        if self.before is None:
+            return None
+        return self.model.position(self.before.state, self.model.index[self.actor]).step
+
+    @cached_property
+    def _effect(self) -> Effect:
+        if self.before is None or self.step is None:
+            return Effect(set(), {})
+        return self.model.execute(self.before.state, self.model.index[self.actor], self.step)
+
+    @property
+    def label(self) -> str:
+        """The function and its arguments; "" at the start."""
+        return self.step.label if self.step is not None else ""
+
+    @property
+    def cite(self) -> str:
+        """The kernel file that has the function; "" at the start."""
+        return self.step.cite if self.step is not None else ""
+
+    @property
+    def doc(self) -> str:
+        """What the step does, in one line; "" at the start."""
+        return self.step.doc if self.step is not None else ""
+
+    @property
+    def answer(self) -> Any:
+        """What the actor heard."""
+        return self._effect.answer
+
+    @cached_property
+    def reads(self) -> tuple[str, ...]:
+        """The fields the step read."""
+        own = {self.model.splats, self.model.dead}
+        return tuple(self.model.ledger.paths[slot] for slot in sorted(self._effect.reads - own))
+
+    @cached_property
+    def writes(self) -> tuple[Change, ...]:
+        """The fields the step gave another value."""
+        if self.before is None:
+            return ()
+        model, was = self.model, self.model.cells(self.before.state)
+        own = {model.splats, model.dead}
+        return tuple(
+            Change(model.ledger.paths[slot], was[slot], value)
+            for slot, value in sorted(self._effect.writes.items())
+            if value != was[slot] and slot not in own
+        )
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """The properties violated so far in the run."""
+        if self._broken is None:
+            waiting = [frame for frame in self.back() if frame._broken is None]
+            for frame in reversed(waiting):
+                earlier = frame.before.broken if frame.before is not None else frozenset()
+                frame._broken = earlier | self.model.violated(frame.state)
+        assert self._broken is not None
+        return self._broken
+
+    @cached_property
+    def violated(self) -> tuple[str, ...]:
+        """The properties that became violated with this step, for the first time in the run."""
+        earlier = self.before.broken if self.before is not None else frozenset()
+        order = [name_of(prop) for prop in self.model.case.bad]
+        return tuple(
+            sorted(
+                self.broken - earlier,
+                key=lambda prop: (order.index(prop) if prop in order else len(order), prop),
+            )
+        )
+
+    @cached_property
+    def log(self) -> tuple[str, ...]:
+        """The sentences the kernel complained with; a use after free names who freed it."""
+        return tuple(self._blame(prop, text) for prop, text in self._effect.said)
+
+    def _blame(self, prop: str, text: str) -> str:
+        if prop != "use_after_free" or self.before is None:
+            return text
+        for frame in self.before.back():
+            for change in frame.writes:
+                gone = change.field.removesuffix(".freed")
+                if change.field.endswith(".freed") and change.new and f"{gone} was freed" in text:
+                    return f"{text} by {frame.actor} in step {frame.index}"
+        return text
+
+    # -- the world after it ------------------------------------------------------------------
+
+    @cached_property
+    def _copy(self) -> tuple[Any, dict[str, Task]]:
+        return self.model.copy(self.state)
+
+    @property
+    def world(self) -> Any:
+        """A free-standing copy of the world after the step."""
+        return self._copy[0]
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """A copy of each actor's task: the locks and sections it is in."""
+        return self._copy[1]
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """Every field's path and value after the step."""
+        return dict(zip(self.model.ledger.paths, self.model.cells(self.state), strict=True))
+
+    @cached_property
+    def enabled(self) -> tuple[str, ...]:
+        """Who can move now."""
+        model, state = self.model, self.state
+        return tuple(n for p, n in enumerate(model.actors) if model.successor(state, p) is not None)
+
+    @cached_property
+    def done(self) -> tuple[str, ...]:
+        """Who has finished."""
+        model = self.model
+        return tuple(n for p, n in enumerate(model.actors) if model.is_done(self.state, p))
+
+    @cached_property
+    def next(self) -> dict[str, Next]:
+        """The step each unfinished actor would do."""
+        found = {}
+        for p, name in enumerate(self.model.actors):
+            position = self.model.position(self.state, p)
+            if position.step is not None:
+                step = position.step
+                found[name] = Next(step.label, step.cite, step.doc, position.lines)
+        return found
+
+    @cached_property
+    def blocked(self) -> dict[str, Blocked]:
+        """Why each actor that has not finished cannot move."""
+        waiting = set(self.model.actors) - set(self.enabled) - set(self.done)
+        return {name: self._why(name) for name in self.model.actors if name in waiting}
+
+    def _why(self, name: str) -> Blocked:
+        """Find who holds what the guard looked at, or else who changed it last."""
+        model, p = self.model, self.model.index[name]
+        step = model.position(self.state, p).step
+        if model.is_dead(self.state) or step is None:
+            return Blocked("the machine has stopped", ())
+        paths, cells = model.ledger.paths, model.cells(self.state)
+        looked = [
+            slot
+            for slot in sorted(model.execute(self.state, p, step).reads)
+            if not paths[slot].endswith(".held")
+        ]
+        holders: dict[str, int] = {}
+        changers: dict[str, int] = {}
+        for slot in looked:
+            writers = self._writers(slot)
+            for who in _names(cells[slot], model.actors):
+                holders[who] = next((k for k, actor in writers if actor == who), 0)
+            if writers:
+                changers[writers[0][1]] = writers[0][0]
+        if set(holders) - {name}:
+            holders.pop(name, None)  # a waiter noted beside those it waits for
+        by = holders or changers
+        if by:
+            waits = " and ".join(
+                ("itself" if who == name else who)
+                + (f" since step {k}" if k else " from the start")
+                for who, k in sorted(by.items(), key=lambda pair: pair[1])
+            )
+            held = "held by" if holders else "left so by"
+            return Blocked(f"{step.label} has to wait: {held} {waits}", tuple(by.items()))
+        what = ", ".join(paths[slot] for slot in looked) or "nothing that can change"
+        return Blocked(f"{step.label} has to wait for a change of {what}", ())
+
+    def _writers(self, slot: int) -> list[tuple[int, str]]:
+        """Return (step, actor) of each step so far that changed a slot, latest first."""
+        mask = self.model.bits[slot].mask
+        return [
+            (frame.index, frame.actor)
+            for frame in self.back()
+            if frame.before is not None and (frame.state ^ frame.before.state) & mask
+        ]
+
+
+def _names(value: Any, actors: Sequence[str]) -> set[str]:
+    """Return the actors a lock's value names: its owner, or its readers."""
+    if isinstance(value, str):
+        return {value} & set(actors)
+    if isinstance(value, tuple | frozenset):
+        return {name for part in value for name in _names(part, actors)}
+    return set()
