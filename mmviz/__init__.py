@@ -1,1 +1,92 @@
-"""mmviz."""
+"""Step through, break, fix and prove the races kernel developers argue about.
+
+    import mmviz
+
+    mmviz.Driver("iommu_group/release_order")            # you are the scheduler
+    print(mmviz.table(mmviz.replay(case, "CPU0 CPU1*2")))  # a run as text
+    mmviz.explore("iommu_group/release_order", "n5")     # every interleaving judged
+
+The engine and the scenarios are imported at once, and are standard library only; the
+widgets (`Player`, `Driver`) are imported when first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mmviz import engine as _engine
+from mmviz.engine import (
+    Case,
+    Counterexample,
+    Frame,
+    MmvizError,
+    Report,
+    Run,
+    Scenario,
+    ScheduleError,
+    UnknownName,
+    Verdict,
+    replay,
+    table,
+)
+from mmviz.scenarios import every_case, find, load, names
+
+if TYPE_CHECKING:
+    from mmviz.widgets import Driver, Player
+
+__version__ = "0.1.0"
+__all__ = [
+    "Case",
+    "Counterexample",
+    "Driver",
+    "Frame",
+    "MmvizError",
+    "Player",
+    "Report",
+    "Run",
+    "Scenario",
+    "ScheduleError",
+    "UnknownName",
+    "Verdict",
+    "every_case",
+    "explore",
+    "find",
+    "load",
+    "names",
+    "replay",
+    "table",
+]
+
+_WIDGETS = ("Driver", "Player")
+
+
+def explore(what: Case | str, case: str | None = None, **options: Any) -> Report:
+    """Judge every interleaving of a case.
+
+    Args:
+        what: a case, or the name of a scenario, "iommu_group/release_order".
+        case: with a scenario's name, the case's name or id.
+        options: limits and callbacks, as `mmviz.engine.explore` takes them.
+
+    Returns:
+        Verdicts, counts and counterexamples; it shows itself as a table.
+
+    Raises:
+        UnknownName: there is no such scenario or case; the nearest is suggested.
+    """
+    if isinstance(what, str):
+        scenario = load(what)
+        if case is None:
+            known = ", ".join(each.name for each in scenario.cases)
+            raise UnknownName(f"explore() judges one case; {scenario.name} has {known}")
+        what = scenario.case(case)
+    return _engine.explore(what, **options)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WIDGETS:
+        return getattr(importlib.import_module("mmviz.widgets"), name)
+    raise AttributeError(f"module 'mmviz' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WIDGETS})

@@ -1,0 +1,177 @@
+"""`mmviz check`: search every interleaving, and hold each case to what it declares."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mmviz.cli.listing import row, select
+from mmviz.engine import Case, ModelError, Progress, Report, explore, replay, short, table
+from mmviz.engine.explore import MAX_STATES
+
+REDRAW_SECONDS = 0.1
+
+
+def check(words: Sequence[str], as_json: bool, max_states: int | None = None) -> int:
+    """Search the cases that the words name, print the verdicts, and return the exit status."""
+    cases = select(words)
+    remarks = sys.stderr if as_json else sys.stdout
+    page = Page(cases)
+    rows: list[dict[str, Any]] = []
+    reports: list[Report] = []
+    wrong = 0
+    for number, case in enumerate(cases, 1):
+        ticker = Ticker(f"{number}/{len(cases)} {case.scenario}:{case.name}")
+        try:
+            report = explore(case, max_states=max_states or MAX_STATES, progress=ticker)
+        except ModelError as error:
+            rows.append(unsearched(case))
+            wrong += 1
+            print(f"{case.scenario}:{case.name} breaks a rule of models: {error}", file=remarks)
+            continue
+        finally:
+            ticker.clear()
+        rows.append(as_data(report))
+        reports.append(report)
+        if not as_json:
+            print(*page.lines(report), sep="\n", flush=True)
+        if not report.as_expected:
+            wrong += 1
+            print(*explanation(report), sep="\n", file=remarks)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        if len(reports) == 1 and not wrong:
+            print(*failing_runs(reports[0]), sep="\n")
+        print(*closing(reports, len(cases), wrong), sep="\n")
+    return 1 if wrong else 0
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """Return a report as `--json` prints it."""
+    return row(report.case) | {
+        "verdict": {prop: str(verdict) for prop, verdict in report.verdicts.items()},
+        "stuck": report.stuck is not None,
+        "states": report.states,
+        "transitions": report.transitions,
+        "seconds": round(report.seconds, 6),
+        "counterexample": {
+            prop: {
+                "shortest": list(found.shortest),
+                "fewest_preemptions": list(found.fewest_preemptions),
+            }
+            for prop, found in report.counterexamples.items()
+        },
+    }
+
+
+def unsearched(case: Case) -> dict[str, Any]:
+    """Return what `--json` prints of a case whose model is broken: nothing is known."""
+    return row(case) | {
+        "verdict": dict.fromkeys(case.properties, "Unknown"),
+        "stuck": False,
+        "states": 0,
+        "transitions": 0,
+        "seconds": 0.0,
+        "counterexample": {},
+    }
+
+
+class Page:
+    """The table of verdicts, printed case by case while the search goes on."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self.case = max(len(f"{case.name} ({case.id})") for case in cases)
+        self.prop = max(len(prop) for case in cases for prop in (*case.properties, "livelock"))
+        self.scenario = ""
+
+    def lines(self, report: Report) -> Iterator[str]:
+        """Yield a heading when a new scenario begins, then a line for each property."""
+        case = report.case
+        if case.scenario != self.scenario:
+            if self.scenario:
+                yield ""
+            self.scenario = case.scenario
+            head = f"{case.scenario:{self.case + 2}}"
+            yield f"{head}  {'states':>9}  {'seconds':>7}  {'property':{self.prop}}  verdict"
+        name = f"{case.name} ({case.id})"
+        first = f"  {name:{self.case}}  {report.states:9,}  {report.seconds:7.3f}  "
+        for prop, verdict, _ in report.rows():
+            declared = case.expect.get(prop, "")
+            differs = f"   declared {declared}" if declared and declared != verdict else ""
+            yield f"{first}{prop:{self.prop}}  {verdict}{differs}"
+            first = " " * len(first)
+
+
+def explanation(report: Report) -> Iterator[str]:
+    """Yield what differs from the declaration, and a run that shows it where there is one."""
+    case = report.case
+    yield ""
+    yield f"{case.scenario}:{case.name} ({case.id}) is not as declared:"
+    for sentence in report.differences():
+        yield f"  {sentence}"
+    if report.cut:
+        yield f"  the search was cut off: {report.cut}"
+    for prop, found in report.counterexamples.items():
+        if case.expect.get(prop) != report.verdicts[prop]:
+            yield from told(report, f"{prop}: {case.sentence(prop)}", found.fewest_preemptions)
+    if report.stuck is not None and not case.stuck:
+        yield from told(report, "stuck: nobody can move", report.stuck.fewest_preemptions)
+    if report.livelock is not None and not case.livelock:
+        loop = short(report.livelock.cycle)
+        run = (*report.livelock.prefix, *report.livelock.cycle)
+        yield from told(report, f"livelock: from the end of this run, {loop} goes on for ever", run)
+    yield ""
+
+
+def failing_runs(report: Report) -> Iterator[str]:
+    """Yield the run with the fewest preemptions for each thing that goes wrong, as declared."""
+    case = report.case
+    for prop, found in report.counterexamples.items():
+        yield from told(report, f"{prop}: {case.sentence(prop)}", found.fewest_preemptions)
+    if report.stuck is not None:
+        yield from told(report, "stuck: nobody can move", report.stuck.fewest_preemptions)
+
+
+def told(report: Report, headline: str, schedule: Sequence[str]) -> Iterator[str]:
+    """Yield a run as a table, and the command that replays it."""
+    case = report.case
+    yield f"\n{headline}\n"
+    yield table(replay(case, schedule))
+    yield f'mmviz replay {case.scenario} {case.name} "{short(schedule)}"'
+
+
+def closing(reports: Sequence[Report], cases: int, wrong: int) -> Iterator[str]:
+    """Yield the small print of all searches, and how it went."""
+    states = sum(report.states for report in reports)
+    moves = sum(report.transitions for report in reports)
+    seconds = sum(report.seconds for report in reports)
+    cut = sum(1 for report in reports if report.cut)
+    yield (
+        f"\n{states:,} states and {moves:,} transitions in {seconds:.2f} s; "
+        f"{f'{cut} searches were cut off' if cut else 'nothing cut off'}; "
+        "sequentially consistent memory; verdicts are over all completed runs of the model."
+    )
+    yield f"{wrong} of {cases} cases differ." if wrong else f"All {cases} cases are as declared."
+
+
+class Ticker:
+    """Shows on a terminal how far a search is; says nothing to a file or a pipe."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.shown = 0.0
+        self.terminal = sys.stderr.isatty()
+
+    def __call__(self, progress: Progress) -> None:
+        """Redraw the line, a few times a second at most."""
+        now = time.perf_counter()
+        if self.terminal and now - self.shown > REDRAW_SECONDS:
+            self.shown = now
+            print(f"\r\033[K{self.what}: {progress}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
