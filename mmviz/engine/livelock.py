@@ -28,7 +28,8 @@ def find_livelock(model: Model, states: Mapping[int, int]) -> tuple[Lasso | None
 
     Only actors whose own code can come back to where it was can go round for ever, so only
     their moves are looked at.  A loop is fair when every actor that must finish moves in it,
-    or is somewhere in it unable to move.
+    or can nowhere in it move: who gets its chance again and again takes it in the end, as the
+    kernel's locks are handed over to who waits.
 
     Args:
         model: the case, completely learned.
@@ -43,24 +44,27 @@ def find_livelock(model: Model, states: Mapping[int, int]) -> tuple[Lasso | None
         return None, None
     threads = model.threads()
     waits: int | None = None
-    for component in _components(model, states, loopers):
+    parts = _components(model, states, loopers)
+    for component in parts:
         inside = set(component)
-        moved, held = set(), set()
-        left = False
+        moved, left = set(), set()
         for state in component:
             for p in range(len(model.actors)):
                 after = model.successor(state, p)
-                if after is None:
-                    held.add(p)
-                elif after in inside:
-                    moved.add(p)
-                else:
-                    left = True
+                if after is not None:
+                    (moved if after in inside else left).add(p)
         if not moved or all(model.is_done(component[0], p) for p in threads):
             continue
         if moved & set(threads):
-            if all(p in moved or p in held for p in threads):
+            starved = (left - moved) & set(threads)
+            if not starved:
                 return Lasso((), _cycle(model, inside, component[0]), component[0]), waits
+            without = {
+                state: -1
+                for state in component
+                if all(model.successor(state, p) is None for p in starved)
+            }
+            parts += _components(model, without, loopers)
         elif not left and waits is None:
             waits = component[0]
     return None, waits
@@ -82,8 +86,8 @@ def _has_loop(positions: Iterable[Position]) -> bool:
     return len(ends) < len(ahead)
 
 
-def _components(model: Model, states: Iterable[int], movers: list[int]) -> list[list[int]]:
-    """Return the strongly connected parts that hold a move, by Tarjan's algorithm."""
+def _components(model: Model, states: Mapping[int, int], movers: list[int]) -> list[list[int]]:
+    """Return the strongly connected parts of `states` that hold a move, by Tarjan's algorithm."""
     number: dict[int, int] = {}
     low: dict[int, int] = {}
     on: set[int] = set()
@@ -92,7 +96,7 @@ def _components(model: Model, states: Iterable[int], movers: list[int]) -> list[
     for root in states:
         if root in number:
             continue
-        work = [(root, iter(_moves(model, root, movers)))]
+        work = [(root, iter(_moves(model, root, movers, states)))]
         number[root] = low[root] = len(number)
         stack.append(root)
         on.add(root)
@@ -103,7 +107,7 @@ def _components(model: Model, states: Iterable[int], movers: list[int]) -> list[
                     number[after] = low[after] = len(number)
                     stack.append(after)
                     on.add(after)
-                    work.append((after, iter(_moves(model, after, movers))))
+                    work.append((after, iter(_moves(model, after, movers, states))))
                     break
                 if after in on:
                     low[state] = min(low[state], number[after])
@@ -118,14 +122,14 @@ def _components(model: Model, states: Iterable[int], movers: list[int]) -> list[
                         on.discard(part[-1])
                         if part[-1] == state:
                             break
-                    if len(part) > 1 or state in _moves(model, state, movers):
+                    if len(part) > 1 or state in _moves(model, state, movers, states):
                         found.append(part[::-1])
     return found
 
 
-def _moves(model: Model, state: int, movers: list[int]) -> list[int]:
+def _moves(model: Model, state: int, movers: list[int], within: Mapping[int, int]) -> list[int]:
     nexts = (model.successor(state, p) for p in movers)
-    return [after for after in nexts if after is not None]
+    return [after for after in nexts if after is not None and after in within]
 
 
 def _cycle(model: Model, inside: set[int], start: int) -> tuple[str, ...]:
