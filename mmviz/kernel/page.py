@@ -1,7 +1,10 @@
 """Pages, their references and the page lock."""
 
-from mmviz.engine import Struct, atomic, current, warn
+from mmviz.engine import ModelError, Struct, atomic, current, warn
 from mmviz.kernel.locks import enter, leave, might_sleep
+
+GUP_PIN_COUNTING_BIAS = 1024
+"""What one pin adds to a small page's references (include/linux/mm.h)."""
 
 
 class Page(Struct):
@@ -9,7 +12,7 @@ class Page(Struct):
 
     Attributes:
         pfn: its number.
-        refs: references; at zero the page allocator has it back.
+        refs: references, a pin counting 1024; at zero the page allocator has it back.
         locked: the actor that holds the page lock.
 
     Source: include/linux/mm.h, mm/swap.c, mm/filemap.c.
@@ -27,6 +30,17 @@ class Page(Struct):
     def is_free(self) -> bool:
         """Whether the allocator has the page back."""
         return self.refs == 0
+
+    @property
+    def is_maybe_dma_pinned(self) -> bool:
+        """Whether the count tells of a pin: page_maybe_dma_pinned(), which may be fooled."""
+        return self.refs >= GUP_PIN_COUNTING_BIAS
+
+    def alloc(self) -> None:
+        """Take the page out of the allocator, inside a step."""
+        if self.refs:
+            raise ModelError(f"{self.name} is handed out, but it has {self.refs} references")
+        self.refs = 1
 
     def get(self) -> None:
         """Take a reference, inside a step."""
@@ -51,6 +65,27 @@ class Page(Struct):
     def put_page(self) -> None:
         """Put a reference; the last one gives the page back to the allocator."""
         self.put()
+
+    @atomic("mm/gup.c")
+    def try_grab_page(self) -> bool:
+        """Pin the page, unless its last reference is gone; say whether."""
+        if self.refs == 0:
+            return False
+        self.refs += GUP_PIN_COUNTING_BIAS
+        return True
+
+    @atomic("mm/gup.c")
+    def unpin_user_page(self) -> None:
+        """Take the pin back."""
+        if not self.is_maybe_dma_pinned:
+            warn("refcount_underflow", f"{self.name} is unpinned, but nobody had pinned it")
+            return
+        self.refs -= GUP_PIN_COUNTING_BIAS
+
+    @atomic("include/linux/mm.h")
+    def page_maybe_dma_pinned(self) -> bool:
+        """Say whether the count tells of a pin."""
+        return self.is_maybe_dma_pinned
 
     @atomic("mm/filemap.c", when=lambda page: page.locked is None)
     def lock_page(self) -> None:

@@ -1,0 +1,27 @@
+"""A device that is let at a page for atomic operations."""
+
+from mmviz.engine import Struct, atomic
+from mmviz.kernel.page import Page
+
+
+class AtomicAccess(Struct):
+    """A device's page-table entry with the right to do atomic operations.
+
+    Attributes:
+        page: what the entry names, None while the device would fault.
+
+    Source: drivers/gpu/drm/nouveau/nouveau_svm.c, nouveau_atomic_range_fault().
+    Simplified: one entry; the device's own TLB is flushed within the step that clears it.
+    """
+
+    page: Page | None = None
+
+    @atomic("driver")
+    def map_atomic(self, page: Page) -> None:
+        """Let the device do atomic operations on the page."""
+        self.page = page
+
+    @atomic("driver")
+    def unmap(self) -> None:
+        """Clear the device's entry: it can begin nothing new."""
+        self.page = None

@@ -1,0 +1,116 @@
+"""CPU page-table entries of an anonymous page: present, or device-exclusive."""
+
+from typing import NamedTuple
+
+from mmviz.engine import Struct, atomic
+from mmviz.kernel.page import Page
+
+
+class Pte(NamedTuple):
+    """A page-table entry that names a page; an empty one is None.
+
+    Attributes:
+        page: the page its page frame number means.
+        write: a present entry lets the CPU write; an exclusive one remembers that it did.
+        exclusive: the CPU faults on it, a device has the page to itself (v5.14).
+
+    Source: include/linux/swapops.h, make_writable_device_exclusive_entry(); mm/memory.c.
+    Simplified: no accessed, dirty or soft-dirty bits; the flavours of write are those of v7 to
+    v6.14, one type without flavour came in v6.15.  The mapcount is left out.
+    """
+
+    page: Page
+    write: bool = True
+    exclusive: bool = False
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the CPU can write through it."""
+        return self.write and not self.exclusive
+
+    def made_exclusive(self) -> "Pte":
+        """Return make_{writable,readable}_device_exclusive_entry() of it."""
+        return self._replace(exclusive=True)
+
+    def restored(self) -> "Pte":
+        """Return the present entry an exclusive one stands for."""
+        return self._replace(exclusive=False)
+
+    def wrprotected(self) -> "Pte":
+        """Return it without the right to write."""
+        return self._replace(write=False)
+
+    def __str__(self) -> str:
+        if self.exclusive:
+            return f"exclusive {self.page} {'w' if self.write else 'r'}"
+        return f"present {self.page} {'rw' if self.write else 'ro'}"
+
+
+class CowMapping(Struct):
+    """A private mapping of one anonymous page in one process.
+
+    Attributes:
+        pte: its page-table entry, None where nothing is mapped.
+
+    Source: include/linux/mm.h, is_cow_mapping(); mm/memory.c, mm/rmap.c, mm/gup.c.
+    Simplified: what the kernel does in one hold of the page-table lock is one step, so the lock
+    itself is not shown; the TLB is flushed within the step that changes the entry.
+    """
+
+    pte: Pte | None = None
+
+    @atomic("hardware")
+    def cpu_write(self) -> bool:
+        """The CPU writes if the entry lets it; else it faults."""
+        return self.pte is not None and self.pte.is_writable
+
+    @atomic("mm/memory.c")
+    def handle_pte_fault(self) -> Pte | None:
+        """Look at the entry that made the CPU fault, without the page-table lock."""
+        return self.pte
+
+    @atomic("include/linux/pgtable.h")
+    def ptep_get_lockless(self) -> Pte | None:
+        """Read the entry without any lock."""
+        return self.pte
+
+    @atomic("mm/rmap.c")
+    def page_make_device_exclusive_one(self, page: Page) -> bool:
+        """Replace the writable entry by an exclusive one; say whether it was still there."""
+        if self.pte != Pte(page):
+            return False
+        self.pte = self.pte.made_exclusive()
+        return True
+
+    @atomic("mm/memory.c")
+    def restore_exclusive_pte(self, page: Page) -> bool:
+        """Make the exclusive entry of this page present again; say whether there was one."""
+        if self.pte is None or not self.pte.exclusive or self.pte.page is not page:
+            return False
+        self.pte = self.pte.restored()
+        return True
+
+    @atomic("mm/memory.c")
+    def do_wp_page(self, copy: Page) -> None:
+        """Answer a write to a read-only page: reuse it if nobody else has it, else copy it.
+
+        The rule is that of v5.9 to v5.18: one reference means nobody else, and a pin counts
+        1024, so a pinned page is always copied.
+        """
+        if self.pte is None or self.pte.write or self.pte.exclusive:
+            return
+        page = self.pte.page
+        if page.refs == 1:
+            self.pte = Pte(page)
+            return
+        copy.alloc()
+        self.pte = Pte(copy)
+        page.put()
+
+    @atomic("mm/gup.c")
+    def follow_page_pte(self) -> Page | None:
+        """Pin the page if the entry lets the CPU write it, under the page-table lock."""
+        if self.pte is None or not self.pte.is_writable:
+            return None
+        self.pte.page.try_grab_page().do()
+        return self.pte.page

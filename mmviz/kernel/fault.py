@@ -1,0 +1,54 @@
+"""What the CPU's write fault does to entries of an anonymous page."""
+
+from collections.abc import Awaitable, Callable
+
+from mmviz.engine import mark
+from mmviz.kernel.entry import CowMapping
+from mmviz.kernel.page import Page
+
+Invalidate = Callable[[], Awaitable[None]]
+
+
+async def quiet() -> None:
+    """Notify nobody: no device has anything to revoke."""
+
+
+async def remove_device_exclusive_entry(
+    mapping: CowMapping, page: Page, invalidate: Invalidate = quiet
+) -> None:
+    """Take a page back from a device: the page lock, the drivers, then the entry.
+
+    Source: mm/memory.c, remove_device_exclusive_entry().
+    Simplified: no reference is taken before sleeping on the page lock (7c7b962938dd), because
+    nothing frees the page here; range_end is left out, no driver here counts it.
+    """
+    await page.lock_page()
+    await invalidate()
+    await mapping.restore_exclusive_pte(page)
+    await page.unlock_page()
+
+
+async def handle_mm_fault(mapping: CowMapping, copy: Page, invalidate: Invalidate = quiet) -> None:
+    """Answer one write fault; the caller tries again.
+
+    Args:
+        mapping: where the CPU faulted.
+        copy: the page the allocator will give if a copy is needed.
+        invalidate: what the drivers do when they are notified.
+
+    Source: mm/memory.c, do_swap_page() and do_wp_page().
+    """
+    entry = await mapping.handle_pte_fault()
+    if entry is not None and entry.exclusive:
+        await remove_device_exclusive_entry(mapping, entry.page, invalidate)
+    elif entry is not None and not entry.write:
+        await mapping.do_wp_page(copy)
+
+
+async def write(mapping: CowMapping, copy: Page, invalidate: Invalidate = quiet) -> None:
+    """Write to the page as user code does: try, fault, try again."""
+    while True:
+        mark("write")
+        if await mapping.cpu_write():
+            return
+        await handle_mm_fault(mapping, copy, invalidate)
