@@ -25,7 +25,8 @@ def problems(scene: Scene) -> list[str]:
 
 def unknown_roles(scene: Scene) -> list[str]:
     """Name roles the theme has no colours for."""
-    used = {mark.role for mark in (*scene.boxes, *scene.lines, *scene.texts)}
+    used = {box.role for box in scene.boxes} | {line.role for line in scene.lines}
+    used |= {text.role for text in scene.texts}
     return [f"role {role!r} is not in the theme" for role in sorted(used - ROLES)]
 
 

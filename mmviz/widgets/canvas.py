@@ -12,7 +12,7 @@ from mmviz.widgets.film import STROKES, Traits, marks
 NUMBERS = ("x", "y")  # traits that are arrays in Python and typed arrays in the browser
 
 
-class Canvas(bqplot.Figure):  # type: ignore[misc]
+class Canvas(bqplot.Figure):
     """A figure of a fixed few marks that shows one scene at a time.
 
     Its size is counted in `em` of the font around it: a larger font makes a larger picture,
@@ -31,6 +31,8 @@ class Canvas(bqplot.Figure):  # type: ignore[misc]
             ),
         }
         self.by_name = {name: _mark(name, scales, traits) for name, traits in marks(scene).items()}
+        self.x_scale, self.y_scale = scales["x"], scales["y"]
+        self.shown = scene
         super().__init__(
             marks=list(self.by_name.values()),
             fig_margin={"top": 0, "bottom": 0, "left": 0, "right": 0},
@@ -44,8 +46,17 @@ class Canvas(bqplot.Figure):  # type: ignore[misc]
         self.add_class("mm-canvas")
 
     def show(self, scene: Scene) -> None:
-        """Draw another scene on a sheet of the same size, from Python."""
+        """Draw another scene, from Python."""
+        self.fit(scene)
         self.apply(marks(scene))
+
+    def fit(self, scene: Scene) -> None:
+        """Make the sheet as large as that of `scene`."""
+        if (scene.width, scene.height) != (self.shown.width, self.shown.height):
+            self.x_scale.max, self.y_scale.max = float(scene.width), float(scene.height)
+            for name, value in size(scene).items():
+                setattr(self.layout, name, value)
+            self.shown = scene
 
     def apply(self, shot: Mapping[str, Traits]) -> None:
         """Set the marks' traits, as the browser does with the same values."""

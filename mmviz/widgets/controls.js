@@ -149,15 +149,20 @@ function render({ model, el }) {
     );
     if (focused) root.focus({ preventScroll: true });
   };
+  // Both faces of a promise lie in one cell of a grid, one of them hidden: nothing moves when it breaks.
   const drawPromises = (k) => {
     promises.replaceChildren(
       ...model.get("promises").map((promise) => {
         const broken = promise.broken >= 0 && promise.broken <= k;
-        const made = element("div", `mm-promise ${broken ? "mm-broken" : "mm-kept"}`);
-        made.append(
-          element("span", "mm-sign", broken ? "✗" : "✓", { "aria-hidden": "true" }),
-          element("span", "mm-words", broken ? promise.failure : promise.words),
-        );
+        const made = element("div", "mm-promise-cell");
+        const face = (isShown, className, sign, words) => {
+          const side = element("div", `mm-promise ${className}`, "", isShown ? {} : { "aria-hidden": "true" });
+          side.append(element("span", "mm-sign", sign, { "aria-hidden": "true" }), element("span", "mm-words", words));
+          side.classList.toggle("mm-away", !isShown);
+          if (words) made.append(side);
+        };
+        face(!broken, "mm-kept", "✓", promise.words);
+        face(broken, "mm-broken", "✗", promise.failure);
         return made;
       }),
     );

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 STYLE = css(".mm-theme") + (HERE / "stage.css").read_text("utf-8")
 
 
-class Listing(anywidget.AnyWidget):  # type: ignore[misc]
+class Listing(anywidget.AnyWidget):
     """The code of the actors, with the line each would do next lit."""
 
     _esm = HERE / "listing.js"
@@ -23,7 +23,7 @@ class Listing(anywidget.AnyWidget):  # type: ignore[misc]
     lit = traitlets.List(traitlets.Dict()).tag(sync=True)
 
 
-class Controls(anywidget.AnyWidget):  # type: ignore[misc]
+class Controls(anywidget.AnyWidget):
     """Buttons, keys, slider and status line, and the film they wind through.
 
     The browser sets `k` and, with it, the traits of `targets`. It tells Python neither:

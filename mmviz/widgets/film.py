@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import hypot
 from typing import Any
 
-from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Line, Point, Scene, Text
+from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Point, Scene, Text
 from mmviz.scene.theme import style
 
 Traits = dict[str, Any]
@@ -23,11 +23,12 @@ def marks(scene: Scene) -> dict[str, Traits]:
     """Return the traits of every mark that together draw the scene."""
     strokes: dict[str, list[tuple[Sequence[Point], str]]] = {name: [] for name in STROKES}
     heads: list[tuple[Sequence[Point], str]] = []
-    for mark in (*scene.boxes, *scene.lines):
-        points = _outline(mark) if isinstance(mark, Box) else mark.points
-        strokes[_stroke_of(mark.role)].append((points, style(mark.role).stroke))
-        if isinstance(mark, Line) and mark.arrow:
-            heads.append((_head(points), style(mark.role).stroke))
+    for box in scene.boxes:
+        strokes[_stroke_of(box.role)].append((_outline(box), style(box.role).stroke))
+    for line in scene.lines:
+        strokes[_stroke_of(line.role)].append((line.points, style(line.role).stroke))
+        if line.arrow:
+            heads.append((_head(line.points), style(line.role).stroke))
     fills = [(_corners(box), style(box.role).fill) for box in scene.boxes]
     return {
         "fill": _polygons(fills) | {"labels": [box.key for box in scene.boxes] + ["", ""]},

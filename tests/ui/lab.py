@@ -41,7 +41,12 @@ class Lab:
         self.log = folder / "server.log"
         places = {
             name: str(folder / name.lower())
-            for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+            for name in (
+                "JUPYTER_CONFIG_DIR",
+                "JUPYTER_DATA_DIR",
+                "JUPYTER_RUNTIME_DIR",
+                "IPYTHONDIR",
+            )
         }
         command = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),

@@ -1,0 +1,119 @@
+"""The kernel's objects in one frame: what was written is lit, what was read is marked quietly."""
+
+from collections.abc import Iterator, Sequence
+
+from mmviz.engine import Frame
+from mmviz.scene.cards import ROW, TITLE, Card, Row, gone, lost, said, structs_in
+from mmviz.scene.layout import Plan, Route
+from mmviz.scene.marks import Box, Line, Point, Scene, Text, sheet, shorten
+
+HATCH = 3.0  # cells between the strokes that cross out what was freed
+
+
+def objects(frame: Frame, plan: Plan, actors: Sequence[str] = ()) -> Scene:
+    """Draw every object of a frame in its place.
+
+    Args:
+        frame: the world after a step, and what the step read and wrote.
+        plan: where everything lies, the same for all frames.
+        actors: their names; a field that holds one is shown as held.
+    """
+    marks: list[Box | Line | Text] = []
+    for card in plan.cards:
+        marks += _card(card, frame, plan.at[card.name], actors)
+    marks += _arrows(frame, plan)
+    return sheet(plan.width, plan.height, marks)
+
+
+def _card(
+    card: Card, frame: Frame, at: Point, actors: Sequence[str]
+) -> Iterator[Box | Line | Text]:
+    """Draw one object."""
+    x, y = at
+    is_gone = gone(card.struct, frame.values)
+    written = {change.field for change in frame.writes}
+    role = "ghost" if is_gone else "plain"
+    yield Box(x, y, card.width, card.height, role, f"object:{card.name}")
+    if is_gone:
+        yield from _hatched(x, y + TITLE, card.width, card.height - TITLE)
+    top = "written" if card.struct.path("freed") in written else "ghost" if is_gone else "head"
+    yield Box(x, y, card.width, TITLE, top, f"object:{card.name}")
+    yield Text(x + 1, y + 0.1, card.name, top, bold=True)
+    after = x + 1 + len(card.name) + 1
+    if card.kind and not is_gone:
+        yield Text(after, y + 0.1, card.kind, "head" if top == "head" else top)
+    if is_gone:
+        yield Text(after, y + 0.1, "freed", top, bold=True)
+    for index, row in enumerate(card.rows):
+        yield from _row(card, row, frame, (x, y + TITLE + ROW * index), actors, written, role)
+
+
+def _row(
+    card: Card,
+    row: Row,
+    frame: Frame,
+    at: Point,
+    actors: Sequence[str],
+    written: set[str],
+    idle: str,
+) -> Iterator[Box | Text]:
+    """Draw one field of an object."""
+    x, y = at
+    role = idle
+    if row.path in written:
+        role = "written"
+    elif row.path in frame.reads:
+        role = "read"
+    elif lost(row, frame):
+        role = "dangling"
+    elif _holds(frame.values[row.path], actors):
+        role = "held"
+    if role != idle:
+        yield Box(x + 0.3, y + 0.1, card.width - 0.6, 1, role, f"field:{row.path}")
+    yield Text(x + 1, y + 0.1, row.label, role)
+    words = shorten(said(row, frame), card.value_width)
+    left = x + 1 + card.label_width + 2
+    yield Text(left, y + 0.1, words, role, bold=role in ("written", "held", "dangling"))
+
+
+def _holds(value: object, actors: Sequence[str]) -> bool:
+    """Tell whether a value names an actor: a lock's owner, or its readers."""
+    if isinstance(value, tuple | frozenset):
+        return any(_holds(part, actors) for part in value)
+    return isinstance(value, str) and value in actors
+
+
+def _arrows(frame: Frame, plan: Plan) -> Iterator[Line]:
+    """Draw the references there are in this frame."""
+    written = {change.field for change in frame.writes}
+    names = {card.struct.name: card.name for card in plan.cards}
+    for card in plan.cards:
+        for row in card.rows:
+            for target in structs_in(frame.values[row.path]):
+                route = Route(card.name, row.path, names.get(target.name, ""))
+                points = plan.routes.get(route)
+                if points is None:
+                    continue  # a run nobody rehearsed: the row names what it refers to
+                role = "link"
+                if gone(target, frame.values):
+                    role = "dangling"
+                elif row.path in written:
+                    role = "written"
+                yield Line(points, role, arrow=True, key=f"field:{row.path}")
+
+
+def _hatched(x: float, y: float, w: float, h: float) -> Iterator[Line]:
+    """Cross a rectangle out with slanting strokes."""
+    slant = 2.0 * h  # cells to the right that a stroke goes on its way up
+    start = x - slant + HATCH / 2
+    while start < x + w:
+        left, right = max(start, x), min(start + slant, x + w)
+        if right - left > 0.5:
+            yield Line(
+                (
+                    (left, y + h - (left - start) / slant * h),
+                    (right, y + h - (right - start) / slant * h),
+                ),
+                "hatch",
+            )
+        start += HATCH

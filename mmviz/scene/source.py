@@ -1,0 +1,118 @@
+"""The actors' own code, with the line each would do next.
+
+A scenario's source is the story the reader follows, so it is shown as it stands in the file,
+docstrings left out.
+"""
+
+import ast
+import inspect
+import linecache
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from mmviz.engine import Frame, Line
+from mmviz.scene.words import waits_for
+
+
+class Code(NamedTuple):
+    """What one actor runs: its functions one after the other.
+
+    `at` maps (file, line number) to the index in `lines`.
+    """
+
+    actor: str
+    lines: tuple[str, ...]
+    at: dict[tuple[str, int], int]
+
+
+class Lit(NamedTuple):
+    """What is lit of a `Code`: the next line, the calls that led there, and why or why not."""
+
+    line: int
+    outer: tuple[int, ...]
+    role: str
+    note: str
+
+
+def codes(actors: Sequence[str], frames: Sequence[Frame]) -> list[Code]:
+    """Return the code of each actor: every function that is entered in some frame."""
+    found: dict[str, dict[tuple[str, int, int], None]] = {actor: {} for actor in actors}
+    for frame in frames:
+        for actor, step in frame.next.items():
+            for line in step.lines:
+                span = function_at(line.file, line.number)
+                if span:
+                    found[actor][(line.file, *span)] = None
+    return [_code(actor, list(spans)) for actor, spans in found.items()]
+
+
+def lit(code: Code, frame: Frame) -> Lit:
+    """Return what is lit of an actor's code in a frame."""
+    actor = code.actor
+    if actor in frame.done:
+        return Lit(-1, (), "done", "has finished")
+    step = frame.next.get(actor)
+    places = [_place(code, line) for line in step.lines] if step else []
+    line = places[-1] if places else -1
+    outer = tuple(place for place in places[:-1] if place >= 0 and place != line)
+    if actor in frame.blocked:
+        return Lit(line, outer, "blocked", waits_for(frame.blocked[actor]))
+    return Lit(line, outer, "ready", "next")
+
+
+def _place(code: Code, line: Line) -> int:
+    """Return where a line of the file stands in the code shown, -1 for nowhere."""
+    return code.at.get((line.file, line.number), -1)
+
+
+def _code(actor: str, spans: list[tuple[str, int, int]]) -> Code:
+    """Lay functions one after the other, a blank line between them."""
+    lines: list[str] = []
+    at: dict[tuple[str, int], int] = {}
+    for file, start, end in spans:
+        if lines:
+            lines.append("")
+        text = _read(file)
+        hidden = _docstrings(file)
+        kept = [number for number in range(start, end + 1) if number not in hidden]
+        body = inspect.cleandoc("\n" + "\n".join(text[number - 1] for number in kept)).split("\n")
+        for number, line in zip(kept, body, strict=False):
+            at[(file, number)] = len(lines)
+            lines.append(line)
+    return Code(actor, tuple(lines), at)
+
+
+def function_at(file: str, number: int) -> tuple[int, int] | None:
+    """Return the first and last line of the innermost function round a line."""
+    around = [
+        (node.lineno, node.end_lineno)
+        for node in ast.walk(_tree(file))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.lineno <= number <= node.end_lineno
+    ]
+    return max(around, default=None)
+
+
+@cache
+def _read(file: str) -> tuple[str, ...]:
+    """Return the lines of a source file; a scenario typed into a notebook has one, too."""
+    return tuple(line.rstrip("\n") for line in linecache.getlines(file))
+
+
+@cache
+def _tree(file: str) -> ast.Module:
+    """Return the parsed file."""
+    return ast.parse("\n".join(_read(file)))
+
+
+@cache
+def _docstrings(file: str) -> frozenset[int]:
+    """Return the numbers of the lines that are docstrings of functions."""
+    numbers: set[int] = set()
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+            text = node.body[0]
+            numbers.update(range(text.lineno, (text.end_lineno or text.lineno) + 1))
+    return frozenset(numbers)

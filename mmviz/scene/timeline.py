@@ -1,0 +1,179 @@
+"""Who did what: one column an actor, time running down, the cursor's row lit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from mmviz.engine import Frame, spoken
+from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
+from mmviz.scene.words import readable, waits_for
+
+GUTTER = 5.5  # left of the columns: the numbers of the steps
+GAP = 2.5  # between columns; the rail that time runs down is in it
+RAIL = 1.2  # from the rail to its column
+HEAD = 3.6  # a column's head: name, state, what it holds
+ROW, BOX = 1.6, 1.3  # a step's row, and the box in it
+MOST_ROWS = 18  # a longer run is shown in pages
+KEPT = 3  # rows of the page before that stay in sight
+WIDEST, NARROWEST = 44, 18  # characters a column
+
+
+class Columns(NamedTuple):
+    """Where each actor's column is; the same for every frame of every run of a case."""
+
+    x: Mapping[str, float]
+    w: Mapping[str, float]
+
+    @property
+    def width(self) -> float:
+        """How wide the sheet is."""
+        last = list(self.x)[-1]
+        return self.x[last] + self.w[last] + 0.5
+
+
+def columns(actors: Sequence[str], frames: Sequence[Frame], room: float = 120) -> Columns:
+    """Give each actor a column as wide as its longest step, within `room` in all."""
+    wanted = {actor: float(NARROWEST) for actor in actors}
+    for frame in frames:
+        if frame.actor:
+            wanted[frame.actor] = max(wanted[frame.actor], len(_label(frame)) + 2)
+        for actor, blocked in frame.blocked.items():
+            wanted[actor] = max(wanted[actor], min(len(waits_for(blocked)), 34) + 2)
+    room -= GUTTER + GAP * len(actors)
+    fair = max(room / len(actors), NARROWEST)
+    spare = sum(max(fair - w, 0) for w in wanted.values())
+    wide = sum(w > fair for w in wanted.values()) or 1
+    x, at = {}, GUTTER
+    for actor in actors:
+        wanted[actor] = min(wanted[actor], WIDEST, fair + spare / wide)
+        x[actor] = at
+        at += wanted[actor] + GAP
+    return Columns(x, wanted)
+
+
+def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int = 0) -> Scene:
+    """Draw each step in the column of its actor.
+
+    Args:
+        frames: the frames of a run, `frames[0]` the start.
+        cursor: the frame to light, 0 <= cursor < len(frames); later steps are pale.
+        columns: where the actors' columns are.
+        room: make the sheet high enough for so many steps, whatever there are.
+
+    Raises:
+        IndexError: `cursor` is outside `frames`.
+    """
+    now = frames[cursor]
+    first, last = _page(len(frames) - 1, cursor)
+    rows: dict[int, float] = {}
+    y = HEAD + 0.3
+    for index in range(first, last + 1):
+        rows[index] = y
+        y += ROW * (2 if frames[index].violated else 1)
+    low = y
+    marks: list[Box | Line | Text] = []
+    for actor in columns.x:
+        marks += _head(now, actor, columns, low)
+    marks += _switches(frames, rows, cursor, columns)
+    for index, top in rows.items():
+        marks += _step(frames[index], top, cursor, columns)
+    below = _note(first, last, len(frames) - 1)
+    marks.append(Text(GUTTER, low, below, "quiet"))
+    high = HEAD + 0.3 + ROW * max(height(len(frames) - 1, frames), room)
+    return sheet(columns.width, high + (len(frames) > MOST_ROWS + 1), marks)
+
+
+def height(steps: int, frames: Sequence[Frame]) -> int:
+    """Return the rows the highest page of a run takes."""
+    most = 0
+    for cursor in range(steps + 1):
+        first, last = _page(steps, cursor)
+        broken = sum(bool(frame.violated) for frame in frames[first : last + 1])
+        most = max(most, last + 1 - first + broken)
+    return most
+
+
+def _page(steps: int, cursor: int) -> tuple[int, int]:
+    """Return the first and last step of the page the cursor is on.
+
+    A page stays put while the cursor walks down it; then comes the next.
+    """
+    if steps <= MOST_ROWS:
+        return 1, steps
+    fresh = MOST_ROWS - KEPT
+    page = max(cursor - KEPT - 1, 0) // fresh
+    first = page * fresh + 1
+    return first, min(first + MOST_ROWS - 1, steps)
+
+
+def _note(first: int, last: int, steps: int) -> str:
+    """Say what lies outside of the page."""
+    parts = []
+    if first > 1:
+        parts.append(f"{first - 1} earlier")
+    if last < steps:
+        parts.append(f"{steps - last} later")
+    return f"⋮ {' and '.join(parts)} steps" if parts else ""
+
+
+def _label(frame: Frame) -> str:
+    """Return a step as it stands in its box."""
+    return frame.label + (f" = {spoken(frame.answer)}" if frame.answer is not None else "")
+
+
+def _head(now: Frame, actor: str, columns: Columns, low: float) -> Iterator[Box | Line | Text]:
+    """Draw a column's head: who it is, how it is, what it holds."""
+    x, w = columns.x[actor], columns.w[actor]
+    if actor in now.done:
+        state, role = "✓ has finished", "head"
+    elif actor in now.blocked:
+        state, role = waits_for(now.blocked[actor]), "blocked"
+    else:
+        state, role = "can go", "head"
+    held = now.tasks[actor].held
+    yield Line(((x - RAIL, 0.8), (x - RAIL, low)), "rail")
+    yield Line(((x - RAIL, 0.8), (x, 0.8)), "rail")
+    yield Box(x, 0.1, w, HEAD - 0.4, role, f"actor:{actor}")
+    yield Text(x + 1, 0.15, shorten(actor, int(w) - 2), role, bold=True)
+    yield Text(x + 1, 1.15, shorten(state, int(w) - 2), role)
+    if held:
+        names = ", ".join(section.name for section in held)
+        yield Box(x + 0.4, 2.15, w - 0.8, 1, "held")
+        yield Text(x + 1, 2.15, shorten(f"holds {names}", int(w) - 2), "held")
+
+
+def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box | Line | Text]:
+    """Draw one step and, where it broke something, what."""
+    x, w = columns.x[frame.actor], columns.w[frame.actor]
+    is_now = frame.index == cursor
+    role = "now" if is_now else "past" if frame.index < cursor else "future"
+    number = str(frame.index)
+    yield Text(GUTTER - RAIL - 1 - len(number), y + 0.15, number, "plain" if is_now else "quiet", is_now)
+    yield Box(x, y, w, BOX, role, f"step:{frame.index}")
+    yield Text(x + 1, y + 0.15, shorten(_label(frame), int(w) - 2), role, bold=is_now)
+    if frame.violated:
+        words = "✗ " + ", ".join(map(readable, frame.violated))
+        seen = "bad" if frame.index <= cursor else "future"
+        wide = max(w, min(len(words) + 2, columns.width - GUTTER - 0.5))
+        left = min(x, columns.width - 0.5 - wide)
+        yield Box(left, y + ROW - 0.1, wide, BOX, seen, f"step:{frame.index}")
+        yield Text(
+            left + 1, y + ROW + 0.05, shorten(words, int(wide) - 2), seen, bold=seen == "bad"
+        )
+
+
+def _switches(
+    frames: Sequence[Frame], rows: Mapping[int, float], cursor: int, columns: Columns
+) -> Iterator[Line]:
+    """Draw the way that time took: down one rail, and across where another actor went on."""
+    for index, y in rows.items():
+        before, here = frames[index - 1].actor, frames[index].actor
+        end = columns.x[here]
+        role = "link" if index <= cursor else "rail"
+        way = [(end - RAIL, y + BOX / 2), (end, y + BOX / 2)]
+        if before and before != here and index - 1 in rows:
+            level = y - (ROW - BOX) / 2
+            start = columns.x[before] - RAIL
+            way = [(start, rows[index - 1] + BOX / 2), (start, level), (end - RAIL, level), *way]
+        elif before == here and index - 1 in rows:
+            way = [(end - RAIL, rows[index - 1] + BOX / 2), *way]
+        yield Line(tuple(way), role)

@@ -1,0 +1,112 @@
+"""What the stage says in words: captions, reasons, promises, goals."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mmviz.engine import Blocked, Case, Change, Frame, Verdict, spoken
+
+MOST_CHANGES = 4  # a sentence with more of them is no sentence
+
+
+class Promise(NamedTuple):
+    """A promise, what to say once it is broken, and the step that broke it (-1: none)."""
+
+    words: str
+    failure: str
+    broken: int
+
+
+def caption(frame: Frame, last: int) -> str:
+    """Say in one sentence what a step did: "step 4 of 11: CPU1 put_page(): page 7 refs 1 → 0"."""
+    if not frame.index:
+        return f"step 0 of {last}: nothing has happened yet" + _broken(frame)
+    told = [changed(change) for change in frame.writes if not change.field.endswith(".held")]
+    parts = told[:MOST_CHANGES]
+    if len(told) > MOST_CHANGES:
+        parts.append(f"{len(told) - MOST_CHANGES} more")
+    if frame.answer is not None:
+        parts.append(f"answers {spoken(frame.answer)}")
+    what = ", ".join(parts) or "changes nothing"
+    return (
+        f"step {frame.index} of {last}: {frame.actor} {frame.label}: {what}"
+        + "".join(f". {sentence}" for sentence in frame.log)
+        + _broken(frame)
+    )
+
+
+def _broken(frame: Frame) -> str:
+    """Name what broke in this step."""
+    return f". ✗ Broken: {', '.join(map(readable, frame.violated))}" if frame.violated else ""
+
+
+def readable(name: str) -> str:
+    """Return a property's name as words."""
+    return name.replace("_", " ")
+
+
+def changed(change: Change) -> str:
+    """Say what became of a field."""
+    if change.field.endswith(".freed") and change.new is True:
+        return f"{change.field.removesuffix('.freed')} freed"
+    return f"{change.field} {spoken(change.old)} → {spoken(change.new)}"
+
+
+def waits_for(blocked: Blocked) -> str:
+    """Say in a few words by whom an actor is blocked."""
+    if not blocked.by:
+        return blocked.reason
+    return "waits for " + ", ".join(
+        f"{actor} since step {step}" if step else f"{actor} from the start"
+        for actor, step in sorted(blocked.by, key=lambda pair: pair[1])
+    )
+
+
+def promises(case: Case, frames: Sequence[Frame]) -> list[Promise]:
+    """Return the promise of a case and how it fared in a run.
+
+    The first property to break breaks the promise; each later one has a line of its own.
+    """
+    broken = [(frame.index, prop) for frame in frames for prop in frame.violated]
+    kept = case.promise or "None of these happens: " + ", ".join(map(readable, case.properties))
+    if not broken:
+        return [Promise(kept, "", -1)]
+    return [
+        Promise(
+            "" if nth else kept,
+            f"Broken in step {step}: {readable(prop)}. {case.sentence(prop)}."
+            + ("" if nth else f" The promise was: {kept}"),
+            step,
+        )
+        for nth, (step, prop) in enumerate(broken)
+    ]
+
+
+def goal(case: Case) -> str:
+    """Say what somebody who schedules this case is to bring about."""
+    wanted = [p for p, verdict in case.expect.items() if verdict is not Verdict.NEVER]
+    if wanted:
+        return "Make this happen: " + ", or: ".join(case.sentence(prop) for prop in wanted)
+    if case.stuck:
+        return "Make everybody wait for somebody: bring it to a deadlock"
+    return "Try to make this happen: " + ", or: ".join(map(case.sentence, case.properties))
+
+
+def victory(case: Case, frames: Sequence[Frame]) -> tuple[int, str]:
+    """Return the step in which the goal was reached, -1 for not yet, and what to say then."""
+    for frame in frames:
+        if frame.violated:
+            names = ", ".join(map(readable, frame.violated))
+            return frame.index, f"✓ You did it in {frame.index} steps: {names}"
+        if not frame.enabled and frame.blocked and case.stuck:
+            return frame.index, f"✓ You did it in {frame.index} steps: nobody can move"
+    return -1, ""
+
+
+def ending(case: Case, frame: Frame) -> str:
+    """Say how a run ended, "" while it goes on."""
+    if frame.enabled and set(frame.enabled) - set(case.daemons):
+        return ""
+    waiting = [actor for actor in frame.blocked if actor not in case.daemons]
+    if waiting and not frame.enabled:
+        return f"Nobody can move, and {', '.join(waiting)} has not finished"
+    return "" if waiting else "Everybody has finished"

@@ -1,0 +1,103 @@
+"""Be the scheduler."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmviz.engine import Case, Frame, Run, ScheduleError, parse_schedule, short
+from mmviz.scene.marks import shorten
+from mmviz.scene.words import goal, victory, waits_for
+from mmviz.widgets.stage import Stage, the_case
+
+
+class Driver(Stage):
+    """Choose who goes next, and try to break the promise, or to see that you cannot.
+
+    Stepping back and choosing something else begins another run; the first stays on the list.
+
+    Args:
+        scenario: "thread/race", or a case.
+        schedule: steps already taken when the curtain rises.
+        case: the case's name or id; by default the scenario's first.
+
+    Raises:
+        UnknownName: no scenario or case has that name; the message suggests the nearest.
+        ScheduleError: the schedule cannot happen; the message says at which step and why.
+
+    Example:
+        mmviz.Driver("iommu_group/release_order", case="NoLock")
+    """
+
+    room = 10
+
+    def __init__(self, scenario: str | Case, schedule: str = "", case: str = "") -> None:
+        chosen = the_case(scenario, case)
+        run = Run(chosen)
+        for actor in parse_schedule(chosen, schedule):
+            run.step(actor)
+        self.branches = [run]
+        super().__init__(chosen, run)
+        self.refresh(len(run.schedule))
+
+    @property
+    def schedule(self) -> tuple[str, ...]:
+        """The schedule of the run on stage; enough to rebuild it."""
+        return self.the_run.schedule
+
+    def choose(self, actor: str, k: int | None = None) -> None:
+        """Let an actor do its next step after frame `k` (by default the last).
+
+        Raises:
+            ScheduleError: it cannot move there; the message says why, and who can.
+        """
+        k = len(self.the_run.schedule) if k is None else k
+        wanted = (*self.the_run.schedule[:k], actor)
+        known = [run for run in self.branches if run.schedule[: k + 1] == wanted]
+        if known:
+            self.the_run = self.the_run if self.the_run in known else known[0]
+        elif k == len(self.the_run.schedule):
+            self.the_run.step(actor)
+        else:
+            fresh = self.the_run.fork(k)
+            fresh.step(actor)
+            self.branches.append(fresh)
+            self.the_run = fresh
+        self.refresh(k + 1)
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Let the chosen actor go, or go back to another run."""
+        if "choose" in message:
+            k = int(message["k"])
+            if not 0 <= k <= len(self.the_run.schedule):
+                raise ScheduleError(f"this run has no step {k}", k, str(message["choose"]))
+            self.choose(str(message["choose"]), k)
+        else:
+            self.the_run = self.branches[int(message["run"])]
+            self.refresh(len(self.the_run.schedule))
+
+    def direct(self, frames: list[Frame]) -> None:
+        """Set the choices, the goal and the list of runs."""
+        controls = self.controls
+        controls.choices = [self._choices(frame) for frame in frames]
+        controls.goal = goal(self.case)
+        controls.won, controls.victory = victory(self.case, frames)
+        controls.runs = [
+            f"run {number}: {shorten(short(run.schedule) or 'the start', 48)}"
+            for number, run in enumerate(self.branches, 1)
+        ]
+        controls.run = self.branches.index(self.the_run)
+
+    def _choices(self, frame: Frame) -> list[dict[str, Any]]:
+        """Return a button for each actor: what it would do, or why it cannot."""
+        offered = []
+        for actor in self.actors:
+            step, blocked = frame.next.get(actor), frame.blocked.get(actor)
+            why = waits_for(blocked) if blocked else "" if step else "has finished"
+            offered.append(
+                {
+                    "actor": actor,
+                    "does": step.label if step else "",
+                    "why": why,
+                    "enabled": actor in frame.enabled,
+                }
+            )
+        return offered
