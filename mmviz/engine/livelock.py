@@ -47,7 +47,8 @@ def find_livelock(model: Model, states: Mapping[int, int]) -> tuple[Lasso | None
     parts = _components(model, states, loopers)
     for component in parts:
         inside = set(component)
-        moved, left = set(), set()
+        moved: set[int] = set()
+        left: set[int] = set()
         for state in component:
             for p in range(len(model.actors)):
                 after = model.successor(state, p)

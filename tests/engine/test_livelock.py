@@ -1,7 +1,8 @@
 """Which endless loops count: those that go on although everybody gets the chances it is due."""
 
 from mmviz.engine import explore, mark
-from tests.engine.toys import case
+
+from .toys import case
 
 
 async def asks_under_the_lock(k):
