@@ -1,0 +1,74 @@
+"""Page tables: the CPU's, guarded by its page-table lock, and a device's mirror of it."""
+
+from mmviz.engine import Map, Struct, atomic, field
+from mmviz.kernel.locks import SpinLock
+from mmviz.kernel.page import Page
+
+
+class PageTable(Struct):
+    """The page table of one mm, as the CPU walks it.
+
+    Attributes:
+        pte: address -> page, None where nothing is mapped.
+        ptl: the page-table lock; whoever edits an entry holds it.
+
+    Source: include/linux/mm.h, pte_offset_map_lock(); mm/memory.c; mm/gup.c.
+    Simplified: one lock for all entries; an entry is a page or nothing; the CPUs' TLBs are
+    flushed within the step that clears.  The steps that wait for `ptl` take it, act and drop
+    it in one go: all they do between is guarded by it.
+    """
+
+    pte: Map[str, Page | None] = field(default_factory=lambda: Map[str, Page | None]({}))
+    ptl: SpinLock = field(default_factory=SpinLock)
+
+    @atomic("mm/pgtable-generic.c")
+    def ptep_clear_flush(self, address: str) -> Page | None:
+        """Clear the entry and flush the CPUs' TLBs; the caller holds the page-table lock."""
+        page, self.pte[address] = self.pte[address], None
+        return page
+
+    @atomic("mm/memory.c", when=lambda table, _address: table.ptl.owner is None)
+    def zap_pte_range(self, address: str) -> Page | None:
+        """Clear the entry under the page-table lock; return the page it named."""
+        page, self.pte[address] = self.pte[address], None
+        return page
+
+    @atomic("mm/memory.c", when=lambda table, _address, _fresh: table.ptl.owner is None)
+    def handle_mm_fault(self, address: str, fresh: Page) -> None:
+        """Map a fresh page under the page-table lock, unless something is mapped already."""
+        if self.pte[address] is None:
+            fresh.alloc()
+            self.pte[address] = fresh
+
+    @atomic("mm/gup.c", when=lambda table, _address: table.ptl.owner is None)
+    def get_user_pages(self, address: str) -> Page | None:
+        """Walk to the page under the page-table lock and take a reference on it."""
+        page = self.pte[address]
+        if page is not None:
+            page.get()
+        return page
+
+
+class DevicePageTable(Struct):
+    """What a driver has told its device of an mm: the mirror the device walks.
+
+    Attributes:
+        pte: address -> page, None where the device would fault.
+
+    Source: Documentation/mm/hmm.rst, "Address space mirroring".
+    Simplified: the device's own TLB is flushed within the step that clears an entry.
+    """
+
+    pte: Map[str, Page | None] = field(default_factory=lambda: Map[str, Page | None]({}))
+
+    @atomic("driver")
+    def map(self, address: str, page: Page) -> Page | None:
+        """Let the device reach the page; return what the entry named before."""
+        was, self.pte[address] = self.pte[address], page
+        return was
+
+    @atomic("driver")
+    def unmap(self, address: str) -> Page | None:
+        """Clear the device's entry and wait until the device has let go; return the page."""
+        page, self.pte[address] = self.pte[address], None
+        return page
