@@ -1,0 +1,253 @@
+"""IOMMU groups, their devices, domains, and the table the hardware translates by."""
+
+from typing import Any
+
+from mmviz.engine import Allocated, Map, Struct, atomic, field, warn
+from mmviz.kernel.locks import Mutex, SpinLock
+from mmviz.kernel.refcount import Kref
+
+BLOCKED = "blocked"
+
+
+class Device(Struct):
+    """A struct device behind an IOMMU.
+
+    Attributes:
+        rid: the requester id its DMA carries; aliases share one. Never changes.
+        domain: the IOMMU driver's own note of the domain the device is attached to.
+        priv: the IOMMU driver's data for the device exists, dev_iommu_priv_get().
+
+    Source: include/linux/iommu.h, struct dev_iommu; arm-smmu-v3's master->domain and s390's
+    zdev->s390_domain are such notes.
+    """
+
+    rid: str
+    domain: "Domain | None" = None
+    priv: bool = True
+
+
+class Domain(Allocated):
+    """A struct iommu_domain: page tables for DMA, and the devices attached to them.
+
+    Attributes:
+        devices: the driver's list of the devices it attached.
+
+    Source: include/linux/iommu.h, struct iommu_domain.
+    Simplified: no mappings inside; the driver's struct around it and its page tables are
+    allocated and freed with it.
+    """
+
+    devices: tuple[Device, ...] = ()
+
+    @atomic("drivers/iommu/iommu.c")
+    def iommu_domain_free(self) -> None:
+        """Give the domain and its page tables back to the allocator."""
+        self.owner_leaves()
+
+    def owner_leaves(self) -> None:
+        """Drop what the domain's creator had, inside a step: here the whole domain."""
+        self.free()
+
+    def list_add(self, dev: Device) -> None:
+        """Note a device as attached, inside a step."""
+        self.devices = (*self.devices, dev)
+
+    def list_del(self, dev: Device) -> None:
+        """Take a device off the list, inside a step."""
+        self.devices = tuple(other for other in self.devices if other is not dev)
+
+    def hold(self) -> None:
+        """Take a reference, inside a step, where the driver counts any."""
+
+    def drop(self) -> None:
+        """Put a reference, inside a step, where the driver counts any."""
+
+
+class CountedDomain(Domain):
+    """A domain whose driver counts references; the last one frees it.
+
+    Attributes:
+        refs: one of the creator, one for each device's note, one for each RID that uses it.
+
+    Source: Robin Murphy's second proposal of 2022, not merged.
+    """
+
+    refs: int = 1
+
+    def owner_leaves(self) -> None:
+        """Put the creator's reference, inside a step."""
+        self.drop()
+
+    def hold(self) -> None:
+        """Take a reference, inside a step."""
+        self.refs += 1
+
+    def drop(self) -> None:
+        """Put a reference, inside a step; the last one frees the domain."""
+        self.refs -= 1
+        if self.refs == 0:
+            self.free()
+
+
+class Iommu(Struct):
+    """An IOMMU with its driver: the table by RID, and the driver's operations.
+
+    Attributes:
+        table: RID -> the domain whose page tables the hardware walks, or BLOCKED.
+        masters: the devices behind it. Never changes.
+        keeps_note: the driver notes in each device which domain it is attached to.
+        lock: the driver's own lock.
+
+    Source: SMMUv3 stream table, VT-d context table, AMD device table.
+    Simplified: software pointers and the table entry change in one step; no IOTLB here.
+    """
+
+    table: Map[str, Any]
+    masters: tuple[Device, ...]
+    keeps_note: bool = True
+    lock: SpinLock = field(default_factory=SpinLock)
+
+    def attach(self, dev: Device, domain: Domain) -> None:
+        """Attach a device, inside a step; for a second alias the table is right already."""
+        if not dev.priv:
+            warn("attach_after_release", f"attach_dev() on {dev}, whose driver data is gone")
+            return
+        if self.keeps_note:
+            self.unlink(dev, dev.domain)
+            domain.list_add(dev)
+            domain.hold()
+            dev.domain = domain
+        self.program(dev.rid, domain)
+
+    def unlink(self, dev: Device, domain: Domain | None) -> None:
+        """Make a device's note forget a domain, inside a step."""
+        if domain is not None:
+            domain.list_del(dev)
+            domain.drop()
+        dev.domain = None
+
+    def program(self, rid: str, domain: Domain | str) -> None:
+        """Point a RID at a domain's page tables or at nothing, inside a step."""
+        old = self.table[rid]
+        if old is domain:
+            return
+        self.table[rid] = domain
+        if isinstance(domain, Domain):
+            self.hardware_holds(domain)
+        if isinstance(old, Domain):
+            self.hardware_drops(old)
+
+    def hardware_holds(self, domain: Domain) -> None:
+        """Count the table entry as a reference, inside a step."""
+        domain.hold()
+
+    def hardware_drops(self, domain: Domain) -> None:
+        """Put the reference of the table entry, inside a step."""
+        domain.drop()
+
+    def block(self, dev: Device) -> None:
+        """Stop a device's DMA, inside a step, unless that would stop an alias's."""
+        peers = [m for m in self.masters if m is not dev and m.rid == dev.rid]
+        if not any(peer.domain is not None for peer in peers):
+            self.program(dev.rid, BLOCKED)
+
+    @atomic("hardware")
+    def translate(self, dev: Device) -> Domain | str:
+        """Find the page tables for a DMA of the device by the RID it carries."""
+        to: Domain | str = self.table[dev.rid]
+        return to
+
+    @atomic("driver")
+    def attach_dev(self, dev: Device, domain: Domain) -> None:
+        """Attach a device to a domain: note it, and point its RID at the page tables."""
+        self.attach(dev, domain)
+
+    @atomic("driver")
+    def release_device(self, dev: Device) -> Domain | None:
+        """Begin to release a device: read which domain the driver noted for it."""
+        return dev.domain
+
+    @atomic("driver")
+    def detach_dev(self, dev: Device) -> None:
+        """Let go of the device's domain and stop its DMA; the driver's data stays."""
+        self.unlink(dev, dev.domain)
+        self.block(dev)
+
+    @atomic("driver")
+    def detach_and_free(self, dev: Device, domain: Domain | None) -> None:
+        """Take the device off that domain's list, stop its DMA, free the driver's data."""
+        self.unlink(dev, domain)
+        self.block(dev)
+        dev.priv = False
+
+
+class BlindIommu(Iommu):
+    """A driver that blocks a device's RID at release, whoever else uses it.
+
+    Source: what most drivers did in 2022, as the thread says; arm-smmu minds shared stream ids.
+    """
+
+    def block(self, dev: Device) -> None:
+        """Stop a device's DMA, and that of its aliases, inside a step."""
+        self.program(dev.rid, BLOCKED)
+
+
+class PointerCountingIommu(Iommu):
+    """A driver that counts the pointers it keeps, and forgets the one in hardware."""
+
+    def hardware_holds(self, domain: Domain) -> None:
+        """Count nothing."""
+
+    def hardware_drops(self, domain: Domain) -> None:
+        """Put nothing."""
+
+
+class IommuGroup(Kref):
+    """A struct iommu_group: devices the IOMMU cannot isolate from each other.
+
+    Attributes:
+        refs: one for each device in the group; the last one frees the default domain.
+        mutex: protects all below.
+        devices: the members that operations on the group reach.
+        domain: what the group is attached to now.
+        default_domain: what the kernel's own drivers use.
+
+    Source: drivers/iommu/iommu.c, struct iommu_group, iommu_group_release().
+    Simplified: no blocking domain and no owner count; VFIO holds no group reference.
+    """
+
+    default_domain: Domain = field(kw_only=True)
+    domain: Domain = field(kw_only=True)
+    devices: tuple[Device, ...] = field(kw_only=True)
+    mutex: Mutex = field(default_factory=Mutex)
+
+    @atomic("include/linux/list.h")
+    def list_del(self, dev: Device) -> None:
+        """Take the device off the group's list: operations on the group no longer reach it."""
+        self.devices = tuple(other for other in self.devices if other is not dev)
+
+    @atomic("drivers/iommu/iommu.c")
+    def iommu_group_set_core_domain(self, domain: Domain, iommu: Iommu) -> None:
+        """Move each device that is still listed back to the kernel's own domain."""
+        for dev in self.devices:
+            iommu.attach(dev, domain)
+        self.domain = domain
+
+    @atomic("drivers/iommu/iommu.c")
+    def warn_on_foreign_domain(self) -> bool:
+        """Complain if the group is on a domain that is not the kernel's own; say whether."""
+        foreign = self.domain is not self.default_domain
+        if foreign:
+            warn("warns_about_legal_use", f"WARN_ON: the group is on {self.domain}")
+        return foreign
+
+    @atomic("drivers/iommu/iommu.c")
+    def iommu_group_get(self) -> None:
+        """Take a reference on the group."""
+        self.get()
+
+    @atomic("drivers/iommu/iommu.c")
+    def iommu_group_put(self) -> None:
+        """Put a reference on the group; the last one frees its default domain."""
+        if self.put():
+            self.default_domain.owner_leaves()

@@ -1,0 +1,145 @@
+"""Unplug one of two devices that the IOMMU cannot tell apart.
+
+Devices a and b sit behind a bridge: their DMA carries the same requester id, so the hardware has
+one entry for both.  VFIO uses the group; a is unplugged, b stays in use.  Whatever is done to a's
+entry is done to b's.  To attach the leaving device to the default domain is appealing, and takes
+the translation away under b.  Release means: let go of the domain, but leave a shared RID alone.
+
+Promise: As long as VFIO uses device b, b's DMA goes through VFIO's domain V.
+Memory model: sequentially consistent; everything here is done under group->mutex.
+Simplified:
+    A lost translation is bad in itself, since b may send DMA at any time; the device is there to
+    show what then becomes of it.
+    A driver knows the aliases of a device by its list of devices with the same RID.
+    No IOTLB: an entry works as soon as it is written.
+    VfioEnds...: the race of release_order with one RID.  Moving b moves the hardware for a too, so
+    only the driver's own pointer is left to dangle.
+Sources:
+    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
+    drivers/iommu/iommu.c: iommu_release_device(), __iommu_attach_device()
+    drivers/iommu/arm/arm-smmu/arm-smmu.c: stream ids that several devices share
+    dba9ca9d41f5 (v6.4) one critical section
+"""
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from mmviz.engine import Case, Verdict
+from mmviz.engine.case import name_of
+from mmviz.kernel.iommu import BlindIommu, Iommu
+from mmviz.scenarios.iommu_group.release_order import (
+    BAD,
+    DISTINCT,
+    SHARED,
+    DelistThenRelease,
+    Plug,
+    RebindToDefault,
+    Release,
+    ReleaseUnderMutex,
+    plug,
+    vfio_ends_then_b_is_unplugged,
+)
+
+Second = dict[str, Callable[[Plug], Coroutine[Any, Any, None]]]
+SOMETIMES, ALWAYS = Verdict.SOMETIMES, Verdict.ALWAYS
+
+
+async def dma(k: Plug) -> None:
+    """Device b works for VFIO's user."""
+    await k.iommu.translate(k.b)
+    await k.iommu.translate(k.b)
+
+
+def case(
+    name: str,
+    variant: str,
+    title: str,
+    states: int,
+    order: Release,
+    driver: type[Iommu] = Iommu,
+    rids: tuple[str, str] = SHARED,
+    vfio_ends: bool = False,
+    **broken: Verdict,
+) -> Case:
+    """Unplug device a while b is in use; or while VFIO ends and b is unplugged too."""
+    beside: Second = {"DEV": dma}
+    if vfio_ends:
+        beside = {"CPU1": lambda k: vfio_ends_then_b_is_unplugged(k, order)}
+    return Case(
+        name=name,
+        id=variant,
+        title=title,
+        world=partial(plug, rids, driver=driver),
+        actors={"CPU0": lambda k: order.iommu_release_device(k, k.a)} | beside,
+        daemons=() if vfio_ends else ("DEV",),
+        bad=BAD,
+        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        states=states,
+    )
+
+
+CASES = (
+    case(
+        "RebindToDefault",
+        "B2/o3",
+        "tempting: attach the leaving device to the default domain",
+        33,
+        RebindToDefault(),
+        survivor_loses_translation=ALWAYS,
+        warns_about_legal_use=ALWAYS,
+    ),
+    case(
+        "BlindDriver",
+        "B2/o2",
+        "the merged order with a driver that blocks the RID (most drivers in 2022)",
+        24,
+        ReleaseUnderMutex(),
+        BlindIommu,
+        survivor_loses_translation=ALWAYS,
+    ),
+    case(
+        "AliasAwareDriver",
+        "B2/o1",
+        "the merged order (v6.4) with a driver that leaves a shared RID alone",
+        21,
+        ReleaseUnderMutex(),
+    ),
+    case(
+        "RebindDistinctRids",
+        "B2/o3-distinct",
+        "for comparison: the same rebinding where each device has its own RID",
+        27,
+        RebindToDefault(),
+        rids=DISTINCT,
+        warns_about_legal_use=ALWAYS,
+    ),
+    case(
+        "VfioEndsDelistThenRelease",
+        "B1/n3-shared",
+        "series v1 with one RID, while VFIO ends: only the driver's pointer dangles",
+        100,
+        DelistThenRelease(),
+        vfio_ends=True,
+        use_after_free=SOMETIMES,
+    ),
+    case(
+        "VfioEndsRebindToDefault",
+        "B1/n12-shared",
+        "rebinding with one RID, while VFIO ends",
+        118,
+        RebindToDefault(),
+        vfio_ends=True,
+        survivor_loses_translation=SOMETIMES,
+        warns_about_legal_use=SOMETIMES,
+    ),
+    case(
+        "VfioEndsReleaseUnderMutex",
+        "B1/n5-shared",
+        "the merged order (v6.4) with one RID, while VFIO ends",
+        61,
+        ReleaseUnderMutex(),
+        vfio_ends=True,
+    ),
+)
