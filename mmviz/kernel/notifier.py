@@ -69,6 +69,16 @@ class MmuNotifier(Struct):
         """Look at the count of invalidations in progress, and at nothing else."""
         return self.mmu_invalidate_in_progress
 
+    @atomic("driver")
+    def drop_mmu_invalidate_in_progress(self) -> None:
+        """Count one invalidation less in progress, and leave the sequence alone."""
+        self.mmu_invalidate_in_progress -= 1
+
+    @atomic("driver")
+    def mmu_invalidate_seq_changed(self, seq: int) -> bool:
+        """Say whether an invalidation has ended since the sample, and look at nothing else."""
+        return self.mmu_invalidate_seq != seq
+
     @atomic("include/linux/kvm_host.h")
     def mmu_invalidate_retry(self, seq: int) -> bool:
         """Say whether an invalidation is in progress or has ended since the sample."""

@@ -48,6 +48,11 @@ class PageTable(Struct):
             page.get()
         return page
 
+    @atomic("mm/hmm.c", when=lambda table, _address: table.ptl.owner is None)
+    def hmm_range_fault(self, address: str) -> Page | None:
+        """Walk to the page under the page-table lock, taking no reference on it."""
+        return self.pte[address]
+
 
 class DevicePageTable(Struct):
     """What a driver has told its device of an mm: the mirror the device walks.
@@ -62,13 +67,17 @@ class DevicePageTable(Struct):
     pte: Map[str, Page | None] = field(default_factory=lambda: Map[str, Page | None]({}))
 
     @atomic("driver")
-    def map(self, address: str, page: Page) -> Page | None:
-        """Let the device reach the page; return what the entry named before."""
-        was, self.pte[address] = self.pte[address], page
-        return was
+    def map(self, address: str, page: Page) -> None:
+        """Let the device reach the page."""
+        self.pte[address] = page
 
     @atomic("driver")
-    def unmap(self, address: str) -> Page | None:
-        """Clear the device's entry and wait until the device has let go; return the page."""
-        page, self.pte[address] = self.pte[address], None
-        return page
+    def unmap(self, address: str) -> None:
+        """Clear the device's entry, and wait until the device has let go of the page."""
+        self.pte[address] = None
+
+    @atomic("driver")
+    def xchg(self, address: str, page: Page | None) -> Page | None:
+        """Change the device's entry, and return the page it named before."""
+        was, self.pte[address] = self.pte[address], page
+        return was

@@ -128,7 +128,7 @@ class PinWhileMapped(RangeStartOnly):
     """Keeps the reference of get_user_pages() for as long as the device has the page."""
 
     async def invalidate_range_start(self, k: Mirror) -> None:
-        page = await k.gpu.unmap(VA)
+        page = await k.gpu.xchg(VA, None)
         if page is not None:
             await page.put_page()
 
@@ -136,7 +136,7 @@ class PinWhileMapped(RangeStartOnly):
         page = await k.cpu.get_user_pages(VA)
         if page is None:
             return
-        was = await k.gpu.map(VA, page)
+        was = await k.gpu.xchg(VA, page)
         if was is not None:
             await was.put_page()
 

@@ -125,8 +125,8 @@ CASES = (
     case(*COUNTER, 236, 1, BAD, it_has_come_and_gone="GPU CPU0*11 CPU1 GPU*5"),
     case(*OUTSIDE, 324, 1, BAD, the_answer_gets_old="GPU*3 CPU0*11 CPU1 GPU*4"),
     case(*BOTH, 261, 1, it_has_come_and_gone="GPU*2 CPU0*11 CPU1 GPU*11"),
-    case(*AT_START, 5450, 2, BAD, repaired_too_late="CPU0*5 GPU*7 CPU0*3 CPU2 CPU1*8"),
-    case(*COUNTER, 6541, 2, BAD, repaired_too_late="GPU CPU0*11 CPU2 GPU*5 CPU1*11"),
-    case(*OUTSIDE, 9258, 2, BAD, repaired_too_late="GPU*3 CPU0*11 CPU2 GPU*4 CPU1*11"),
-    case(*BOTH, 7085, 2, the_second_still_runs="CPU0*5 CPU1*5 CPU0*6 CPU2 GPU*6 CPU1*6 GPU*2"),
+    case(*AT_START, 3682, 2, BAD, repaired_too_late="CPU0*5 GPU*7 CPU0*3 CPU2 CPU1*8"),
+    case(*COUNTER, 3906, 2, BAD, repaired_too_late="GPU CPU0*11 CPU2 GPU*5 CPU1*11"),
+    case(*OUTSIDE, 5567, 2, BAD, repaired_too_late="GPU*3 CPU0*11 CPU2 GPU*4 CPU1*11"),
+    case(*BOTH, 4385, 2, the_second_still_runs="CPU0*5 CPU1*5 CPU0*6 CPU2 GPU*6 CPU1*6 GPU*2"),
 )
