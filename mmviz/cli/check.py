@@ -149,11 +149,14 @@ def closing(reports: Sequence[Report], cases: int, wrong: int) -> Iterator[str]:
     seconds = sum(report.seconds for report in reports)
     cut = sum(1 for report in reports if report.cut)
     yield (
-        f"\n{states:,} states and {moves:,} transitions in {seconds:.2f} s; "
-        f"{f'{cut} searches were cut off' if cut else 'nothing cut off'}; "
+        f"\n{states:,} states and {moves:,} transitions in {seconds:.3f} s; "
+        f"{f'cut off: {cut} of {cases}' if cut else 'nothing cut off'}; "
         "sequentially consistent memory; verdicts are over all completed runs of the model."
     )
-    yield f"{wrong} of {cases} cases differ." if wrong else f"All {cases} cases are as declared."
+    if wrong:
+        yield f"Not as declared: {wrong} of {cases}."
+    else:
+        yield f"As declared: {'the case' if cases == 1 else f'all {cases} cases'}."
 
 
 class Ticker:
