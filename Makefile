@@ -28,7 +28,7 @@ test:
 bench:
 	@.ci/prepare venv test
 	@.ci/prepare browser
-	$(PYTHON) benchmarks/bench.py
+	$(PYTHON) tests/bench/bench.py
 
 readme:
 	@.ci/prepare venv
