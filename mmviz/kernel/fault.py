@@ -28,27 +28,31 @@ async def remove_device_exclusive_entry(
     await page.unlock_page()
 
 
-async def handle_mm_fault(mapping: CowMapping, copy: Page, invalidate: Invalidate = quiet) -> None:
+async def handle_mm_fault(
+    mapping: CowMapping, invalidate: Invalidate = quiet, copy: Page | None = None
+) -> None:
     """Answer one write fault; the caller tries again.
 
     Args:
         mapping: where the CPU faulted.
-        copy: the page the allocator will give if a copy is needed.
         invalidate: what the drivers do when they are notified.
+        copy: the page the allocator will give for a copy; None where nothing is shared.
 
     Source: mm/memory.c, do_swap_page() and do_wp_page().
     """
     entry = await mapping.handle_pte_fault()
     if entry is not None and entry.exclusive:
         await remove_device_exclusive_entry(mapping, entry.page, invalidate)
-    elif entry is not None and not entry.write:
+    elif entry is not None and not entry.write and copy is not None:
         await mapping.do_wp_page(copy)
 
 
-async def write(mapping: CowMapping, copy: Page, invalidate: Invalidate = quiet) -> None:
+async def write(
+    mapping: CowMapping, invalidate: Invalidate = quiet, copy: Page | None = None
+) -> None:
     """Write to the page as user code does: try, fault, try again."""
     while True:
         mark("write")
         if await mapping.cpu_write():
             return
-        await handle_mm_fault(mapping, copy, invalidate)
+        await handle_mm_fault(mapping, invalidate, copy)

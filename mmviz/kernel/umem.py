@@ -1,0 +1,22 @@
+"""A page that was given to a NIC for as long as the user wants."""
+
+from mmviz.engine import Struct, atomic
+from mmviz.kernel.page import Page
+
+
+class Umem(Struct):
+    """An ib_umem: user memory that a NIC may write at any time.
+
+    Attributes:
+        page: the pinned page, None before it is registered.
+
+    Source: drivers/infiniband/core/umem.c, ib_umem_get().
+    Simplified: one page; it is never released, which is what makes it a hard case.
+    """
+
+    page: Page | None = None
+
+    @atomic("include/rdma/ib_verbs.h")
+    def ib_dma_map_sg(self, page: Page) -> None:
+        """Tell the NIC the page's address: it may write there from now on."""
+        self.page = page
