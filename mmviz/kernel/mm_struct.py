@@ -1,0 +1,78 @@
+"""An address space that ends: users, references, the top-level table, and who is told."""
+
+from mmviz.engine import Struct, atomic, warn
+from mmviz.kernel.page import Page
+
+
+class Pgd(Struct):
+    """A top-level page table, and what a walk through it finds.
+
+    Attributes:
+        page: the one page mapped below it; none when a walk ends in a fault.
+        freed: the page allocator has the table back.
+
+    Source: mm/memory.c, free_pgtables(); kernel/fork.c, mm_free_pgd().
+    Simplified: one page is mapped; the lower tables come and go with it.
+    """
+
+    page: Page | None = None
+    freed: bool = False
+
+
+class MmStruct(Struct):
+    """A struct mm_struct, as far as its end goes.
+
+    Attributes:
+        mm_users: who uses the address space; at zero exit_mmap() tears it down.
+        mm_count: who keeps the struct and its pgd; all users together count as one.
+        pgd: its top-level table.
+        subscribed: an mmu_notifier is on the list, so somebody is told when mappings change.
+
+    Source: include/linux/mm_types.h; kernel/fork.c, mmput(), mmdrop(); mm/mmap.c, exit_mmap();
+    mm/mmu_notifier.c.
+    Simplified: one subscription; exit_mmap() unmaps and frees in one step; the SRCU that keeps
+    the subscription's memory while release() runs is left out.
+    """
+
+    pgd: Pgd
+    mm_users: int = 1
+    mm_count: int = 1
+    subscribed: bool = False
+
+    @atomic("kernel/fork.c")
+    def mmput(self) -> bool:
+        """Drop a user; say whether it was the last, so that the address space must go."""
+        self.mm_users -= 1
+        return self.mm_users == 0
+
+    @atomic("mm/mmu_notifier.c")
+    def mmu_notifier_release(self) -> bool:
+        """Look for subscribers, to call their release(); say whether there is one."""
+        return self.subscribed
+
+    @atomic("mm/mmu_notifier.c")
+    def mn_hlist_release(self) -> None:
+        """Unlink every subscription: from here on nobody is told about unmapping."""
+        self.subscribed = False
+
+    @atomic("mm/mmap.c")
+    def exit_mmap(self) -> None:
+        """Unmap everything; give the pages and the lower tables back."""
+        page, self.pgd.page = self.pgd.page, None
+        if page is not None:
+            page.put()
+
+    @atomic("kernel/fork.c")
+    def mmdrop(self) -> None:
+        """Put a reference on the struct; the last one frees the pgd."""
+        if self.mm_count == 0:
+            warn("refcount_underflow", f"{self.name}: mmdrop() without a reference")
+            return
+        self.mm_count -= 1
+        if self.mm_count == 0:
+            self.pgd.freed = True
+
+    @atomic("mm/mmu_notifier.c")
+    def mmu_notifier_put(self) -> None:
+        """Unlink the subscription; when no callback runs any more it is freed."""
+        self.subscribed = False
