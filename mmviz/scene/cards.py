@@ -5,17 +5,20 @@ registers with `rows` (which fields to show, and in which words) or with `gone` 
 object is no more). Nothing here knows where on the sheet a card lies.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import Any, NamedTuple
 
 from mmviz.engine import Allocated, Frame, Struct, World, spoken
 from mmviz.kernel.locks import SeqCount
 from mmviz.kernel.page import Page
+from mmviz.scene.marks import shorten
+from mmviz.scene.reach import Reach, structs_in
 
 Values = Mapping[str, Any]
 Say = Callable[[Any], str]
-WIDEST = 34  # characters of a value
+WIDEST, SHORT = 34, 9  # characters of a value, and of one that has room for its change
+LOST = " ✗ freed"
 
 
 class Row(NamedTuple):
@@ -85,19 +88,19 @@ def odd(sequence: int) -> str:
 
 
 @singledispatch
-def gone(struct: Struct, values: Values) -> bool:
-    """Tell whether the object is no more: its memory is back with the allocator."""
-    return False
+def gone(struct: Struct, values: Values) -> str:
+    """Say in a word that the object is no more, its memory back with the allocator; or ""."""
+    return ""
 
 
 @gone.register
-def _(struct: Allocated, values: Values) -> bool:
-    return bool(values[struct.path("freed")])
+def _(struct: Allocated, values: Values) -> str:
+    return "freed" if values[struct.path("freed")] else ""
 
 
 @gone.register
-def _(page: Page, values: Values) -> bool:
-    return bool(values[page.path("refs")] == 0)
+def _(page: Page, values: Values) -> str:
+    return "free" if values[page.path("refs")] == 0 else ""
 
 
 def can_go(struct: Struct) -> bool:
@@ -105,34 +108,36 @@ def can_go(struct: Struct) -> bool:
     return gone.dispatch(type(struct)) is not gone.dispatch(Struct)
 
 
-def cards(frames: Sequence[Frame]) -> list[Card]:
+def cards(reach: Reach) -> list[Card]:
     """Return a card for every object of a case.
 
     An object that only one other object ever holds, always in the same field, is a part of
     that object, as a struct embedded in a struct is: its fields are rows of the other's card.
-
-    Args:
-        frames: of any runs of the case; the more, the surer what never changes.
     """
-    world = frames[0].world
-    structs = walk(world)
-    holders, moving = _holders(structs, frames)
+    structs = walk(reach.world)
+    holders: dict[str, dict[str, Struct]] = {}
+    for struct in structs:
+        for key, _ in struct.fields():
+            path = struct.path(key)
+            for target in structs_in(reach.values[path]):
+                holders.setdefault(target.name, {})[path] = struct
 
     def is_part(struct: Struct) -> bool:
         held_in = holders.get(struct.name, {})
         return (
             len(held_in) == 1
             and not can_go(struct)
-            and not any(path in moving or owner is world for path, owner in held_in.items())
+            and not any(
+                reach.varies(path) or owner is reach.world for path, owner in held_in.items()
+            )
         )
 
     made = []
     for struct in structs:
-        if is_part(struct):
-            continue
-        shown = list(_shown(struct, "", is_part, moving))
-        if shown:
-            made.append(_card(struct, shown, frames))
+        if not is_part(struct):
+            shown = list(_shown(struct, "", is_part, reach))
+            if shown or can_go(struct):
+                made.append(_card(struct, shown, reach))
     return made
 
 
@@ -149,71 +154,30 @@ def walk(world: World) -> list[Struct]:
     return queue
 
 
-def structs_in(value: Any) -> Iterable[Struct]:
-    """Return the objects that a field's value refers to."""
-    if isinstance(value, Struct):
-        return (value,)
-    if isinstance(value, tuple):
-        return tuple(struct for part in value for struct in structs_in(part))
-    if isinstance(value, frozenset):
-        found = [struct for part in value for struct in structs_in(part)]
-        return tuple(sorted(found, key=lambda struct: struct.name))
-    return ()
-
-
-def _holders(
-    structs: Sequence[Struct], frames: Sequence[Frame]
-) -> tuple[dict[str, dict[str, Struct]], set[str]]:
-    """Return which fields ever refer to each object, and which fields ever change."""
-    holders: dict[str, dict[str, Struct]] = {}
-    moving: set[str] = set()
-    for struct in structs:
-        for key, _ in struct.fields():
-            path = struct.path(key)
-            first = frames[0].values[path]
-            for frame in frames:
-                value = frame.values[path]
-                if not _same(value, first):
-                    moving.add(path)
-                for target in structs_in(value):
-                    holders.setdefault(target.name, {})[path] = struct
-    return holders, moving
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Tell whether two values are the same, even across two copies of a world."""
-    if isinstance(one, Struct) and isinstance(other, Struct):
-        return one.name == other.name
-    return bool(spoken(one) == spoken(other))
-
-
 def _shown(
-    struct: Struct, prefix: str, is_part: Callable[[Struct], bool], moving: set[str]
+    struct: Struct, prefix: str, is_part: Callable[[Struct], bool], reach: Reach
 ) -> Iterator[Row]:
-    """Yield the rows of an object and of its parts."""
+    """Yield the rows of an object and of its parts.
+
+    A flag that never changes belongs to the case, not to the picture.
+    """
     values = dict(struct.fields())
-    shown = list(rows(struct))
-    for key, say in shown:
+    for key, say in rows(struct):
         value, path = values[key], struct.path(key)
         below = f"{prefix}[{key}]" if path.endswith("]") else f"{prefix}.{key}".lstrip(".")
         if isinstance(value, Struct) and is_part(value):
-            only = len(list(rows(value))) == 1 and not isinstance(value, World)
-            parts = list(_shown(value, below, is_part, moving))
-            if only and len(parts) == 1 and not parts[0].path.endswith("]"):
+            parts = list(_shown(value, below, is_part, reach))
+            if len(parts) == 1 and not parts[0].path.endswith("]"):
                 parts = [parts[0]._replace(label=below)]
             yield from parts
-        elif isinstance(struct, World) and path not in moving and structs_in(value):
+        elif isinstance(struct, World) and structs_in(value) and not reach.varies(path):
             continue  # the root only names its objects
-        else:
+        elif reach.varies(path) or not (value is None or isinstance(value, bool)):
             yield Row(path, below, say)
 
 
-def _card(struct: Struct, shown: Sequence[Row], frames: Sequence[Frame]) -> Card:
-    """Make a card wide enough for every value that its fields ever have."""
-    longest = 1
-    for row in shown:
-        for frame in frames:
-            longest = max(longest, len(said(row, frame)))
+def _card(struct: Struct, shown: Sequence[Row], reach: Reach) -> Card:
+    """Make a card wide enough for the values that its fields may have."""
     is_world = isinstance(struct, World)
     name = "world" if is_world else struct.name
     kind = type(struct).__name__
@@ -223,21 +187,30 @@ def _card(struct: Struct, shown: Sequence[Row], frames: Sequence[Frame]) -> Card
         "" if is_world or kind == "Map" or kind.lower() in plain else kind,
         struct,
         tuple(shown),
-        max(len(row.label) for row in shown),
-        min(longest, WIDEST),
+        max((len(row.label) for row in shown), default=0),
+        max((_value_width(row, reach.values[row.path]) for row in shown), default=0),
     )
 
 
-def said(row: Row, frame: Frame) -> str:
-    """Return a field's value in words; one just written says what it was before."""
+def _value_width(row: Row, values: Sequence[Any]) -> int:
+    """Return the cells that a field's values take, a change from one to another included."""
+    longest = max(len(row.say(value)) for value in values)
+    if len(values) == 1:
+        return min(longest, WIDEST)
+    if any(can_go(target) for value in values for target in structs_in(value)):
+        longest += len(LOST)
+    return min(max(longest + 2, 2 * longest + 3 if longest <= SHORT else 0), WIDEST)
+
+
+def said(row: Row, frame: Frame, width: int) -> str:
+    """Return a field's value in words, at most `width`; one just written says what it was."""
     value = frame.values[row.path]
-    words = row.say(value)
-    if lost(row, frame):
-        words += " ✗ freed"
+    words = row.say(value) + (LOST if lost(row, frame) else "")
     for change in frame.writes:
         if change.field == row.path:
-            return f"{row.say(change.old)} → {words}"
-    return words
+            both = f"{row.say(change.old)} → {words}"
+            words = both if len(both) <= width else f"→ {words}"
+    return shorten(words, width)
 
 
 def lost(row: Row, frame: Frame) -> bool:

@@ -8,24 +8,28 @@ Sizes come from characters, so the fonts of the machine do not matter.
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import graphviz
 
-from mmviz.engine import Frame
-from mmviz.scene.cards import ROW, TITLE, Card, cards, structs_in
+from mmviz.engine import Struct
+from mmviz.scene.cards import ROW, TITLE, Card, cards
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Point
+from mmviz.scene.reach import Reach
 
 EM = 12.0  # points; any number would do, as only ratios count
 CHAR, LINE = CELL_WIDTH * EM, CELL_HEIGHT * EM  # points that a cell is wide and high
 MARGIN, GAP = 1.0, 2.0
-ROOM = 122.0  # cells that fit across a notebook
+ROOM = 124.0  # cells that fit across a notebook
 SAMPLES = 10  # points on each piece of a spline
 
 
 class Route(NamedTuple):
-    """An arrow that some frame draws: from a row of a card to a card."""
+    """An arrow that some frame draws: from a row of a card to a card.
+
+    A list of objects has none: its row names them, and arrows for all would be a thicket.
+    """
 
     card: str
     path: str
@@ -46,38 +50,55 @@ class NoGraphviz(RuntimeError):
     """There is no engine to lay objects out with."""
 
 
-def plan(frames: Sequence[Frame]) -> Plan:
-    """Lay out the union of all objects and references in `frames`.
-
-    Args:
-        frames: of as many runs of one case as may be shown; what they share keeps its place.
+def plan(reach: Reach) -> Plan:
+    """Lay out every object of a case, and every reference there may be.
 
     Raises:
         NoGraphviz: neither pygraphviz nor `dot` is there.
     """
-    shown = cards(frames)
-    by_name = {card.struct.name or card.name: card for card in shown}
+    shown = cards(reach)
+    by_name = {card.struct.name: card for card in shown}
     arrows: dict[Route, None] = {}
     for card in shown:
         for row in card.rows:
-            for frame in frames:
-                for target in structs_in(frame.values[row.path]):
-                    if target.name in by_name and by_name[target.name] is not card:
-                        arrows[Route(card.name, row.path, by_name[target.name].name)] = None
+            for value in reach.values[row.path]:
+                target = by_name.get(value.name) if isinstance(value, Struct) else None
+                if target is not None and target is not card:
+                    arrows[Route(card.name, row.path, target.name)] = None
     tied = {arrow.card for arrow in arrows} | {arrow.target for arrow in arrows}
     drawn = [card for card in shown if card.name in tied]
-    at, routes, width, height = _dotted(drawn, list(arrows)) if drawn else ({}, {}, 0.0, 0.0)
+    at: dict[str, Point] = {}
+    routes: dict[Route, tuple[Point, ...]] = {}
+    width = height = 0.0
+    if drawn:
+        tries = [_dotted(drawn, list(arrows), *sides) for sides in _sides(drawn, arrows)]
+        at, routes, width, height = min(tries, key=lambda one: (max(one[2], ROOM), one[3]))
     loose = [card for card in shown if card.name not in tied]
     placed, width, height = _shelved(loose, width, height)
     return Plan(tuple(shown), at | placed, routes, width, height)
 
 
+def _sides(drawn: Sequence[Card], arrows: Iterable[Route]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield ways to rank the cards: left to right, top down, and with some sources on the right.
+
+    Whoever only points at others may as well stand on their other side, which saves height.
+    """
+    yield "TB", frozenset()
+    targets = {arrow.target for arrow in arrows}
+    sources = [card.name for card in drawn if card.name not in targets]
+    for split in range(len(sources) + 1):
+        yield "LR", frozenset(sources[split:])
+        yield "LR", frozenset(sources[:split])
+    yield "LR", frozenset(sources[::2])
+    yield "LR", frozenset(sources[1::2])
+
+
 def _dotted(
-    drawn: Sequence[Card], arrows: Sequence[Route]
+    drawn: Sequence[Card], arrows: Sequence[Route], ranks: str, right: frozenset[str]
 ) -> tuple[dict[str, Point], dict[Route, tuple[Point, ...]], float, float]:
-    """Let dot place the cards that arrows tie together."""
-    picture = json.loads(_dot(source(drawn, arrows)))
-    _, _, right, top = map(float, picture["bb"].split(","))
+    """Let dot place the cards that arrows tie together, those named in `right` to the right."""
+    picture = json.loads(_dot(source(drawn, arrows, ranks, right)))
+    _, _, wide, top = map(float, picture["bb"].split(","))
 
     def cell(x: float, y: float) -> Point:
         return (x / CHAR + MARGIN, (top - y) / LINE + MARGIN / 2)
@@ -90,15 +111,22 @@ def _dotted(
     routes = {}
     for edge in picture["edges"]:
         routes[arrows[int(edge["id"])]] = tuple(cell(x, y) for x, y in _sampled(edge["pos"]))
-    return at, routes, right / CHAR + 2 * MARGIN, top / LINE + MARGIN
+    return at, routes, wide / CHAR + 2 * MARGIN, top / LINE + MARGIN
 
 
-def source(drawn: Sequence[Card], arrows: Sequence[Route]) -> str:
-    """Return the DOT source: a table a card, so that arrows leave from their rows."""
+def source(
+    drawn: Sequence[Card],
+    arrows: Sequence[Route],
+    ranks: str = "LR",
+    right: frozenset[str] = frozenset(),
+) -> str:
+    """Return the DOT source: a table a card, so that arrows leave from their rows.
+
+    Arrows from a card in `right` are told to dot the wrong way round.
+    """
     graph = graphviz.Digraph(
-        graph_attr={"rankdir": "LR", "nodesep": "0.2", "ranksep": "0.55"},
+        graph_attr={"rankdir": ranks, "nodesep": "0.2", "ranksep": "0.55"},
         node_attr={"shape": "plain"},
-        edge_attr={"arrowsize": "0.1"},
     )
     number = {card.name: str(index) for index, card in enumerate(drawn)}
     ports = {row.path: f"r{index}" for card in drawn for index, row in enumerate(card.rows)}
@@ -113,11 +141,10 @@ def source(drawn: Sequence[Card], arrows: Sequence[Route]) -> str:
             f"{table}</TABLE>>",
         )
     for index, arrow in enumerate(arrows):
-        graph.edge(
-            f"{number[arrow.card]}:{ports[arrow.path]}",
-            f"{number[arrow.target]}:t",
-            id=str(index),
-        )
+        ends = [f"{number[arrow.card]}:{ports[arrow.path]}", f"{number[arrow.target]}:t"]
+        if arrow.card in right:
+            ends.reverse()
+        graph.edge(*ends, id=str(index), dir="none")
     return str(graph.source)
 
 
@@ -157,18 +184,12 @@ def _dot_on_path(text: str) -> str:
 
 
 def _sampled(spline: str) -> list[Point]:
-    """Return points along one of dot's splines, "e,x,y x,y x,y …"; the tip comes last."""
-    points, tip = [], None
-    for word in spline.split(";")[0].split():
-        mark, _, rest = word.partition(",")
-        if mark in ("e", "s"):
-            tip = _point(rest) if mark == "e" else tip
-        else:
-            points.append(_point(word))
+    """Return points along one of dot's splines, "x,y x,y x,y …"."""
+    points = [_point(word) for word in spline.split(";")[0].split()]
     found = [points[0]]
     for index in range(0, len(points) - 3, 3):
         found += [_on_curve(points[index : index + 4], n / SAMPLES) for n in range(1, SAMPLES + 1)]
-    return [*found, tip] if tip else found
+    return found
 
 
 def _point(text: str) -> Point:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from mmviz.engine import Frame
-from mmviz.scene.cards import ROW, TITLE, Card, Row, gone, lost, said, structs_in
+from mmviz.engine import Frame, Struct
+from mmviz.scene.cards import ROW, TITLE, Card, Row, gone, lost, said
 from mmviz.scene.layout import Plan, Route
-from mmviz.scene.marks import Box, Line, Point, Scene, Text, sheet, shorten
+from mmviz.scene.marks import Box, Line, Point, Scene, Text, sheet
 
 HATCH = 3.0  # cells between the strokes that cross out what was freed
 
@@ -43,7 +43,7 @@ def _card(
     if card.kind and not is_gone:
         yield Text(after, y + 0.1, card.kind, "head" if top == "head" else top)
     if is_gone:
-        yield Text(after, y + 0.1, "freed", top, bold=True)
+        yield Text(after, y + 0.1, is_gone, top, bold=True)
     for index, row in enumerate(card.rows):
         yield from _row(card, row, frame, (x, y + TITLE + ROW * index), actors, written, role)
 
@@ -71,7 +71,7 @@ def _row(
     if role != idle:
         yield Box(x + 0.3, y + 0.1, card.width - 0.6, 1, role, f"field:{row.path}")
     yield Text(x + 1, y + 0.1, row.label, role)
-    words = shorten(said(row, frame), card.value_width)
+    words = said(row, frame, card.value_width)
     left = x + 1 + card.label_width + 2
     yield Text(left, y + 0.1, words, role, bold=role in ("written", "held", "dangling"))
 
@@ -89,17 +89,18 @@ def _arrows(frame: Frame, plan: Plan) -> Iterator[Line]:
     names = {card.struct.name: card.name for card in plan.cards}
     for card in plan.cards:
         for row in card.rows:
-            for target in structs_in(frame.values[row.path]):
-                route = Route(card.name, row.path, names.get(target.name, ""))
-                points = plan.routes.get(route)
-                if points is None:
-                    continue  # a run nobody rehearsed: the row names what it refers to
-                role = "link"
-                if gone(target, frame.values):
-                    role = "dangling"
-                elif row.path in written:
-                    role = "written"
-                yield Line(points, role, arrow=True, key=f"field:{row.path}")
+            target = frame.values[row.path]
+            if not isinstance(target, Struct):
+                continue
+            points = plan.routes.get(Route(card.name, row.path, names.get(target.name, "")))
+            if points is None:
+                continue  # the search was cut off: the row names what it refers to
+            role = "link"
+            if gone(target, frame.values):
+                role = "dangling"
+            elif row.path in written:
+                role = "written"
+            yield Line(points, role, arrow=True, key=f"field:{row.path}")
 
 
 def _hatched(x: float, y: float, w: float, h: float) -> Iterator[Line]:

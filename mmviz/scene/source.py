@@ -7,11 +7,11 @@ docstrings left out.
 import ast
 import inspect
 import linecache
-from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
 from mmviz.engine import Frame, Line
+from mmviz.scene.reach import Reach
 from mmviz.scene.words import waits_for
 
 
@@ -35,16 +35,18 @@ class Lit(NamedTuple):
     note: str
 
 
-def codes(actors: Sequence[str], frames: Sequence[Frame]) -> list[Code]:
-    """Return the code of each actor: every function that is entered in some frame."""
-    found: dict[str, dict[tuple[str, int, int], None]] = {actor: {} for actor in actors}
-    for frame in frames:
-        for actor, step in frame.next.items():
-            for line in step.lines:
+def codes(reach: Reach) -> list[Code]:
+    """Return the code of each actor: every function in which it may wait."""
+    made = []
+    for actor, places in reach.lines.items():
+        spans: dict[tuple[str, int, int], None] = {}
+        for lines in places:
+            for line in lines:
                 span = function_at(line.file, line.number)
                 if span:
-                    found[actor][(line.file, *span)] = None
-    return [_code(actor, list(spans)) for actor, spans in found.items()]
+                    spans[(line.file, *span)] = None
+        made.append(_code(actor, list(spans)))
+    return made
 
 
 def lit(code: Code, frame: Frame) -> Lit:
@@ -78,8 +80,10 @@ def _code(actor: str, spans: list[tuple[str, int, int]]) -> Code:
         kept = [number for number in range(start, end + 1) if number not in hidden]
         body = inspect.cleandoc("\n" + "\n".join(text[number - 1] for number in kept)).split("\n")
         for number, line in zip(kept, body, strict=False):
-            at[(file, number)] = len(lines)
-            lines.append(line)
+            head = _heads(file).get(number)
+            at[(file, number)] = len(lines) - (head == "")
+            if head != "":
+                lines.append(head or line)
     return Code(actor, tuple(lines), at)
 
 
@@ -105,6 +109,26 @@ def _read(file: str) -> tuple[str, ...]:
 def _tree(file: str) -> ast.Module:
     """Return the parsed file."""
     return ast.parse("\n".join(_read(file)))
+
+
+@cache
+def _heads(file: str) -> dict[int, str]:
+    """Return the head of each function without its types: the story needs only names.
+
+    A head of several lines becomes one; the other lines map to "".
+    """
+    heads = {}
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            kind = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
+            names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
+            names += [arg.arg for arg in node.args.kwonlyargs]
+            heads[node.lineno] = (
+                f"{kind} {node.name}({', '.join(n for n in names if n != 'self')}):"
+            )
+            for number in range(node.lineno + 1, node.body[0].lineno):
+                heads[number] = ""
+    return heads
 
 
 @cache

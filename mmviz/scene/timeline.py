@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from mmviz.engine import Frame, spoken
+from mmviz.engine import Frame
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
+from mmviz.scene.reach import Reach, label
 from mmviz.scene.words import readable, waits_for
 
 GUTTER = 5.5  # left of the columns: the numbers of the steps
@@ -14,7 +15,7 @@ HEAD = 3.6  # a column's head: name, state, what it holds
 ROW, BOX = 1.6, 1.3  # a step's row, and the box in it
 MOST_ROWS = 18  # a longer run is shown in pages
 KEPT = 3  # rows of the page before that stay in sight
-WIDEST, NARROWEST = 44, 18  # characters a column
+WIDEST, NARROWEST = 46, 26  # characters a column
 
 
 class Columns(NamedTuple):
@@ -30,24 +31,21 @@ class Columns(NamedTuple):
         return self.x[last] + self.w[last] + 0.5
 
 
-def columns(actors: Sequence[str], frames: Sequence[Frame], room: float = 120) -> Columns:
+def columns(reach: Reach, room: float = 123) -> Columns:
     """Give each actor a column as wide as its longest step, within `room` in all."""
-    wanted = {actor: float(NARROWEST) for actor in actors}
-    for frame in frames:
-        if frame.actor:
-            wanted[frame.actor] = max(wanted[frame.actor], len(_label(frame)) + 2)
-        for actor, blocked in frame.blocked.items():
-            wanted[actor] = max(wanted[actor], min(len(waits_for(blocked)), 34) + 2)
-    room -= GUTTER + GAP * len(actors)
-    fair = max(room / len(actors), NARROWEST)
+    wanted = {
+        actor: min(max(NARROWEST, *(len(label) + 2 for label in labels)), WIDEST)
+        for actor, labels in reach.labels.items()
+    }
+    room -= GUTTER + GAP * len(wanted)
+    fair = max(room / len(wanted), NARROWEST)
     spare = sum(max(fair - w, 0) for w in wanted.values())
     wide = sum(w > fair for w in wanted.values()) or 1
-    x, at = {}, GUTTER
-    for actor in actors:
-        wanted[actor] = min(wanted[actor], WIDEST, fair + spare / wide)
-        x[actor] = at
-        at += wanted[actor] + GAP
-    return Columns(x, wanted)
+    x, w, at = {}, {}, GUTTER
+    for actor, cells in wanted.items():
+        x[actor], w[actor] = at, min(cells, fair + spare / wide)
+        at += w[actor] + GAP
+    return Columns(x, w)
 
 
 def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int = 0) -> Scene:
@@ -68,7 +66,7 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
     y = HEAD + 0.3
     for index in range(first, last + 1):
         rows[index] = y
-        y += ROW * (2 if frames[index].violated else 1)
+        y += ROW * (1 + len(frames[index].violated))
     low = y
     marks: list[Box | Line | Text] = []
     for actor in columns.x:
@@ -76,8 +74,8 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
     marks += _switches(frames, rows, cursor, columns)
     for index, top in rows.items():
         marks += _step(frames[index], top, cursor, columns)
-    below = _note(first, last, len(frames) - 1)
-    marks.append(Text(GUTTER, low, below, "quiet"))
+    if len(rows) < len(frames) - 1:
+        marks.append(Text(GUTTER, low, _note(first, last, len(frames) - 1), "quiet"))
     high = HEAD + 0.3 + ROW * max(height(len(frames) - 1, frames), room)
     return sheet(columns.width, high + (len(frames) > MOST_ROWS + 1), marks)
 
@@ -87,7 +85,7 @@ def height(steps: int, frames: Sequence[Frame]) -> int:
     most = 0
     for cursor in range(steps + 1):
         first, last = _page(steps, cursor)
-        broken = sum(bool(frame.violated) for frame in frames[first : last + 1])
+        broken = sum(len(frame.violated) for frame in frames[first : last + 1])
         most = max(most, last + 1 - first + broken)
     return most
 
@@ -112,12 +110,7 @@ def _note(first: int, last: int, steps: int) -> str:
         parts.append(f"{first - 1} earlier")
     if last < steps:
         parts.append(f"{steps - last} later")
-    return f"⋮ {' and '.join(parts)} steps" if parts else ""
-
-
-def _label(frame: Frame) -> str:
-    """Return a step as it stands in its box."""
-    return frame.label + (f" = {spoken(frame.answer)}" if frame.answer is not None else "")
+    return f"⋮ {' and '.join(parts)} steps"
 
 
 def _head(now: Frame, actor: str, columns: Columns, low: float) -> Iterator[Box | Line | Text]:
@@ -126,7 +119,7 @@ def _head(now: Frame, actor: str, columns: Columns, low: float) -> Iterator[Box 
     if actor in now.done:
         state, role = "✓ has finished", "head"
     elif actor in now.blocked:
-        state, role = waits_for(now.blocked[actor]), "blocked"
+        state, role = waits_for(now.blocked[actor], " (step {})"), "blocked"
     else:
         state, role = "can go", "head"
     held = now.tasks[actor].held
@@ -147,18 +140,18 @@ def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box
     is_now = frame.index == cursor
     role = "now" if is_now else "past" if frame.index < cursor else "future"
     number = str(frame.index)
-    yield Text(GUTTER - RAIL - 1 - len(number), y + 0.15, number, "plain" if is_now else "quiet", is_now)
+    left = GUTTER - RAIL - 1 - len(number)
+    yield Text(left, y + 0.15, number, "plain" if is_now else "quiet", is_now)
     yield Box(x, y, w, BOX, role, f"step:{frame.index}")
-    yield Text(x + 1, y + 0.15, shorten(_label(frame), int(w) - 2), role, bold=is_now)
-    if frame.violated:
-        words = "✗ " + ", ".join(map(readable, frame.violated))
+    yield Text(
+        x + 1, y + 0.15, shorten(label(frame.label, frame.answer), int(w) - 2), role, bold=is_now
+    )
+    for prop in frame.violated:
+        y += ROW - 0.1
         seen = "bad" if frame.index <= cursor else "future"
-        wide = max(w, min(len(words) + 2, columns.width - GUTTER - 0.5))
-        left = min(x, columns.width - 0.5 - wide)
-        yield Box(left, y + ROW - 0.1, wide, BOX, seen, f"step:{frame.index}")
-        yield Text(
-            left + 1, y + ROW + 0.05, shorten(words, int(wide) - 2), seen, bold=seen == "bad"
-        )
+        words = shorten(f"✗ {readable(prop)}", int(w) - 2)
+        yield Box(x, y, w, BOX, seen, f"step:{frame.index}")
+        yield Text(x + 1, y + 0.15, words, seen, bold=seen == "bad")
 
 
 def _switches(

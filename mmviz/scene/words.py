@@ -51,12 +51,12 @@ def changed(change: Change) -> str:
     return f"{change.field} {spoken(change.old)} → {spoken(change.new)}"
 
 
-def waits_for(blocked: Blocked) -> str:
-    """Say in a few words by whom an actor is blocked."""
+def waits_for(blocked: Blocked, since: str = " since step {}") -> str:
+    """Say in a few words by whom an actor is blocked, and since when."""
     if not blocked.by:
         return blocked.reason
     return "waits for " + ", ".join(
-        f"{actor} since step {step}" if step else f"{actor} from the start"
+        actor + (since.format(step) if step else " from the start")
         for actor, step in sorted(blocked.by, key=lambda pair: pair[1])
     )
 
@@ -85,10 +85,11 @@ def goal(case: Case) -> str:
     """Say what somebody who schedules this case is to bring about."""
     wanted = [p for p, verdict in case.expect.items() if verdict is not Verdict.NEVER]
     if wanted:
-        return "Make this happen: " + ", or: ".join(case.sentence(prop) for prop in wanted)
+        these = "this" if len(wanted) == 1 else "one of these"
+        return f"Make {these} happen: " + " — or: ".join(map(case.sentence, wanted))
     if case.stuck:
         return "Make everybody wait for somebody: bring it to a deadlock"
-    return "Try to make this happen: " + ", or: ".join(map(case.sentence, case.properties))
+    return "Try to make one of these happen: " + " — or: ".join(map(case.sentence, case.properties))
 
 
 def victory(case: Case, frames: Sequence[Frame]) -> tuple[int, str]:

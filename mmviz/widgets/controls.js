@@ -68,7 +68,8 @@ function render({ model, el }) {
     "aria-keyshortcuts": "ArrowRight ArrowLeft Home End Space ?",
     "data-lm-suppress-shortcuts": "true",
   });
-  const title = element("div", "mm-title", model.get("title"));
+  const title = element("div", "mm-title");
+  title.append(element("strong", "", model.get("title")), element("span", "mm-subtitle", model.get("subtitle")));
   const promises = element("div", "mm-promises");
   const goal = element("div", "mm-goal");
   const bar = element("div", "mm-toolbar", "", { role: "toolbar", "aria-label": "steps" });
@@ -124,10 +125,17 @@ function render({ model, el }) {
   for (const [key, meaning] of KEYS) keys.append(element("dt", "", key), element("dd", "", meaning));
   const error = element("div", "mm-error", "", { role: "alert" });
 
-  const choose = (choice) => {
+  // One question at a time: what is pressed while the kernel thinks waits for its answer.
+  const waiting = [];
+  const choose = (actor) => {
     if (timer) pause();
+    if (root.hasAttribute("aria-busy")) return waiting.push(actor);
     root.setAttribute("aria-busy", "true");
-    model.send({ choose: choice.actor, k: model.get("k") });
+    return model.send({ choose: actor, k: model.get("k") });
+  };
+  const answered = () => {
+    root.removeAttribute("aria-busy");
+    if (waiting.length) choose(waiting.shift());
   };
   const drawChoices = (k) => {
     const offered = model.get("choices")[k] || [];
@@ -143,7 +151,7 @@ function render({ model, el }) {
         );
         if (choice.why) made.append(element("span", "mm-why", choice.why));
         made.disabled = !choice.enabled;
-        made.addEventListener("click", () => choose(choice));
+        made.addEventListener("click", () => choose(choice.actor));
         return made;
       }),
     );
@@ -218,7 +226,7 @@ function render({ model, el }) {
     else if (event.key === "?") keys.hidden = !keys.hidden;
     else if (event.key >= "1" && event.key <= "9") {
       const wanted = choices.children[Number(event.key) - 1];
-      if (wanted && !wanted.disabled) wanted.click();
+      if (wanted && (root.hasAttribute("aria-busy") || !wanted.disabled)) choose(wanted.dataset.actor);
     } else return; // Tab, and all that is not ours
     if (!onButton || event.key !== " ") event.preventDefault();
     event.stopPropagation();
@@ -237,12 +245,11 @@ function render({ model, el }) {
     if (stage) stage.addEventListener("click", clicked);
   });
 
-  const answered = () => root.removeAttribute("aria-busy");
   const watched = [
     ["change:k change:captions change:choices change:promises change:ready change:won change:goal", draw],
     ["change:runs change:run", drawRuns],
     ["change:error", drawError],
-    ["change:film change:error", answered],
+    ["change:answers", answered],
   ];
   for (const [events, act] of watched) model.on(events, act);
   root.append(title, promises, goal, bar, keys, status, choices, error);

@@ -56,9 +56,13 @@ class Controls(anywidget.AnyWidget):
     #: The runs tried so far, and the one shown.
     runs = traitlets.List(traitlets.Unicode()).tag(sync=True)
     run = traitlets.Int(0).tag(sync=True)
+    #: What is shown: the story, and which case of it.
     title = traitlets.Unicode().tag(sync=True)
+    subtitle = traitlets.Unicode().tag(sync=True)
     #: Milliseconds a step when playing.
     pace = traitlets.Int(1200).tag(sync=True)
+    #: How many messages have been answered.
+    answers = traitlets.Int(0).tag(sync=True)
     #: What went wrong in a callback; shown to the reader.
     error = traitlets.Unicode().tag(sync=True)
     #: The browser has found all targets; buttons work from then on.

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mmviz.engine import Case, Frame, Run, ScheduleError, parse_schedule, short
+from mmviz.engine import Case, Frame, ScheduleError, parse_schedule, short
 from mmviz.scene.marks import shorten
 from mmviz.scene.words import goal, victory, waits_for
+from mmviz.widgets.rehearsal import Rehearsal
 from mmviz.widgets.stage import Stage, the_case
 
 
@@ -31,11 +32,10 @@ class Driver(Stage):
 
     def __init__(self, scenario: str | Case, schedule: str = "", case: str = "") -> None:
         chosen = the_case(scenario, case)
-        run = Run(chosen)
-        for actor in parse_schedule(chosen, schedule):
-            run.step(actor)
+        rehearsal = Rehearsal(chosen)
+        run = rehearsal.run(parse_schedule(chosen, schedule))
         self.branches = [run]
-        super().__init__(chosen, run)
+        super().__init__(chosen, run, rehearsal)
         self.refresh(len(run.schedule))
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmviz.engine import Case, UnknownName, explore, parse_schedule
+from mmviz.engine import Case, UnknownName, parse_schedule
 from mmviz.scene.words import readable
 from mmviz.widgets.rehearsal import Rehearsal
 from mmviz.widgets.stage import Stage, the_case
@@ -34,7 +34,7 @@ class Player(Stage):
         case: str = "",
     ) -> None:
         chosen = the_case(scenario, case)
-        rehearsal = Rehearsal(chosen, explore(chosen))
+        rehearsal = Rehearsal(chosen)
         runs = self._offered(chosen, rehearsal)
         if schedule is None:
             wanted = next(iter(runs))

@@ -1,73 +1,59 @@
-"""Runs of a case made before the curtain rises, so that the stage is built to their size.
+"""What is found out about a case before the curtain rises."""
 
-Objects keep their place and columns their width whatever the reader does, so both are
-measured on runs that between them show what may happen: the actors one after the other in
-every order, the runs with a name, and those in which something breaks.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, permutations
 
-from mmviz.engine import Case, Frame, Report, Run, parse_schedule
+from mmviz.engine import Case, Run
+from mmviz.engine.explore import Search
+from mmviz.scene.reach import reach
 
+MOST_STATES, MOST_BYTES = 300_000, 200_000_000  # a second or two; a stage must not wait longer
 MOST_ORDERS, MOST_STEPS = 24, 80
 
 
 class Rehearsal:
-    """What is known of a case before it is shown.
+    """A case searched through, so that the stage has room for whatever may happen.
 
     Attributes:
         case: the case.
         report: what the search found.
-        in_order: the runs in which the actors go one after the other.
-        frames: the frames of all runs made; frames[0] is the start.
+        reach: everything that a run of the case may show.
     """
 
-    def __init__(self, case: Case, report: Report) -> None:
-        self.case, self.report = case, report
-        self.start = Run(case)
-        self.in_order = [self._one_after_the_other(order) for order in self._orders()]
-        runs = [*self.in_order, *(self.run(schedule) for schedule in self._known())]
-        self.frames: list[Frame] = [frame for run in runs for frame in run.frames]
+    def __init__(self, case: Case) -> None:
+        search = Search(case, MOST_STATES, MOST_BYTES, None, None)
+        self.case, self.report, self.model = case, search.report(), search.model
+        self.reach = reach(search.model)
 
-    def run(self, schedule: Sequence[str]) -> Run:
-        """Return a run of a schedule; all runs of a rehearsal share what they learn."""
-        run = self.start.fork(0)
+    def run(self, schedule: Sequence[str] = ()) -> Run:
+        """Return a run of a schedule; all runs of a rehearsal share what they learn.
+
+        Raises:
+            ScheduleError: a step cannot happen; the message says which, and why.
+        """
+        run = Run(self.case, self.model)
         for actor in schedule:
             run.step(actor)
         return run
 
     def good(self) -> tuple[str, ...]:
-        """Return a schedule in which everybody finishes and nothing breaks, if there is one."""
-        for run in self.in_order:
+        """Return a schedule in which everybody finishes and nothing breaks, if one is found."""
+        for run in self._in_order():
             if run.finished and not run.violated:
                 return run.schedule
         return ()
 
     def long(self) -> tuple[str, ...]:
-        """Return the longest schedule rehearsed."""
-        return max((run.schedule for run in self.in_order), key=len)
+        """Return the longest schedule in which the actors go one after the other."""
+        return max((run.schedule for run in self._in_order()), key=len)
 
-    def _known(self) -> list[tuple[str, ...]]:
-        """Return the schedules worth knowing: those with a name, and those that break it."""
-        known = [parse_schedule(self.case, text) for text in self.case.schedules.values()]
-        for example in (*self.report.counterexamples.values(), self.report.stuck):
-            if example is not None:
-                known += [example.shortest, example.fewest_preemptions]
-        return list(dict.fromkeys(known))
-
-    def _orders(self) -> list[tuple[str, ...]]:
-        return list(islice(permutations(self.case.actors), MOST_ORDERS))
-
-    def _one_after_the_other(self, order: Sequence[str]) -> Run:
-        """Let each actor go as far as it can, the first that can go first."""
-        run = self.start.fork(0)
-        while len(run.schedule) < MOST_STEPS:
-            able = run.enabled()
-            if not set(able) - set(self.case.daemons) and run.finished:
-                break
-            actor = next((actor for actor in order if actor in able), None)
-            if actor is None:
-                break
-            run.step(actor)
-        return run
+    def _in_order(self) -> Iterator[Run]:
+        """Yield runs in which each actor goes as far as it can, the first that can go first."""
+        for order in islice(permutations(self.case.actors), MOST_ORDERS):
+            run = self.run()
+            while len(run.schedule) < MOST_STEPS:
+                able = [actor for actor in order if actor in run.enabled()]
+                if not able or (run.finished and set(able) <= set(self.case.daemons)):
+                    break
+                run.step(able[0])
+            yield run

@@ -5,9 +5,10 @@ from typing import Any
 
 import ipywidgets
 
-from mmviz.engine import Case, Frame, Run, explore, table
+from mmviz.engine import Case, Frame, Run, table
 from mmviz.scenarios import find, load
-from mmviz.scene.layout import plan
+from mmviz.scene.layout import ROOM, plan
+from mmviz.scene.marks import CELL_HEIGHT
 from mmviz.scene.objects import objects
 from mmviz.scene.source import codes, lit
 from mmviz.scene.timeline import columns, timeline
@@ -18,6 +19,7 @@ from mmviz.widgets.film import Traits, film, marks
 from mmviz.widgets.rehearsal import Rehearsal
 
 Shot = dict[str, Traits]
+BESIDE, LOW = 46, 16  # cells across that code needs to stand beside, and lines down
 
 
 class Stage(ipywidgets.VBox):
@@ -28,15 +30,14 @@ class Stage(ipywidgets.VBox):
 
     room = 0  # rows the timeline has at least
 
-    def __init__(self, case: Case, run: Run | None = None, rehearsal: Rehearsal | None = None):
+    def __init__(self, case: Case, run: Run, rehearsal: Rehearsal) -> None:
         self.case = case
-        self.rehearsal = rehearsal or Rehearsal(case, explore(case))
-        self.the_run = run or self.rehearsal.run(())
-        frames = [*self.rehearsal.frames, *self.the_run.frames]
+        self.rehearsal = rehearsal
+        self.the_run = run
         self.actors = tuple(case.actors)
-        self.plan = plan(frames)
-        self.columns = columns(self.actors, frames)
-        self.codes = codes(self.actors, frames)
+        self.plan = plan(rehearsal.reach)
+        self.columns = columns(rehearsal.reach)
+        self.codes = codes(rehearsal.reach)
         self.shots: dict[Any, Shot] = {}
         start = self.the_run.frames[0]
         self.timeline = Canvas(timeline(self.the_run.frames, 0, self.columns, self.room))
@@ -45,10 +46,14 @@ class Stage(ipywidgets.VBox):
             listings=[{"actor": code.actor, "lines": list(code.lines)} for code in self.codes],
             lit=self._lit(start),
         )
-        self.controls = Controls(title=f"{case.title}", targets=self._targets())
+        story = load(case.scenario).title if case.scenario else case.name
+        self.controls = Controls(title=story, subtitle=case.title, targets=self._targets())
         self.refresh(0)
         self.controls.on_msg(self._heard)
         panes = ipywidgets.HBox([_pane(self.timeline), _pane(self.listing, "mm-grow")])
+        if self.columns.width + BESIDE <= ROOM:  # the code has room beside the timeline
+            panes.add_class("mm-beside")
+            self.listing.layout.height = f"{max(self.timeline.shown.height, LOW) * CELL_HEIGHT}em"
         panes.add_class("mm-panes")
         super().__init__([self.controls, panes, _pane(self.objects)])
         self.add_class("mm-stage")
@@ -65,6 +70,7 @@ class Stage(ipywidgets.VBox):
             controls.promises = [promise._asdict() for promise in promises(self.case, frames)]
             controls.stops = [frame.index for frame in frames if frame.violated]
             self.direct(frames)
+            controls.k = -1  # the browser may be elsewhere; two changes are surely sent
             controls.k = k
 
     def direct(self, frames: list[Frame]) -> None:
@@ -91,6 +97,8 @@ class Stage(ipywidgets.VBox):
             self.hear(message)
         except Exception as wrong:
             self.controls.error = f"{type(self).__name__}: {type(wrong).__name__}: {wrong}"
+        finally:
+            self.controls.answers += 1
 
     def _caption(self, frame: Frame) -> str:
         last = len(self.the_run.schedule)
