@@ -37,6 +37,13 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--max-states", type=_count, metavar="N", help="cut a search off above N states"
     )
+    check.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="check another size of a scenario that has sizes, faults=3 for example",
+    )
 
     replay = commands.add_parser("replay", help="run a schedule and print what happens")
     replay.add_argument("scenario", metavar="SCENARIO")
@@ -96,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
         case "check":
             from mmviz.cli.check import check
 
-            return check(options.selection, options.json, options.max_states)
+            return check(options.selection, options.json, options.max_states, options.set)
         case "replay":
             from mmviz.cli.walk import walk
 

@@ -3,19 +3,21 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TextIO
 
-from mmviz.cli.listing import row, select
+from mmviz.cli.listing import member, row, select
 from mmviz.engine import Case, ModelError, Progress, Report, explore, replay, short, table
 from mmviz.engine.explore import MAX_STATES
 
 REDRAW_SECONDS = 0.1
 
 
-def check(words: Sequence[str], as_json: bool, max_states: int | None = None) -> int:
+def check(
+    words: Sequence[str], as_json: bool, max_states: int | None = None, sizes: Sequence[str] = ()
+) -> int:
     """Search the cases that the words name, print the verdicts, and return the exit status."""
-    cases = select(words)
+    cases = [member(words, sizes)] if sizes else select(words)
     remarks = sys.stderr if as_json else sys.stdout
     page = Page(cases)
     rows: list[dict[str, Any]] = []
@@ -35,17 +37,24 @@ def check(words: Sequence[str], as_json: bool, max_states: int | None = None) ->
         rows.append(as_data(report))
         reports.append(report)
         if not as_json:
-            print(*page.lines(report), sep="\n", flush=True)
+            say(page.lines(report), sys.stdout)
         if not report.as_expected:
             wrong += 1
-            print(*explanation(report), sep="\n", file=remarks)
+            say(explanation(report), remarks)
     if as_json:
         print(json.dumps(rows, indent=1))
     else:
         if len(reports) == 1 and not wrong:
-            print(*failing_runs(reports[0]), sep="\n")
-        print(*closing(reports, len(cases), wrong), sep="\n")
+            say(failing_runs(reports[0]), sys.stdout)
+        say(closing(reports, len(cases), wrong), sys.stdout)
     return 1 if wrong else 0
+
+
+def say(lines: Iterable[str], to: TextIO) -> None:
+    """Print lines at once, so that a reader sees them while the search goes on."""
+    for line in lines:
+        print(line, file=to)
+    to.flush()
 
 
 def as_data(report: Report) -> dict[str, Any]:

@@ -1,11 +1,15 @@
 """`mmviz list`: which cases there are, and what each declares."""
 
+import inspect
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from mmviz.engine import Case, nearest
+from mmviz.engine import Case, MmvizError, UnknownName, nearest
 from mmviz.scenarios import load, names
+
+LARGEST = 9  # of a size; the search grows with its power
 
 
 def select(words: Sequence[str]) -> list[Case]:
@@ -28,6 +32,34 @@ def select(words: Sequence[str]) -> list[Case]:
             cases = (load(name).case(case),) if case else load(name).cases
             found |= {(name, each.name): each for each in cases}
     return list(found.values())
+
+
+def member(words: Sequence[str], sizes: Sequence[str]) -> Case:
+    """Return one member of a scenario's family of cases, "faults=3" for example.
+
+    Raises:
+        UnknownName: it is not one scenario, it has no family, or that has no such size.
+        MmvizError: a size is not a number.
+    """
+    if len(words) != 1 or ":" in words[0]:
+        raise UnknownName("--set goes with one scenario, and with no case of it")
+    scenario = load(words[0])
+    family = getattr(scenario.module, "family", None)
+    if family is None:
+        raise UnknownName(f"{scenario.name} has no sizes to set")
+    known = {
+        name: name
+        for name, parameter in inspect.signature(family).parameters.items()
+        if parameter.annotation is int and name != "states"
+    }
+    given = {}
+    for word in sizes:
+        name, _, size = word.partition("=")
+        if not size.isdigit() or not 1 <= int(size) <= LARGEST:
+            raise MmvizError(f"--set {word}: a size is written NAME=N, N from 1 to {LARGEST}")
+        given[nearest(known, name, "size")] = int(size)
+    case: Case = family(**given)
+    return replace(case, scenario=scenario.name, promise=scenario.promise)
 
 
 def row(case: Case) -> dict[str, Any]:
