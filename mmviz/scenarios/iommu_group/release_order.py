@@ -8,7 +8,9 @@ tables for a, and the driver's release then follows a's pointer to V.
 
 Promise: Whatever a device is attached to is alive: no domain is freed while hardware or the
     driver still points at it.
+
 Memory model: sequentially consistent; group->mutex or the order of the steps does the rest.
+
 Simplified:
     Moving all listed devices to the default domain is one step under group->mutex.
     The driver's release is two steps: read the pointer; then use it, block the RID and free the
@@ -17,6 +19,7 @@ Simplified:
     domain is bad in itself.
     No IOTLB, no blocking domain, no owner count; VFIO holds no group reference and has unmapped V.
     The sanity WARN of the merged fix (only when the group is empty) cannot fire here; left out.
+
 Sources:
     Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)

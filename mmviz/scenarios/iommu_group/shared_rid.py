@@ -6,7 +6,9 @@ entry is done to b's.  To attach the leaving device to the default domain is app
 the translation away under b.  Release means: let go of the domain, but leave a shared RID alone.
 
 Promise: As long as VFIO uses device b, b's DMA goes through VFIO's domain V.
+
 Memory model: sequentially consistent; everything here is done under group->mutex.
+
 Simplified:
     A lost translation is bad in itself, since b may send DMA at any time; the device is there to
     show what then becomes of it.
@@ -14,6 +16,7 @@ Simplified:
     No IOTLB: an entry works as soon as it is written.
     VfioEnds...: the race of release_order with one RID.  Moving b moves the hardware for a too, so
     only the driver's own pointer is left to dangle.
+
 Sources:
     Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)

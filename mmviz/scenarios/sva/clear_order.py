@@ -6,12 +6,15 @@ filled from the one before.  Empty a cache before the thing it is filled from, a
 again with what was meant to go.
 
 Promise: When release() returns, no DMA finds the process's pages any more.
+
 Memory model: sequentially consistent; the three caches are modelled.
+
 Simplified:
     As exit_during_dma: one page, one PASID, the device asks and the IOMMU walks in one step.
     The command queue is in order: to wait for the last command is to wait for all.
     Where release() waits, it waits for the DMA in flight, which is what a completed invalidation
     means.
+
 Sources:
     Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>: switch and invalidate as one
     drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c: arm_smmu_write_ctx_desc(), arm_smmu_sync_cd(),
@@ -125,7 +128,7 @@ CASES = (
     fails(NoIotlb(), "b7", "the IOTLB stays", 306),
     replace(
         fails(DeviceCacheBeforeIotlb(), "b8", "tempting: the device's cache before the IOTLB", 343),
-        schedules={"the device asks between the flushes": "CPU0*6 DEV*2 CPU0*4 DEV*2"},
+        schedules={"the device asks between the flushes": "DEV*2 CPU0*6 DEV*2 CPU0*4 DEV"},
     ),
     fails(NoCompletion(), "b9", "the right order, and no waiting at its end", 248),
     exit_case(EachAfterItsSource(), "A2/b1", "the right order: entry, copy, IOTLB, device", 263),

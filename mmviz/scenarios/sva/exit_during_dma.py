@@ -6,8 +6,10 @@ the device to stop.  What it keeps in its caches, and what it can still walk to,
 release() returns, for after that nobody tells the IOMMU anything.
 
 Promise: When a page is given back, no DMA can reach it; and an exit never fills the kernel's log.
+
 Memory model: sequentially consistent; what is not coherent, the caches of the IOMMU and of the
     device, is modelled.
+
 Simplified:
     One process, one device, one page; the process has one user, so its last mmput() ends it.
     The driver unbinds at any time, before, during or after the exit, and stops the device first.
@@ -17,6 +19,7 @@ Simplified:
     PASID is not given to another process.
     An address that faults is silent by itself; page requests (PRI) are left out.
     Not judged: release() that sleeps, which is what speaks against stopping the device in it.
+
 Sources:
     Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>
     mm/mmu_notifier.c: __mmu_notifier_release(), mn_hlist_release(), mmu_notifier_put()
@@ -47,7 +50,7 @@ class Bond(World):
 
 def bond(counted: bool = True) -> Bond:
     """Bind; the notifier holds a reference on the mm if it is counted."""
-    mm = MmStruct(Pgd(Page(7)), mm_count=1 + counted, subscribed=True)
+    mm = MmStruct(Pgd(Page(7), name="pgd"), mm_count=1 + counted, subscribed=True)
     smmu = Smmu(mm.pgd)
     return Bond(mm, smmu, SvaDevice(smmu, name="device"))
 
