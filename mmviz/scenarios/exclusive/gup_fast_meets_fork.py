@@ -16,6 +16,7 @@ Simplified:
     others are kept out by mmap_lock, so the lock itself is not shown.
     fork()'s rule looks at the count alone; the kernel first asks whether this process has ever
     pinned anything (MMF_HAS_PINNED), which GUP-fast sets before it begins.
+    A count left odd would break nothing: GUP-fast would take the slow way for ever.
     The page starts under an exclusive entry and unpinned; no device acts.
     do_wp_page() follows the rule of v5.9 to v5.18: reuse the page if it has one reference.
 

@@ -16,6 +16,8 @@ Simplified:
     One attempt on each side; mmap_lock is left out, nobody takes it for writing.
     The page lock is held from before the conversion to after the check, as
     make_device_exclusive_range() returns pages locked; the slow way needs it to undo the entry.
+    Putting the entry back after a refusal spares the next CPU access a fault and nothing more
+    here; with a fork about it decides (exclusive/fork_in_window).
     A pin that is given back again may still make the driver refuse (variant C.7): no harm done.
     References taken without a pin (FOLL_GET) are invisible to any such check (variant C.8).
     No check was ever merged; pinned pages may be under an exclusive entry to this day, and what
