@@ -95,7 +95,6 @@ class Iommu(Struct):
     Attributes:
         table: RID -> the domain whose page tables the hardware walks, or BLOCKED.
         masters: the devices behind it. Never changes.
-        keeps_note: the driver notes in each device which domain it is attached to.
         lock: the driver's own lock.
 
     Source: SMMUv3 stream table, VT-d context table, AMD device table.
@@ -104,7 +103,6 @@ class Iommu(Struct):
 
     table: Map[str, Any]
     masters: tuple[Device, ...]
-    keeps_note: bool = True
     lock: SpinLock = field(default_factory=SpinLock)
 
     def attach(self, dev: Device, domain: Domain) -> None:
@@ -112,11 +110,10 @@ class Iommu(Struct):
         if not dev.priv:
             warn("attach_after_release", f"attach_dev() on {dev}, whose driver data is gone")
             return
-        if self.keeps_note:
-            self.unlink(dev, dev.domain)
-            domain.list_add(dev)
-            domain.hold()
-            dev.domain = domain
+        self.unlink(dev, dev.domain)
+        domain.list_add(dev)
+        domain.hold()
+        dev.domain = domain
         self.program(dev.rid, domain)
 
     def unlink(self, dev: Device, domain: Domain | None) -> None:
@@ -133,17 +130,9 @@ class Iommu(Struct):
             return
         self.table[rid] = domain
         if isinstance(domain, Domain):
-            self.hardware_holds(domain)
+            domain.hold()
         if isinstance(old, Domain):
-            self.hardware_drops(old)
-
-    def hardware_holds(self, domain: Domain) -> None:
-        """Count the table entry as a reference, inside a step."""
-        domain.hold()
-
-    def hardware_drops(self, domain: Domain) -> None:
-        """Put the reference of the table entry, inside a step."""
-        domain.drop()
+            old.drop()
 
     def block(self, dev: Device) -> None:
         """Stop a device's DMA, inside a step, unless that would stop an alias's."""
@@ -180,6 +169,26 @@ class Iommu(Struct):
         self.block(dev)
         dev.priv = False
 
+    @atomic("driver")
+    def list_del_init(self, domain: Domain) -> None:
+        """Make each device that is still attached forget the domain."""
+        for dev in domain.devices:
+            dev.domain = None
+        domain.devices = ()
+
+    @atomic("driver")
+    def block_rids_of(self, domain: Domain) -> None:
+        """Block each RID whose table entry still leads to the domain."""
+        for rid, to in self.table.items():
+            if to is domain:
+                self.program(rid, BLOCKED)
+
+    @atomic("driver")
+    def block_rids_of_devices(self, domain: Domain) -> None:
+        """Block the RID of each device that is still attached, wherever it leads."""
+        for dev in domain.devices:
+            self.program(dev.rid, BLOCKED)
+
 
 class BlindIommu(Iommu):
     """A driver that blocks a device's RID at release, whoever else uses it.
@@ -192,14 +201,20 @@ class BlindIommu(Iommu):
         self.program(dev.rid, BLOCKED)
 
 
-class PointerCountingIommu(Iommu):
-    """A driver that counts the pointers it keeps, and forgets the one in hardware."""
+class TableOnlyIommu(Iommu):
+    """A driver that notes nothing in its devices: only the table tells who is attached where."""
 
-    def hardware_holds(self, domain: Domain) -> None:
-        """Count nothing."""
+    def attach(self, dev: Device, domain: Domain) -> None:
+        """Attach a device, inside a step."""
+        self.program(dev.rid, domain)
 
-    def hardware_drops(self, domain: Domain) -> None:
-        """Put nothing."""
+
+class UncountedTableIommu(TableOnlyIommu):
+    """The same, and it takes no reference for the pointer that is in the table."""
+
+    def program(self, rid: str, domain: Domain | str) -> None:
+        """Point a RID at a domain's page tables or at nothing, inside a step."""
+        self.table[rid] = domain
 
 
 class IommuGroup(Kref):

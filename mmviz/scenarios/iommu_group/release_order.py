@@ -30,6 +30,7 @@ Sources:
     24dfb197c3b7 (v6.4) ipmmu-vmsa stops taking the group's mutex in release
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -72,9 +73,9 @@ def device_attached_to_freed_domain(k: Plug) -> bool:
 
 
 def survivor_loses_translation(k: Plug) -> bool:
-    """Device b is still VFIO's, but its DMA no longer goes through domain V."""
-    in_use = k.group.domain is k.v and k.b in k.group.devices
-    return in_use and k.iommu.table[k.b.rid] is not k.v
+    """Device b is attached to a domain, but its DMA does not go through it."""
+    attached = k.b in k.group.devices and k.b.domain is not None
+    return attached and k.iommu.table[k.b.rid] is not k.b.domain
 
 
 class Release(Protocol):
@@ -88,10 +89,17 @@ async def iommu_detach_group(k: Plug) -> None:
     await k.group.mutex.mutex_unlock()
 
 
-async def vfio_ends_then_b_is_unplugged(k: Plug, order: Release) -> None:
+async def iommu_domain_free(k: Plug) -> None:
+    """VFIO's domain goes."""
+    await k.v.iommu_domain_free()
+
+
+async def vfio_ends_then_b_is_unplugged(
+    k: Plug, order: Release, free: Callable[[Plug], Awaitable[None]] = iommu_domain_free
+) -> None:
     """What VFIO does when its last user leaves, then the release of device b."""
     await iommu_detach_group(k)
-    await k.v.iommu_domain_free()
+    await free(k)
     await order.iommu_release_device(k, k.b)
 
 
