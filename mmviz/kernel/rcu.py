@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from mmviz.engine import Struct, atomic, current
+from mmviz.engine import Allocated, Struct, atomic, current
 from mmviz.kernel.locks import enter, leave, might_sleep
 
 
@@ -79,3 +79,33 @@ class Rcu(Srcu):
     def rcu_read_unlock(self) -> None:
         """Leave the read section."""
         self._leave("rcu_read_unlock()")
+
+
+class SrcuCallbacks(Srcu):
+    """SRCU of which somebody asks: free this once today's readers have left.
+
+    Attributes:
+        callbacks: the objects to free, in the order they were handed over.
+
+    Source: kernel/rcu/srcutree.c, call_srcu() and srcu_invoke_callbacks().
+    Simplified: every callback frees its object; all that wait are run in one step, when the
+    readers noted for any of them have left.
+    """
+
+    callbacks: tuple[Allocated, ...] = ()
+
+    @atomic("kernel/rcu/srcutree.c")
+    def call_srcu(self, obj: Allocated) -> None:
+        """Hand an object over to be freed after a grace period, and go on at once."""
+        self.begin("call_srcu")
+        self.callbacks = (*self.callbacks, obj)
+
+    @atomic(
+        "kernel/rcu/srcutree.c",
+        when=lambda srcu: bool(srcu.callbacks) and not srcu.is_awaiting("call_srcu"),
+    )
+    def srcu_invoke_callbacks(self) -> None:
+        """Free what was handed over, once every reader noted then has left."""
+        for obj in self.callbacks:
+            obj.free()
+        self.callbacks = ()

@@ -1,0 +1,72 @@
+"""HMM before v5.5: one struct hmm an mm, found by notifier callbacks and by mirrors."""
+
+from mmviz.engine import Oops, Struct, atomic
+from mmviz.kernel.refcount import Kref, Slab
+
+
+class Hmm(Slab, Kref):
+    """A struct hmm: its count and its notifier live in its own memory and die with it.
+
+    Attributes:
+        refs: the kref inside; each mirror and each running callback has one.
+        mirrors: drivers' mirrors on its list.
+
+    Source: include/linux/hmm.h, mm/hmm.c, v5.2.
+    Simplified: its locks, ranges and wait queue are left out.
+    """
+
+    refs: int = 1
+    mirrors: int = 1
+
+    @atomic("include/linux/list.h")
+    def list_del_init(self) -> None:
+        """Take the mirror off the list."""
+        self.mirrors -= 1
+
+    @atomic("driver")
+    def sync_cpu_device_pagetables(self) -> int:
+        """Let each mirror on the list clear its device's entries; return how many did."""
+        return self.mirrors
+
+
+class HmmMm(Struct):
+    """What an mm knows of its struct hmm.
+
+    Attributes:
+        hmm: the mm->hmm pointer, guarded by page_table_lock when it is written.
+        notifier: the struct hmm whose notifier is on the mm's list, None when the list is empty.
+
+    Source: include/linux/mm_types.h; mm/mmu_notifier.c.
+    Simplified: one notifier on the list; page_table_lock and the notifier lock are held within
+    the one step that needs them.
+    """
+
+    hmm: Hmm | None
+    notifier: Hmm | None
+
+    @atomic("mm/mmu_notifier.c")
+    def hlist_for_each_entry_rcu(self) -> Hmm | None:
+        """Find the next notifier on the list."""
+        return self.notifier
+
+    @atomic("mm/hmm.c")
+    def read_once_hmm(self) -> Hmm | None:
+        """Load mm->hmm, under no lock."""
+        return self.hmm
+
+    @atomic("mm/hmm.c")
+    def VM_BUG_ON(self, condition: str) -> None:  # noqa: N802, the kernel's name
+        """Find that what could not be is so."""
+        raise Oops("null_dereference", f"VM_BUG_ON({condition}); without it the NULL is followed")
+
+    @atomic("mm/mmu_notifier.c")
+    def mmu_notifier_unregister_no_release(self, hmm: Hmm) -> None:
+        """Take the notifier off the list, and wait for nobody."""
+        if self.notifier is hmm:
+            self.notifier = None
+
+    @atomic("mm/hmm.c")
+    def forget(self, hmm: Hmm) -> None:
+        """Clear mm->hmm under page_table_lock, if it still is this one."""
+        if self.hmm is hmm:
+            self.hmm = None
