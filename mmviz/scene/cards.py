@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import Any, NamedTuple
 
-from mmviz.engine import Allocated, Frame, Struct, World, spoken
+from mmviz.engine import Frame, Struct, World, spoken
 from mmviz.kernel.locks import SeqCount
 from mmviz.kernel.page import Page
 from mmviz.scene.marks import shorten
@@ -61,9 +61,12 @@ TITLE, ROW = 1.2, 1.15  # lines that a title and a row take
 
 @singledispatch
 def rows(struct: Struct) -> Iterator[tuple[Any, Say]]:
-    """Yield the fields of an object that are worth a row, and how to say their values."""
+    """Yield the fields of an object that are worth a row, and how to say their values.
+
+    That something is freed is shown by how the whole card looks.
+    """
     for key, _ in struct.fields():
-        if not (isinstance(struct, Allocated) and key == "freed"):
+        if key != "freed":
             yield key, spoken
 
 
@@ -90,12 +93,7 @@ def odd(sequence: int) -> str:
 @singledispatch
 def gone(struct: Struct, values: Values) -> str:
     """Say in a word that the object is no more, its memory back with the allocator; or ""."""
-    return ""
-
-
-@gone.register
-def _(struct: Allocated, values: Values) -> str:
-    return "freed" if values[struct.path("freed")] else ""
+    return "freed" if values.get(struct.path("freed")) is True else ""
 
 
 @gone.register
@@ -105,7 +103,8 @@ def _(page: Page, values: Values) -> str:
 
 def can_go(struct: Struct) -> bool:
     """Tell whether objects of this kind are ever freed."""
-    return gone.dispatch(type(struct)) is not gone.dispatch(Struct)
+    is_special = gone.dispatch(type(struct)) is not gone.dispatch(Struct)
+    return is_special or any(key == "freed" for key, _ in struct.fields())
 
 
 def cards(reach: Reach) -> list[Card]:

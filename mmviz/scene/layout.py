@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import graphviz
 
-from mmviz.engine import Struct
 from mmviz.scene.cards import ROW, TITLE, Card, cards
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Point
-from mmviz.scene.reach import Reach
+from mmviz.scene.reach import Reach, pointee
 
 EM = 12.0  # points; any number would do, as only ratios count
 CHAR, LINE = CELL_WIDTH * EM, CELL_HEIGHT * EM  # points that a cell is wide and high
@@ -26,10 +25,7 @@ SAMPLES = 10  # points on each piece of a spline
 
 
 class Route(NamedTuple):
-    """An arrow that some frame draws: from a row of a card to a card.
-
-    A list of objects has none: its row names them, and arrows for all would be a thicket.
-    """
+    """An arrow that some frame draws: from a row of a card to a card."""
 
     card: str
     path: str
@@ -62,7 +58,8 @@ def plan(reach: Reach) -> Plan:
     for card in shown:
         for row in card.rows:
             for value in reach.values[row.path]:
-                target = by_name.get(value.name) if isinstance(value, Struct) else None
+                struct = pointee(value)
+                target = by_name.get(struct.name) if struct is not None else None
                 if target is not None and target is not card:
                     arrows[Route(card.name, row.path, target.name)] = None
     tied = {arrow.card for arrow in arrows} | {arrow.target for arrow in arrows}
@@ -110,7 +107,9 @@ def _dotted(
         at[card.name] = (x - card.width / 2, y - card.height / 2)
     routes = {}
     for edge in picture["edges"]:
-        routes[arrows[int(edge["id"])]] = tuple(cell(x, y) for x, y in _sampled(edge["pos"]))
+        arrow = arrows[int(edge["id"])]
+        way = tuple(cell(x, y) for x, y in _sampled(edge["pos"]))
+        routes[arrow] = way[::-1] if arrow.card in right else way
     return at, routes, wide / CHAR + 2 * MARGIN, top / LINE + MARGIN
 
 

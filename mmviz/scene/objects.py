@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from mmviz.engine import Frame, Struct
+from mmviz.engine import Frame
 from mmviz.scene.cards import ROW, TITLE, Card, Row, gone, lost, said
 from mmviz.scene.layout import Plan, Route
 from mmviz.scene.marks import Box, Line, Point, Scene, Text, sheet
+from mmviz.scene.reach import pointee
 
-HATCH = 3.0  # cells between the strokes that cross out what was freed
+HATCH, SLANT = 4.0, 2.0  # cells between the strokes through what was freed, and their slant
 
 
 def objects(frame: Frame, plan: Plan, actors: Sequence[str] = ()) -> Scene:
@@ -35,7 +36,9 @@ def _card(
     role = "ghost" if is_gone else "plain"
     yield Box(x, y, card.width, card.height, role, f"object:{card.name}")
     if is_gone:
-        yield from _hatched(x, y + TITLE, card.width, card.height - TITLE)
+        for index, row in enumerate(card.rows):
+            if _role(row, frame, actors, written, role) == role:
+                yield from _hatched(x, y + TITLE + ROW * index, card.width, ROW, y)
     top = "written" if card.struct.path("freed") in written else "ghost" if is_gone else "head"
     yield Box(x, y, card.width, TITLE, top, f"object:{card.name}")
     yield Text(x + 1, y + 0.1, card.name, top, bold=True)
@@ -59,21 +62,24 @@ def _row(
 ) -> Iterator[Box | Text]:
     """Draw one field of an object."""
     x, y = at
-    role = idle
-    if row.path in written:
-        role = "written"
-    elif row.path in frame.reads:
-        role = "read"
-    elif lost(row, frame):
-        role = "dangling"
-    elif _holds(frame.values[row.path], actors):
-        role = "held"
+    role = _role(row, frame, actors, written, idle)
     if role != idle:
         yield Box(x + 0.3, y + 0.1, card.width - 0.6, 1, role, f"field:{row.path}")
     yield Text(x + 1, y + 0.1, row.label, role)
     words = said(row, frame, card.value_width)
     left = x + 1 + card.label_width + 2
     yield Text(left, y + 0.1, words, role, bold=role in ("written", "held", "dangling"))
+
+
+def _role(row: Row, frame: Frame, actors: Sequence[str], written: set[str], idle: str) -> str:
+    """Return what is to be said of a field: the most telling thing first."""
+    if row.path in written:
+        return "written"
+    if row.path in frame.reads:
+        return "read"
+    if lost(row, frame):
+        return "dangling"
+    return "held" if _holds(frame.values[row.path], actors) else idle
 
 
 def _holds(value: object, actors: Sequence[str]) -> bool:
@@ -89,8 +95,8 @@ def _arrows(frame: Frame, plan: Plan) -> Iterator[Line]:
     names = {card.struct.name: card.name for card in plan.cards}
     for card in plan.cards:
         for row in card.rows:
-            target = frame.values[row.path]
-            if not isinstance(target, Struct):
+            target = pointee(frame.values[row.path])
+            if target is None:
                 continue
             points = plan.routes.get(Route(card.name, row.path, names.get(target.name, "")))
             if points is None:
@@ -103,18 +109,12 @@ def _arrows(frame: Frame, plan: Plan) -> Iterator[Line]:
             yield Line(points, role, arrow=True, key=f"field:{row.path}")
 
 
-def _hatched(x: float, y: float, w: float, h: float) -> Iterator[Line]:
-    """Cross a rectangle out with slanting strokes."""
-    slant = 2.0 * h  # cells to the right that a stroke goes on its way up
-    start = x - slant + HATCH / 2
+def _hatched(x: float, y: float, w: float, h: float, top: float) -> Iterator[Line]:
+    """Cross a strip of a card out with slanting strokes that continue from strip to strip."""
+    start = x - SLANT * (y + h - top) % HATCH - SLANT * h
     while start < x + w:
-        left, right = max(start, x), min(start + slant, x + w)
-        if right - left > 0.5:
-            yield Line(
-                (
-                    (left, y + h - (left - start) / slant * h),
-                    (right, y + h - (right - start) / slant * h),
-                ),
-                "hatch",
-            )
+        left, right = max(start, x), min(start + SLANT * h, x + w)
+        if right - left > 0.2:
+            low, high = ((start + SLANT * h - at) / SLANT for at in (left, right))
+            yield Line(((left, y + low), (right, y + high)), "hatch")
         start += HATCH

@@ -66,3 +66,15 @@ def structs_in(value: Any) -> tuple[Struct, ...]:
         found = [struct for part in value for struct in structs_in(part)]
         return tuple(sorted(found, key=lambda struct: struct.name))
     return ()
+
+
+def pointee(value: Any) -> Struct | None:
+    """Return the one object that a field's value points at.
+
+    That is a reference, or an entry that names an object beside some bits. A list points at
+    nothing: its row names what is in it, and arrows for all would be a thicket.
+    """
+    if isinstance(value, Struct):
+        return value
+    found = structs_in(value) if hasattr(value, "_fields") else ()
+    return found[0] if len(found) == 1 else None

@@ -15,7 +15,7 @@ HEAD = 3.6  # a column's head: name, state, what it holds
 ROW, BOX = 1.6, 1.3  # a step's row, and the box in it
 MOST_ROWS = 18  # a longer run is shown in pages
 KEPT = 3  # rows of the page before that stay in sight
-WIDEST, NARROWEST = 46, 26  # characters a column
+WIDEST, NARROWEST = 50, 26  # characters a column
 
 
 class Columns(NamedTuple):

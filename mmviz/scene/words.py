@@ -64,21 +64,19 @@ def waits_for(blocked: Blocked, since: str = " since step {}") -> str:
 def promises(case: Case, frames: Sequence[Frame]) -> list[Promise]:
     """Return the promise of a case and how it fared in a run.
 
-    The first property to break breaks the promise; each later one has a line of its own.
+    The first step that breaks something breaks the promise; later ones have lines of their own.
     """
-    broken = [(frame.index, prop) for frame in frames for prop in frame.violated]
     kept = case.promise or "None of these happens: " + ", ".join(map(readable, case.properties))
-    if not broken:
+    found = []
+    for frame in frames:
+        if frame.violated:
+            names = ", ".join(map(readable, frame.violated))
+            why = " ".join(f"{case.sentence(prop)}." for prop in frame.violated)
+            found.append(Promise("", f"Broken in step {frame.index}: {names}. {why}", frame.index))
+    if not found:
         return [Promise(kept, "", -1)]
-    return [
-        Promise(
-            "" if nth else kept,
-            f"Broken in step {step}: {readable(prop)}. {case.sentence(prop)}."
-            + ("" if nth else f" The promise was: {kept}"),
-            step,
-        )
-        for nth, (step, prop) in enumerate(broken)
-    ]
+    first = found[0]._replace(words=kept, failure=f"{found[0].failure} The promise was: {kept}")
+    return [first, *found[1:]]
 
 
 def goal(case: Case) -> str:

@@ -162,6 +162,7 @@ function render({ model, el }) {
     promises.replaceChildren(
       ...model.get("promises").map((promise) => {
         const broken = promise.broken >= 0 && promise.broken <= k;
+        if (!promise.words && !broken) return "";
         const made = element("div", "mm-promise-cell");
         const face = (isShown, className, sign, words) => {
           const side = element("div", `mm-promise ${className}`, "", isShown ? {} : { "aria-hidden": "true" });

@@ -1,4 +1,5 @@
 // The code of the actors, the line each would do next lit. `lit` is set by the film.
+// A long line may break after a dot or a bracket, and hangs below its own indentation.
 
 function render({ model, el }) {
   const panel = document.createElement("div");
@@ -15,7 +16,10 @@ function render({ model, el }) {
         code.append(
           ...listing.lines.map((line) => {
             const row = document.createElement("div");
-            row.textContent = line || " ";
+            const text = line.trimStart();
+            row.style.setProperty("--mm-indent", String((line.length - text.length) / 2));
+            for (const part of text.split(/(?<=[(.,])/)) row.append(part, document.createElement("wbr"));
+            if (!text) row.append("\u00a0");
             return row;
           }),
         );
