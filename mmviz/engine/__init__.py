@@ -1,6 +1,7 @@
 """Steps, runs, schedules, the one search, fates and text reports.  Standard library only."""
 
 from mmviz.engine.case import Case, Scenario, Verdict, at_end, nearest
+from mmviz.engine.causes import Race, conflict, happens_before, races, turned
 from mmviz.engine.errors import (
     BadMark,
     LoopWithoutMark,
@@ -44,6 +45,7 @@ __all__ = [
     "NotDeterministic",
     "Oops",
     "Progress",
+    "Race",
     "Report",
     "Run",
     "Scenario",
@@ -57,16 +59,20 @@ __all__ = [
     "World",
     "at_end",
     "atomic",
+    "conflict",
     "current",
     "explore",
     "field",
+    "happens_before",
     "mark",
     "nearest",
     "parse_schedule",
+    "races",
     "replay",
     "replay_line",
     "short",
     "spoken",
     "table",
+    "turned",
     "warn",
 ]

@@ -150,6 +150,11 @@ class Frame:
             if value != was[slot] and slot not in own
         )
 
+    @cached_property
+    def touched(self) -> tuple[set[int], set[int]]:
+        """The slots the step read, and those it wrote."""
+        return self._effect.reads, set(self._effect.writes)
+
     @property
     def broken(self) -> frozenset[str]:
         """The properties violated so far in the run."""

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from mmviz.engine.case import Case
+from mmviz.engine.errors import MmvizError
 from mmviz.engine.learn import Model
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class Graph:
     """Every state a case can reach and every move between them.
 
     Args:
-        case: what to build; its search must fit into memory (about 60 bytes a move).
+        case: what to build.
+        max_states: how many states are too many (a state and its moves take about 300 bytes).
 
     Attributes:
         model: the case, learned.
@@ -31,9 +33,12 @@ class Graph:
         index: packed state -> its number.
         offset: moves of state i are target[offset[i]:offset[i + 1]].
         target, mover: the state a move leads to, and the number of the actor that moves.
+
+    Raises:
+        MmvizError: there are too many states.
     """
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, max_states: int = 1_000_000) -> None:
         self.model = Model(case)
         model = self.model
         self.states = [model.start]
@@ -55,6 +60,11 @@ class Graph:
                         if number is None:
                             number = index[after] = len(states)
                             states.append(after)
+                            if number >= max_states:
+                                raise MmvizError(
+                                    f"{case.name} has more than {max_states:,} states; "
+                                    "a graph of it would not help anybody. Use explore()."
+                                )
                         target.append(number)
                         mover.append(p)
             self.offset.append(len(target))
