@@ -104,7 +104,7 @@ def _(page: Page, values: Values) -> str:
 def can_go(struct: Struct) -> bool:
     """Tell whether objects of this kind are ever freed."""
     is_special = gone.dispatch(type(struct)) is not gone.dispatch(Struct)
-    return is_special or any(key == "freed" for key, _ in struct.fields())
+    return is_special or hasattr(type(struct), "freed")
 
 
 def cards(reach: Reach) -> list[Card]:
