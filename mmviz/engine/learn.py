@@ -78,8 +78,8 @@ class Model:
         self.world: Any = roots[0][1]
         self.tasks = [struct for _, struct in roots if isinstance(struct, Task)]
         self.ledger = Ledger(roots)
-        self.splats = self.ledger.paths.index("splats")
-        self.dead = self.ledger.paths.index("dead")
+        machine = roots[-1][1]
+        self.splats, self.dead = machine._at["splats"], machine._at["dead"]
         self.top = 0  # bits given so far
         self.bits = [Bits(value) for value in self.ledger.initial]
         self.where: list[Bits] = []
@@ -191,7 +191,7 @@ class Model:
             return DONE, None, ()
         finally:
             listening(None)
-            coroutine.close()
+            self._close(name, coroutine)
         if len(key) > MAX_ANSWERS:
             raise LoopWithoutMark(
                 f"{name} has heard {MAX_ANSWERS} answers without a mark; it goes round a loop at "
@@ -199,6 +199,15 @@ class Model:
                 "of the loop, with the values the loop still needs."
             )
         return key, wants, lines
+
+    def _close(self, name: str, coroutine: Any) -> None:
+        try:
+            coroutine.close()
+        except RuntimeError:
+            raise ModelError(
+                f"{name} awaits in a `finally` or `with` block. An actor may be left at any step; "
+                "write error paths as the kernel does, one after the other."
+            ) from None
 
     def _same_step(self, p: int, expected: Step[Any], got: Step[Any], after: int) -> None:
         if expected.signature != got.signature:

@@ -161,6 +161,17 @@ def test_awaiting_something_that_is_no_step_is_refused():
         Run(case(actors={"A": lost}))
 
 
+def test_a_step_in_a_finally_block_is_refused_with_the_way_out():
+    async def tidy(k):
+        try:
+            await k.load()
+        finally:
+            await k.store(0)
+
+    with pytest.raises(ModelError, match="A awaits in a `finally`"):
+        Run(case(actors={"A": tidy}))
+
+
 def test_an_actor_must_be_an_async_function():
     with pytest.raises(ModelError, match="actor A is not an async function"):
         Run(case(actors={"A": lambda k: None}))

@@ -87,6 +87,23 @@ def test_reads_and_writes_of_a_step_are_what_it_touched():
     assert [str(change) for change in store.writes] == ["value: 0 -> 1"]
 
 
+def test_a_world_may_call_its_fields_what_it_likes():
+    class Grave(World):
+        dead: int = 0
+        splats: int = 0
+
+        @atomic("toy")
+        def bury(self) -> None:
+            self.dead += 1
+
+    async def buries(k):
+        await k.bury()
+
+    report = explore(case(world=Grave, actors={"A": buries, "B": buries}, bad=()))
+
+    assert report.states == 4
+
+
 class Box(Allocated):
     content: int = 0
 
