@@ -21,12 +21,17 @@ WIDEST, SHORT = 34, 9  # characters of a value, and of one that has room for its
 LOST = " ✗ freed"
 
 
+def in_words(value: Any) -> str:
+    """Return a value as it stands on a card; nothing in a list is "none", too."""
+    return "none" if value in ((), frozenset()) else spoken(value)
+
+
 class Row(NamedTuple):
     """One field on a card: its path, what it is called there, and how its value is said."""
 
     path: str
     label: str
-    say: Say = spoken
+    say: Say = in_words
 
 
 class Card(NamedTuple):
@@ -67,22 +72,22 @@ def rows(struct: Struct) -> Iterator[tuple[Any, Say]]:
     """
     for key, _ in struct.fields():
         if key != "freed":
-            yield key, spoken
+            yield key, in_words
 
 
 @rows.register
 def _(page: Page) -> Iterator[tuple[Any, Say]]:
-    yield "refs", spoken
-    yield "locked", spoken
+    yield "refs", in_words
+    yield "locked", in_words
     for key, _ in page.fields():
         if key not in ("pfn", "refs", "locked"):
-            yield key, spoken
+            yield key, in_words
 
 
 @rows.register
 def _(count: SeqCount) -> Iterator[tuple[Any, Say]]:
     for key, _ in count.fields():
-        yield key, odd if key == "sequence" else spoken
+        yield key, odd if key == "sequence" else in_words
 
 
 def odd(sequence: int) -> str:

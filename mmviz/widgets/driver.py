@@ -5,8 +5,8 @@ from typing import Any
 
 from mmviz.engine import Case, Frame, ScheduleError, parse_schedule, short
 from mmviz.scene.marks import shorten
+from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.words import goal, victory, waits_for
-from mmviz.widgets.rehearsal import Rehearsal
 from mmviz.widgets.stage import Stage, the_case
 
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmviz.engine import Case, UnknownName, parse_schedule
-from mmviz.scene.words import readable
-from mmviz.widgets.rehearsal import Rehearsal
+from mmviz.scene.rehearsal import Rehearsal
 from mmviz.widgets.stage import Stage, the_case
 
 
@@ -35,7 +34,7 @@ class Player(Stage):
     ) -> None:
         chosen = the_case(scenario, case)
         rehearsal = Rehearsal(chosen)
-        runs = self._offered(chosen, rehearsal)
+        runs = rehearsal.runs()
         if schedule is None:
             wanted = next(iter(runs))
         elif isinstance(schedule, str) and schedule in runs:
@@ -48,25 +47,6 @@ class Player(Stage):
         super().__init__(chosen, rehearsal.run(runs[wanted]), rehearsal)
         self.controls.runs = list(runs)
         self.controls.run = list(runs).index(wanted)
-
-    @staticmethod
-    def _offered(case: Case, rehearsal: Rehearsal) -> dict[str, tuple[str, ...]]:
-        """Return the runs that the reader may pick, the one that tells most first."""
-        runs: dict[str, tuple[str, ...]] = {}
-        found = rehearsal.report.counterexamples
-        for prop, example in found.items():
-            runs[f"{readable(prop)}: fewest preemptions"] = example.fewest_preemptions
-            if example.shortest != example.fewest_preemptions:
-                runs[f"{readable(prop)}: shortest"] = example.shortest
-        if rehearsal.report.stuck is not None:
-            runs["stuck: nobody can move"] = rehearsal.report.stuck.fewest_preemptions
-        for name, text in case.schedules.items():
-            runs[name] = parse_schedule(case, text)
-        good = rehearsal.good()
-        if good:
-            named = {"a run that goes well": good}
-            runs = runs | named if found or rehearsal.report.stuck else named | runs
-        return runs or {"a run": rehearsal.long()}
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Show another of the runs offered."""

@@ -10,13 +10,13 @@ from mmviz.scenarios import find, load
 from mmviz.scene.layout import ROOM, plan
 from mmviz.scene.marks import CELL_HEIGHT
 from mmviz.scene.objects import objects
+from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.source import codes, lit
 from mmviz.scene.timeline import columns, timeline
 from mmviz.scene.words import caption, ending, promises
 from mmviz.widgets.canvas import Canvas
 from mmviz.widgets.controls import Controls, Listing
 from mmviz.widgets.film import Traits, film, marks
-from mmviz.widgets.rehearsal import Rehearsal
 
 Shot = dict[str, Traits]
 BESIDE, LOW = 46, 16  # cells across that code needs to stand beside, and lines down

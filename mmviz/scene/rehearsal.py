@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice, permutations
 
-from mmviz.engine import Case, Run
+from mmviz.engine import Case, Run, parse_schedule
 from mmviz.engine.explore import Search
 from mmviz.scene.reach import reach
+from mmviz.scene.words import readable
 
 MOST_STATES, MOST_BYTES = 300_000, 200_000_000  # a second or two; a stage must not wait longer
 MOST_ORDERS, MOST_STEPS = 24, 80
@@ -36,19 +37,37 @@ class Rehearsal:
             run.step(actor)
         return run
 
-    def good(self) -> tuple[str, ...]:
+    def runs(self) -> dict[str, tuple[str, ...]]:
+        """Return the schedules worth showing, by name, the one that tells most first.
+
+        What breaks, with the fewest preemptions and shortest; a deadlock; the runs the scenario
+        names; and one that goes well, which comes first where nothing breaks.
+        """
+        broken: dict[str, tuple[str, ...]] = {}
+        for prop, example in self.report.counterexamples.items():
+            broken[f"{readable(prop)}: fewest preemptions"] = example.fewest_preemptions
+            if example.shortest != example.fewest_preemptions:
+                broken[f"{readable(prop)}: shortest"] = example.shortest
+        if self.report.stuck is not None:
+            broken["stuck: nobody can move"] = self.report.stuck.fewest_preemptions
+        named = {
+            name: parse_schedule(self.case, text) for name, text in self.case.schedules.items()
+        }
+        good = self._good()
+        well = {"a run that goes well": good} if good else {}
+        found = broken | named | well if broken else well | named
+        return found or {"one after the other": max(self._in_order(), key=len)}
+
+    def _good(self) -> tuple[str, ...]:
         """Return a schedule in which everybody finishes and nothing breaks, if one is found."""
-        for run in self._in_order():
+        for schedule in self._in_order():
+            run = self.run(schedule)
             if run.finished and not run.violated:
-                return run.schedule
+                return schedule
         return ()
 
-    def long(self) -> tuple[str, ...]:
-        """Return the longest schedule in which the actors go one after the other."""
-        return max((run.schedule for run in self._in_order()), key=len)
-
-    def _in_order(self) -> Iterator[Run]:
-        """Yield runs in which each actor goes as far as it can, the first that can go first."""
+    def _in_order(self) -> Iterator[tuple[str, ...]]:
+        """Yield schedules in which each actor goes as far as it can, one before the other."""
         for order in islice(permutations(self.case.actors), MOST_ORDERS):
             run = self.run()
             while len(run.schedule) < MOST_STEPS:
@@ -56,4 +75,4 @@ class Rehearsal:
                 if not able or (run.finished and set(able) <= set(self.case.daemons)):
                     break
                 run.step(able[0])
-            yield run
+            yield run.schedule
