@@ -1,6 +1,5 @@
 """Entries of an anonymous page, and the faults on them."""
 
-
 from mmviz.engine import Case, World, field, replay
 from mmviz.kernel.entry import CowMapping, Pte
 from mmviz.kernel.fault import write
