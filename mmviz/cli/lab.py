@@ -101,7 +101,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def start(place: Path, no_browser: bool) -> int:
     """Run JupyterLab on the first notebook until it is ended; nothing is fetched from a network."""
-    command = [sys.executable, "-m", "jupyterlab", FIRST, *OFFLINE]
+    opens = f"--LabApp.default_url=/lab/tree/{FIRST}"
+    command = [sys.executable, "-m", "jupyterlab", opens, *OFFLINE]
     if no_browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:

@@ -1,0 +1,454 @@
+"""The command line: shapes, exit statuses, and what it says when something is wrong."""
+
+import dataclasses
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmviz.cli import check as check_module
+from mmviz.cli import main
+from mmviz.cli.lab import copy_course
+from mmviz.engine import Verdict, replay
+from mmviz.scenarios import every_case, find, names
+
+ROOT = Path(__file__).parents[1]
+RACE = "iommu_group/release_order"
+FAMILY = "invalidate_page/faults_and_invalidators"
+BUG, FIX = "DelistThenRelease", "ReleaseUnderMutex"
+MMVIZ = [sys.executable, "-m", "mmviz"]
+
+
+def run(capsys, *words):
+    """Run a command in this process; return its status and what it printed."""
+    try:
+        status = main(words)
+    except SystemExit as left:
+        status = left.code
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def complaint(capsys, *words):
+    """Return the one line with which a command refuses."""
+    status, out, err = run(capsys, *words)
+    assert status == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    return err
+
+
+# -- list ----------------------------------------------------------------------------------
+
+
+def test_list_json_has_a_row_for_every_case(capsys):
+    status, out, err = run(capsys, "list", "--json")
+    rows = json.loads(out)
+    assert (status, err) == (0, "")
+    assert [(row["scenario"], row["case"]) for row in rows] == [
+        (case.scenario, case.name) for case in every_case()
+    ]
+    for row in rows:
+        assert list(row) == [
+            *("scenario", "case", "id", "title", "actors", "properties", "expect"),
+        ]
+        assert list(row["expect"]) == row["properties"]
+        assert set(row["expect"].values()) <= {"Never", "Sometimes", "Always"}
+
+
+def test_list_names_every_scenario_and_case_in_words(capsys):
+    _, out, _ = run(capsys, "list")
+    for case in every_case():
+        assert case.scenario in out
+        assert case.name in out
+        assert case.title in out
+
+
+def test_a_thread_stands_for_its_scenarios(capsys):
+    _, out, _ = run(capsys, "list", "iommu_group", "--json")
+    assert {row["scenario"] for row in json.loads(out)} == {
+        name for name in names() if name.startswith("iommu_group/")
+    }
+
+
+def test_a_case_named_twice_is_there_once(capsys):
+    _, out, _ = run(capsys, "list", f"{RACE}:{BUG}", RACE, f"{RACE}:B1/n5", "--json")
+    cases = [row["case"] for row in json.loads(out)]
+    assert len(cases) == len(set(cases))
+    assert cases[0] == BUG
+
+
+# -- check ---------------------------------------------------------------------------------
+
+
+def test_check_json_is_the_list_and_what_was_found(capsys):
+    status, out, err = run(capsys, "check", f"{RACE}:{BUG}", f"{RACE}:{FIX}", "--json")
+    bug, fix = json.loads(out)
+    assert (status, err) == (0, "")
+    assert list(bug)[7:] == [
+        *("verdict", "stuck", "states", "transitions", "seconds", "counterexample"),
+    ]
+    assert bug["verdict"] == bug["expect"]
+    assert (bug["stuck"], bug["states"]) == (False, find(RACE, BUG).states)
+    assert bug["transitions"] > 0
+    assert bug["seconds"] > 0
+    assert set(fix["verdict"].values()) == {"Never"}
+    assert fix["counterexample"] == {}
+    for prop, found in bug["counterexample"].items():
+        assert list(found) == ["shortest", "fewest_preemptions"]
+        for schedule in found.values():
+            assert prop in replay(find(RACE, BUG), schedule).violated
+
+
+def test_everything_is_as_declared(capsys):
+    status, out, err = run(capsys, "check")
+    assert (status, err) == (0, "")
+    assert "As declared: all" in out
+    for case in every_case():
+        assert f"{case.name} ({case.id})" in out
+
+
+def test_check_of_one_case_prints_the_run_that_breaks_it(capsys):
+    _, out, _ = run(capsys, "check", f"{RACE}:{BUG}")
+    command = next(line for line in out.splitlines() if line.startswith("mmviz replay"))
+    assert "iommu_domain_free(domain V)" in out
+    assert command.startswith(f'mmviz replay {RACE} {BUG} "CPU0*3 CPU1')
+
+
+def declare(monkeypatch, name, **changes):
+    """Let the command line find a case that declares something else."""
+    case = dataclasses.replace(find(RACE, name), **changes)
+    monkeypatch.setattr(check_module, "select", lambda _words: [case])
+
+
+def test_status_1_and_the_run_when_a_verdict_is_not_the_declared_one(capsys, monkeypatch):
+    calm = dict.fromkeys(find(RACE, BUG).properties, Verdict.NEVER)
+    declare(monkeypatch, BUG, expect=calm)
+    status, out, _ = run(capsys, "check")
+    assert status == 1
+    assert "device_attached_to_freed_domain is Sometimes, declared Never" in out
+    assert "iommu_domain_free(domain V)" in out
+    assert "Not as declared: 1 of 1." in out
+
+
+def test_json_stays_json_when_a_verdict_differs(capsys, monkeypatch):
+    bold = dict.fromkeys(find(RACE, FIX).properties, Verdict.SOMETIMES)
+    declare(monkeypatch, FIX, expect=bold)
+    status, out, err = run(capsys, "check", "--json")
+    (row,) = json.loads(out)
+    assert status == 1
+    assert row["verdict"]["use_after_free"] == "Never"
+    assert row["expect"]["use_after_free"] == "Sometimes"
+    assert "use_after_free is Never, declared Sometimes" in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [({"states": 7}, "declared 7"), ({"stuck": True}, "stuck"), ({"livelock": True}, "livelock")],
+)
+def test_status_1_for_another_count_deadlock_or_livelock(capsys, monkeypatch, changes, sentence):
+    declare(monkeypatch, FIX, **changes)
+    status, out, _ = run(capsys, "check")
+    assert status == 1
+    assert sentence in out
+
+
+def test_a_deadlock_nobody_declared_is_shown_as_a_run(capsys, monkeypatch):
+    declare(monkeypatch, "ReleaseTakesMutex", stuck=False)
+    status, out, _ = run(capsys, "check")
+    assert status == 1
+    assert "a run gets stuck" in out
+    assert "stuck: nobody can move" in out
+    assert "mutex_lock(group.mutex)" in out
+
+
+def test_a_search_that_was_cut_off_never_says_never(capsys):
+    status, out, err = run(capsys, "check", f"{RACE}:{FIX}", "--max-states", "10", "--json")
+    (row,) = json.loads(out)
+    assert status == 1
+    assert set(row["verdict"].values()) == {"Unknown"}
+    assert row["states"] < find(RACE, FIX).states
+    assert "limit of 10 states" in err
+
+
+def test_a_broken_model_does_not_hide_the_other_cases(capsys, monkeypatch):
+    async def forgets_the_step(k):
+        k.v.freed = True
+
+    good = find(RACE, FIX)
+    bad = dataclasses.replace(good, name="Broken", actors={"CPU0": forgets_the_step})
+    monkeypatch.setattr(check_module, "select", lambda _words: [bad, good])
+    status, out, _ = run(capsys, "check")
+    assert status == 1
+    assert "between two steps" in out
+    assert FIX in out
+    status, out, err = run(capsys, "check", "--json")
+    assert [row["verdict"]["use_after_free"] for row in json.loads(out)] == ["Unknown", "Never"]
+    assert "between two steps" in err
+
+
+def test_another_size_of_a_family_is_searched(capsys):
+    words = ("check", FAMILY, "--set", "faults=1", "--set", "invalidators=2", "--json")
+    status, out, _ = run(capsys, *words)
+    (row,) = json.loads(out)
+    assert status == 0
+    assert len(row["actors"]) == 3
+    assert "faults" in complaint(capsys, "check", FAMILY, "--set", "fault=2")
+    assert "NAME=N" in complaint(capsys, "check", FAMILY, "--set", "faults=many")
+    assert "no sizes" in complaint(capsys, "check", RACE, "--set", "faults=2")
+
+
+def until_closed(master):
+    """Return what is still to come from a pseudo-terminal."""
+    said = b""
+    try:
+        while more := os.read(master, 4096):
+            said += more
+    except OSError:  # the other end has gone
+        pass
+    return said
+
+
+@pytest.fixture
+def on_a_terminal():
+    """Start a command whose stderr is a terminal; give the process and the other end."""
+    master, slave = pty.openpty()
+    processes = []
+
+    def start(*words):
+        process = subprocess.Popen([*MMVIZ, *words], stdout=subprocess.PIPE, stderr=slave)
+        os.close(slave)
+        processes.append(process)
+        return process, master
+
+    yield start
+    os.close(master)
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_a_terminal_sees_how_far_a_search_is(on_a_terminal):
+    process, master = on_a_terminal("check", FAMILY, "--set", "faults=3")
+    said = until_closed(master)
+    assert process.wait(30) == 0
+    assert b"1/1 invalidate_page" in said
+    assert b"states" in said
+    assert said.endswith(b"\r\x1b[K")
+
+
+def test_ctrl_c_ends_a_search_without_noise(on_a_terminal):
+    sizes = ["--set", "faults=4", "--set", "invalidators=4"]  # millions of states
+    process, master = on_a_terminal("check", FAMILY, *sizes)
+    assert b"states" in os.read(master, 4096)
+    process.send_signal(signal.SIGINT)
+    said = until_closed(master)
+    assert process.wait(30) == 130
+    assert process.stdout.read() == b""
+    assert said.endswith(b"\r\x1b[K")
+    assert b"Traceback" not in said
+
+
+# -- replay --------------------------------------------------------------------------------
+
+SCHEDULE = "CPU0*3 CPU1*4"
+
+
+def test_replay_json_has_a_frame_for_every_step(capsys):
+    status, out, err = run(capsys, "replay", RACE, BUG, SCHEDULE, "--json")
+    found = json.loads(out)
+    assert (status, err) == (0, "")
+    assert list(found) == ["frames", "enabled", "blocked"]
+    assert [frame["actor"] for frame in found["frames"]] == ["CPU0"] * 3 + ["CPU1"] * 4
+    for frame in found["frames"]:
+        assert list(frame) == ["actor", "label", "reads", "writes", "violated"]
+    assert [frame["violated"] for frame in found["frames"][:6]] == [[]] * 6
+    assert found["frames"][6]["violated"] == ["device_attached_to_freed_domain"]
+    assert "domain V.freed" in found["frames"][6]["writes"]
+    assert found["enabled"] == ["CPU0", "CPU1"]
+    assert found["blocked"] == {}
+
+
+def test_replay_tells_who_is_blocked_and_by_whom(capsys):
+    _, out, _ = run(capsys, "replay", RACE, BUG, "CPU0", "--json")
+    found = json.loads(out)
+    assert found["enabled"] == ["CPU0"]
+    assert "CPU0" in found["blocked"]["CPU1"]
+    _, out, _ = run(capsys, "replay", RACE, BUG, "CPU0")
+    assert "Can go: CPU0." in out
+    assert "CPU1 cannot go" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("CPU0 CPU0 CPU0 CPU1 CPU1 CPU1 CPU1",),
+        ("CPU0,CPU0*2,  CPU1*4",),
+        ("CPU0*3", "CPU1*4"),
+        ('["CPU0", "CPU0", "CPU0", "CPU1", "CPU1", "CPU1", "CPU1"]',),
+    ],
+)
+def test_a_schedule_is_written_in_any_of_these_ways(capsys, words):
+    _, usual, _ = run(capsys, "replay", RACE, BUG, SCHEDULE, "--json")
+    assert run(capsys, "replay", RACE, "B1/n3", *words, "--json") == (0, usual, "")
+
+
+def test_a_stored_schedule_is_known_by_its_name(capsys):
+    _, out, _ = run(capsys, "replay", RACE, BUG, "the thread's own run", "--json")
+    frames = json.loads(out)["frames"]
+    assert any("device_attached_to_freed_domain" in frame["violated"] for frame in frames)
+
+
+def test_no_schedule_is_the_start(capsys):
+    _, out, _ = run(capsys, "replay", RACE, BUG, "--json")
+    assert json.loads(out) == {"frames": [], "enabled": ["CPU0", "CPU1"], "blocked": {}}
+
+
+def test_an_illegal_step_is_refused_in_one_line_with_the_reason(capsys):
+    said = complaint(capsys, "replay", RACE, BUG, "CPU0 CPU1 CPU0", "--json")
+    for word in ("step 2", "CPU1 cannot go", "held by CPU0", "Can go: CPU0"):
+        assert word in said
+
+
+def test_an_actor_that_has_finished_cannot_go(capsys):
+    said = complaint(capsys, "replay", RACE, BUG, "CPU0*7")
+    assert "step 7: CPU0 has finished" in said
+    assert "Can go: CPU1" in said
+
+
+@pytest.mark.parametrize(
+    ("schedule", "word"),
+    [
+        ("CPU0 CPU7", "step 2: 'CPU7' is not an actor"),
+        ("CPU0*x", "CPU0*x"),
+        ("the threads own run", 'stored schedules: "the thread\'s own run"'),
+        ('["CPU0"', "not a JSON list"),
+        ('[["CPU0"]]', "list of actors"),
+        ("[1]", "list of actors"),
+    ],
+)
+def test_a_schedule_that_means_nothing_is_refused(capsys, schedule, word):
+    assert word in complaint(capsys, "replay", RACE, BUG, schedule)
+
+
+# -- names, usage, pipes -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (("check", "iommu_group/release_ordre"), RACE),
+        (("check", "iomu_group"), "iommu_group"),
+        (("list", f"{RACE}:DelistThenRelese"), BUG),
+        (("replay", "release_order", BUG, ""), RACE),
+        (("replay", RACE, "ReleaseUnderMutx", ""), FIX),
+    ],
+)
+def test_an_unknown_name_is_told_the_nearest(capsys, words, nearest):
+    assert nearest in complaint(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("chek",), ("replay",), ("check", "--max-states", "none"), ("list", "--frob")]
+)
+def test_bad_usage_is_status_2(capsys, words):
+    status, out, err = run(capsys, *words)
+    assert (status, out) == (2, "")
+    assert "usage: mmviz" in err
+
+
+def test_a_reader_that_leaves_early_causes_no_noise():
+    with subprocess.Popen(
+        [*MMVIZ, "list", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_the_module_and_the_command_are_the_same():
+    done = subprocess.run([*MMVIZ, "list", RACE], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(RACE)
+
+
+# -- lab -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def course(tmp_path):
+    source = tmp_path / "shipped"
+    (source / "pictures").mkdir(parents=True)
+    (source / "00_start.ipynb").write_text("first")
+    (source / "pictures" / "a.svg").write_text("a picture")
+    (source / ".hidden").write_text("none of the reader's business")
+    return source
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".mmviz")
+    }
+
+
+def test_the_course_is_copied_into_a_new_folder(course, tmp_path):
+    target = tmp_path / "deep" / "mine"
+    (line,) = copy_course(course, target)
+    assert files(target) == {"00_start.ipynb": "first", "pictures/a.svg": "a picture"}
+    assert "2 new files" in line
+
+
+def test_a_new_version_replaces_what_nobody_touched(course, tmp_path):
+    list(copy_course(course, tmp_path / "mine"))
+    (course / "00_start.ipynb").write_text("second")
+    (line,) = copy_course(course, tmp_path / "mine")
+    assert files(tmp_path / "mine")["00_start.ipynb"] == "second"
+    assert "1 brought up to date" in line
+
+
+def test_a_file_that_was_changed_is_kept_and_said(course, tmp_path):
+    mine = tmp_path / "mine"
+    list(copy_course(course, mine))
+    (mine / "00_start.ipynb").write_text("my notes")
+    for version in ("first", "second", "third"):
+        (course / "00_start.ipynb").write_text(version)
+        _, kept = copy_course(course, mine)
+        assert "00_start.ipynb" in kept
+        assert files(mine)["00_start.ipynb"] == "my notes"
+
+
+def test_a_file_that_was_there_before_the_course_is_kept(course, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "00_start.ipynb").write_text("something of mine")
+    list(copy_course(course, mine))
+    assert files(mine)["00_start.ipynb"] == "something of mine"
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", "null", '{"00_start.ipynb": 7}'])
+def test_a_damaged_memory_of_what_was_shipped_costs_nobody_a_file(course, tmp_path, broken):
+    mine = tmp_path / "mine"
+    list(copy_course(course, mine))
+    (mine / "00_start.ipynb").write_text("my notes")
+    (mine / ".mmviz-course.json").write_text(broken)
+    list(copy_course(course, mine))
+    assert files(mine)["00_start.ipynb"] == "my notes"
+
+
+def test_lab_copies_the_real_course_and_starts_nothing(capsys, tmp_path):
+    status, out, _ = run(capsys, "lab", str(tmp_path / "here"), "--copy-only")
+    shipped = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert status == 0
+    assert set(files(tmp_path / "here")) == shipped
+    assert str(tmp_path / "here") in out
+
+
+def test_lab_says_in_a_line_that_the_folder_is_a_file(capsys, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    assert "taken" in complaint(capsys, "lab", str(tmp_path / "taken"), "--copy-only")
