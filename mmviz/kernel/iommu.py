@@ -157,9 +157,14 @@ class Iommu(Struct):
         return dev.domain
 
     @atomic("driver")
-    def detach_dev(self, dev: Device) -> None:
-        """Let go of the device's domain and stop its DMA; the driver's data stays."""
-        self.unlink(dev, dev.domain)
+    def detach_dev(self, dev: Device) -> Domain | None:
+        """Begin to detach a device: read which domain the driver noted for it."""
+        return dev.domain
+
+    @atomic("driver")
+    def let_go(self, dev: Device, domain: Domain | None) -> None:
+        """Take the device off that domain's list and stop its DMA; the driver's data stays."""
+        self.unlink(dev, domain)
         self.block(dev)
 
     @atomic("driver")

@@ -62,7 +62,8 @@ class DetachUnderMutex:
 
     async def iommu_release_device(self, k: Plug, dev: Device) -> None:
         await k.group.mutex.mutex_lock()
-        await k.iommu.detach_dev(dev)
+        attached = await k.iommu.detach_dev(dev)
+        await k.iommu.let_go(dev, attached)
         await k.group.list_del(dev)
         await k.group.mutex.mutex_unlock()
         domain = await k.iommu.release_device(dev)
@@ -228,12 +229,12 @@ CASES = (
         free=free_and_block_devices,
         survivor_loses_translation=SOMETIMES,
     ),
-    case("DetachUnderMutex", "n6", "(2) a callback under the mutex", 81, DetachUnderMutex()),
+    case("DetachUnderMutex", "n6", "(2) a callback under the mutex", 123, DetachUnderMutex()),
     case(
         "DetachSharedRid",
         "n6-shared",
         "(2) the same where a and b share one RID",
-        81,
+        123,
         DetachUnderMutex(),
         rids=SHARED,
     ),
@@ -241,7 +242,7 @@ CASES = (
         "DetachBlindly",
         "n6-blind",
         "(2) with a driver that blocks the shared RID",
-        95,
+        133,
         DetachUnderMutex(),
         driver=BlindIommu,
         rids=SHARED,

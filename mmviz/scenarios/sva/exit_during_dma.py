@@ -15,8 +15,9 @@ Simplified:
     The driver unbinds at any time, before, during or after the exit, and stops the device first.
     The driver's lock around the entry and SRCU around release() are left out: whatever the order,
     an entry only moves away from the pgd.
-    Unbind's flushes of IOTLB and device cache show nothing here: the device has stopped, and its
-    PASID is not given to another process.
+    Some lines of unbind show nothing here.  The flushes of IOTLB and device cache: the device has
+    stopped, and its PASID is not given to another process.  One of the two waits, drain and sync:
+    they wait for the same DMA.  mmu_notifier_put(): the notifier's own memory is left out.
     An address that faults is silent by itself; page requests (PRI) are left out.
     Not judged: release() that sleeps, which is what speaks against stopping the device in it.
 
