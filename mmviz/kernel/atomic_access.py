@@ -9,19 +9,21 @@ class AtomicAccess(Struct):
 
     Attributes:
         page: what the entry names, None while the device would fault.
+        exclusive: the entry lets the device do atomic operations, so nobody else may write.
 
     Source: drivers/gpu/drm/nouveau/nouveau_svm.c, nouveau_atomic_range_fault().
     Simplified: one entry; the device's own TLB is flushed within the step that clears it.
     """
 
     page: Page | None = None
+    exclusive: bool = False
 
     @atomic("driver")
     def map_atomic(self, page: Page) -> None:
         """Let the device do atomic operations on the page."""
-        self.page = page
+        self.page, self.exclusive = page, True
 
     @atomic("driver")
     def unmap(self) -> None:
         """Clear the device's entry: it can begin nothing new."""
-        self.page = None
+        self.page, self.exclusive = None, False

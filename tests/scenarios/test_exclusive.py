@@ -10,46 +10,13 @@ from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS
 from mmviz.scenarios import find
 from mmviz.scenarios.exclusive.copy_at_fork import Family
 
+from .mutation import breaks, mutant
+
 ATOMIC = "exclusive/atomic_loses_update"
 CHECK = "exclusive/pin_check_too_early"
 WINDOW = "exclusive/fork_in_window"
 COPY = "exclusive/copy_at_fork"
 SEQ = "exclusive/gup_fast_meets_fork"
-
-
-def without(actor, *lines, answer=None):
-    """Return the actor with some of its steps left out; it hears `answer` in their place."""
-
-    async def mutated(k):
-        code, heard = actor(k), None
-        while True:
-            try:
-                step = code.send(heard)
-            except StopIteration:
-                return
-            heard = answer if step.body.__name__ in lines else await step
-
-    return mutated
-
-
-def mutant(case, name, *lines, answer=None, extra=None):
-    """Return a case in which an actor forgets some lines; `extra` is one more bad state."""
-    actors = {**case.actors, name: without(case.actors[name], *lines, answer=answer)}
-    if extra is None:
-        return dataclasses.replace(case, actors=actors)
-    expect = {**case.expect, extra.__name__: Verdict.NEVER}
-    return dataclasses.replace(case, actors=actors, bad=(*case.bad, extra), expect=expect)
-
-
-def breaks(report):
-    """Return the properties that break though the case declares Never, stuck and livelock too."""
-    found = {prop for prop, verdict in report.verdicts.items() if verdict != Verdict.NEVER}
-    found -= {prop for prop, verdict in report.case.expect.items() if verdict != Verdict.NEVER}
-    return (
-        found
-        | ({"stuck"} if report.stuck else set())
-        | ({"livelock"} if report.livelock else set())
-    )
 
 
 @at_end
@@ -213,7 +180,9 @@ def test_fork_gives_up_where_the_driver_holds_the_page_lock():
     run = replay(case, case.schedules["fork meets a locked page"])
 
     assert next(f for f in run.frames if f.label.startswith("copy_pte_range")).answer is False
-    assert run.violated == ("fork_fails",)
+    assert run.finished
+    assert run.tip.world.child.pte is None
+    assert run.violated == ()
 
 
 def test_no_timing_is_needed_once_the_entry_is_copied():

@@ -62,8 +62,8 @@ def pinned_page_hidden(k: Machine) -> bool:
 
 
 def cpu_and_device_both_map(k: Machine) -> bool:
-    """The CPU and the device can both write the page."""
-    return k.gpu.page is not None and k.cpu.pte is not None and not k.cpu.pte.exclusive
+    """The device was promised the page for its atomics, yet the CPU has it too."""
+    return k.gpu.exclusive and k.cpu.pte is not None and not k.cpu.pte.exclusive
 
 
 async def pin_user_pages_fast(k: Machine, walk: Walk) -> None:
