@@ -37,7 +37,7 @@ readme:
 picture:
 	@.ci/prepare venv test
 	@.ci/prepare browser
-	$(PYTHON) assets/picture.py
+	$(PYTHON) -m assets.picture
 
 clean:
 	rm -rf .venv build dist test-artifacts .mypy_cache .pytest_cache .ruff_cache .hypothesis

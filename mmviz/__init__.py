@@ -2,9 +2,10 @@
 
     import mmviz
 
-    mmviz.Driver("iommu_group/release_order")            # you are the scheduler
-    print(mmviz.table(mmviz.replay(case, "CPU0 CPU1*2")))  # a run as text
-    mmviz.explore("iommu_group/release_order", "n5")     # every interleaving judged
+    mmviz.Driver("iommu_group/release_order", case="DelistThenRelease")
+    case = mmviz.find("iommu_group/release_order", "DelistThenRelease")
+    print(mmviz.table(mmviz.replay(case, "CPU0*3 CPU1*4")))
+    print(mmviz.explore(case))
 
 The engine and the scenarios are imported at once, and are standard library only; the
 widgets (`Player`, `Driver`) are imported when first used.
