@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from mmviz.engine import Allocated, Struct, atomic, current
+from mmviz.engine import Allocated, Oops, Struct, atomic, current
 from mmviz.kernel.locks import enter, leave, might_sleep
 
 
@@ -97,6 +97,8 @@ class SrcuCallbacks(Srcu):
     @atomic("kernel/rcu/srcutree.c")
     def call_srcu(self, obj: Allocated) -> None:
         """Hand an object over to be freed after a grace period, and go on at once."""
+        if obj.freed:  # the rcu_head that is queued lies in it
+            raise Oops("use_after_free", f"queues {obj.name}, but {obj.name} was freed")
         self.begin("call_srcu")
         self.callbacks = (*self.callbacks, obj)
 

@@ -16,6 +16,8 @@ Simplified:
     within one step: all they do between is guarded by it.
     The device may use its entry at any time, so an entry that names a freed page is as bad as
     its use; no step reads through it.
+    That a fault maps its page in the end, and puts the references it took, is no bad state
+    here; the tests look at it.
     The driver's own lock around the map and the unmap is left out where nothing else is
     guarded by it.
 

@@ -13,6 +13,8 @@ Simplified:
     As range_start_only, whose page tables, callbacks and faults these are.
     One fault, tried again until it maps the page or finds none; one or two invalidations.
     A stream of invalidations could keep a fault trying for ever; here it ends with the last.
+    range_end writes both words in one step, so its lock could go.  Written in two without the
+    lock, the sequence first is safe and the counter first is not.
     The page is freed after range_end; freed before it, the verdicts are the same.
 
 Sources:

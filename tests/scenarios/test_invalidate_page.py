@@ -1,0 +1,282 @@
+"""The invalidate_page thread: the facts of its stories, and what each line of a fix is for."""
+
+import dataclasses
+
+import pytest
+
+from mmviz.engine import Verdict, at_end, explore, replay
+from mmviz.scenarios import find, load
+from mmviz.scenarios.invalidate_page import callback_after_unlock, range_start_only
+from mmviz.scenarios.invalidate_page.callback_after_unlock import CallbackUnderLock
+from mmviz.scenarios.invalidate_page.faults_and_invalidators import family
+from mmviz.scenarios.invalidate_page.range_start_only import VA, SequenceAndCounter
+
+from .forgetting import broken, effects
+
+LATE = "invalidate_page/callback_after_unlock"
+START = "invalidate_page/range_start_only"
+WORDS = "invalidate_page/sequence_and_counter"
+
+FREED, STALE, DISAGREE = (
+    "device_reads_freed_page",
+    "device_keeps_stale_entry",
+    "cpu_and_device_disagree",
+)
+ALL = {FREED, STALE, DISAGREE}
+
+
+@at_end
+def page_leaked(k):
+    """A page has another count than the CPU's mappings of it."""
+    return any(page.refs != (k.cpu.pte[VA] is page) for page in (k.page, k.fresh))
+
+
+@at_end
+def device_has_a_page(k):
+    """The device got what it asked for."""
+    return k.gpu.pte[VA] is not None
+
+
+LOOKED_FOR = {"bad": (page_leaked,), "good": (device_has_a_page,)}
+NO_PAGE = {"no device_has_a_page"}
+NOT_OWNER = {"unlock_not_owner"}
+
+
+def what_breaks(case, function, **more):
+    return [found for _, found in effects(case, function, **LOOKED_FOR, **more)]
+
+
+# -- the stories ---------------------------------------------------------------------------
+
+
+def breaks_at(run):
+    """Return {property: (step, actor)} of a run."""
+    return {prop: (f.index, f.actor) for f in run.frames for prop in f.violated}
+
+
+def test_a_fresh_page_appears_beside_the_old_one_before_the_late_callback():
+    case = find(LATE, "MN-A/A0")
+    run = replay(case, case.schedules["a fresh page in between"])
+
+    assert breaks_at(run) == {DISAGREE: (5, "CPU1")}
+    assert run.frames[5].world.page.refs == 1  # reclaim still has it: memory is safe
+    assert run.finished
+
+
+def test_a_page_put_before_the_callback_is_freed_under_the_device_in_every_run():
+    case = find(LATE, "MN-A/A0b")
+
+    assert explore(case).verdicts[FREED] == Verdict.ALWAYS
+    assert breaks_at(replay(case, "CPU0*5"))[FREED] == (5, "CPU0")
+
+
+def test_under_the_page_table_lock_the_cpu_that_faults_has_to_wait():
+    run = replay(find(LATE, "MN-A/A1"), "CPU0*2")
+
+    assert "CPU1" not in run.enabled()
+    assert ("CPU0", 1) in run.blocked()["CPU1"].by
+
+
+def test_a_fault_undoes_what_range_start_did_before_the_cpu_clears_its_entry():
+    case = find(START, "MN-D/D0")
+    run = replay(case, case.schedules["undone before the CPU clears"])
+
+    assert breaks_at(run) == {STALE: (7, "CPU0"), FREED: (8, "CPU0")}
+    assert run.frames[2].world.gpu.pte[VA] is None
+    assert run.frames[5].world.gpu.pte[VA].name == "page 7"
+
+
+def test_the_references_of_get_user_pages_put_off_the_free_but_not_for_good():
+    case = find(START, "MN-D/D0")
+    run = replay(case, case.schedules["looked up before and mapped after"])
+
+    assert breaks_at(run) == {STALE: (7, "GPU"), FREED: (8, "GPU")}
+
+
+def test_a_pin_saves_the_memory_and_nothing_else():
+    case = find(START, "MN-D/D1")
+    run = replay(case, case.schedules["safe memory and stale for ever"])
+
+    assert breaks_at(run) == {STALE: (7, "CPU0"), DISAGREE: (9, "CPU1")}
+    assert run.finished
+    assert run.tip.world.page.refs == 1
+
+
+def test_the_counter_misses_what_has_come_and_gone():
+    case = find(WORDS, "MN-E/E6")
+    run = replay(case, case.schedules["it has come and gone"])
+
+    assert breaks_at(run)[STALE][1] == "GPU"
+    assert breaks_at(run)[FREED] == (18, "GPU")  # when the fault puts the last reference
+    (looked,) = [f for f in run.frames if f.label.startswith("read_mmu_invalidate_in_progress")]
+    assert looked.answer == 0
+
+
+def test_a_sample_taken_after_the_bump_looks_fresh():
+    case = find(WORDS, "MN-E/E1")
+    run = replay(case, case.schedules["sampled after the bump"])
+
+    (checked,) = [f for f in run.frames if f.label.startswith("mmu_invalidate_retry")]
+    assert (checked.label, checked.answer) == ("mmu_invalidate_retry(1)", False)
+    assert breaks_at(run)[FREED][1] == "CPU0"
+
+
+def test_an_answer_heard_outside_the_lock_gets_old():
+    case = find(WORDS, "MN-E/E8")
+    run = replay(case, case.schedules["the answer gets old"])
+
+    (checked,) = [f for f in run.frames if f.label.startswith("mmu_invalidate_retry")]
+    assert checked.answer is False
+    assert "update" not in {held.name for held in checked.tasks["GPU"].held}
+
+
+def test_both_words_send_the_same_fault_round_again():
+    case = find(WORDS, "MN-E/E0")
+    run = replay(case, case.schedules["it has come and gone"])
+
+    answers = [f.answer for f in run.frames if f.label.startswith("mmu_invalidate_retry")]
+    assert answers == [True, False]
+    assert run.tip.world.gpu.pte[VA].name == "page 8"
+    assert run.finished
+
+
+def test_the_counter_is_needed_while_a_second_invalidation_runs():
+    case = find(WORDS, "MN-E/E0 (2 INV)")
+    run = replay(case, case.schedules["the second still runs"])
+
+    (checked,) = [f for f in run.frames if f.label.startswith("mmu_invalidate_retry")]
+    assert (checked.label, checked.answer) == ("mmu_invalidate_retry(1)", True)
+    assert checked.world.notifier.mmu_invalidate_seq == 1  # the sequence alone says go
+
+
+@pytest.mark.parametrize("name", [LATE, START, WORDS])
+def test_each_named_run_of_a_case_that_fails_violates_it(name):
+    for case in load(name).cases:
+        fails = {prop for prop, verdict in case.expect.items() if verdict != Verdict.NEVER}
+        for schedule in case.schedules.values():
+            assert bool(replay(case, schedule).violated) == bool(fails)
+
+
+# -- each line of the fixes ----------------------------------------------------------------
+
+
+def test_nothing_breaks_while_no_line_is_forgotten():
+    for name, case in (
+        (LATE, "MN-A/A1"),
+        (START, "MN-D/D4"),
+        (WORDS, "MN-E/E0"),
+        (WORDS, "MN-E/E0 (2 INV)"),
+    ):
+        assert broken(find(name, case), **LOOKED_FOR) == set()
+
+
+def test_each_line_of_the_sequence_and_the_counter_is_for_something():
+    case = find(WORDS, "MN-E/E0 (2 INV)")
+
+    assert what_breaks(case, SequenceAndCounter.invalidate_range_start) == [
+        ALL | NOT_OWNER,  # mutex_lock
+        ALL,  # kvm_mmu_invalidate_begin
+        ALL,  # unmap
+        {"stuck"} | NO_PAGE,  # mutex_unlock
+    ]
+    assert what_breaks(case, SequenceAndCounter.invalidate_range_end) == [
+        {FREED, STALE} | NOT_OWNER,
+        {"livelock"} | NO_PAGE,  # kvm_mmu_invalidate_end: the fault tries for ever
+        {"stuck"} | NO_PAGE,
+    ]
+    sample = "seq = await k.notifier.read_mmu_invalidate_seq()"
+    assert what_breaks(case, SequenceAndCounter.fault, answers={sample: 0}) == [
+        {"livelock"} | NO_PAGE,  # sampled once and for all
+        NO_PAGE,  # get_user_pages
+        ALL | NOT_OWNER,
+        ALL,  # mmu_invalidate_retry
+        {"stuck"},
+        {"endless"},  # put_page: one more reference with every turn
+        NO_PAGE,  # map
+        {"stuck"},
+        {"page_leaked"},
+    ]
+
+
+def test_each_line_of_the_callback_under_the_lock_is_for_something():
+    case = find(LATE, "MN-A/A1")
+
+    assert what_breaks(case, CallbackUnderLock.try_to_unmap_one) == [
+        {DISAGREE} | NOT_OWNER,  # spin_lock
+        {FREED, "refcount_resurrected", "page_leaked"},  # ptep_clear_flush
+        ALL,
+        {"page_leaked"},
+        {"stuck"} | NO_PAGE,
+        {"page_leaked"},
+    ]
+    assert what_breaks(case, callback_after_unlock.invalidate_page) == [
+        ALL | NOT_OWNER,
+        ALL,
+        ALL,
+        {"stuck"} | NO_PAGE,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "breaks"), [("sequence", set()), ("counter", ALL)], ids=["sequence", "counter"]
+)
+def test_an_unlocked_range_end_is_safe_if_the_sequence_is_bumped_first(first, breaks):
+    class Unlocked(SequenceAndCounter):
+        async def invalidate_range_end(self, k):
+            if first == "sequence":
+                await k.notifier.bump_mmu_invalidate_seq()
+                await k.notifier.drop_mmu_invalidate_in_progress()
+            else:
+                await k.notifier.drop_mmu_invalidate_in_progress()
+                await k.notifier.bump_mmu_invalidate_seq()
+
+    case = find(WORDS, "MN-E/E0")
+    driver = Unlocked()
+    actors = {
+        **case.actors,
+        "CPU0": lambda k: range_start_only.zap_page_range(k, driver),
+        "GPU": driver.fault,
+    }
+    assert broken(dataclasses.replace(case, actors=actors, states=0)) == breaks
+
+
+@pytest.mark.parametrize("variant", ["MN-E/E0", "MN-E/E1", "MN-E/E6", "MN-E/E8"])
+def test_freeing_the_page_before_range_end_changes_no_verdict(variant):
+    driver_of = {c.id: c.actors["GPU"].__self__ for c in load(WORDS).cases}
+    driver = driver_of[variant]
+
+    async def zap_page_range(k):
+        await k.mm.mmu_notifier_invalidate_range_start()
+        await driver.invalidate_range_start(k)
+        page = await k.cpu.zap_pte_range(VA)
+        if page is not None:
+            await page.put_page()
+        await driver.invalidate_range_end(k)
+        await k.mm.mmu_notifier_invalidate_range_end()
+
+    case = find(WORDS, variant)
+    early = dataclasses.replace(case, actors={**case.actors, "CPU0": zap_page_range}, states=0)
+    assert explore(early).verdicts == dict(case.expect)
+
+
+# -- the family ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "states"),
+    [((1, 1, 1), 60), ((2, 2, 1), 2652), ((2, 2, 2), 2740), ((3, 2, 1), 13750)],
+    ids=str,
+)
+def test_the_family_has_as_many_states_as_the_reference(size, states):
+    report = explore(family(*size))
+
+    assert report.states == states
+    assert report.verdicts == {FREED: Verdict.NEVER}
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1), (2, 2, 1), (2, 2, 2)], ids=str)
+def test_a_sequence_alone_fails_in_every_size_with_one_preemption(size):
+    report = explore(family(*size, check="sequence"))
+
+    assert report.verdicts == {FREED: Verdict.SOMETIMES}
+    assert report.counterexamples[FREED].preemptions == 1
