@@ -21,8 +21,8 @@ Simplified:
     CleanUpUnderLock: the driver's lock covers all of release.
 
 Sources:
-    Robin Murphy's three alternatives, answered by Jason Gunthorpe on 2022-09-09,
-    Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <38bac59a-808d-5e91-227a-a3a06633c091@arm.com> (Robin Murphy's three alternatives), answered by
+    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
     drivers/iommu/iommu.c: iommu_release_device(), iommu_domain_free(); include/linux/iommu.h:
     struct iommu_ops, detach_dev until 1b932ceddd19 (v6.3)

@@ -14,7 +14,7 @@ Memory model: sequentially consistent; group->mutex or the order of the steps do
 Simplified:
     Moving all listed devices to the default domain is one step under group->mutex.
     The driver's release is two steps: read the pointer; then use it, block the RID and free the
-    driver's data.  Reading it again each time would not help: it is the domain that goes away.
+    driver's data.
     DMA has no step of its own: it may come at any time, so a table entry that leads to a freed
     domain is bad in itself.
     No IOTLB, no blocking domain, no owner count; VFIO holds no group reference and has unmapped V.
