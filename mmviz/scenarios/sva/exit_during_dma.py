@@ -194,7 +194,7 @@ CASES = (
             256,
             device_reads_freed_page=SOMETIMES,
         ),
-        schedules={"a walk between the flush and the free": "CPU0*7 DEV CPU0 DEV"},
+        schedules={"a walk between the flush and the free": "DEV*2 CPU0*7 DEV CPU0 DEV"},
     ),
     case(
         ClearEntry(),
