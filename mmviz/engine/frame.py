@@ -260,7 +260,8 @@ class Frame:
         for slot in looked:
             writers = self._writers(slot)
             for who in _names(cells[slot], model.actors):
-                holders[who] = next((k for k, actor in writers if actor == who), 0)
+                since = next((k for k, actor in writers if actor == who), 0)
+                holders[who] = max(since, holders.get(who, 0))
             if writers:
                 changers[writers[0][1]] = writers[0][0]
         if set(holders) - {name}:

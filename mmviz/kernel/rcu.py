@@ -48,7 +48,7 @@ class Srcu(Struct):
 
     def is_awaiting(self, waiter: str) -> bool:
         """Return whether a reader noted for `waiter` is still inside."""
-        return any(who == waiter for who, _ in self.awaited)
+        return any((waiter, reader) in self.awaited for reader in self.readers)
 
     def _enter(self) -> None:
         self.readers |= {current().name}

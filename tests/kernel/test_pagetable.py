@@ -1,0 +1,90 @@
+"""The CPU's page table is edited under its lock; the device's is what the driver made it."""
+
+import pytest
+
+from mmviz.engine import Map, World, field
+from mmviz.kernel.page import Page
+from mmviz.kernel.pagetable import DevicePageTable, PageTable
+
+from .acting import act, steps
+
+VA = "0x1000"
+
+
+class Tables(World):
+    cpu: PageTable = field(default_factory=lambda: PageTable(Map({VA: None})))
+    gpu: DevicePageTable = field(default_factory=lambda: DevicePageTable(Map({VA: None})))
+    page: Page = field(default_factory=lambda: Page(pfn=7))
+    fresh: Page = field(default_factory=lambda: Page(pfn=8, refs=0))
+
+    def __post_init__(self):
+        self.cpu.pte[VA] = self.page
+
+
+def once(step):
+    async def actor(k):
+        await step(k)
+
+    return actor
+
+
+ZAP = once(lambda k: k.cpu.zap_pte_range(VA))
+CLEAR = once(lambda k: k.cpu.ptep_clear_flush(VA))
+PIN = once(lambda k: k.cpu.get_user_pages(VA))
+WALK = once(lambda k: k.cpu.hmm_range_fault(VA))
+TOUCH = once(lambda k: k.cpu.handle_mm_fault(VA, k.fresh))
+
+
+@pytest.mark.parametrize("actor", [ZAP, PIN, WALK, TOUCH], ids=["zap", "pin", "walk", "touch"])
+def test_whoever_needs_the_page_table_lock_waits_for_its_holder(actor):
+    holder = steps("cpu.ptl.spin_lock", "cpu.ptl.spin_unlock")
+
+    run = act(Tables, "H", H=holder, A=actor)
+
+    assert ("H", 1) in run.blocked()["A"].by
+    run.step("H")
+    assert run.enabled() == ("A",)
+
+
+@pytest.mark.parametrize("actor", [ZAP, CLEAR], ids=["zap", "clear"])
+def test_clearing_returns_the_page_and_leaves_its_references_alone(actor):
+    run = act(Tables, "A", A=actor)
+
+    assert run.tip.answer.name == "page 7"
+    assert run.tip.world.cpu.pte[VA] is None
+    assert run.tip.world.page.refs == 1
+
+
+def test_get_user_pages_takes_a_reference_and_hmm_range_fault_takes_none():
+    pinned, walked = act(Tables, "A", A=PIN), act(Tables, "A", A=WALK)
+
+    assert pinned.tip.answer.name == walked.tip.answer.name == "page 7"
+    assert pinned.tip.world.page.refs == 2
+    assert walked.tip.world.page.refs == 1
+
+
+@pytest.mark.parametrize("actor", [PIN, WALK], ids=["pin", "walk"])
+def test_a_walk_finds_nothing_where_nothing_is_mapped(actor):
+    assert act(Tables, "Z A", Z=ZAP, A=actor).tip.answer is None
+
+
+def test_a_cpu_fault_maps_a_fresh_page_only_where_nothing_is_mapped():
+    assert act(Tables, "A", A=TOUCH, Z=ZAP).tip.writes == ()
+
+    run = act(Tables, "Z A", A=TOUCH, Z=ZAP)
+    assert run.tip.world.cpu.pte[VA].name == "page 8"
+    assert run.tip.world.fresh.refs == 1
+
+
+def test_the_device_reaches_what_the_driver_mapped_until_it_is_unmapped():
+    async def driver(k):
+        await k.gpu.map(VA, k.page)
+        await k.gpu.unmap(VA)
+        await k.gpu.xchg(VA, k.fresh)
+        await k.gpu.xchg(VA, None)
+
+    run = act(Tables, "D*4", D=driver)
+
+    entries = [str(frame.world.gpu.pte[VA]) for frame in run.frames]
+    assert entries == ["None", "page 7", "None", "page 8", "None"]
+    assert [str(frame.answer) for frame in run.frames[1:]] == ["None", "None", "None", "page 8"]
