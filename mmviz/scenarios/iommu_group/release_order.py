@@ -12,6 +12,8 @@ Promise: Whatever a device is attached to is alive: no domain is freed while har
 Memory model: sequentially consistent; group->mutex or the order of the steps does the rest.
 
 Simplified:
+    Where the mail says iommu_device_use_default_domain(b), the group's way back to its default
+    domain is modelled, iommu_detach_group(); taken literally it would return -EBUSY here.
     Moving all listed devices to the default domain is one step under group->mutex.
     The driver's release is two steps: read the pointer; then use it, block the RID and free the
     driver's data.
