@@ -199,11 +199,11 @@ def _card(struct: Struct, shown: Sequence[Row], reach: Reach) -> Card:
 def _value_width(row: Row, values: Sequence[Any]) -> int:
     """Return the cells that a field's values take, a change from one to another included."""
     longest = max(len(row.say(value)) for value in values)
-    if len(values) == 1:
-        return min(longest, WIDEST)
     if any(can_go(target) for value in values for target in structs_in(value)):
         longest += len(LOST)
-    return min(max(longest + 2, 2 * longest + 3 if longest <= SHORT else 0), WIDEST)
+    if len(values) > 1:
+        longest = max(longest + 2, 2 * longest + 3 if longest <= SHORT else 0)
+    return min(longest, WIDEST)
 
 
 def said(row: Row, frame: Frame, width: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import ipywidgets
 
-from mmviz.engine import Case, Frame, Run, table
+from mmviz.engine import Case, Frame, MmvizError, Run, short, table
 from mmviz.scenarios import find, load
 from mmviz.scene.layout import ROOM, plan
 from mmviz.scene.marks import CELL_HEIGHT
@@ -96,7 +96,8 @@ class Stage(ipywidgets.VBox):
             self.controls.error = ""
             self.hear(message)
         except Exception as wrong:
-            self.controls.error = f"{type(self).__name__}: {type(wrong).__name__}: {wrong}"
+            kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
+            self.controls.error = f"{type(self).__name__}: {kind}{wrong}"
         finally:
             self.controls.answers += 1
 
@@ -134,6 +135,11 @@ class Stage(ipywidgets.VBox):
 
     def __str__(self) -> str:
         return table(self.the_run)
+
+    def __repr__(self) -> str:
+        case, schedule = self.case, short(self.the_run.schedule)
+        where = repr(case.scenario) if case.scenario else case.name
+        return f"{type(self).__name__}({where}, {schedule!r}, case={case.name!r})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)

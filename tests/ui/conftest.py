@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.ui.lab import Lab
 from playwright.sync_api import sync_playwright
+
+from tests.ui.lab import Lab
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
@@ -41,6 +42,11 @@ class Notebook:
 
     def __init__(self, page, lab):
         self.page, self.lab = page, lab
+        self.kernel_messages = []
+
+    def heard(self, message):
+        """Note a message between the browser and a kernel."""
+        self.kernel_messages.append(message)
 
     def run(self, name, *cells):
         """Open a notebook of these cells and run them all."""
@@ -63,6 +69,33 @@ class Notebook:
         root.locator(".mm-next:enabled, .mm-choose:enabled").first.wait_for()
         return root
 
+    def listen(self):
+        """Return a list that fills with every message to or from the kernel, from now on."""
+        said = []
+        self.kernel_messages = said
+        return said
+
+    def texts(self):
+        """Return all texts in the pictures."""
+        return [text for text in self.page.locator(".mm-canvas text").all_text_contents() if text]
+
+    def picture(self):
+        """Return everything drawn, as the browser has it: places, colours and texts."""
+        return self.page.evaluate(
+            """() => [...document.querySelectorAll(".mm-canvas .svg-figure")].map((svg) =>
+                [...svg.querySelectorAll("path.line, .object_grp, text.label")].map((drawn) =>
+                    [drawn.getAttribute("d"), drawn.getAttribute("transform"),
+                     drawn.style.fill, drawn.style.stroke, drawn.textContent]))"""
+        )
+
+    def dark(self):
+        """Switch JupyterLab to its dark theme."""
+        self.page.evaluate(
+            """window.jupyterapp.commands.execute("apputils:change-theme",
+                {theme: "JupyterLab Dark"})"""
+        )
+        self.page.wait_for_selector('body[data-jp-theme-light="false"]', state="attached")
+
     def python(self, expression):
         """Run a line in the notebook's kernel and return what it prints."""
         return self.page.evaluate(
@@ -70,7 +103,7 @@ class Notebook:
                 const panel = window.jupyterapp.shell.currentWidget;
                 const future = panel.sessionContext.session.kernel.requestExecute({code});
                 let said = "";
-                future.onIOPub = (message) => { said += message.content.text || message.content.evalue || ""; };
+                future.onIOPub = ({content}) => { said += content.text || content.evalue || ""; };
                 await future.done;
                 return said.trim();
             }""",
@@ -96,10 +129,19 @@ def notebook(request, lab, browser):
         return url.startswith((lab.url, lab.url.replace("http", "ws"), "data:", "blob:"))
 
     page.on("request", lambda r: local(r.url) or wrong.append(f"left the machine: {r.url}"))
-    page.on("websocket", lambda s: local(s.url) or wrong.append(f"left the machine: {s.url}"))
     page.on("requestfailed", lambda r: wrong.append(f"failed: {r.url} {r.failure}"))
+    opened = Notebook(page, lab)
 
-    yield Notebook(page, lab)
+    def connected(socket):
+        if not local(socket.url):
+            wrong.append(f"left the machine: {socket.url}")
+        if "/channels" in socket.url:  # a kernel's
+            socket.on("framesent", opened.heard)
+            socket.on("framereceived", opened.heard)
+
+    page.on("websocket", connected)
+
+    yield opened
 
     failed = wrong or request.node.stash.get(FAILED, False)
     if failed:

@@ -22,6 +22,7 @@ SETTINGS = {
 }
 THEME = "@jupyterlab/apputils-extension/themes.jupyterlab-settings"
 START_SECONDS = 90
+ROOT = str(Path(__file__).parents[2])  # so that notebooks find mmviz and the tests' toys
 
 
 class Lab:
@@ -61,7 +62,7 @@ class Lab:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                env=os.environ | places | {"JUPYTER_PREFER_ENV_PATH": "1"},
+                env=os.environ | places | {"JUPYTER_PREFER_ENV_PATH": "1", "PYTHONPATH": ROOT},
             )
         self._wait_until_it_answers()
 

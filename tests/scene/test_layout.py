@@ -1,0 +1,70 @@
+import itertools
+import shutil
+import sys
+
+import pytest
+
+from mmviz.scene import layout
+from mmviz.scene.cards import cards
+from mmviz.scene.layout import NoGraphviz, plan, source
+
+
+def overlap(one, other):
+    (x, y, w, h), (x2, y2, w2, h2) = one, other
+    return x < x2 + w2 and x2 < x + w and y < y2 + h2 and y2 < y + h
+
+
+def rectangles(places):
+    return [(*places.at[card.name], card.width, card.height) for card in places.cards]
+
+
+def test_no_card_lies_on_another_and_all_lie_on_the_sheet(rehearsal):
+    places = plan(rehearsal.reach)
+    found = rectangles(places)
+
+    assert not any(overlap(one, other) for one, other in itertools.combinations(found, 2))
+    assert all(x >= 0 and y >= 0 for x, y, _, _ in found)
+    assert all(x + w <= places.width and y + h <= places.height for x, y, w, h in found)
+
+
+def test_every_reference_that_may_ever_be_has_a_way(rehearsal):
+    ways = {(way.path, way.target) for way in plan(rehearsal.reach).routes}
+
+    assert ("cpu.pte[0x1000]", "page 7") in ways
+    assert ("gpu.pte[0x1000]", "page 7") in ways  # though at the start the GPU maps nothing
+    assert ("group.domain", "domain V") in ways
+
+
+def test_the_source_is_dot_with_a_port_for_every_row(rehearsal):
+    drawn = cards(rehearsal.reach)
+    text = source(drawn, [])
+
+    assert text.startswith("digraph")
+    assert all(f'PORT="r{n}"' in text for n in range(max(len(card.rows) for card in drawn)))
+
+
+def test_names_never_reach_the_layout_engine(rehearsal):
+    text = source(cards(rehearsal.reach), list(plan(rehearsal.reach).routes))
+
+    assert "domain" not in text
+    assert "0x1000" not in text
+
+
+def test_without_pygraphviz_the_machines_own_dot_is_used(rehearsal, monkeypatch, tmp_path):
+    real = layout._dot(source([], []))
+    program = tmp_path / "dot"
+    program.write_text(f"#!/bin/sh\ncat > {tmp_path}/asked\ncat <<'X'\n{real}\nX\n", "utf-8")
+    program.chmod(0o755)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    monkeypatch.setattr(shutil, "which", lambda name: str(program))
+
+    assert layout._dot("digraph {}").strip() == real.strip()
+    assert (tmp_path / "asked").read_text("utf-8") == "digraph {}"
+
+
+def test_without_any_graphviz_the_error_says_what_to_install(rehearsal, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+    with pytest.raises(NoGraphviz, match="pip install pygraphviz"):
+        plan(rehearsal.reach)

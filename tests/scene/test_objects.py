@@ -1,0 +1,112 @@
+import pytest
+
+from mmviz.scene.cards import cards
+from mmviz.scene.check import problems
+from mmviz.scene.layout import plan
+from mmviz.scene.objects import objects
+
+
+@pytest.fixture
+def draw(rehearsal, story):
+    places = plan(rehearsal.reach)
+    return lambda k: objects(story[k], places, ("CPU0", "GPU"))
+
+
+def role(scene, key):
+    """Return how a field or an object is lit: the last box drawn for it, or plain."""
+    found = [box.role for box in scene.boxes if box.key == key]
+    return found[-1] if found else "plain"
+
+
+def words(scene):
+    return [text.text for text in scene.texts]
+
+
+def test_a_struct_that_no_drawing_code_knows_becomes_a_card_with_a_row_a_field(rehearsal):
+    by_name = {card.name: card for card in cards(rehearsal.reach)}
+
+    assert [row.label for row in by_name["domain V"].rows] == ["attached"]
+    assert by_name["domain V"].kind == ""  # its name says it
+    assert by_name["cpu"].title == "cpu  Table"
+
+
+def test_a_part_that_only_one_object_ever_holds_is_drawn_in_its_owners_card(rehearsal):
+    by_name = {card.name: card for card in cards(rehearsal.reach)}
+
+    assert [row.label for row in by_name["group"].rows] == ["domain", "mutex"]
+    assert [row.path for row in by_name["group"].rows] == ["group.domain", "group.mutex.owner"]
+    assert [row.label for row in by_name["cpu"].rows] == ["pte[0x1000]"]
+    assert "group.mutex" not in by_name
+
+
+def test_a_flag_that_never_changes_is_not_drawn(rehearsal):
+    labels = {row.label for card in cards(rehearsal.reach) for row in card.rows}
+
+    assert "constant_flag" not in labels
+
+
+def test_only_what_the_last_step_wrote_is_lit(draw):
+    scene = draw(3)  # CPU0 clears the entry
+
+    assert [box.key for box in scene.boxes if box.role == "written"] == ["field:cpu.pte[0x1000]"]
+    assert "page 7 → none" in words(scene)
+
+
+def test_what_the_last_step_read_is_marked_quietly(draw):
+    assert role(draw(1), "field:cpu.pte[0x1000]") == "read"
+
+
+def test_a_lock_names_its_holder(draw):
+    assert role(draw(3), "field:group.mutex.owner") == "held"
+    assert "CPU0" in words(draw(3))
+
+
+def test_a_page_without_references_is_a_ghost_that_says_so(draw):
+    scene = draw(5)
+
+    assert role(scene, "object:page 7") == "ghost"
+    assert "free" in words(scene)
+    assert any(line.role == "hatch" for line in scene.lines)
+    assert "1 → 0" in words(draw(4))
+
+
+def test_a_reference_to_what_is_gone_dangles(rehearsal):
+    run = rehearsal.run(("GPU", "CPU0", "CPU0", "CPU0", "CPU0", "GPU", "GPU", "GPU", "CPU0"))
+    scene = objects(run.frames[-1], plan(rehearsal.reach), ("CPU0", "GPU"))
+
+    assert role(scene, "field:gpu.pte[0x1000]") == "dangling"
+    arrow = next(line for line in scene.lines if line.key == "field:gpu.pte[0x1000]")
+    assert (arrow.role, arrow.arrow) == ("dangling", True)
+    assert "page 7 ✗ freed" in words(scene)
+    assert "domain V ✗ freed" in words(scene)
+
+
+def test_an_arrow_goes_from_its_row_to_the_object_it_names(draw, rehearsal):
+    places = plan(rehearsal.reach)
+    page = next(card for card in places.cards if card.name == "page 7")
+    left, top = places.at["page 7"]
+    start, *_, end = next(
+        line.points for line in draw(0).lines if line.key == "field:cpu.pte[0x1000]"
+    )
+
+    assert left - 0.5 <= end[0] <= left + page.width + 0.5
+    assert top - 0.5 <= end[1] <= top + page.height + 0.5
+    cpu = places.at["cpu"]
+    assert cpu[1] < start[1] < cpu[1] + 4
+
+
+def test_objects_keep_their_place_in_every_frame(draw, story):
+    places = [
+        {box.key: box[:4] for box in draw(k).boxes if box.key.startswith("object:")}
+        for k in range(len(story))
+    ]
+
+    assert all(place == places[0] for place in places)
+
+
+def test_the_same_frame_gives_the_same_scene(draw):
+    assert draw(4) == draw(4)
+
+
+def test_every_frame_of_the_story_is_fit_to_be_seen(draw, story):
+    assert [problem for k in range(len(story)) for problem in problems(draw(k))] == []

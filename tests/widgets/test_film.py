@@ -1,0 +1,80 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmviz.scene.marks import Box, Line, Text, sheet
+from mmviz.widgets.film import MARKS, film, marks
+
+SCENE = sheet(
+    20,
+    4,
+    [
+        Box(0, 0, 10, 2, "plain", "object:a"),
+        Box(0, 1, 10, 1, "written", "field:b"),
+        Line(((10, 1), (14, 1), (18, 3)), "dangling", arrow=True),
+        Text(1, 0, "page 7", "plain", bold=True),
+        Text(1, 1, "refs", "written"),
+    ],
+)
+
+
+def test_a_scene_becomes_the_same_few_marks_whatever_is_on_it():
+    assert tuple(marks(SCENE)) == MARKS
+    assert tuple(marks(sheet(1, 1, []))) == MARKS
+
+
+def test_all_fills_are_one_mark_and_say_what_a_click_on_them_means():
+    fill = marks(SCENE)["fill"]
+
+    assert fill["x"][:2] == [[0, 10, 10, 0], [0, 10, 10, 0]]
+    assert fill["y"][:2] == [[0, 0, 2, 2], [1, 1, 2, 2]]
+    assert fill["fill_colors"][:2] == ["var(--mm-plain-fill)", "var(--mm-written-fill)"]
+    assert fill["labels"][:2] == ["object:a", "field:b"]
+
+
+def test_outlines_and_lines_are_sorted_by_how_they_are_stroked():
+    drawn = marks(SCENE)
+
+    assert drawn["stroke"]["x"][0] == [0, 10, 10, 0, 0]
+    assert drawn["stroke_heavy"]["colors"][0] == "var(--mm-written-stroke)"
+    assert drawn["stroke_dash_heavy"]["x"][0] == [10, 14, 18]
+
+
+def test_lines_of_one_mark_are_all_as_long_as_the_longest():
+    scene = sheet(9, 9, [Line(((0, 0), (1, 1)), "link"), Line(((0, 0), (1, 1), (2, 2)), "link")])
+
+    assert marks(scene)["stroke"]["x"][:2] == [[0, 1, 1], [0, 1, 2]]
+
+
+def test_a_mark_is_never_empty_and_never_a_single_line():
+    drawn = marks(sheet(1, 1, []))
+
+    assert all(len(drawn[name]["x"]) == 2 for name in MARKS if not name.startswith("text"))
+    assert drawn["text"]["text"] == [""]
+
+
+def test_an_arrow_head_ends_where_its_line_ends():
+    head = marks(SCENE)["head"]
+
+    assert (head["x"][0][0], head["y"][0][0]) == (18, 3)
+    assert all(x <= 18 for x in head["x"][0])
+
+
+def test_texts_stand_in_the_middle_of_their_line():
+    drawn = marks(SCENE)
+
+    assert drawn["text_bold"]["text"] == ["page 7", ""]
+    assert (drawn["text"]["x"][0], drawn["text"]["y"][0]) == (1, 1.5)
+
+
+shots = st.lists(
+    st.fixed_dictionaries({"a": st.fixed_dictionaries({"x": st.integers(0, 3)})}), min_size=1
+)
+
+
+@given(shots)
+def test_a_film_gives_back_each_frame_and_stores_each_value_once(frames):
+    packed = film(frames)
+    reel = packed["a"]["x"]
+
+    assert [reel["values"][at] for at in reel["at"]] == [frame["a"]["x"] for frame in frames]
+    assert len(set(reel["values"])) == len(reel["values"])

@@ -1,0 +1,219 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mmviz.widgets
+from mmviz.engine import ScheduleError, UnknownName
+from mmviz.widgets.canvas import Canvas
+from mmviz.widgets.driver import Driver
+from mmviz.widgets.film import marks
+from mmviz.widgets.player import Player
+from tests.scene.toys import STORY, TOY
+
+
+def ask(stage, **message):
+    """Send a message as the browser does."""
+    stage.controls._handle_custom_msg(message, [])
+
+
+def in_the_browser(stage, k):
+    """Return what the browser sets on each mark for frame k, straight from the film."""
+    return {
+        name: {trait: reel["values"][reel["at"][k]] for trait, reel in reels.items()}
+        for name, reels in stage.controls.film.items()
+    }
+
+
+def in_python(stage):
+    """Return the traits of each mark as they are in Python."""
+    found = {}
+    for name, reels in stage.controls.film.items():
+        target = stage.controls.targets[name]
+        found[name] = {
+            trait: value.tolist() if isinstance(value, np.ndarray) else value
+            for trait in reels
+            for value in [getattr(target, trait)]
+        }
+    return found
+
+
+@pytest.mark.parametrize("k", range(len(STORY) + 1))
+def test_the_browser_and_python_draw_the_same_frame(k):
+    player = Player(TOY, STORY)
+    player.show(k)
+
+    assert in_python(player) == in_the_browser(player, k)
+
+
+def test_a_picture_is_few_marks_and_the_same_ones_in_every_frame():
+    player = Player(TOY, STORY)
+    before = [*player.timeline.marks, *player.objects.marks]
+    player.show(5)
+
+    assert [*player.timeline.marks, *player.objects.marks] == before
+    assert len(before) == 16
+
+
+def test_by_default_a_player_shows_the_violation_with_the_fewest_preemptions():
+    player = Player(TOY)
+    example = player.rehearsal.report.counterexamples["gpu_maps_a_free_page"]
+
+    assert player.the_run.schedule == example.fewest_preemptions
+    assert player.controls.runs[0] == "gpu maps a free page: fewest preemptions"
+
+
+def test_a_player_takes_a_schedule_by_name_as_text_or_as_a_list():
+    assert Player(TOY, "the story").the_run.schedule == STORY
+    assert Player(TOY, "GPU CPU0*4 GPU*2").the_run.schedule == STORY
+    assert Player(TOY, STORY).the_run.schedule == STORY
+    assert Player(TOY, STORY).controls.runs[0] == "your run"
+
+
+def test_an_illegal_schedule_is_an_error_that_names_the_step():
+    with pytest.raises(ScheduleError, match="step 3: GPU cannot go"):
+        Player(TOY, "GPU CPU0 GPU")
+
+
+def test_an_unknown_scenario_is_an_error_that_suggests_the_nearest():
+    with pytest.raises(UnknownName, match="iommu_group/release_order"):
+        Player("iommu_group/release_ordr")
+
+
+def test_a_player_shows_another_run_when_asked():
+    player = Player(TOY)
+    ask(player, run=player.controls.runs.index("the story"))
+
+    assert player.the_run.schedule == STORY
+    assert len(player.controls.captions) == len(STORY) + 1
+    assert player.controls.error == ""
+
+
+def test_playing_stops_where_something_breaks_and_the_promise_turns_there():
+    player = Player(TOY, STORY)
+
+    assert player.controls.stops == [7]
+    assert [promise["broken"] for promise in player.controls.promises] == [7]
+
+
+def test_a_driver_offers_every_actor_and_says_why_one_cannot_go():
+    driver = Driver(TOY, "GPU CPU0")
+    cpu, gpu = driver.controls.choices[2]
+
+    assert (cpu["actor"], cpu["does"], cpu["enabled"]) == ("CPU0", "clear(0x1000)", True)
+    assert (gpu["enabled"], gpu["why"]) == (False, "waits for CPU0 since step 2")
+
+
+def test_choosing_takes_a_step():
+    driver = Driver(TOY)
+    ask(driver, choose="GPU", k=0)
+
+    assert (driver.schedule, driver.controls.k) == (("GPU",), 1)
+    assert driver.controls.captions[1] == "step 1 of 1: GPU read(0x1000): answers page 7"
+
+
+def test_going_back_and_choosing_something_else_keeps_the_first_run():
+    driver = Driver(TOY, "GPU CPU0 CPU0")
+    ask(driver, choose="GPU", k=1)
+    assert driver.schedule == ("GPU", "GPU")
+
+    ask(driver, run=0)
+
+    assert driver.schedule == ("GPU", "CPU0", "CPU0")
+    assert driver.controls.runs == ["run 1: GPU CPU0*2", "run 2: GPU*2"]
+
+
+def test_choosing_what_was_chosen_before_stays_on_the_run():
+    driver = Driver(TOY, "GPU CPU0 CPU0")
+    ask(driver, choose="CPU0", k=1)
+
+    assert (driver.schedule, driver.controls.k) == (("GPU", "CPU0", "CPU0"), 2)
+    assert len(driver.branches) == 1
+
+
+def test_a_choice_is_answered_even_where_python_already_is():
+    driver = Driver(TOY, "GPU CPU0")
+    seen = []
+    driver.controls.observe(lambda change: seen.append(change["new"]), "k")
+    ask(driver, choose="CPU0", k=1)  # the browser went back to 1; Python still is at 2
+
+    assert seen[-1] == 2
+    assert driver.controls.answers == 1
+
+
+def test_what_cannot_be_chosen_becomes_a_visible_sentence_and_loses_nothing():
+    driver = Driver(TOY, "GPU CPU0")
+    ask(driver, choose="GPU", k=2)
+
+    assert driver.controls.error.startswith("Driver: step 3: GPU cannot go")
+    assert driver.schedule == ("GPU", "CPU0")
+    ask(driver, choose="CPU0", k=2)
+    assert driver.controls.error == ""
+
+
+@pytest.mark.parametrize("message", [{"choose": "nobody", "k": 0}, {"choose": "GPU", "k": 99}, {}])
+def test_nonsense_from_the_browser_becomes_a_visible_sentence(message):
+    driver = Driver(TOY)
+    ask(driver, **message)
+
+    assert driver.controls.error.startswith("Driver: ")
+    assert driver.schedule == ()
+
+
+def test_the_goal_is_there_from_the_start_and_is_won_in_the_step_that_breaks_it():
+    driver = Driver(TOY)
+    assert driver.controls.goal.startswith("Make this happen")
+    assert driver.controls.won == -1
+
+    for actor in STORY:
+        driver.choose(actor)
+
+    assert driver.controls.won == 7
+    assert driver.controls.victory == "✓ You did it in 7 steps: gpu maps a free page"
+
+
+def test_a_driver_grows_its_sheet_with_the_run():
+    driver = Driver(TOY)
+    small = driver.timeline.y_scale.max
+    for _ in range(3):
+        for actor in ("CPU0",) * 5:
+            if actor in driver.the_run.enabled():
+                driver.choose(actor)
+        for actor in ("GPU",) * 4:
+            if actor in driver.the_run.enabled():
+                driver.choose(actor)
+
+    assert driver.timeline.y_scale.max >= small
+    assert driver.timeline.layout.height == f"{driver.timeline.y_scale.max * 1.5:.2f}em"
+
+
+def test_a_stage_has_a_text_twin():
+    bundle = Player(TOY, STORY)._repr_mimebundle_()
+
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "put_page(page 7)" in bundle["text/plain"]
+    assert "replay(Forgetful, 'GPU CPU0*4 GPU*2')" in bundle["text/plain"]
+
+
+def test_a_canvas_draws_a_scene_of_another_size():
+    player = Player(TOY, STORY)
+    scene = player.timeline.shown._replace(height=30)
+    canvas = Canvas(player.timeline.shown)
+    canvas.show(scene)
+
+    assert canvas.y_scale.max == 30
+    assert canvas.layout.height == "45.00em"
+    assert canvas.by_name["fill"].x.tolist() == marks(scene)["fill"]["x"]
+
+
+FILES = sorted(Path(mmviz.widgets.__file__).parent.glob("*.*s"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_what_runs_in_the_browser_needs_no_network_and_never_parses_data_as_html(path):
+    text = path.read_text("utf-8")
+
+    assert path.suffix in (".js", ".css")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
+    assert not re.search(r"https?:|//[a-z]+\.|\bimport\b|@import|url\(|fetch\(", text)
