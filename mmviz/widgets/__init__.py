@@ -1,1 +1,6 @@
 """The stage: thin Jupyter shells round pure scenes. Only this package imports widgets."""
+
+from mmviz.widgets.driver import Driver
+from mmviz.widgets.player import Player
+
+__all__ = ["Driver", "Player"]
