@@ -11,33 +11,33 @@ from mmviz.scenarios import load, names
 
 BEGIN = "<!-- what follows is written by `make readme` -->"
 END = "<!-- up to here -->"
-GRAVEST = (Verdict.UNKNOWN, Verdict.ALWAYS, Verdict.SOMETIMES)
 
 
 def verdict_table() -> str:
     """Search every case; return a Markdown table, one row a race."""
-    lines = ["| race | what goes wrong, case by case | states |", "|---|---|--:|"]
+    lines = ["| race | goes wrong | Never goes wrong |", "|---|---|---|"]
     for name in names():
         scenario = load(name)
         reports = [explore(case) for case in scenario.cases]
-        cells = "<br>".join(f"{report.case.name}: {in_short(report)}" for report in reports)
+        groups: dict[str, list[str]] = {}
+        for report in reports:
+            groups.setdefault(gravest(report), []).append(report.case.name)
+        right = ", ".join(groups.pop("", []))
+        wrong = "<br>".join(f"*{word}*: {', '.join(cases)}" for word, cases in groups.items())
         states = sum(report.states for report in reports)
-        lines.append(f"| **{scenario.title}**<br>`{name}` | {cells} | {states:,} |")
+        lines.append(f"| {scenario.title}<br>`{name}`, {states:,} states | {wrong} | {right} |")
     return "\n".join(lines)
 
 
-def in_short(report: Report) -> str:
-    """Return what may go wrong in a case, the gravest first; "Never" when nothing may."""
-    found = []
-    for verdict in GRAVEST:
-        named = [f"`{prop}`" for prop, each in report.verdicts.items() if each == verdict]
-        if named:
-            found.append(f"**{verdict}** {', '.join(named)}")
+def gravest(report: Report) -> str:
+    """Return the worst that the search says of a case; "" when nothing goes wrong."""
+    found = set(report.verdicts.values())
+    for verdict in (Verdict.UNKNOWN, Verdict.ALWAYS, Verdict.SOMETIMES):
+        if verdict in found:
+            return str(verdict)
     if report.stuck is not None:
-        found.append("**gets stuck**")
-    if report.livelock is not None:
-        found.append("**never ends**")
-    return "; ".join(found) or "Never"
+        return "Stuck"
+    return "Never ends" if report.livelock is not None else ""
 
 
 def renewed(text: str) -> str:
