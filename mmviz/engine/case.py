@@ -54,7 +54,6 @@ COMPLAINTS = {
     "unlock_not_owner": "A lock is released by somebody who does not hold it",
     "null_dereference": "Kernel code follows a NULL pointer",
     "attach_after_release": "The core attaches a device whose driver data is gone",
-    "warns_about_legal_use": "A sanity check complains about something that is allowed",
     "user_fills_kernel_log": "A user makes the kernel print errors at will",
 }
 

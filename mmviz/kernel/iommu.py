@@ -254,12 +254,9 @@ class IommuGroup(Kref):
         self.domain = domain
 
     @atomic("drivers/iommu/iommu.c")
-    def warn_on_foreign_domain(self) -> bool:
-        """Complain if the group is on a domain that is not the kernel's own; say whether."""
-        foreign = self.domain is not self.default_domain
-        if foreign:
-            warn("warns_about_legal_use", f"WARN_ON: the group is on {self.domain}")
-        return foreign
+    def is_on_foreign_domain(self) -> bool:
+        """Look whether the group is on a domain that is not the kernel's own."""
+        return self.domain is not self.default_domain
 
     @atomic("drivers/iommu/iommu.c")
     def iommu_group_get(self) -> None:
