@@ -59,7 +59,7 @@ def lit(code: Code, frame: Frame) -> Lit:
     line = places[-1] if places else -1
     outer = tuple(place for place in places[:-1] if place >= 0 and place != line)
     if actor in frame.blocked:
-        return Lit(line, outer, "blocked", waits_for(frame.blocked[actor]))
+        return Lit(line, outer, "blocked", waits_for(actor, frame.blocked[actor]))
     return Lit(line, outer, "ready", "next")
 
 

@@ -113,13 +113,23 @@ def _note(first: int, last: int, steps: int) -> str:
     return f"⋮ {' and '.join(parts)} steps"
 
 
+def call(text: str, width: int) -> str:
+    """Shorten a call to `width` characters: the arguments go first, then the answer."""
+    name, bracket, rest = text.partition("(")
+    if len(text) <= width or not bracket:
+        return shorten(text, width)
+    answer = rest.rpartition(")")[2]
+    fits = (each for each in (f"{name}(…){answer}", f"{name}(…)", name) if len(each) <= width)
+    return next(fits, shorten(name, width))
+
+
 def _head(now: Frame, actor: str, columns: Columns, low: float) -> Iterator[Box | Line | Text]:
     """Draw a column's head: who it is, how it is, what it holds."""
     x, w = columns.x[actor], columns.w[actor]
     if actor in now.done:
         state, role = "✓ has finished", "head"
     elif actor in now.blocked:
-        state, role = waits_for(now.blocked[actor], " (step {})"), "blocked"
+        state, role = waits_for(actor, now.blocked[actor], " (step {})"), "blocked"
     else:
         state, role = "can go", "head"
     held = now.tasks[actor].held
@@ -144,7 +154,7 @@ def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box
     yield Text(left, y + 0.15, number, "plain" if is_now else "quiet", is_now)
     yield Box(x, y, w, BOX, role, f"step:{frame.index}")
     yield Text(
-        x + 1, y + 0.15, shorten(label(frame.label, frame.answer), int(w) - 2), role, bold=is_now
+        x + 1, y + 0.15, call(label(frame.label, frame.answer), int(w) - 2), role, bold=is_now
     )
     for prop in frame.violated:
         y += ROW - 0.1

@@ -51,13 +51,14 @@ def changed(change: Change) -> str:
     return f"{change.field} {spoken(change.old)} → {spoken(change.new)}"
 
 
-def waits_for(blocked: Blocked, since: str = " since step {}") -> str:
+def waits_for(actor: str, blocked: Blocked, since: str = " since step {}") -> str:
     """Say in a few words by whom an actor is blocked, and since when."""
     if not blocked.by:
         return blocked.reason
     return "waits for " + ", ".join(
-        actor + (since.format(step) if step else " from the start")
-        for actor, step in sorted(blocked.by, key=lambda pair: pair[1])
+        ("itself" if other == actor else other)
+        + (since.format(step) if step else " from the start")
+        for other, step in sorted(blocked.by, key=lambda pair: pair[1])
     )
 
 
@@ -106,6 +107,10 @@ def ending(case: Case, frame: Frame) -> str:
     if frame.enabled and set(frame.enabled) - set(case.daemons):
         return ""
     waiting = [actor for actor in frame.blocked if actor not in case.daemons]
-    if waiting and not frame.enabled:
-        return f"Nobody can move, and {', '.join(waiting)} has not finished"
-    return "" if waiting else "Everybody has finished"
+    if not waiting:
+        return "Everybody has finished"
+    if frame.enabled:
+        return ""
+    if frame.values["dead"]:  # an Oops
+        return "The machine has stopped"
+    return f"Nobody can move, and {' and '.join(waiting)} wait{'s' * (len(waiting) == 1)} for ever"

@@ -91,7 +91,7 @@ class Driver(Stage):
         offered = []
         for actor in self.actors:
             step, blocked = frame.next.get(actor), frame.blocked.get(actor)
-            why = waits_for(blocked) if blocked else "" if step else "has finished"
+            why = waits_for(actor, blocked) if blocked else "" if step else "has finished"
             offered.append(
                 {
                     "actor": actor,

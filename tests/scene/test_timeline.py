@@ -2,7 +2,7 @@ import pytest
 
 from mmviz.scene.check import problems
 from mmviz.scene.marks import Box, Text
-from mmviz.scene.timeline import MOST_ROWS, columns, timeline
+from mmviz.scene.timeline import MOST_ROWS, call, columns, timeline
 from tests.scene.toys import STORY
 
 
@@ -35,7 +35,7 @@ def test_the_first_step_is_drawn_like_this(draw):
 
     assert boxes(scene, "step:")["step:1"] == Box(37.0, 3.9, 27, 1.3, "now", "step:1")
     assert label == Text(38.0, pytest.approx(4.05), label.text, "now", bold=True)
-    assert number == Text(pytest.approx(3.3), pytest.approx(4.05), "1", "plain", bold=True)
+    assert number == Text(pytest.approx(2.3), pytest.approx(4.05), "1", "plain", bold=True)
 
 
 def test_the_cursors_row_is_lit_rows_above_are_past_and_rows_below_are_pale(draw):
@@ -99,6 +99,16 @@ def _numbered(frame, index):
     twin = copy.copy(frame)
     twin.index = index
     return twin
+
+
+def test_a_long_call_loses_its_arguments_first_then_its_answer_and_its_name_last():
+    text = "kvm_mmu_invalidate_begin(notifier) = 0"
+
+    assert call(text, 40) == text
+    assert call(text, 34) == "kvm_mmu_invalidate_begin(…) = 0"
+    assert call(text, 28) == "kvm_mmu_invalidate_begin(…)"
+    assert call(text, 24) == "kvm_mmu_invalidate_begin"
+    assert call(text, 16) == "kvm_mmu_in…begin"
 
 
 def test_a_cursor_outside_the_run_is_an_error(draw):

@@ -1,7 +1,8 @@
 from dataclasses import replace
 
-from mmviz.engine import Verdict
-from mmviz.scene.words import caption, ending, goal, promises, victory
+from mmviz.engine import Verdict, explore, replay
+from mmviz.scenarios import find
+from mmviz.scene.words import caption, ending, goal, promises, victory, waits_for
 from tests.scene.toys import TOY
 
 
@@ -49,3 +50,14 @@ def test_an_ending_is_told_from_a_pause(rehearsal, story):
     assert ending(TOY, story[0]) == ""
     finished = rehearsal.run(("CPU0",) * 5 + ("GPU",))
     assert ending(TOY, finished.frames[-1]) == "Everybody has finished"
+
+
+def test_a_deadlock_and_a_stopped_machine_are_told_apart():
+    taken_twice = find("iommu_group/release_order", "ReleaseTakesMutex")
+    stuck = replay(taken_twice, "CPU0*2").frames[-1]
+    assert ending(taken_twice, stuck) == "Nobody can move, and CPU0 and CPU1 wait for ever"
+    assert waits_for("CPU0", stuck.blocked["CPU0"]) == "waits for itself since step 1"
+
+    series = find("iommu_group/release_order", "DelistThenRelease")
+    example = explore(series).counterexamples["use_after_free"].shortest
+    assert ending(series, replay(series, example).frames[-1]) == "The machine has stopped"
