@@ -261,7 +261,8 @@ class Frame:
             writers = self._writers(slot)
             for who in _names(cells[slot], model.actors):
                 since = next((k for k, actor in writers if actor == who), 0)
-                holders[who] = max(since, holders.get(who, 0))
+                known = [k for k in (since, holders.get(who, 0)) if k]
+                holders[who] = min(known, default=0)
             if writers:
                 changers[writers[0][1]] = writers[0][0]
         if set(holders) - {name}:

@@ -41,7 +41,7 @@ def test_a_reader_that_waits_for_the_grace_period_waits_for_itself():
     run = act(Grace, "A*2", A=both)
 
     assert run.stuck
-    assert "itself" in str(run.blocked()["A"])
+    assert "itself since step 1" in str(run.blocked()["A"])
 
 
 @pytest.mark.parametrize(("lock", "complains"), [("srcu.srcu", False), ("rcu.rcu", True)])
