@@ -60,12 +60,12 @@ __all__ = [
 _WIDGETS = ("Driver", "Player")
 
 
-def explore(what: Case | str, case: str | None = None, **options: Any) -> Report:
+def explore(what: Case | Scenario | str, case: str | None = None, **options: Any) -> Report:
     """Judge every interleaving of a case.
 
     Args:
-        what: a case, or the name of a scenario, "iommu_group/release_order".
-        case: with a scenario's name, the case's name or id.
+        what: a case; or a scenario, or its name, "iommu_group/release_order".
+        case: with a scenario, the case's name or id.
         options: limits and callbacks, as `mmviz.engine.explore` takes them.
 
     Returns:
@@ -75,11 +75,12 @@ def explore(what: Case | str, case: str | None = None, **options: Any) -> Report
         UnknownName: there is no such scenario or case; the nearest is suggested.
     """
     if isinstance(what, str):
-        scenario = load(what)
+        what = load(what)
+    if isinstance(what, Scenario):
         if case is None:
-            known = ", ".join(each.name for each in scenario.cases)
-            raise UnknownName(f"explore() judges one case; {scenario.name} has {known}")
-        what = scenario.case(case)
+            known = ", ".join(each.name for each in what.cases)
+            raise UnknownName(f"explore() judges one case; {what.name} has {known}")
+        what = what.case(case)
     return _engine.explore(what, **options)
 
 
