@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from html import escape
 from types import ModuleType
 from typing import Any, TypeVar
 
 from mmviz.engine.errors import ModelError, UnknownName
+from mmviz.engine.html import html_table
 
 
 class Verdict(StrEnum):
@@ -132,12 +134,27 @@ class Case:
                 return sentence_of(each)
         return sentence_of(prop)
 
-    def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, str]:
-        return {"text/plain": str(self)}
+    @property
+    def declared(self) -> str:
+        """What the case claims, in one line."""
+        claims = [f"{prop}: {verdict}" for prop, verdict in self.expect.items()]
+        claims += ["some run gets stuck"] if self.stuck else []
+        claims += ["some fair run never ends"] if self.livelock else []
+        return ", ".join(claims)
 
     def __str__(self) -> str:
-        claims = ", ".join(f"{prop}: {verdict}" for prop, verdict in self.expect.items())
-        return f"{self.name} ({self.id}): {self.title}\n  declared: {claims}"
+        return f"{self.name} ({self.id}): {self.title}\n  declared: {self.declared}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        rows = [(prop, self.sentence(prop), str(v)) for prop, v in self.expect.items()]
+        rows += [("stuck", "Nobody can move, and somebody has not finished", "Sometimes")] * (
+            self.stuck
+        )
+        head = f"<strong>{escape(self.name)}</strong> ({escape(self.id)}): {escape(self.title)}"
+        return head + html_table(("what may go wrong", "in words", "declared"), rows)
 
 
 SECTIONS = ("Promise", "Memory model", "Simplified", "Sources")
@@ -216,6 +233,17 @@ class Scenario:
     def __str__(self) -> str:
         cases = "\n".join(f"  {case.name:28} {case.id:10} {case.title}" for case in self.cases)
         return f"{self.name}: {self.title}\n\n{self.story}\n\nPromise: {self.promise}\n\n{cases}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        rows = [(case.name, case.id, case.title, case.declared) for case in self.cases]
+        return (
+            f"<strong>{escape(self.title)}</strong><p>{escape(self.story)}</p>"
+            f"<p>Promise: {escape(self.promise)}</p>"
+            + html_table(("case", "id", "what it is", "declared"), rows)
+        )
 
 
 def nearest(known: Mapping[str, T], name: str, what: str) -> T:

@@ -134,8 +134,8 @@ class Frame:
     @cached_property
     def reads(self) -> tuple[str, ...]:
         """The fields the step read."""
-        own = {self.model.splats, self.model.dead}
-        return tuple(self.model.ledger.paths[slot] for slot in sorted(self._effect.reads - own))
+        slots = sorted(self._effect.reads - self.model.own)
+        return tuple(self.model.ledger.paths[slot] for slot in slots)
 
     @cached_property
     def writes(self) -> tuple[Change, ...]:
@@ -143,11 +143,10 @@ class Frame:
         if self.before is None:
             return ()
         model, was = self.model, self.model.cells(self.before.state)
-        own = {model.splats, model.dead}
         return tuple(
             Change(model.ledger.paths[slot], was[slot], value)
             for slot, value in sorted(self._effect.writes.items())
-            if value != was[slot] and slot not in own
+            if value != was[slot] and slot not in model.own
         )
 
     @cached_property
@@ -253,7 +252,7 @@ class Frame:
         looked = [
             slot
             for slot in sorted(model.execute(self.state, p, step).reads)
-            if not paths[slot].endswith(".held")
+            if slot not in model.own
         ]
         holders: dict[str, int] = {}
         changers: dict[str, int] = {}

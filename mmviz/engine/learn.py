@@ -68,6 +68,7 @@ class Model:
         actors: names, in the order declared.
         ledger: the world's slots.
         start: the packed initial state.
+        own: the slots the engine keeps for itself; no frame counts them as read or written.
     """
 
     def __init__(self, case: Case) -> None:
@@ -80,6 +81,7 @@ class Model:
         self.ledger = Ledger(roots)
         machine = roots[-1][1]
         self.splats, self.dead = machine._at["splats"], machine._at["dead"]
+        self.own = {self.splats, self.dead, *(task._at["held"] for task in self.tasks)}
         self.top = 0  # bits given so far
         self.bits = [Bits(value) for value in self.ledger.initial]
         self.where: list[Bits] = []

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from mmviz.engine.case import Case, Verdict
+from mmviz.engine.html import html_table
 from mmviz.engine.livelock import Lasso
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ class Report:
         lines.append(f"  ({self.small_print})")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         rows = [(prop, sentence_of_row(self.case, prop), *rest) for prop, *rest in self.rows()]
         return (
@@ -143,15 +147,6 @@ def sentence_of_row(case: Case, prop: str) -> str:
         "livelock": "Everybody gets turns, and it never ends",
     }
     return known.get(prop) or case.sentence(prop)
-
-
-def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a bare HTML table; every cell is escaped, the page's own style applies."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def table(run: "Run", width: int = 38) -> str:

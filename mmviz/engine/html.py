@@ -1,0 +1,13 @@
+"""Tables for a notebook, in the page's own style."""
+
+from collections.abc import Sequence
+from html import escape
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a bare HTML table; every cell is escaped, the page's own style applies."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
