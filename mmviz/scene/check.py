@@ -6,7 +6,7 @@ Each function returns what is wrong, as sentences; an empty list means nothing i
 from itertools import pairwise
 
 from mmviz.scene.marks import Box, Scene, Text
-from mmviz.scene.theme import PAPER, ROLES, THEMES, contrast
+from mmviz.scene.theme import CLEAR, PAPER, ROLES, THEMES, contrast
 
 READABLE = 4.5  # the contrast WCAG asks of text
 
@@ -74,7 +74,7 @@ def struck_texts(scene: Scene) -> list[str]:
     """Name texts that a level or upright stroke runs through, save those meant to."""
     wrong = []
     for line in scene.lines:
-        if line.role in ("hatch", "ghost"):
+        if line.role in ("hatch", "ghost", CLEAR):
             continue  # hatching and striking out is what these are for
         for (x0, y0), (x1, y1) in pairwise(line.points):
             for text in scene.texts:
@@ -91,11 +91,11 @@ def unreadable_texts(scene: Scene) -> list[str]:
     """Name texts whose colour is too close to what they stand on, in either theme."""
     wrong = []
     for text in scene.texts:
-        if text.role not in ROLES:
+        if text.role not in THEMES["light"]:
             continue
         box = _under(text, scene)
         for theme, styles in THEMES.items():
-            ground = styles[box.role].fill if box and box.role in ROLES else PAPER[theme]
+            ground = styles[box.role].fill if box and box.role in styles else PAPER[theme]
             ratio = contrast(styles[text.role].text, ground)
             if ratio < READABLE:
                 wrong.append(f"text {text.text!r} has contrast {ratio:.1f} in the {theme} theme")
@@ -118,6 +118,8 @@ def _inside(x: float, y: float, w: float, h: float, scene: Scene) -> bool:
 def _under(text: Text, scene: Scene) -> Box | None:
     """Return the topmost box under the first character of a text."""
     for box in reversed(scene.boxes):
+        if box.role == CLEAR:
+            continue
         if box.x <= text.x + SLACK < box.x + box.w and box.y <= text.y + 0.5 < box.y + box.h:
             return box
     return None

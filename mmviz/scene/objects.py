@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from mmviz.engine import Frame
-from mmviz.scene.cards import ROW, TITLE, Card, Row, gone, lost, said
-from mmviz.scene.layout import Plan, Route
+from mmviz.scene.cards import ROW, TITLE, Card, Row, can_go, gone, lost, said
+from mmviz.scene.layout import Plan
 from mmviz.scene.marks import Box, Line, Point, Scene, Text, sheet
 from mmviz.scene.reach import pointee
+from mmviz.scene.theme import CLEAR
 
 HATCH, SLANT = 4.0, 2.0  # cells between the strokes through what was freed, and their slant
 
@@ -35,18 +36,17 @@ def _card(
     written = {change.field for change in frame.writes}
     role = "ghost" if is_gone else "plain"
     yield Box(x, y, card.width, card.height, role, f"object:{card.name}")
-    if is_gone:
+    if can_go(card.struct):
         for index, row in enumerate(card.rows):
-            if _role(row, frame, actors, written, role) == role:
-                yield from _hatched(x, y + TITLE + ROW * index, card.width, ROW, y)
+            idle = is_gone and _role(row, frame, actors, written, role) == role
+            yield from _hatched(
+                x, y + TITLE + ROW * index, card.width, ROW, y, "hatch" if idle else CLEAR
+            )
     top = "written" if card.struct.path("freed") in written else "ghost" if is_gone else "head"
     yield Box(x, y, card.width, TITLE, top, f"object:{card.name}")
     yield Text(x + 1, y + 0.1, card.name, top, bold=True)
     after = x + 1 + len(card.name) + 1
-    if card.kind and not is_gone:
-        yield Text(after, y + 0.1, card.kind, "head" if top == "head" else top)
-    if is_gone:
-        yield Text(after, y + 0.1, is_gone, top, bold=True)
+    yield Text(after, y + 0.1, is_gone or card.kind, top, bold=bool(is_gone))
     for index, row in enumerate(card.rows):
         yield from _row(card, row, frame, (x, y + TITLE + ROW * index), actors, written, role)
 
@@ -63,8 +63,8 @@ def _row(
     """Draw one field of an object."""
     x, y = at
     role = _role(row, frame, actors, written, idle)
-    if role != idle:
-        yield Box(x + 0.3, y + 0.1, card.width - 0.6, 1, role, f"field:{row.path}")
+    lit = CLEAR if role == idle else role
+    yield Box(x + 0.3, y + 0.1, card.width - 0.6, 1, lit, f"field:{row.path}")
     yield Text(x + 1, y + 0.1, row.label, role)
     words = said(row, frame, card.value_width)
     left = x + 1 + card.label_width + 2
@@ -90,31 +90,26 @@ def _holds(value: object, actors: Sequence[str]) -> bool:
 
 
 def _arrows(frame: Frame, plan: Plan) -> Iterator[Line]:
-    """Draw the references there are in this frame."""
+    """Draw the references: each that may ever be is in its place, those that are now are seen."""
     written = {change.field for change in frame.writes}
     names = {card.struct.name: card.name for card in plan.cards}
-    for card in plan.cards:
-        for row in card.rows:
-            target = pointee(frame.values[row.path])
-            if target is None:
-                continue
-            points = plan.routes.get(Route(card.name, row.path, names.get(target.name, "")))
-            if points is None:
-                continue  # the search was cut off: the row names what it refers to
-            role = "link"
-            if gone(target, frame.values):
-                role = "dangling"
-            elif row.path in written:
-                role = "written"
-            yield Line(points, role, arrow=True, key=f"field:{row.path}")
+    for route, points in plan.routes.items():
+        target = pointee(frame.values[route.path])
+        if target is None or names.get(target.name) != route.target:
+            role = CLEAR
+        elif gone(target, frame.values):
+            role = "dangling"
+        else:
+            role = "written" if route.path in written else "link"
+        yield Line(points, role, arrow=True, key=f"field:{route.path}")
 
 
-def _hatched(x: float, y: float, w: float, h: float, top: float) -> Iterator[Line]:
+def _hatched(x: float, y: float, w: float, h: float, top: float, role: str) -> Iterator[Line]:
     """Cross a strip of a card out with slanting strokes that continue from strip to strip."""
     start = x - SLANT * (y + h - top) % HATCH - SLANT * h
     while start < x + w:
         left, right = max(start, x), min(start + SLANT * h, x + w)
         if right - left > 0.2:
             low, high = ((start + SLANT * h - at) / SLANT for at in (left, right))
-            yield Line(((left, y + low), (right, y + high)), "hatch")
+            yield Line(((left, y + low), (right, y + high)), role)
         start += HATCH

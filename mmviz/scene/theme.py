@@ -66,11 +66,14 @@ THEMES: dict[str, dict[str, Style]] = {
     },
 }
 
-ROLES = frozenset(THEMES["light"])
+CLEAR = "clear"  # the role of what is in its place and not to be seen
+ROLES = frozenset({*THEMES["light"], CLEAR})
 
 
 def style(role: str) -> Style:
     """Return how `role` is drawn, its colours as CSS variables that follow the theme."""
+    if role == CLEAR:
+        return Style("transparent", "transparent", "transparent")
     known = THEMES["light"][role]
     return Style(
         f"var(--mm-{role}-fill)",

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from mmviz.engine import Frame
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.reach import Reach, label
+from mmviz.scene.theme import CLEAR
 from mmviz.scene.words import readable, waits_for
 
 GUTTER = 5.5  # left of the columns: the numbers of the steps
@@ -138,10 +139,9 @@ def _head(now: Frame, actor: str, columns: Columns, low: float) -> Iterator[Box 
     yield Box(x, 0.1, w, HEAD - 0.4, role, f"actor:{actor}")
     yield Text(x + 1, 0.15, shorten(actor, int(w) - 2), role, bold=True)
     yield Text(x + 1, 1.15, shorten(state, int(w) - 2), role)
-    if held:
-        names = ", ".join(section.name for section in held)
-        yield Box(x + 0.4, 2.15, w - 0.8, 1, "held")
-        yield Text(x + 1, 2.15, shorten(f"holds {names}", int(w) - 2), "held")
+    holds = f"holds {', '.join(section.name for section in held)}" if held else ""
+    yield Box(x + 0.4, 2.15, w - 0.8, 1, "held" if held else CLEAR)
+    yield Text(x + 1, 2.15, shorten(holds, int(w) - 2), "held")
 
 
 def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box | Line | Text]:

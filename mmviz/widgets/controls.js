@@ -36,21 +36,22 @@ async function initialize({ model }) {
   for (const [name, reference] of Object.entries(model.get("targets"))) {
     targets[name] = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
   }
+  // What each trait shows now. A film stores each value once, so in one film the same value is
+  // the same object; in a new film (the kernel made another frame) it is at best an equal one.
+  const shown = {};
+  const same = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
   let film = null;
-  let at = {};
   const show = () => {
-    if (film !== model.get("film")) {
-      film = model.get("film");
-      at = {};
-    }
+    const is = film === model.get("film") ? Object.is : same;
+    film = model.get("film");
     const k = clamp(model, model.get("k"));
     for (const [name, reels] of Object.entries(film)) {
       const changed = {};
       for (const [trait, reel] of Object.entries(reels)) {
-        const index = reel.at[k];
-        if (at[name + "." + trait] === index) continue;
-        at[name + "." + trait] = index;
-        changed[trait] = trait === "x" || trait === "y" ? typed(reel.values[index]) : reel.values[index];
+        const value = reel.values[reel.at[k]];
+        const key = name + "." + trait;
+        if (!is(value, shown[key])) changed[trait] = trait === "x" || trait === "y" ? typed(value) : value;
+        shown[key] = value;
       }
       if (Object.keys(changed).length) targets[name].set(changed);
     }

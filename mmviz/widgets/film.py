@@ -10,33 +10,45 @@ from math import hypot
 from typing import Any
 
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Point, Scene, Text
-from mmviz.scene.theme import style
+from mmviz.scene.theme import Style, style
 
 Traits = dict[str, Any]
-STROKES = ("stroke", "stroke_dash", "stroke_heavy", "stroke_dash_heavy")
+STROKES = ("outline", "stroke", "stroke_dash", "stroke_heavy", "stroke_dash_heavy")
 MARKS = ("fill", *STROKES, "head", "text", "text_bold")  # from the bottom up
 HEAD_LENGTH, HEAD_HALF_WIDTH = 0.8, 0.32  # of an arrow head, in em
 NOTHING = "transparent"
 
 
 def marks(scene: Scene) -> dict[str, Traits]:
-    """Return the traits of every mark that together draw the scene."""
-    strokes: dict[str, list[tuple[Sequence[Point], str]]] = {name: [] for name in STROKES}
-    heads: list[tuple[Sequence[Point], str]] = []
-    for box in scene.boxes:
-        strokes[_stroke_of(box.role)].append((_outline(box), style(box.role).stroke))
-    for line in scene.lines:
-        strokes[_stroke_of(line.role)].append((line.points, style(line.role).stroke))
-        if line.arrow:
-            heads.append((_head(line.points), style(line.role).stroke))
-    fills = [(_corners(box), style(box.role).fill) for box in scene.boxes]
+    """Return the traits of every mark that together draw the scene.
+
+    From frame to frame the large marks change only colours, which is what a browser does
+    fastest: what is heavy or dashed in one frame is drawn again in a small mark of its own,
+    over a line that is thin, or without colour, in the large one. So it is with bold text.
+    """
+    drawn = [(_outline(box), style(box.role)) for box in scene.boxes]
+    lines = [(line.points, style(line.role)) for line in scene.lines]
+    special: dict[str, list[tuple[Sequence[Point], str]]] = {name: [] for name in STROKES[2:]}
+    for points, look in (*drawn, *lines):
+        if look.dash or look.heavy:
+            name = "stroke" + "_dash" * look.dash + "_heavy" * look.heavy
+            special[name].append((points, look.stroke))
+    arrows = [line for line in scene.lines if line.arrow]
     return {
-        "fill": _polygons(fills) | {"labels": [box.key for box in scene.boxes] + ["", ""]},
-        **{name: _polylines(lines) for name, lines in strokes.items()},
-        "head": _polygons(heads),
-        "text": _labels([text for text in scene.texts if not text.bold]),
-        "text_bold": _labels([text for text in scene.texts if text.bold]),
+        "fill": _polygons([(_corners(box), style(box.role).fill) for box in scene.boxes])
+        | {"labels": [box.key for box in scene.boxes] + ["", ""]},
+        "outline": _polylines([(points, _thin(look)) for points, look in drawn]),
+        "stroke": _polylines([(points, _thin(look)) for points, look in lines]),
+        **{name: _polylines(some) for name, some in special.items()},
+        "head": _polygons([(_head(line.points), style(line.role).stroke) for line in arrows]),
+        "text": _labels(scene.texts, bold=False),
+        "text_bold": _labels([text for text in scene.texts if text.bold], bold=True),
     }
+
+
+def _thin(look: Style) -> str:
+    """Return the colour of a thin, solid line: none where the look is dashed."""
+    return NOTHING if look.dash else look.stroke
 
 
 def film(shots: Sequence[Mapping[str, Traits]]) -> dict[str, dict[str, dict[str, list[Any]]]]:
@@ -69,12 +81,6 @@ def _outline(box: Box) -> list[Point]:
     """Return the closed line round a box."""
     corners = _corners(box)
     return [*corners, corners[0]]
-
-
-def _stroke_of(role: str) -> str:
-    """Return the name of the mark that strokes lines of this role."""
-    drawn = style(role)
-    return "stroke" + "_dash" * drawn.dash + "_heavy" * drawn.heavy
 
 
 def _head(points: Sequence[Point]) -> list[Point]:
@@ -112,16 +118,19 @@ def _polylines(lines: Sequence[tuple[Sequence[Point], str]]) -> Traits:
 
 
 def _polygons(shapes: Sequence[tuple[Sequence[Point], str]]) -> Traits:
-    """Return the traits of a mark of many filled shapes."""
+    """Return the traits of a mark of many filled shapes without outlines."""
     traits = _polylines(shapes)
-    return traits | {"fill_colors": traits["colors"]}
+    return traits | {"fill_colors": traits["colors"], "colors": [NOTHING] * len(traits["x"])}
 
 
-def _labels(texts: Sequence[Text]) -> Traits:
+def _labels(texts: Sequence[Text], bold: bool) -> Traits:
     """Return the traits of a mark of many texts; never none, as for lines."""
     return {
         "x": [*(round(text.x, 3) for text in texts), 0.0],
         "y": [*(round(text.y + 0.5, 3) for text in texts), 0.0],
         "text": [*(text.text for text in texts), ""],
-        "colors": [*(style(text.role).text for text in texts), NOTHING],
+        "colors": [
+            *(style(text.role).text if text.bold == bold else NOTHING for text in texts),
+            NOTHING,
+        ],
     }

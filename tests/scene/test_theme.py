@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from mmviz.scene.theme import PAPER, ROLES, THEMES, contrast, css, style
+from mmviz.scene.theme import CLEAR, PAPER, ROLES, THEMES, contrast, css, style
 
 
 def test_black_on_white_has_the_greatest_contrast():
@@ -29,7 +29,11 @@ def test_the_text_of_every_role_is_readable_in_its_own_box_and_outlines_stand_ou
 
 def test_the_style_sheet_defines_every_variable_that_a_style_names():
     sheet = css()
-    for role in ROLES:
+    for role in ROLES - {CLEAR}:
         for colour in style(role)[:3]:
             name = re.fullmatch(r"var\((--[a-z-]+)\)", colour).group(1)
             assert sheet.count(f"{name}:") == 2  # once by day, once by night
+
+
+def test_what_is_clear_is_not_to_be_seen_in_any_theme():
+    assert set(style(CLEAR)[:3]) == {"transparent"}

@@ -76,7 +76,7 @@ class Notebook:
         return said
 
     def texts(self):
-        """Return all texts in the pictures."""
+        """Return all texts in the pictures, those too that are drawn clear."""
         return [text for text in self.page.locator(".mm-canvas text").all_text_contents() if text]
 
     def picture(self):

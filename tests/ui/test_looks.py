@@ -33,7 +33,8 @@ def test_no_text_is_small_touches_another_or_is_cut_off(notebook, stage):
             """() => [...document.querySelectorAll(".mm-canvas")].map((canvas) => {
                 const sheet = canvas.getBoundingClientRect();
                 const labels = [...canvas.querySelectorAll("text.label")];
-                return labels.filter((t) => t.textContent).map((t) => {
+                const seen = (t) => t.textContent && t.style.fill != "transparent";
+                return labels.filter(seen).map((t) => {
                     const {left, right, top, bottom} = t.getBoundingClientRect();
                     const size = parseFloat(getComputedStyle(t).fontSize);
                     const inside = left >= sheet.left && right <= sheet.right + 1;

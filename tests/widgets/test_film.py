@@ -31,11 +31,13 @@ def test_all_fills_are_one_mark_and_say_what_a_click_on_them_means():
     assert fill["labels"][:2] == ["object:a", "field:b"]
 
 
-def test_outlines_and_lines_are_sorted_by_how_they_are_stroked():
+def test_what_is_heavy_or_dashed_is_drawn_again_over_a_thin_or_invisible_line():
     drawn = marks(SCENE)
 
-    assert drawn["stroke"]["x"][0] == [0, 10, 10, 0, 0]
+    assert drawn["outline"]["x"][0] == [0, 10, 10, 0, 0]
+    assert drawn["outline"]["colors"][:2] == ["var(--mm-plain-stroke)", "var(--mm-written-stroke)"]
     assert drawn["stroke_heavy"]["colors"][0] == "var(--mm-written-stroke)"
+    assert drawn["stroke"]["colors"][0] == "transparent"
     assert drawn["stroke_dash_heavy"]["x"][0] == [10, 14, 18]
 
 
@@ -59,11 +61,12 @@ def test_an_arrow_head_ends_where_its_line_ends():
     assert all(x <= 18 for x in head["x"][0])
 
 
-def test_texts_stand_in_the_middle_of_their_line():
+def test_texts_stand_in_the_middle_of_their_line_and_bold_ones_are_drawn_once():
     drawn = marks(SCENE)
 
     assert drawn["text_bold"]["text"] == ["page 7", ""]
-    assert (drawn["text"]["x"][0], drawn["text"]["y"][0]) == (1, 1.5)
+    assert (drawn["text"]["x"][1], drawn["text"]["y"][1]) == (1, 1.5)
+    assert drawn["text"]["colors"][:2] == ["transparent", "var(--mm-written-text)"]
 
 
 shots = st.lists(

@@ -53,7 +53,20 @@ def test_a_picture_is_few_marks_and_the_same_ones_in_every_frame():
     player.show(5)
 
     assert [*player.timeline.marks, *player.objects.marks] == before
-    assert len(before) == 16
+    assert len(before) == 18
+
+
+@pytest.mark.parametrize(
+    "scenario", ["iommu_group/release_order", "invalidate_page/range_start_only"]
+)
+def test_a_step_moves_nothing_large_it_only_changes_colours(scenario):
+    player = Player(scenario)
+
+    for part in ("timeline", "objects"):
+        for mark in ("fill", "outline", "stroke", "head"):
+            for trait in ("x", "y", "labels"):
+                reel = player.controls.film[f"{part}.{mark}"].get(trait)
+                assert reel is None or len(reel["values"]) == 1, (part, mark, trait)
 
 
 def test_by_default_a_player_shows_the_violation_with_the_fewest_preemptions():
