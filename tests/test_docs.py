@@ -81,7 +81,7 @@ def test_the_version_is_the_same_everywhere():
 @each_document
 def test_links_and_paths_lead_somewhere(path):
     text = path.read_text("utf-8")
-    links = re.findall(r"\]\(([^)#]+)\)", text)
+    links = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text)
     paths = re.findall(r"`((?:mmviz|tests|notebooks|assets|\.ci)/[\w./]*)`", text)
     built = {"mmviz/course"}  # in a wheel only
     for target in (*links, *paths):
