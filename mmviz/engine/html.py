@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from html import escape
 
-
-LEFT = 'style="text-align: left"'  # JupyterLab puts words to the right, as if they were figures
+# JupyterLab puts words to the right, as if they were figures, and runs lines together.
+LEFT = 'style="text-align: left; vertical-align: top; white-space: pre-line"'
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a bare HTML table; every cell is escaped, the page's own style applies."""
+    """Return a bare HTML table; cells are escaped text, their lines kept apart."""
     top = "".join(f"<th {LEFT}>{escape(cell)}</th>" for cell in head)
     body = "".join(
         "<tr>" + "".join(f"<td {LEFT}>{escape(str(cell))}</td>" for cell in row) + "</tr>"

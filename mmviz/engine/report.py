@@ -10,6 +10,7 @@ from mmviz.engine.html import html_table
 from mmviz.engine.livelock import Lasso
 
 if TYPE_CHECKING:
+    from mmviz.engine.frame import Frame
     from mmviz.engine.run import Run
 
 
@@ -27,6 +28,12 @@ class Counterexample:
     shortest: tuple[str, ...]
     fewest_preemptions: tuple[str, ...]
     preemptions: int
+
+    def __repr__(self) -> str:
+        return (
+            f"shortest, {len(self.shortest)} steps: {short(self.shortest)}\n"
+            f"fewest preemptions, {self.preemptions}: {short(self.fewest_preemptions)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -164,16 +171,27 @@ def table(run: "Run", width: int = 38) -> str:
     lines.append("".join(f"{'-' * len(name):{width}}" for name in actors).rstrip())
     for frame in run.frames[1:]:
         indent = " " * (width * actors.index(frame.actor))
-        lines.append(f"{indent}{frame.label}")
-        for change in frame.writes:
-            lines.append(f"{indent}  {change}")
-        for sentence in frame.log:
-            lines.append(f"{indent}  !! {sentence}")
-        for prop in frame.violated:
-            lines.append(f"{indent}  !! {prop}: {run.case.sentence(prop)}")
+        lines += [indent + line for line in told(run, frame)]
     lines.append("")
     lines.append(replay_line(run.case, run.schedule))
     return "\n".join(lines)
+
+
+def told(run: "Run", frame: "Frame") -> list[str]:
+    """Return what a step did, a line for the step and one for each thing that came of it."""
+    lines = [frame.label, *(f"  {change}" for change in frame.writes)]
+    lines += [f"  !! {sentence}" for sentence in frame.log]
+    return lines + [f"  !! {prop}: {run.case.sentence(prop)}" for prop in frame.violated]
+
+
+def columns(run: "Run") -> str:
+    """Return a run as an HTML table: one column an actor, time running down."""
+    rows = []
+    for frame in run.frames[1:]:
+        cell = "\n".join(told(run, frame))
+        row = [cell if name == frame.actor else "" for name in run.case.actors]
+        rows.append((str(frame.index), *row))
+    return html_table(("", *run.case.actors), rows) + f"<code>{escape(repr(run))}</code>"
 
 
 def replay_line(case: Case, schedule: Sequence[str]) -> str:

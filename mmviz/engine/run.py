@@ -7,7 +7,7 @@ from mmviz.engine.case import Case
 from mmviz.engine.errors import ScheduleError
 from mmviz.engine.frame import Blocked, Frame, Next
 from mmviz.engine.learn import Model
-from mmviz.engine.report import replay_line, table
+from mmviz.engine.report import columns, replay_line, table
 
 
 class Run:
@@ -113,6 +113,9 @@ class Run:
 
     def __repr__(self) -> str:
         return replay_line(self.case, self.schedule)
+
+    def _repr_html_(self) -> str:
+        return columns(self)
 
 
 def parse_schedule(case: Case, schedule: str | Sequence[str]) -> tuple[str, ...]:
