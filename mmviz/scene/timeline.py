@@ -14,7 +14,7 @@ GAP = 2.5  # between columns; the rail that time runs down is in it
 RAIL = 1.2  # from the rail to its column
 HEAD = 3.6  # a column's head: name, state, what it holds
 ROW, BOX = 1.6, 1.3  # a step's row, and the box in it
-MOST_ROWS = 18  # a longer run is shown in pages
+MOST_ROWS = 15  # a longer run is shown in pages
 KEPT = 3  # rows of the page before that stay in sight
 WIDEST, NARROWEST = 50, 26  # characters a column
 

@@ -29,7 +29,7 @@ def caption(frame: Frame, last: int) -> str:
     what = ", ".join(parts) or "changes nothing"
     return (
         f"step {frame.index} of {last}: {frame.actor} {frame.label}: {what}"
-        + "".join(f". {sentence}" for sentence in frame.log)
+        + "".join(f"; {sentence}" for sentence in frame.log)
         + _broken(frame)
     )
 

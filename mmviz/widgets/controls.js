@@ -121,9 +121,13 @@ function render({ model, el }) {
   });
   const status = element("div", "mm-status", "", { role: "status", "aria-live": "polite" });
   const choices = element("div", "mm-choices", "", { role: "group", "aria-label": "who goes next" });
-  const keys = element("dl", "mm-keys");
+  const keys = element("div", "mm-keys");
   keys.hidden = true;
-  for (const [key, meaning] of KEYS) keys.append(element("dt", "", key), element("dd", "", meaning));
+  for (const [key, meaning] of KEYS) {
+    const line = element("span", "mm-key");
+    line.append(element("kbd", "", key), " " + meaning);
+    keys.append(line);
+  }
   const error = element("div", "mm-error", "", { role: "alert" });
 
   // One question at a time: what is pressed while the kernel thinks waits for its answer.

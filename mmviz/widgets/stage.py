@@ -50,12 +50,16 @@ class Stage(ipywidgets.VBox):
         self.controls = Controls(title=story, subtitle=case.title, targets=self._targets())
         self.refresh(0)
         self.controls.on_msg(self._heard)
-        panes = ipywidgets.HBox([_pane(self.timeline), _pane(self.listing, "mm-grow")])
+        history, code = _pane(self.timeline), _pane(self.listing, "mm-grow")
+        world = _pane(self.objects)
         if self.columns.width + BESIDE <= ROOM:  # the code has room beside the timeline
-            panes.add_class("mm-beside")
+            beside = ipywidgets.HBox([history, code])
+            beside.add_class("mm-beside")
             self.listing.layout.height = f"{max(self.timeline.shown.height, LOW) * CELL_HEIGHT}em"
-        panes.add_class("mm-panes")
-        super().__init__([self.controls, panes, _pane(self.objects)])
+            parts = [beside, world]
+        else:
+            parts = [history, world, code]
+        super().__init__([self.controls, *parts])
         self.add_class("mm-stage")
         self.add_class("mm-theme")
 
