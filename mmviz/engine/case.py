@@ -60,6 +60,9 @@ COMPLAINTS = {
 }
 
 
+KINDS = ("race", "ordering", "contract")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One variant of a race: the bug as shipped, a tempting fix, the merged fix.
@@ -81,6 +84,10 @@ class Case:
         schedules: runs worth a name, each the text of a schedule.
         promise: the invariant in words, if this case needs other words than its scenario.
         note: what to say beside the verdict.
+        kind: "race"; or "ordering" where one thread alone gets it wrong; or "contract" where the
+            bad state is what the parties agreed on ("not coherent", not "bug").
+        shipped: the first and the last kernel release that behaved so, ("v5.2", "v5.4"); "" as the
+            last while it still does; None when no release ever did.
         scenario: "thread/race"; filled in when the scenario is loaded.
     """
 
@@ -98,6 +105,8 @@ class Case:
     schedules: Mapping[str, str] = field(default_factory=dict)
     promise: str = ""
     note: str = ""
+    kind: str = "race"
+    shipped: tuple[str, str] | None = None
     scenario: str = ""
 
     def __post_init__(self) -> None:
@@ -115,6 +124,8 @@ class Case:
         for daemon in self.daemons:
             if daemon not in self.actors:
                 raise ModelError(f"{self.name}: daemon {daemon!r} is not one of its actors")
+        if self.kind not in KINDS:
+            raise ModelError(f"{self.name}: kind {self.kind!r} is none of {', '.join(KINDS)}")
         missing = {name_of(p) for p in self.bad} ^ set(self.expect)
         if missing:
             raise ModelError(
