@@ -108,7 +108,7 @@ def ending(case: Case, frame: Frame) -> str:
         return ""
     waiting = [actor for actor in frame.blocked if actor not in case.daemons]
     if not waiting:
-        return "Everybody has finished"
+        return "Everybody who must finish has" if frame.enabled else "Everybody has finished"
     if frame.enabled:
         return ""
     if frame.values["dead"]:  # an Oops

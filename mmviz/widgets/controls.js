@@ -116,6 +116,9 @@ function render({ model, el }) {
   const runs = element("select", "mm-runs", "", { "aria-label": "run" });
   runs.addEventListener("change", () => model.send({ run: Number(runs.value) }));
   bar.append(slider, count, runs);
+  button("text", "text", "show the run as text", () => {
+    twin.hidden = !twin.hidden;
+  });
   button("help", "?", "list the keys", () => {
     keys.hidden = !keys.hidden;
   });
@@ -128,6 +131,8 @@ function render({ model, el }) {
     line.append(element("kbd", "", key), " " + meaning);
     keys.append(line);
   }
+  const twin = element("pre", "mm-twin", "", { tabindex: "0", "aria-label": "the run as text" });
+  twin.hidden = true;
   const error = element("div", "mm-error", "", { role: "alert" });
 
   // One question at a time: what is pressed while the kernel thinks waits for its answer.
@@ -202,6 +207,7 @@ function render({ model, el }) {
     slider.setAttribute("aria-valuetext", `step ${k} of ${last(model)}`);
     count.textContent = `${k}/${last(model)}`;
     status.textContent = model.get("captions")[k];
+    twin.textContent = model.get("twin");
     status.classList.toggle("mm-broken", model.get("stops").includes(k));
     root.dataset.k = String(k);
     const won = model.get("won");
@@ -223,7 +229,7 @@ function render({ model, el }) {
   };
 
   root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target === runs) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || [runs, twin].includes(event.target)) return;
     const onButton = event.target instanceof HTMLButtonElement;
     if (event.key in STEPS) by(STEPS[event.key]);
     else if (event.key === "Home") by(-Infinity);
@@ -248,7 +254,10 @@ function render({ model, el }) {
   let stage = null;
   const found = requestAnimationFrame(() => {
     stage = el.closest(".mm-stage");
-    if (stage) stage.addEventListener("click", clicked);
+    if (!stage) return;
+    stage.addEventListener("click", clicked);
+    // The status line, the code and the text say what the pictures show.
+    for (const canvas of stage.querySelectorAll(".mm-canvas")) canvas.setAttribute("aria-hidden", "true");
   });
 
   const watched = [
@@ -258,7 +267,7 @@ function render({ model, el }) {
     ["change:answers", answered],
   ];
   for (const [events, act] of watched) model.on(events, act);
-  root.append(title, promises, goal, bar, keys, status, choices, error);
+  root.append(title, promises, goal, bar, keys, status, choices, twin, error);
   el.append(root);
   draw();
   drawRuns();

@@ -59,6 +59,8 @@ class Controls(anywidget.AnyWidget):
     #: What is shown: the story, and which case of it.
     title = traitlets.Unicode().tag(sync=True)
     subtitle = traitlets.Unicode().tag(sync=True)
+    #: The run as a table of plain text, and the line that replays it.
+    twin = traitlets.Unicode().tag(sync=True)
     #: Milliseconds a step when playing.
     pace = traitlets.Int(1200).tag(sync=True)
     #: How many messages have been answered.

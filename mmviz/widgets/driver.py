@@ -6,8 +6,11 @@ from typing import Any
 from mmviz.engine import Case, Frame, ScheduleError, parse_schedule, short
 from mmviz.scene.marks import shorten
 from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.timeline import height
 from mmviz.scene.words import goal, victory, waits_for
 from mmviz.widgets.stage import Stage, the_case
+
+ROOMS = (7, 12, 18)  # rows of the timeline
 
 
 class Driver(Stage):
@@ -27,8 +30,6 @@ class Driver(Stage):
     Example:
         mmviz.Driver("iommu_group/release_order", case="NoLock")
     """
-
-    room = 10
 
     def __init__(self, scenario: str | Case, schedule: str = "", case: str = "") -> None:
         chosen = the_case(scenario, case)
@@ -62,6 +63,12 @@ class Driver(Stage):
             self.branches.append(fresh)
             self.the_run = fresh
         self.refresh(k + 1)
+
+    def room(self) -> int:
+        """Return the rows of the timeline: it grows seldom, so what is below it seldom moves."""
+        frames = self.the_run.frames
+        rows = height(len(frames) - 1, frames)
+        return next((room for room in ROOMS if rows <= room), rows)
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Let the chosen actor go, or go back to another run."""

@@ -28,8 +28,6 @@ class Stage(ipywidgets.VBox):
     Its state is the run it shows and the traits of its parts; `controls.k` is the frame.
     """
 
-    room = 0  # rows the timeline has at least
-
     def __init__(self, case: Case, run: Run, rehearsal: Rehearsal) -> None:
         self.case = case
         self.rehearsal = rehearsal
@@ -40,7 +38,7 @@ class Stage(ipywidgets.VBox):
         self.codes = codes(rehearsal.reach)
         self.shots: dict[Any, Shot] = {}
         start = self.the_run.frames[0]
-        self.timeline = Canvas(timeline(self.the_run.frames, 0, self.columns, self.room))
+        self.timeline = Canvas(timeline(self.the_run.frames, 0, self.columns, self.room()))
         self.objects = Canvas(objects(start, self.plan, self.actors))
         self.listing = Listing(
             listings=[{"actor": code.actor, "lines": list(code.lines)} for code in self.codes],
@@ -67,15 +65,20 @@ class Stage(ipywidgets.VBox):
         """Show the run as it is now, at frame `k`."""
         frames = self.the_run.frames
         controls = self.controls
-        self.timeline.fit(timeline(frames, k, self.columns, self.room))
+        self.timeline.fit(timeline(frames, k, self.columns, self.room()))
         with controls.hold_sync():
             controls.film = film([self._shot(frames, index) for index in range(len(frames))])
             controls.captions = [self._caption(frame) for frame in frames]
             controls.promises = [promise._asdict() for promise in promises(self.case, frames)]
             controls.stops = [frame.index for frame in frames if frame.violated]
+            controls.twin = str(self)
             self.direct(frames)
             controls.k = -1  # the browser may be elsewhere; two changes are surely sent
             controls.k = k
+
+    def room(self) -> int:
+        """Return how many rows the timeline has room for, however few steps there are."""
+        return 0
 
     def direct(self, frames: list[Frame]) -> None:
         """Set what only one kind of stage shows; called with each refresh."""
@@ -121,7 +124,7 @@ class Stage(ipywidgets.VBox):
     def _shot(self, frames: list[Frame], k: int) -> Shot:
         """Return the traits of every part in frame `k`."""
         frame = frames[k]
-        drawn = marks(timeline(frames, k, self.columns, self.room))
+        drawn = marks(timeline(frames, k, self.columns, self.room()))
         kept = self.the_run.schedule[:k]
         if kept not in self.shots:
             world = marks(objects(frame, self.plan, self.actors))

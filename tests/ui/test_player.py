@@ -133,6 +133,15 @@ def test_the_next_line_of_every_actor_is_lit(notebook, player):
     assert titles == ["CPU0 · next", "GPU · waits for CPU0 since step 2"]
 
 
+def test_the_run_is_there_as_text_with_the_line_that_replays_it(player):
+    twin = player.locator(".mm-twin")
+    assert twin.is_hidden()
+    player.locator(".mm-text").click()
+
+    assert "put_page(page 7)" in twin.inner_text()
+    assert twin.inner_text().endswith("replay(Forgetful, 'GPU CPU0*4 GPU*2')")
+
+
 def test_a_click_on_a_step_goes_there_and_brings_the_keys(notebook, player):
     row = notebook.page.locator(".mm-canvas text", has_text="put_page(page 7)").first
     box = row.bounding_box()
