@@ -44,7 +44,9 @@ class Rehearsal:
         names; and one that goes well, which comes first where nothing breaks.
         """
         broken: dict[str, tuple[str, ...]] = {}
-        for prop, example in self.report.counterexamples.items():
+        found = self.report.counterexamples
+        for prop in sorted(found, key=self._rank):
+            example = found[prop]
             broken[f"{readable(prop)}: fewest preemptions"] = example.fewest_preemptions
             if example.shortest != example.fewest_preemptions:
                 broken[f"{readable(prop)}: shortest"] = example.shortest
@@ -55,8 +57,13 @@ class Rehearsal:
         }
         good = self._good()
         well = {"a run that goes well": good} if good else {}
-        found = broken | named | well if broken else well | named
-        return found or {"one after the other": max(self._in_order(), key=len)}
+        shown = broken | named | well if broken else well | named
+        return shown or {"one after the other": max(self._in_order(), key=len)}
+
+    def _rank(self, prop: str) -> int:
+        """Return where a property stands in the case: what matters most comes first."""
+        order = self.case.properties
+        return order.index(prop) if prop in order else len(order)
 
     def _good(self) -> tuple[str, ...]:
         """Return a schedule in which everybody finishes and nothing breaks, if one is found."""

@@ -18,7 +18,7 @@ function render({ model, el }) {
             const row = document.createElement("div");
             const text = line.trimStart();
             row.style.setProperty("--mm-indent", String((line.length - text.length) / 2));
-            for (const part of text.split(/(?<=[(.,])/)) row.append(part, document.createElement("wbr"));
+            for (const part of text.split(/(?<=[.,])|(?<=\()(?!\))/)) row.append(part, document.createElement("wbr"));
             if (!text) row.append("\u00a0");
             return row;
           }),

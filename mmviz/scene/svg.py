@@ -1,0 +1,76 @@
+"""A scene as an SVG picture: for slides, papers and pages where no widget runs.
+
+It is written in Python, with no browser; it names no file and fetches nothing. The same
+boxes, lines and texts in the same places as on the stage, in the colours of one theme.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Line, Point, Scene, Text
+from mmviz.scene.theme import CLEAR, PAPER, THEMES
+
+FONT_SIZE = 14  # pixels; everything else follows from it
+HEAVY, THIN = 2.4, 1.0
+FONTS = "DejaVu Sans Mono, Menlo, Consolas, monospace"
+
+
+def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
+    """Return a scene as the text of an SVG file.
+
+    Args:
+        scene: what to draw.
+        theme: "light" or "dark".
+        title: what the picture shows, for those who cannot see it.
+
+    Raises:
+        KeyError: there is no such theme.
+    """
+    looks = THEMES[theme]
+    wide, high = _at((scene.width, scene.height))
+    seen = [mark for mark in (*scene.boxes, *scene.lines, *scene.texts) if mark.role != CLEAR]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
+        f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{FONT_SIZE}" role="img">',
+        f"<title>{escape(title)}</title>" if title else "",
+        f'<rect width="{wide}" height="{high}" fill="{PAPER[theme]}"/>',
+    ]
+    for mark in seen:
+        look = looks[mark.role]
+        pen = (
+            f'stroke="{look.stroke}" stroke-width="{HEAVY if look.heavy else THIN}"'
+            + (' stroke-dasharray="5 3"' if look.dash else "")
+        )
+        if isinstance(mark, Box):
+            x, y = _at((mark.x, mark.y))
+            w, h = _at((mark.w, mark.h))
+            parts.append(f'<rect x="{x}" y="{y}" width="{w}" height="{h}" fill="{look.fill}" {pen}/>')
+        elif isinstance(mark, Line):
+            parts.append(f'<polyline points="{_points(mark.points)}" fill="none" {pen}/>')
+            if mark.arrow:
+                tip = _points(head(mark.points))
+                parts.append(f'<polygon points="{tip}" fill="{look.stroke}"/>')
+        else:
+            parts.append(_text(mark, look.text))
+    return "\n".join(part for part in [*parts, "</svg>"] if part) + "\n"
+
+
+def _text(text: Text, colour: str) -> str:
+    """Return a text, as wide as its cells whatever font there is."""
+    x, y = _at((text.x, text.y + 0.5))
+    wide = round(len(text.text) * CELL_WIDTH * FONT_SIZE, 2)
+    bold = ' font-weight="bold"' if text.bold else ""
+    return (
+        f'<text x="{x}" y="{y}" fill="{colour}"{bold} dominant-baseline="central" '
+        f'textLength="{wide}" xml:space="preserve">{escape(text.text)}</text>'
+    )
+
+
+def _at(point: Point) -> Point:
+    """Return a place in pixels."""
+    x, y = point
+    return round(x * CELL_WIDTH * FONT_SIZE, 2), round(y * CELL_HEIGHT * FONT_SIZE, 2)
+
+
+def _points(points: Sequence[Point]) -> str:
+    return " ".join(f"{x},{y}" for x, y in map(_at, points))
