@@ -8,11 +8,14 @@ A mark has a *role* ("now", "written", "ghost", …), never a colour: `theme` kn
 Its *key* says what the mark stands for, which is what a click on it means ("step:3").
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from math import hypot
 from typing import NamedTuple
 
 CELL_WIDTH = 0.61  # em a character is wide: the widest of the usual monospaced fonts, and a hair
 CELL_HEIGHT = 1.5  # em a line is high: a character and air above and below it
+HEAD_LENGTH, HEAD_HALF_WIDTH = 0.8, 0.32  # of an arrow head, in em
 
 Point = tuple[float, float]
 
@@ -85,6 +88,24 @@ def moved(scene: Scene, dx: float, dy: float) -> Scene:
         ),
         tuple(text._replace(x=text.x + dx, y=text.y + dy) for text in scene.texts),
     )
+
+
+def head(points: Sequence[Point]) -> list[Point]:
+    """Return the triangle at the end of a line, in its last direction."""
+    (x0, y0), (x1, y1) = next(
+        (pair for pair in reversed(list(pairwise(points))) if pair[0] != pair[1]),
+        (points[0], points[-1]),
+    )
+    dx, dy = (x1 - x0) * CELL_WIDTH, (y1 - y0) * CELL_HEIGHT
+    length = hypot(dx, dy) or 1
+    dx, dy = dx / length, dy / length
+    foot_x, foot_y = -dx * HEAD_LENGTH, -dy * HEAD_LENGTH
+    side_x, side_y = -dy * HEAD_HALF_WIDTH, dx * HEAD_HALF_WIDTH
+    return [
+        (x1, y1),
+        (x1 + (foot_x + side_x) / CELL_WIDTH, y1 + (foot_y + side_y) / CELL_HEIGHT),
+        (x1 + (foot_x - side_x) / CELL_WIDTH, y1 + (foot_y - side_y) / CELL_HEIGHT),
+    ]
 
 
 def shorten(text: str, width: int) -> str:

@@ -7,7 +7,7 @@ boxes, lines and texts in the same places as on the stage, in the colours of one
 from collections.abc import Sequence
 from html import escape
 
-from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Line, Point, Scene, Text
+from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Line, Point, Scene, Text, head
 from mmviz.scene.theme import CLEAR, PAPER, THEMES
 
 FONT_SIZE = 14  # pixels; everything else follows from it
@@ -28,23 +28,26 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
     """
     looks = THEMES[theme]
     wide, high = _at((scene.width, scene.height))
-    seen = [mark for mark in (*scene.boxes, *scene.lines, *scene.texts) if mark.role != CLEAR]
+    marks: tuple[Box | Line | Text, ...] = (*scene.boxes, *scene.lines, *scene.texts)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
         f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{FONT_SIZE}" role="img">',
         f"<title>{escape(title)}</title>" if title else "",
         f'<rect width="{wide}" height="{high}" fill="{PAPER[theme]}"/>',
     ]
-    for mark in seen:
+    for mark in marks:
+        if mark.role == CLEAR or (isinstance(mark, Text) and not mark.text.strip()):
+            continue
         look = looks[mark.role]
-        pen = (
-            f'stroke="{look.stroke}" stroke-width="{HEAVY if look.heavy else THIN}"'
-            + (' stroke-dasharray="5 3"' if look.dash else "")
+        pen = f'stroke="{look.stroke}" stroke-width="{HEAVY if look.heavy else THIN}"' + (
+            ' stroke-dasharray="5 3"' if look.dash else ""
         )
         if isinstance(mark, Box):
             x, y = _at((mark.x, mark.y))
             w, h = _at((mark.w, mark.h))
-            parts.append(f'<rect x="{x}" y="{y}" width="{w}" height="{h}" fill="{look.fill}" {pen}/>')
+            parts.append(
+                f'<rect x="{x}" y="{y}" width="{w}" height="{h}" fill="{look.fill}" {pen}/>'
+            )
         elif isinstance(mark, Line):
             parts.append(f'<polyline points="{_points(mark.points)}" fill="none" {pen}/>')
             if mark.arrow:

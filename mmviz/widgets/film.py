@@ -5,17 +5,14 @@ drawing, never one per object: all fills are one mark, all thin strokes another,
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from math import hypot
 from typing import Any
 
-from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Point, Scene, Text
+from mmviz.scene.marks import Box, Point, Scene, Text, head
 from mmviz.scene.theme import Style, style
 
 Traits = dict[str, Any]
 STROKES = ("outline", "stroke", "stroke_dash", "stroke_heavy", "stroke_dash_heavy")
 MARKS = ("fill", *STROKES, "head", "text", "text_bold")  # from the bottom up
-HEAD_LENGTH, HEAD_HALF_WIDTH = 0.8, 0.32  # of an arrow head, in em
 NOTHING = "transparent"
 
 
@@ -40,7 +37,7 @@ def marks(scene: Scene) -> dict[str, Traits]:
         "outline": _polylines([(points, _thin(look)) for points, look in drawn]),
         "stroke": _polylines([(points, _thin(look)) for points, look in lines]),
         **{name: _polylines(some) for name, some in special.items()},
-        "head": _polygons([(_head(line.points), style(line.role).stroke) for line in arrows]),
+        "head": _polygons([(head(line.points), style(line.role).stroke) for line in arrows]),
         "text": _labels(scene.texts, bold=False),
         "text_bold": _labels([text for text in scene.texts if text.bold], bold=True),
     }
@@ -81,24 +78,6 @@ def _outline(box: Box) -> list[Point]:
     """Return the closed line round a box."""
     corners = _corners(box)
     return [*corners, corners[0]]
-
-
-def _head(points: Sequence[Point]) -> list[Point]:
-    """Return the triangle at the end of a line, in its last direction."""
-    (x0, y0), (x1, y1) = next(
-        (pair for pair in reversed(list(pairwise(points))) if pair[0] != pair[1]),
-        (points[0], points[-1]),
-    )
-    dx, dy = (x1 - x0) * CELL_WIDTH, (y1 - y0) * CELL_HEIGHT
-    length = hypot(dx, dy) or 1
-    dx, dy = dx / length, dy / length
-    foot_x, foot_y = -dx * HEAD_LENGTH, -dy * HEAD_LENGTH
-    side_x, side_y = -dy * HEAD_HALF_WIDTH, dx * HEAD_HALF_WIDTH
-    return [
-        (x1, y1),
-        (x1 + (foot_x + side_x) / CELL_WIDTH, y1 + (foot_y + side_y) / CELL_HEIGHT),
-        (x1 + (foot_x - side_x) / CELL_WIDTH, y1 + (foot_y - side_y) / CELL_HEIGHT),
-    ]
 
 
 def _polylines(lines: Sequence[tuple[Sequence[Point], str]]) -> Traits:
