@@ -32,14 +32,17 @@ class Box(NamedTuple):
 
 
 class Text(NamedTuple):
-    """One line of text; it fills the cells from `x, y` to `x + len(text), y + 1`."""
+    """One line of text; it fills the cells from `x, y` to `x + len(text), y + 1`.
+
+    A live text says other things in other frames; the rest only change colour.
+    """
 
     x: float
     y: float
     text: str
     role: str
     bold: bool = False
-    key: str = ""
+    live: bool = False
 
 
 class Line(NamedTuple):

@@ -76,7 +76,7 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
     for index, top in rows.items():
         marks += _step(frames[index], top, cursor, columns)
     if len(rows) < len(frames) - 1:
-        marks.append(Text(GUTTER, low, _note(first, last, len(frames) - 1), "quiet"))
+        marks.append(Text(GUTTER, low, _note(first, last, len(frames) - 1), "quiet", live=True))
     high = HEAD + 0.3 + ROW * max(height(len(frames) - 1, frames), room)
     return sheet(columns.width, high + (len(frames) > MOST_ROWS + 1), marks)
 
@@ -138,10 +138,10 @@ def _head(now: Frame, actor: str, columns: Columns, low: float) -> Iterator[Box 
     yield Line(((x - RAIL, 0.8), (x, 0.8)), "rail")
     yield Box(x, 0.1, w, HEAD - 0.4, role, f"actor:{actor}")
     yield Text(x + 1, 0.15, shorten(actor, int(w) - 2), role, bold=True)
-    yield Text(x + 1, 1.15, shorten(state, int(w) - 2), role)
+    yield Text(x + 1, 1.15, shorten(state, int(w) - 2), role, live=True)
     holds = f"holds {', '.join(section.name for section in held)}" if held else ""
     yield Box(x + 0.4, 2.15, w - 0.8, 1, "held" if held else CLEAR)
-    yield Text(x + 1, 2.15, shorten(holds, int(w) - 2), "held")
+    yield Text(x + 1, 2.15, shorten(holds, int(w) - 2), "held", live=True)
 
 
 def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box | Line | Text]:

@@ -7,7 +7,7 @@ import bqplot
 import numpy as np
 
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Scene
-from mmviz.widgets.film import STROKES, Traits, marks
+from mmviz.widgets.film import STROKES, TEXTS, Traits, marks
 
 NUMBERS = ("x", "y")  # traits that are arrays in Python and typed arrays in the browser
 
@@ -85,7 +85,7 @@ def _mark(name: str, scales: dict[str, Any], traits: Traits) -> Any:
     traits = {
         trait: np.array(value) if trait in NUMBERS else value for trait, value in traits.items()
     }
-    if name in ("text", "text_bold"):
+    if name in TEXTS:
         return bqplot.Label(
             scales=scales,
             default_size=1.0,

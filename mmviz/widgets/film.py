@@ -12,7 +12,8 @@ from mmviz.scene.theme import Style, style
 
 Traits = dict[str, Any]
 STROKES = ("outline", "stroke", "stroke_dash", "stroke_heavy", "stroke_dash_heavy")
-MARKS = ("fill", *STROKES, "head", "text", "text_bold")  # from the bottom up
+TEXTS = ("text", "text_live", "text_bold")
+MARKS = ("fill", *STROKES, "head", *TEXTS)  # from the bottom up
 NOTHING = "transparent"
 
 
@@ -21,7 +22,8 @@ def marks(scene: Scene) -> dict[str, Traits]:
 
     From frame to frame the large marks change only colours, which is what a browser does
     fastest: what is heavy or dashed in one frame is drawn again in a small mark of its own,
-    over a line that is thin, or without colour, in the large one. So it is with bold text.
+    over a line that is thin, or without colour, in the large one. So it is with bold text; and
+    texts that say something new are a mark apart, as a browser draws all texts of a mark anew.
     """
     drawn = [(_outline(box), style(box.role)) for box in scene.boxes]
     lines = [(line.points, style(line.role)) for line in scene.lines]
@@ -38,7 +40,8 @@ def marks(scene: Scene) -> dict[str, Traits]:
         "stroke": _polylines([(points, _thin(look)) for points, look in lines]),
         **{name: _polylines(some) for name, some in special.items()},
         "head": _polygons([(head(line.points), style(line.role).stroke) for line in arrows]),
-        "text": _labels(scene.texts, bold=False),
+        "text": _labels([text for text in scene.texts if not text.live], bold=False),
+        "text_live": _labels([text for text in scene.texts if text.live], bold=False),
         "text_bold": _labels([text for text in scene.texts if text.bold], bold=True),
     }
 

@@ -69,6 +69,12 @@ def test_texts_stand_in_the_middle_of_their_line_and_bold_ones_are_drawn_once():
     assert drawn["text"]["colors"][:2] == ["transparent", "var(--mm-written-text)"]
 
 
+def test_texts_that_say_something_new_are_a_mark_apart():
+    drawn = marks(sheet(9, 2, [Text(0, 0, "refs", "plain"), Text(0, 1, "1", "plain", live=True)]))
+
+    assert (drawn["text"]["text"], drawn["text_live"]["text"]) == (["refs", ""], ["1", ""])
+
+
 shots = st.lists(
     st.fixed_dictionaries({"a": st.fixed_dictionaries({"x": st.integers(0, 3)})}), min_size=1
 )
