@@ -69,6 +69,11 @@ class MmuNotifier(Struct):
         """Look at the count of invalidations in progress, and at nothing else."""
         return self.mmu_invalidate_in_progress
 
+    @atomic("driver", when=lambda notifier: notifier.mmu_invalidate_in_progress == 0)
+    def wait_until_idle(self) -> int:
+        """Wait until no invalidation is in progress, and return that count."""
+        return self.mmu_invalidate_in_progress
+
     @atomic("driver")
     def drop_mmu_invalidate_in_progress(self) -> None:
         """Count one invalidation less in progress, and leave the sequence alone."""

@@ -1,6 +1,7 @@
 """The invalidate_page thread: the facts of its stories, and what each line of a fix is for."""
 
 import dataclasses
+import functools
 
 import pytest
 
@@ -184,8 +185,9 @@ def test_each_line_of_the_sequence_and_the_counter_is_for_something():
         {"livelock"} | NO_PAGE,  # kvm_mmu_invalidate_end: the fault tries for ever
         {"stuck"} | NO_PAGE,
     ]
-    sample = "seq = await k.notifier.read_mmu_invalidate_seq()"
-    assert what_breaks(case, SequenceAndCounter.fault, answers={sample: 0}) == [
+    assert what_breaks(
+        case, SequenceAndCounter.fault, answers={"seq = await self.sample(k)": 0}
+    ) == [
         {"livelock"} | NO_PAGE,  # sampled once and for all
         NO_PAGE,  # get_user_pages
         ALL | NOT_OWNER,
@@ -217,45 +219,13 @@ def test_each_line_of_the_callback_under_the_lock_is_for_something():
     ]
 
 
-@pytest.mark.parametrize(
-    ("first", "breaks"), [("sequence", set()), ("counter", ALL)], ids=["sequence", "counter"]
-)
-def test_an_unlocked_range_end_is_safe_if_the_sequence_is_bumped_first(first, breaks):
-    class Unlocked(SequenceAndCounter):
-        async def invalidate_range_end(self, k):
-            if first == "sequence":
-                await k.notifier.bump_mmu_invalidate_seq()
-                await k.notifier.drop_mmu_invalidate_in_progress()
-            else:
-                await k.notifier.drop_mmu_invalidate_in_progress()
-                await k.notifier.bump_mmu_invalidate_seq()
-
-    case = find(WORDS, "MN-E/E0")
-    driver = Unlocked()
-    actors = {
-        **case.actors,
-        "CPU0": lambda k: range_start_only.zap_page_range(k, driver),
-        "GPU": driver.fault,
-    }
-    assert broken(dataclasses.replace(case, actors=actors, states=0)) == breaks
-
-
 @pytest.mark.parametrize("variant", ["MN-E/E0", "MN-E/E1", "MN-E/E6", "MN-E/E8"])
 def test_freeing_the_page_before_range_end_changes_no_verdict(variant):
-    driver_of = {c.id: c.actors["GPU"].__self__ for c in load(WORDS).cases}
-    driver = driver_of[variant]
-
-    async def zap_page_range(k):
-        await k.mm.mmu_notifier_invalidate_range_start()
-        await driver.invalidate_range_start(k)
-        page = await k.cpu.zap_pte_range(VA)
-        if page is not None:
-            await page.put_page()
-        await driver.invalidate_range_end(k)
-        await k.mm.mmu_notifier_invalidate_range_end()
-
     case = find(WORDS, variant)
-    early = dataclasses.replace(case, actors={**case.actors, "CPU0": zap_page_range}, states=0)
+    driver = case.actors["GPU"].__self__
+    zap = functools.partial(range_start_only.zap_full_batch, driver=driver)
+
+    early = dataclasses.replace(case, actors={**case.actors, "CPU0": zap}, states=0)
     assert explore(early).verdicts == dict(case.expect)
 
 

@@ -28,9 +28,13 @@ Sources:
     e649b3f0188f (v5.8), 0a8a5f2c8c26 (v6.5): the same hole in KVM's APIC page, closed twice
 """
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from mmviz.engine import Case, Map, Verdict, World, field, mark
+from mmviz.engine.case import name_of
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.notifier import MmuNotifier, MmuNotifierSubscriptions
 from mmviz.kernel.page import Page
@@ -94,7 +98,7 @@ class Driver(Protocol):
 
 
 async def zap_page_range(k: Mirror, driver: Driver) -> None:
-    """What madvise(MADV_DONTNEED) does, whatever the driver."""
+    """What madvise(MADV_DONTNEED) does, whatever the driver: the page is freed last."""
     await k.mm.mmu_notifier_invalidate_range_start()
     await driver.invalidate_range_start(k)
     page = await k.cpu.zap_pte_range(VA)
@@ -102,6 +106,17 @@ async def zap_page_range(k: Mirror, driver: Driver) -> None:
     await k.mm.mmu_notifier_invalidate_range_end()
     if page is not None:
         await page.put_page()  # tlb_finish_mmu()
+
+
+async def zap_full_batch(k: Mirror, driver: Driver) -> None:
+    """The same with a full gather batch, which is freed on the way."""
+    await k.mm.mmu_notifier_invalidate_range_start()
+    await driver.invalidate_range_start(k)
+    page = await k.cpu.zap_pte_range(VA)
+    if page is not None:
+        await page.put_page()  # tlb_flush_mmu()
+    await driver.invalidate_range_end(k)
+    await k.mm.mmu_notifier_invalidate_range_end()
 
 
 async def do_user_addr_fault(k: Mirror) -> None:
@@ -157,15 +172,23 @@ class SequenceAndCounter:
         await k.notifier.kvm_mmu_invalidate_end()
         await k.update.mutex_unlock()
 
+    async def sample(self, k: GuardedMirror) -> int:
+        """What a fault remembers before it looks the page up."""
+        return await k.notifier.read_mmu_invalidate_seq()
+
+    async def must_retry(self, k: GuardedMirror, seq: int) -> bool:
+        """What a fault asks before it maps the page."""
+        return await k.notifier.mmu_invalidate_retry(seq)
+
     async def fault(self, k: GuardedMirror) -> None:
         while True:
             mark("again")
-            seq = await k.notifier.read_mmu_invalidate_seq()
+            seq = await self.sample(k)
             page = await k.cpu.get_user_pages(VA)
             if page is None:
                 return
             await k.update.mutex_lock()
-            if await k.notifier.mmu_invalidate_retry(seq):
+            if await self.must_retry(k, seq):
                 await k.update.mutex_unlock()
                 await page.put_page()
                 continue
@@ -183,25 +206,30 @@ def case(
     variant: str,
     title: str,
     states: int,
-    world: type[Mirror],
     fails: tuple[Any, ...] = (),
-    **schedules: str,
+    always: tuple[Any, ...] = (),
+    world: Callable[[], Mirror] = GuardedMirror,
+    zap: Callable[..., Any] = zap_page_range,
+    invalidators: int = 1,
+    name: str = "",
+    bad: tuple[Any, ...] = BAD,
+    schedules: Mapping[str, str] = MappingProxyType({}),
+    **more: Any,
 ) -> Case:
-    """Let one CPU give the page up and another touch the address, while the device faults."""
+    """Let CPUs give the page up and another touch the address, while the device faults."""
+    cpus = {f"CPU{i}": partial(zap, driver=driver) for i in range(invalidators)}
+    verdicts = dict.fromkeys(fails, Verdict.SOMETIMES) | dict.fromkeys(always, Verdict.ALWAYS)
     return Case(
-        name=type(driver).__name__,
+        name=name or type(driver).__name__,
         id=variant,
         title=title,
         world=world,
-        actors={
-            "CPU0": lambda k: zap_page_range(k, driver),
-            "CPU1": do_user_addr_fault,
-            "GPU": driver.fault,
-        },
-        bad=BAD,
-        expect={p.__name__: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in BAD},
+        actors={**cpus, f"CPU{invalidators}": do_user_addr_fault, "GPU": driver.fault},
+        bad=bad,
+        expect={name_of(p): verdicts.get(p, Verdict.NEVER) for p in bad},
         states=states,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        schedules=schedules,
+        **more,
     )
 
 
@@ -211,26 +239,29 @@ CASES = (
         "MN-D/D0",
         "range_start clears the entry and that is all, as many drivers did in v4.13",
         states=91,
-        world=Mirror,
         fails=BAD,
-        undone_before_the_CPU_clears="CPU0*2 GPU*3 CPU0*3",
-        looked_up_before_and_mapped_after="GPU CPU0*5 GPU*2",
+        world=Mirror,
+        shipped=("v4.13", "v5.4"),
+        schedules={
+            "undone before the CPU clears": "CPU0*2 GPU*3 CPU0*3",
+            "looked up before and mapped after": "GPU CPU0*5 GPU*2",
+        },
     ),
     case(
         PinWhileMapped(),
         "MN-D/D1",
         "the driver keeps a page reference for as long as its device has the page",
         states=87,
-        world=PinnedMirror,
         fails=(device_keeps_stale_entry, cpu_and_device_disagree),
-        safe_memory_and_stale_for_ever="CPU0*3 GPU*2 CPU0*3 CPU1",
+        world=PinnedMirror,
+        schedules={"safe memory and stale for ever": "CPU0*3 GPU*2 CPU0*3 CPU1"},
     ),
     case(
         SequenceAndCounter(),
         "MN-D/D4",
         "count invalidations, and check under the driver's lock before mapping",
         states=261,
-        world=GuardedMirror,
-        the_fault_has_to_try_again="CPU0*5 GPU*5 CPU0*6 GPU*3 CPU1",
+        shipped=("v2.6.27", ""),
+        schedules={"the fault has to try again": "CPU0*5 GPU*5 CPU0*6 GPU*3 CPU1"},
     ),
 )
