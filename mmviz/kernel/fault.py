@@ -14,18 +14,33 @@ async def quiet() -> None:
 
 
 async def remove_device_exclusive_entry(
-    mapping: CowMapping, page: Page, invalidate: Invalidate = quiet
+    mapping: CowMapping,
+    page: Page,
+    invalidate: Invalidate = quiet,
+    invalidated: Invalidate = quiet,
+    reference: bool = False,
 ) -> None:
     """Take a page back from a device: the page lock, the drivers, then the entry.
 
+    Args:
+        mapping: where the CPU faulted.
+        page: what the entry named.
+        invalidate: what the drivers do when they are notified.
+        invalidated: how the notification ends, where somebody counts it.
+        reference: take one before sleeping on the page lock (7c7b962938dd, v6.3), which is needed
+            where somebody may free the page meanwhile.
+
     Source: mm/memory.c, remove_device_exclusive_entry().
-    Simplified: no reference is taken before sleeping on the page lock (7c7b962938dd), because
-    nothing frees the page here; range_end is left out, no driver here counts it.
     """
+    if reference and not await page.try_get_page():
+        return
     await page.lock_page()
     await invalidate()
     await mapping.restore_exclusive_pte(page)
     await page.unlock_page()
+    if reference:
+        await page.put_page()
+    await invalidated()
 
 
 async def handle_mm_fault(

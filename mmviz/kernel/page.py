@@ -62,6 +62,14 @@ class Page(Struct):
         self.get()
 
     @atomic("include/linux/mm.h")
+    def try_get_page(self) -> bool:
+        """Take a reference unless the last one is gone; say whether."""
+        if self.refs == 0:
+            return False
+        self.refs += 1
+        return True
+
+    @atomic("include/linux/mm.h")
     def put_page(self) -> None:
         """Put a reference; the last one gives the page back to the allocator."""
         self.put()

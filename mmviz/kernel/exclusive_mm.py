@@ -1,0 +1,153 @@
+"""An address space whose page may be exclusive to a device, and all who come to change that."""
+
+from mmviz.engine import Struct, field, mark
+from mmviz.kernel.entry import Pte
+from mmviz.kernel.fault import remove_device_exclusive_entry
+from mmviz.kernel.interval_notifier import (
+    MMU_NOTIFY_CLEAR,
+    MMU_NOTIFY_EXCLUSIVE,
+    MMU_NOTIFY_PROTECTION_VMA,
+    IntervalSubscriptions,
+)
+from mmviz.kernel.locks import RwSemaphore
+from mmviz.kernel.page import Page
+from mmviz.kernel.vma import Vma
+
+
+class ExclusiveMm(Struct):
+    """A process with one anonymous page, and the drivers that are told of its changes.
+
+    Attributes:
+        vma: where the page is mapped.
+        mmap_lock: fork, munmap and mprotect write-lock it, faults read-lock it.
+        notifiers: who is told.
+        copy: the page the allocator gives for a copy on write.
+
+    Source: include/linux/mm_types.h; mm/memory.c, mm/rmap.c, mm/gup.c, v5.14 to v6.14.
+    Simplified: a fault that finds the page locked sleeps with mmap_lock held; the kernel may drop
+    it and come again.  Whatever is done in one hold of the page-table lock is one step.
+    """
+
+    vma: Vma = field(default_factory=Vma)
+    mmap_lock: RwSemaphore = field(default_factory=RwSemaphore)
+    notifiers: IntervalSubscriptions = field(default_factory=IntervalSubscriptions)
+    copy: Page | None = None
+
+    async def remove_device_exclusive_entry(self, page: Page) -> None:
+        """Take the page back from the device, with the reference that 7c7b962938dd added."""
+        await remove_device_exclusive_entry(
+            self.vma,
+            page,
+            lambda: self.notifiers.invalidate_range_start(MMU_NOTIFY_CLEAR),
+            self.notifiers.mmu_notifier_invalidate_range_end,
+            reference=True,
+        )
+
+    async def wp_page_copy(self, copy: Page) -> None:
+        """Break the sharing of a page, and tell the drivers.
+
+        Source: mm/memory.c, wp_page_copy().
+        """
+        await self.notifiers.invalidate_range_start(MMU_NOTIFY_CLEAR)
+        await self.vma.do_wp_page(copy)
+        await self.notifiers.mmu_notifier_invalidate_range_end()
+
+    async def handle_mm_fault(self) -> bool:
+        """Answer a write fault under mmap_lock; say whether the access may be tried again."""
+        entry: Pte | None = await self.vma.handle_pte_fault()
+        if entry is None:
+            return False
+        if entry.exclusive:
+            await self.remove_device_exclusive_entry(entry.page)
+        elif not entry.write and self.copy is not None:
+            await self.wp_page_copy(self.copy)
+        return True
+
+    async def write(self) -> None:
+        """Write to the page as user code does, until it works or the process gets a SIGSEGV."""
+        while True:
+            mark("write")
+            if await self.vma.cpu_write():
+                return
+            if not await self.fixup_user_fault():
+                return
+
+    async def fixup_user_fault(self) -> bool:
+        """Fault once, for writing, with mmap_lock held for reading.
+
+        Source: mm/gup.c, fixup_user_fault(); arch/x86/mm/fault.c does the same for the CPU.
+        """
+        await self.mmap_lock.down_read()
+        answered = await self.handle_mm_fault()
+        await self.mmap_lock.up_read()
+        return answered
+
+    async def get_user_pages(self) -> Page | None:
+        """Take a reference on the page for writing, faulting until the entry allows it.
+
+        Source: mm/gup.c, get_user_pages_remote(); the caller holds mmap_lock.
+        """
+        while True:
+            mark("follow_page_pte")
+            page = await self.vma.follow_page_pte()
+            if page is not None:
+                return page
+            if not await self.handle_mm_fault():
+                return None
+
+    async def make_device_exclusive_range(self, owner: str) -> Page | None:
+        """Hide the page from the CPU; return it locked and referenced, None when that failed.
+
+        Source: mm/rmap.c, make_device_exclusive_range(); the caller holds mmap_lock.
+        """
+        page = await self.get_user_pages()
+        if page is None:
+            return None
+        if not await page.trylock_page():
+            await page.put_page()
+            return None
+        if await self.page_make_device_exclusive(page, owner):
+            return page
+        await page.unlock_page()
+        await page.put_page()
+        return None
+
+    async def page_make_device_exclusive(self, page: Page, owner: str) -> bool:
+        """Replace the entry, in a notifier bracket that names the owner; say whether."""
+        await self.notifiers.invalidate_range_start(MMU_NOTIFY_EXCLUSIVE, owner)
+        converted = await self.vma.page_make_device_exclusive_one(page)
+        await self.notifiers.mmu_notifier_invalidate_range_end()
+        return converted
+
+    async def madvise_dontneed(self) -> None:
+        """Throw the page away: MADV_DONTNEED, which read-locks mmap_lock.
+
+        Source: mm/madvise.c, madvise_dontneed_single_vma(); mm/memory.c, zap_pte_range().
+        """
+        await self.mmap_lock.down_read()
+        await self.notifiers.invalidate_range_start(MMU_NOTIFY_CLEAR)
+        page = await self.vma.zap_pte_range()
+        if page is not None:
+            await page.put_page()
+        await self.notifiers.mmu_notifier_invalidate_range_end()
+        await self.mmap_lock.up_read()
+
+    async def mprotect(self) -> None:
+        """Make the mapping read-only.
+
+        Source: mm/mprotect.c, mprotect_fixup(), change_protection().
+        """
+        await self.mmap_lock.down_write()
+        await self.vma.mprotect_fixup()
+        await self.notifiers.invalidate_range_start(MMU_NOTIFY_PROTECTION_VMA)
+        await self.vma.change_pte_range()
+        await self.notifiers.mmu_notifier_invalidate_range_end()
+        await self.mmap_lock.up_write()
+
+    async def clear_refs(self) -> None:
+        """Announce a change that leaves the entry as it is.
+
+        Source: fs/proc/task_mmu.c, clear_refs_write(); many announced ranges are wider than need.
+        """
+        await self.notifiers.invalidate_range_start(MMU_NOTIFY_CLEAR)
+        await self.notifiers.mmu_notifier_invalidate_range_end()
