@@ -1,6 +1,7 @@
 """HMM before v5.5: one struct hmm an mm, found by notifier callbacks and by mirrors."""
 
 from mmviz.engine import Oops, Struct, atomic
+from mmviz.kernel.mm_count import MmCount
 from mmviz.kernel.refcount import Kref, Slab
 
 
@@ -70,3 +71,39 @@ class HmmMm(Struct):
         """Clear mm->hmm under page_table_lock, if it still is this one."""
         if self.hmm is hmm:
             self.hmm = None
+
+    @atomic("mm/hmm.c")
+    def mm_get_hmm(self) -> Hmm | None:
+        """Load mm->hmm and take a reference unless it is dying, both under page_table_lock."""
+        hmm = self.hmm
+        return hmm if hmm is not None and hmm.get_unless_zero() else None
+
+    @atomic("mm/hmm.c")
+    def publish(self, hmm: Hmm) -> None:
+        """Set mm->hmm under page_table_lock."""
+        self.hmm = hmm
+
+    @atomic("mm/hmm.c")
+    def publish_if_none(self, hmm: Hmm) -> bool:
+        """Set mm->hmm under page_table_lock unless it names one already; say whether."""
+        if self.hmm is not None:
+            return False
+        self.hmm = hmm
+        return True
+
+
+class CountedMm(MmCount, HmmMm):
+    """The same where the mm_struct itself can go: the notifier's registration pins it.
+
+    Source: mm/mmu_notifier.c, mmu_notifier_unregister_no_release().
+    Simplified: as `HmmMm`.
+    """
+
+    hmm: Hmm | None = None
+    notifier: Hmm | None = None
+
+    @atomic("mm/mmu_notifier.c")
+    def mmu_notifier_unregister_no_release(self, hmm: Hmm) -> None:
+        """Take the notifier off the list, and put the reference its registration took."""
+        self.notifier = None
+        self.drop()

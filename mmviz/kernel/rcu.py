@@ -88,8 +88,8 @@ class SrcuCallbacks(Srcu):
         callbacks: the objects to free, in the order they were handed over.
 
     Source: kernel/rcu/srcutree.c, call_srcu() and srcu_invoke_callbacks().
-    Simplified: every callback frees its object; all that wait are run in one step, when the
-    readers noted for any of them have left.
+    Simplified: a callback runs when the readers noted for any of them have left; where all that
+    they do is to free, srcu_invoke_callbacks() runs all of them in one step.
     """
 
     callbacks: tuple[Allocated, ...] = ()
@@ -111,3 +111,13 @@ class SrcuCallbacks(Srcu):
         for obj in self.callbacks:
             obj.free()
         self.callbacks = ()
+
+    @atomic(
+        "kernel/rcu/rcu_segcblist.c",
+        when=lambda srcu: bool(srcu.callbacks) and not srcu.is_awaiting("call_srcu"),
+    )
+    def rcu_cblist_dequeue(self) -> Allocated:
+        """Take the oldest of what was handed over, once every reader noted then has left."""
+        oldest, *later = self.callbacks
+        self.callbacks = tuple(later)
+        return oldest
