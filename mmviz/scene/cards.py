@@ -27,11 +27,15 @@ def in_words(value: Any) -> str:
 
 
 class Row(NamedTuple):
-    """One field on a card: its path, what it is called there, and how its value is said."""
+    """One field on a card: its path, what it is called there, and how its value is said.
+
+    What is said of a live one changes: the value does, or what it refers to may be freed.
+    """
 
     path: str
     label: str
     say: Say = in_words
+    live: bool = True
 
 
 class Card(NamedTuple):
@@ -177,7 +181,8 @@ def _shown(
         elif isinstance(struct, World) and structs_in(value) and not reach.varies(path):
             continue  # the root only names its objects
         elif reach.varies(path) or not (value is None or isinstance(value, bool)):
-            yield Row(path, below, say)
+            live = reach.varies(path) or any(can_go(target) for target in structs_in(value))
+            yield Row(path, below, say, live)
 
 
 def _card(struct: Struct, shown: Sequence[Row], reach: Reach) -> Card:

@@ -46,7 +46,7 @@ def _card(
     yield Box(x, y, card.width, TITLE, top, f"object:{card.name}")
     yield Text(x + 1, y + 0.1, card.name, top, bold=True)
     after = x + 1 + len(card.name) + 1
-    yield Text(after, y + 0.1, is_gone or card.kind, top, bool(is_gone), live=True)
+    yield Text(after, y + 0.1, is_gone or card.kind, top, bool(is_gone), can_go(card.struct))
     for index, row in enumerate(card.rows):
         yield from _row(card, row, frame, (x, y + TITLE + ROW * index), actors, written, role)
 
@@ -68,7 +68,7 @@ def _row(
     yield Text(x + 1, y + 0.1, row.label, role)
     words = said(row, frame, card.value_width)
     left = x + 1 + card.label_width + 2
-    yield Text(left, y + 0.1, words, role, role in ("written", "held", "dangling"), live=True)
+    yield Text(left, y + 0.1, words, role, role in ("written", "held", "dangling"), row.live)
 
 
 def _role(row: Row, frame: Frame, actors: Sequence[str], written: set[str], idle: str) -> str:

@@ -28,6 +28,19 @@ function typed(value) {
   return Array.isArray(value[0]) ? value.map(typed) : value;
 }
 
+// Several traits may change at once; what follows from them is done once, before the next paint.
+function once(act) {
+  let isDue = false;
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    queueMicrotask(() => {
+      isDue = false;
+      act();
+    });
+  };
+}
+
 const last = (model) => model.get("captions").length - 1;
 const clamp = (model, k) => Math.max(0, Math.min(k, last(model)));
 
@@ -56,7 +69,7 @@ async function initialize({ model }) {
       if (Object.keys(changed).length) targets[name].set(changed);
     }
   };
-  model.on("change:k change:film", show);
+  model.on("change:k change:film", once(show));
   show();
   model.set("ready", true);
 }
@@ -168,7 +181,11 @@ function render({ model, el }) {
     if (focused) root.focus({ preventScroll: true });
   };
   // Both faces of a promise lie in one cell of a grid, one of them hidden: nothing moves when it breaks.
+  let told = "";
   const drawPromises = (k) => {
+    const tell = JSON.stringify([model.get("promises"), model.get("promises").map((p) => p.broken <= k)]);
+    if (tell === told) return;
+    told = tell;
     promises.replaceChildren(
       ...model.get("promises").map((promise) => {
         const broken = promise.broken >= 0 && promise.broken <= k;
@@ -207,7 +224,6 @@ function render({ model, el }) {
     slider.setAttribute("aria-valuetext", `step ${k} of ${last(model)}`);
     count.textContent = `${k}/${last(model)}`;
     status.textContent = model.get("captions")[k];
-    twin.textContent = model.get("twin");
     status.classList.toggle("mm-broken", model.get("stops").includes(k));
     root.dataset.k = String(k);
     const won = model.get("won");
@@ -222,6 +238,9 @@ function render({ model, el }) {
     runs.hidden = names.length < 2;
     runs.replaceChildren(...names.map((name, index) => element("option", "", name, { value: String(index) })));
     runs.value = String(model.get("run"));
+  };
+  const drawTwin = () => {
+    twin.textContent = model.get("twin");
   };
   const drawError = () => {
     error.textContent = model.get("error");
@@ -261,8 +280,9 @@ function render({ model, el }) {
   });
 
   const watched = [
-    ["change:k change:captions change:choices change:promises change:ready change:won change:goal", draw],
+    ["change:k change:captions change:choices change:promises change:ready change:won change:goal", once(draw)],
     ["change:runs change:run", drawRuns],
+    ["change:twin", drawTwin],
     ["change:error", drawError],
     ["change:answers", answered],
   ];
@@ -271,6 +291,7 @@ function render({ model, el }) {
   el.append(root);
   draw();
   drawRuns();
+  drawTwin();
   drawError();
   return () => {
     clearInterval(timer);

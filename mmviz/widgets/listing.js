@@ -30,6 +30,18 @@ function render({ model, el }) {
     );
     light();
   };
+  // Asking where things are makes a browser lay everything out, so it waits for the others.
+  const unseen = new Map();
+  const reveal = () => {
+    const moves = [];
+    for (const [code, row] of unseen) {
+      const above = row.offsetTop - code.offsetTop;
+      const hidden = above < code.scrollTop || above + row.offsetHeight > code.scrollTop + code.clientHeight;
+      if (hidden) moves.push([code, above - code.clientHeight / 2]);
+    }
+    unseen.clear();
+    for (const [code, top] of moves) code.scrollTop = top;
+  };
   const light = () => {
     const lit = model.get("lit");
     [...panel.children].forEach((figure, index) => {
@@ -40,13 +52,9 @@ function render({ model, el }) {
         const mark = number === line ? `mm-lit mm-lit-${role}` : outer.includes(number) ? "mm-outer" : "";
         if (row.className !== mark) row.className = mark;
       });
-      const row = code.children[line];
-      if (!row) return;
-      const above = row.offsetTop - code.offsetTop;
-      if (above < code.scrollTop || above + row.offsetHeight > code.scrollTop + code.clientHeight) {
-        code.scrollTop = above - code.clientHeight / 2;
-      }
+      if (line >= 0) unseen.set(code, code.children[line]);
     });
+    if (unseen.size) requestAnimationFrame(reveal);
   };
   model.on("change:listings", draw);
   model.on("change:lit", light);

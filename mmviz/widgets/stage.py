@@ -99,13 +99,13 @@ class Stage(ipywidgets.VBox):
 
     def _heard(self, _widget: Any, message: Mapping[str, Any], _buffers: Any) -> None:
         """Answer a message; what goes wrong is told to the reader."""
-        try:
-            self.controls.error = ""
-            self.hear(message)
-        except Exception as wrong:
-            kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
-            self.controls.error = f"{type(self).__name__}: {kind}{wrong}"
-        finally:
+        with self.controls.hold_sync():
+            try:
+                self.controls.error = ""
+                self.hear(message)
+            except Exception as wrong:
+                kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
+                self.controls.error = f"{type(self).__name__}: {kind}{wrong}"
             self.controls.answers += 1
 
     def _caption(self, frame: Frame) -> str:
