@@ -1,6 +1,24 @@
 """MMU notifiers: how the core tells drivers, and how a driver remembers that it was told."""
 
+from typing import Any
+
 from mmviz.engine import Struct, atomic
+
+
+class MmuNotifierOps:
+    """The callbacks a listener may bring; it implements those it needs.
+
+    Source: include/linux/mmu_notifier.h, struct mmu_notifier_ops, v4.13 to v6.5.
+    """
+
+    async def invalidate_range_start(self, k: Any) -> None:
+        """Not implemented."""
+
+    async def invalidate_range(self, k: Any) -> None:
+        """Not implemented."""
+
+    async def invalidate_range_end(self, k: Any) -> None:
+        """Not implemented."""
 
 
 class MmuNotifierSubscriptions(Struct):

@@ -27,6 +27,16 @@ class PageTable(Struct):
         page, self.pte[address] = self.pte[address], None
         return page
 
+    @atomic("include/linux/pgtable.h")
+    def ptep_get(self, address: str) -> Page | None:
+        """Look at the entry; the caller holds the page-table lock, or must not trust it."""
+        return self.pte[address]
+
+    @atomic("include/linux/pgtable.h")
+    def set_pte_at(self, address: str, page: Page) -> None:
+        """Let the entry name another page; the caller holds the page-table lock."""
+        self.pte[address] = page
+
     @atomic("mm/memory.c", when=lambda table, _address: table.ptl.owner is None)
     def zap_pte_range(self, address: str) -> Page | None:
         """Clear the entry under the page-table lock; return the page it named."""

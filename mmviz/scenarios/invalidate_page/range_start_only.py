@@ -36,7 +36,7 @@ from typing import Any, Protocol
 from mmviz.engine import Case, Map, Verdict, World, field, mark
 from mmviz.engine.case import name_of
 from mmviz.kernel.locks import Mutex
-from mmviz.kernel.notifier import MmuNotifier, MmuNotifierSubscriptions
+from mmviz.kernel.notifier import MmuNotifier, MmuNotifierOps, MmuNotifierSubscriptions
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
 
@@ -90,9 +90,10 @@ def cpu_and_device_disagree(k: Mirror) -> bool:
 
 
 class Driver(Protocol):
-    """What a driver brings: two callbacks and the handler of its device's faults."""
+    """What a driver brings: its callbacks and the handler of its device's faults."""
 
     async def invalidate_range_start(self, k: Any) -> None: ...
+    async def invalidate_range(self, k: Any) -> None: ...
     async def invalidate_range_end(self, k: Any) -> None: ...
     async def fault(self, k: Any) -> None: ...
 
@@ -124,14 +125,11 @@ async def do_user_addr_fault(k: Mirror) -> None:
     await k.cpu.handle_mm_fault(VA, k.fresh)
 
 
-class RangeStartOnly:
+class RangeStartOnly(MmuNotifierOps):
     """Clears the device's entry when told to, and forgets."""
 
     async def invalidate_range_start(self, k: Mirror) -> None:
         await k.gpu.unmap(VA)
-
-    async def invalidate_range_end(self, k: Mirror) -> None:
-        """Not implemented."""
 
     async def fault(self, k: Mirror) -> None:
         page = await k.cpu.get_user_pages(VA)
@@ -158,7 +156,7 @@ class PinWhileMapped(RangeStartOnly):
             await was.put_page()
 
 
-class SequenceAndCounter:
+class SequenceAndCounter(MmuNotifierOps):
     """Counts invalidations, and looks before it maps: as KVM and umem_odp do."""
 
     async def invalidate_range_start(self, k: GuardedMirror) -> None:
