@@ -1,6 +1,7 @@
 """HMM before v5.5: one struct hmm an mm, found by notifier callbacks and by mirrors."""
 
-from mmviz.engine import Oops, Struct, atomic
+from mmviz.engine import Oops, Struct, atomic, field
+from mmviz.kernel.locks import RwSemaphore, might_sleep
 from mmviz.kernel.mm_count import MmCount
 from mmviz.kernel.refcount import Kref, Slab
 
@@ -73,6 +74,11 @@ class HmmMm(Struct):
             self.hmm = None
 
     @atomic("mm/hmm.c")
+    def clear_hmm(self) -> None:
+        """Clear mm->hmm, whatever it is."""
+        self.hmm = None
+
+    @atomic("mm/hmm.c")
     def mm_get_hmm(self) -> Hmm | None:
         """Load mm->hmm and take a reference unless it is dying, both under page_table_lock."""
         hmm = self.hmm
@@ -107,3 +113,46 @@ class CountedMm(MmCount, HmmMm):
         """Take the notifier off the list, and put the reference its registration took."""
         self.notifier = None
         self.drop()
+
+
+class RegisteringMm(HmmMm):
+    """An mm whose struct hmm is looked for, or made, by whoever registers a mirror.
+
+    Attributes:
+        mmap_sem: the semaphore of the address space.
+
+    Source: mm/mmu_notifier.c, do_mmu_notifier_register().
+    Simplified: as `HmmMm`; nobody looks at the list of notifiers.
+    """
+
+    hmm: Hmm | None = None
+    notifier: Hmm | None = None
+    mmap_sem: RwSemaphore = field(default_factory=RwSemaphore)
+
+    @atomic("mm/mmu_notifier.c")
+    def do_mmu_notifier_register(self, signalled: bool) -> bool:
+        """Register the notifier, unless a signal interrupts that; say whether it worked."""
+        might_sleep("mm_take_all_locks()")
+        return not signalled
+
+
+class Registration(Struct):
+    """What hmm_mirror_register() gave a driver.
+
+    Attributes:
+        hmm: mirror->hmm, None where it was refused.
+        ret: what it returned, "" before it has.
+
+    Source: mm/hmm.c, hmm_mirror_register().
+    Simplified: the mirror is this pointer; the driver keeps the return value beside it.
+    """
+
+    hmm: Hmm | None = None
+    ret: str = ""
+
+    @atomic("mm/hmm.c")
+    def hmm_mirror_register(self, hmm: Hmm | None, ret: str) -> None:
+        """Put the mirror on the list of struct hmm, or return the error."""
+        if hmm is not None:
+            hmm.mirrors += 1
+        self.hmm, self.ret = hmm, ret

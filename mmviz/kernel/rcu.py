@@ -121,3 +121,26 @@ class SrcuCallbacks(Srcu):
         oldest, *later = self.callbacks
         self.callbacks = tuple(later)
         return oldest
+
+
+class RcuSynchronize(Allocated):
+    """What synchronize_srcu() has on its stack: a callback of its own, and whom to wake.
+
+    Attributes:
+        done: the callback has run.
+
+    Source: kernel/rcu/srcutree.c, __synchronize_srcu(); kernel/rcu/update.c.
+    Simplified: the completion inside is a flag.
+    """
+
+    done: bool = False
+
+    @atomic("kernel/rcu/update.c")
+    def wakeme_after_rcu(self) -> None:
+        """Tell who waits for this grace period that it is over."""
+        self.done = True
+
+    @atomic("kernel/sched/completion.c", when=lambda rcu: rcu.done)
+    def wait_for_completion(self) -> None:
+        """Sleep until the grace period is over and the callbacks before ours have run."""
+        might_sleep("wait_for_completion()")
