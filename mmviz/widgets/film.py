@@ -11,7 +11,10 @@ from mmviz.scene.marks import Box, Point, Scene, Text, head
 from mmviz.scene.theme import Style, style
 
 Traits = dict[str, Any]
-STROKES = ("outline", "stroke", "stroke_dash", "stroke_heavy", "stroke_dash_heavy")
+STROKES = (
+    *("outline", "outline_heavy", "stroke", "stroke_heavy"),
+    *("stroke_dash", "stroke_dash_heavy"),
+)
 TEXTS = ("text", "text_live", "text_bold")
 MARKS = ("fill", *STROKES, "head", *TEXTS)  # from the bottom up
 NOTHING = "transparent"
@@ -21,24 +24,23 @@ def marks(scene: Scene) -> dict[str, Traits]:
     """Return the traits of every mark that together draw the scene.
 
     From frame to frame the large marks change only colours, which is what a browser does
-    fastest: what is heavy or dashed in one frame is drawn again in a small mark of its own,
-    over a line that is thin, or without colour, in the large one. So it is with bold text; and
-    texts that say something new are a mark apart, as a browser draws all texts of a mark anew.
+    fastest. So every box has a thin and a heavy outline, one of them without colour, and every
+    bold text a pale twin; dashes, which seldom change, are drawn in small marks of their own;
+    and texts that say something new are a mark apart, as all texts of a mark are drawn anew.
     """
-    drawn = [(_outline(box), style(box.role)) for box in scene.boxes]
+    boxes = [(_outline(box), style(box.role)) for box in scene.boxes]
     lines = [(line.points, style(line.role)) for line in scene.lines]
-    special: dict[str, list[tuple[Sequence[Point], str]]] = {name: [] for name in STROKES[2:]}
-    for points, look in (*drawn, *lines):
-        if look.dash or look.heavy:
-            name = "stroke" + "_dash" * look.dash + "_heavy" * look.heavy
-            special[name].append((points, look.stroke))
+    dashed = [(points, look) for points, look in (*boxes, *lines) if look.dash]
     arrows = [line for line in scene.lines if line.arrow]
     return {
         "fill": _polygons([(_corners(box), style(box.role).fill) for box in scene.boxes])
         | {"labels": [box.key for box in scene.boxes] + ["", ""]},
-        "outline": _polylines([(points, _thin(look)) for points, look in drawn]),
-        "stroke": _polylines([(points, _thin(look)) for points, look in lines]),
-        **{name: _polylines(some) for name, some in special.items()},
+        "outline": _polylines([(points, _solid(look)) for points, look in boxes]),
+        "outline_heavy": _polylines([(points, _heavy(look)) for points, look in boxes]),
+        "stroke": _polylines([(points, _solid(look)) for points, look in lines]),
+        "stroke_heavy": _polylines([(line.points, _heavy(style(line.role))) for line in arrows]),
+        "stroke_dash": _polylines([(at, look.stroke) for at, look in dashed if not look.heavy]),
+        "stroke_dash_heavy": _polylines([(at, look.stroke) for at, look in dashed if look.heavy]),
         "head": _polygons([(head(line.points), style(line.role).stroke) for line in arrows]),
         "text": _labels([text for text in scene.texts if not text.live], bold=False),
         "text_live": _labels([text for text in scene.texts if text.live], bold=False),
@@ -46,9 +48,14 @@ def marks(scene: Scene) -> dict[str, Traits]:
     }
 
 
-def _thin(look: Style) -> str:
+def _solid(look: Style) -> str:
     """Return the colour of a thin, solid line: none where the look is dashed."""
     return NOTHING if look.dash else look.stroke
+
+
+def _heavy(look: Style) -> str:
+    """Return the colour of a heavy, solid line: none where the look is another."""
+    return look.stroke if look.heavy and not look.dash else NOTHING
 
 
 def film(shots: Sequence[Mapping[str, Traits]]) -> dict[str, dict[str, dict[str, list[Any]]]]:

@@ -31,12 +31,18 @@ def test_all_fills_are_one_mark_and_say_what_a_click_on_them_means():
     assert fill["labels"][:2] == ["object:a", "field:b"]
 
 
-def test_what_is_heavy_or_dashed_is_drawn_again_over_a_thin_or_invisible_line():
+def test_a_heavy_outline_lies_in_its_place_for_every_box_and_has_colour_where_it_is_seen():
     drawn = marks(SCENE)
 
+    assert drawn["outline"]["x"] == drawn["outline_heavy"]["x"]
     assert drawn["outline"]["x"][0] == [0, 10, 10, 0, 0]
     assert drawn["outline"]["colors"][:2] == ["var(--mm-plain-stroke)", "var(--mm-written-stroke)"]
-    assert drawn["stroke_heavy"]["colors"][0] == "var(--mm-written-stroke)"
+    assert drawn["outline_heavy"]["colors"][:2] == ["transparent", "var(--mm-written-stroke)"]
+
+
+def test_what_is_dashed_is_drawn_over_a_line_without_colour():
+    drawn = marks(SCENE)
+
     assert drawn["stroke"]["colors"][0] == "transparent"
     assert drawn["stroke_dash_heavy"]["x"][0] == [10, 14, 18]
 

@@ -53,7 +53,7 @@ def test_a_picture_is_few_marks_and_the_same_ones_in_every_frame():
     player.show(5)
 
     assert [*player.timeline.marks, *player.objects.marks] == before
-    assert len(before) == 20
+    assert len(before) == 22
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_step_moves_nothing_large_it_only_changes_colours(scenario):
     player = Player(scenario)
 
     for part in ("timeline", "objects"):
-        for mark in ("fill", "outline", "stroke", "head", "text"):
+        for mark in ("fill", "outline", "outline_heavy", "stroke", "stroke_heavy", "head", "text"):
             for trait in ("x", "y", "labels", "text"):
                 reel = player.controls.film[f"{part}.{mark}"].get(trait)
                 assert reel is None or len(reel["values"]) == 1, (part, mark, trait)
