@@ -1,0 +1,99 @@
+"""HMM's ranges: what a driver is looking up in an address space that may change or end."""
+
+from mmviz.engine import Allocated, Struct, atomic, field
+from mmviz.kernel.mm_count import MmCount
+from mmviz.kernel.refcount import Slab
+
+
+class VmArea(Allocated):
+    """A struct vm_area_struct.
+
+    Attributes:
+        vm_flags: what its user may do.
+
+    Source: include/linux/mm_types.h.
+    Simplified: one of them stands for all, and for the page tables below.
+    """
+
+    vm_flags: str = "VM_READ"
+
+
+class AddressSpace(MmCount):
+    """An mm_struct with what exit_mmap() takes away.
+
+    Attributes:
+        vma: its one mapping.
+
+    Source: mm/mmap.c, find_vma(), exit_mmap().
+    Simplified: as `MmCount`; exit_mmap() frees in one step, and takes no mmap_sem, as in v5.2.
+    """
+
+    vma: VmArea = field(default_factory=VmArea)
+
+    @atomic("mm/mmap.c")
+    def find_vma(self) -> str:
+        """Find the mapping, and look at it."""
+        return self.vma.vm_flags
+
+    @atomic("mm/mmap.c")
+    def exit_mmap(self) -> None:
+        """Unmap everything, and free the mappings."""
+        self.vma.free()
+
+
+class HmmRange(Struct):
+    """A struct hmm_range: what a driver is looking up.
+
+    Attributes:
+        valid: nothing has changed in it so far.
+
+    Source: include/linux/hmm.h, v5.2.
+    """
+
+    valid: bool = False
+
+    @atomic("include/linux/hmm.h")
+    def hmm_range_valid(self) -> bool:
+        """Say whether the range is still valid."""
+        return self.valid
+
+
+class RangedHmm(Slab):
+    """A struct hmm with the ranges that are registered on it.
+
+    Attributes:
+        dead: its process has exited.
+        notifiers: invalidations that have begun and not ended.
+        ranges: the registered ranges.
+
+    Source: mm/hmm.c, v5.2.
+    Simplified: its count and its mirrors are `Hmm`'s; what is done under its lock is one step.
+    """
+
+    dead: bool = False
+    notifiers: int = 0
+    ranges: tuple[HmmRange, ...] = ()
+
+    @atomic("mm/hmm.c")
+    def read_dead(self) -> bool:
+        """Look whether the process has exited, under no lock."""
+        return self.dead
+
+    @atomic("mm/hmm.c")
+    def hmm_range_register(self, range_: HmmRange) -> None:
+        """List the range; it is valid unless an invalidation is under way."""
+        self.ranges = (*self.ranges, range_)
+        range_.valid = self.notifiers == 0
+
+    @atomic("mm/hmm.c")
+    def hmm_range_unregister(self, range_: HmmRange) -> None:
+        """Take the range off the list."""
+        self.ranges = tuple(other for other in self.ranges if other is not range_)
+        range_.valid = False
+
+    @atomic("mm/hmm.c")
+    def hmm_release(self) -> None:
+        """Note that the process has exited; no listed range is valid any more."""
+        self.dead = True
+        for range_ in self.ranges:
+            range_.valid = False

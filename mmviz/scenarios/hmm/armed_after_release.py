@@ -1,0 +1,245 @@
+"""A driver looks a range up in a process that exits.
+
+A device's fault is handled in a kernel worker, which is no part of the process.  It asks whether
+the process is dead, lists its range, asks again, and looks for the mapping.  But an answer about
+`dead` is old the moment it is given: the process may exit, free its mappings and never look back.
+A range that is listed after that stays valid for ever.  To have the memory of mm_struct is not
+enough, and neither is mmap_sem, which an exit does not take.
+
+Promise: Whoever looks for a mapping has a user's reference on the address space.
+
+Memory model: sequentially consistent; what is done under hmm->lock is one step.
+
+Simplified:
+    One process with one user, one range, one mapping; no invalidation but that of the exit.
+    struct hmm keeps mm_struct allocated (HMM-03's remedy), and stays.
+    What the worker finds is not mapped; the check under the driver's lock shows where it would be.
+    The driver's callback in hmm_release() takes the driver's lock and does nothing else.
+    Nobody looks at the list after the worker has ended, so unregistering could be forgotten.
+
+Sources:
+    <20190523153436.19102-1-jgg@ziepe.ca>, patch 05/11: Improve locking around hmm->dead
+    The same series from June 2019: Hold on to the mmget for the lifetime of the range (v5.3)
+    mm/hmm.c, v5.2: hmm_range_register(), hmm_range_snapshot(), hmm_release()
+    kernel/fork.c: mmput(); mm/mmap.c: exit_mmap()
+    drivers/infiniband/core/umem_odp.c: a warning against mmput() under its own lock
+"""
+
+from mmviz.engine import Case, Verdict, World, field
+from mmviz.engine.case import Property, name_of
+from mmviz.kernel.hmm_range import AddressSpace, HmmRange, RangedHmm
+from mmviz.kernel.locks import Mutex
+
+
+class Mirrored(World):
+    """A process that is mirrored: struct hmm has a reference on its mm_struct."""
+
+    mm: AddressSpace = field(default_factory=lambda: AddressSpace(mm_users=1, mm_count=2))
+    hmm: RangedHmm = field(default_factory=RangedHmm)
+    range: HmmRange = field(default_factory=HmmRange)
+    update: Mutex = field(default_factory=lambda: Mutex(name="driver->update"))
+
+
+def range_is_valid_on_dead_mm(k: Mirrored) -> bool:
+    """The process has exited, and a range on its list is valid."""
+    return k.hmm.dead and any(range_.valid for range_ in k.hmm.ranges)
+
+
+async def mmput(k: Mirrored) -> None:
+    """A user leaves; the last one ends the address space."""
+    if not await k.mm.mmput():
+        return
+    await k.hmm.hmm_release()
+    await k.update.mutex_lock()  # mirror->ops->release()
+    await k.update.mutex_unlock()
+    await k.mm.exit_mmap()
+    await k.mm.mmdrop()
+
+
+async def hmm_range_snapshot(k: Mirrored) -> None:
+    """Look the range up while it is valid, and check under the driver's lock."""
+    if not await k.range.hmm_range_valid():
+        return
+    await k.mm.find_vma()
+    await k.update.mutex_lock()
+    await k.range.hmm_range_valid()
+    await k.update.mutex_unlock()
+
+
+class DeadFlag:
+    """Asks hmm->dead before it lists the range, and again after."""
+
+    async def fault(self, k: Mirrored) -> None:
+        if await k.hmm.read_dead():
+            return
+        await k.hmm.hmm_range_register(k.range)
+        if not await k.hmm.read_dead():
+            await hmm_range_snapshot(k)
+        await k.hmm.hmm_range_unregister(k.range)
+
+
+class GrabOnly(DeadFlag):
+    """Has a reference on the memory of mm_struct."""
+
+    async def fault(self, k: Mirrored) -> None:
+        await k.mm.mmgrab()
+        await k.hmm.hmm_range_register(k.range)
+        await hmm_range_snapshot(k)
+        await k.hmm.hmm_range_unregister(k.range)
+        await k.mm.mmdrop()
+
+
+class GetInRegister(DeadFlag):
+    """Is a user while it lists the range, and no longer."""
+
+    async def fault(self, k: Mirrored) -> None:
+        if not await k.mm.mmget_not_zero():
+            return
+        await k.hmm.hmm_range_register(k.range)
+        await mmput(k)
+        await hmm_range_snapshot(k)
+        await k.hmm.hmm_range_unregister(k.range)
+
+
+class CallerGets(GetInRegister):
+    """The same, and its caller is a user all the time."""
+
+    async def fault(self, k: Mirrored) -> None:
+        if not await k.mm.mmget_not_zero():
+            return
+        await super().fault(k)
+        await mmput(k)
+
+
+class PlainGet(DeadFlag):
+    """Becomes a user without asking whether there still is one."""
+
+    async def fault(self, k: Mirrored) -> None:
+        await k.mm.mmget()
+        await k.hmm.hmm_range_register(k.range)
+        await hmm_range_snapshot(k)
+        await k.hmm.hmm_range_unregister(k.range)
+        await mmput(k)
+
+
+class RangeHoldsUser(DeadFlag):
+    """A listed range is a user of the address space."""
+
+    async def fault(self, k: Mirrored) -> None:
+        if not await k.mm.mmget_not_zero():
+            return
+        await k.hmm.hmm_range_register(k.range)
+        await hmm_range_snapshot(k)
+        await k.hmm.hmm_range_unregister(k.range)
+        await mmput(k)
+
+
+class UnregisterUnderLock(RangeHoldsUser):
+    """The same, and the driver unregisters the range before it drops its lock."""
+
+    async def fault(self, k: Mirrored) -> None:
+        if not await k.mm.mmget_not_zero():
+            return
+        await k.hmm.hmm_range_register(k.range)
+        if await k.range.hmm_range_valid():
+            await k.mm.find_vma()
+        await k.update.mutex_lock()
+        await k.range.hmm_range_valid()
+        await k.hmm.hmm_range_unregister(k.range)
+        await mmput(k)
+        await k.update.mutex_unlock()
+
+
+BAD: tuple[Property, ...] = (
+    "use_after_free",
+    range_is_valid_on_dead_mm,
+    "refcount_resurrected",
+)
+
+
+def case(
+    driver: DeadFlag,
+    variant: str,
+    title: str,
+    states: int,
+    *fails: str,
+    stuck: bool = False,
+    shipped: tuple[str, str] | None = None,
+    **schedules: str,
+) -> Case:
+    """Exit on CPU0 while a worker handles a device's fault."""
+    return Case(
+        name=type(driver).__name__,
+        id=variant,
+        title=title,
+        world=Mirrored,
+        actors={"CPU0": mmput, "kworker": driver.fault},
+        bad=BAD,
+        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        states=states,
+        stuck=stuck,
+        shipped=shipped,
+        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+    )
+
+
+LATE = ("use_after_free", "range_is_valid_on_dead_mm")
+
+CASES = (
+    case(
+        DeadFlag(),
+        "HMM-05/05a",
+        "asks a flag, twice and without a lock, as shipped v5.2",
+        96,
+        *LATE,
+        shipped=("v5.2", "v5.2"),
+        the_mappings_go="kworker*4 CPU0*5 kworker",
+        listed_after_the_release="kworker CPU0*2 kworker",
+    ),
+    case(
+        GrabOnly(),
+        "HMM-05/05b",
+        "tempting: a reference on mm_struct",
+        121,
+        *LATE,
+    ),
+    case(
+        GetInRegister(),
+        "HMM-05/05c",
+        "as posted in May 2019: a user's reference, given back at the end of register",
+        78,
+        "use_after_free",
+        the_mappings_go="kworker*4 CPU0*5 kworker",
+    ),
+    case(
+        PlainGet(),
+        "HMM-05/05e",
+        "a user's reference, taken without asking for another user",
+        219,
+        *LATE,
+        "refcount_resurrected",
+        the_process_exits_twice="CPU0 kworker*13 CPU0*4",
+    ),
+    case(
+        UnregisterUnderLock(),
+        "HMM-05/05g",
+        "the range's reference is given back under the driver's lock, and is the last",
+        33,
+        stuck=True,
+        release_needs_the_lock="kworker CPU0 kworker*8",
+    ),
+    case(
+        CallerGets(),
+        "HMM-05/05d",
+        "as posted, and the caller keeps a user's reference of its own, as the contract says",
+        39,
+    ),
+    case(
+        RangeHoldsUser(),
+        "HMM-05/05f",
+        "the range keeps a user's reference as long as it is listed, as merged v5.3",
+        35,
+        shipped=("v5.3", "v5.4"),
+        the_worker_is_the_last_user="kworker CPU0 kworker*12",
+    ),
+)
