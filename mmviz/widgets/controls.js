@@ -53,10 +53,14 @@ async function initialize({ model }) {
   // the same object; in a new film (the kernel made another frame) it is at best an equal one.
   const shown = {};
   const same = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
+  let text = null;
   let film = null;
   const show = () => {
-    const is = film === model.get("film") ? Object.is : same;
-    film = model.get("film");
+    const is = text === model.get("film") ? Object.is : same;
+    if (text !== model.get("film")) {
+      text = model.get("film");
+      film = JSON.parse(text);
+    }
     const k = clamp(model, model.get("k"));
     for (const [name, reels] of Object.entries(film)) {
       const changed = {};

@@ -1,6 +1,8 @@
 """The parts of the stage that run in the browser: buttons and keys, and the code panel."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
@@ -10,6 +12,16 @@ from mmviz.scene.theme import css
 
 HERE = Path(__file__).parent
 STYLE = css(".mm-theme") + (HERE / "stage.css").read_text("utf-8")
+
+
+def _as_text(film: dict[str, Any], _widget: Widget) -> str:
+    """Return a film as it travels."""
+    return json.dumps(film, separators=(",", ":"))
+
+
+def _from_text(text: str, _widget: Widget) -> Any:
+    """Return the film that travelled as `text`."""
+    return json.loads(text)
 
 
 class Listing(anywidget.AnyWidget):
@@ -39,8 +51,9 @@ class Controls(anywidget.AnyWidget):
     targets = traitlets.Dict(value_trait=traitlets.Instance(Widget)).tag(
         sync=True, **widget_serialization
     )
-    #: What each frame sets: see `mmviz.widgets.film.film`.
-    film = traitlets.Dict().tag(sync=True)
+    #: What each frame sets: see `mmviz.widgets.film.film`. It travels as one text, as looking
+    #: through all of it for binary data, of which it has none, takes as long as making it.
+    film = traitlets.Dict().tag(sync=True, to_json=_as_text, from_json=_from_text)
     #: A sentence for every frame; their number is the number of frames.
     captions = traitlets.List(traitlets.Unicode(), [""]).tag(sync=True)
     #: `{"words", "failure", "broken": step or -1}` for each promise.
