@@ -91,3 +91,8 @@ class DevicePageTable(Struct):
         """Change the device's entry, and return the page it named before."""
         was, self.pte[address] = self.pte[address], page
         return was
+
+    @atomic("hardware")
+    def walk(self, table: PageTable, address: str) -> None:
+        """Walk the CPU's page table, under no lock, and cache what is found."""
+        self.pte[address] = table.pte[address]

@@ -15,8 +15,9 @@ Simplified:
     get_user_pages() and handle_mm_fault() take and drop the page-table lock within one step:
     all they do between is guarded by it.  In try_to_unmap_one() the lock is taken in steps.
     The page lock and the swap entry are left out: nothing here looks at them.
+    With range_start first, a device fault could bring the old entry back: see range_start_only.
     The driver's lock is a spinlock.  With a mutex the last case sleeps under a spinlock, which
-    is what broke drivers in v4.11 (c7ab0d2fdc84); that is another race.
+    is what broke drivers in v4.11 (c7ab0d2fdc84); that is sleep_under_spinlock.
 
 Sources:
     <20170831211738.17922-1-jglisse@redhat.com>: the callback's first pitfall
@@ -69,7 +70,7 @@ def cpu_and_device_disagree(k: Mirror) -> bool:
     return ours is not None and theirs is not None and ours is not theirs
 
 
-async def invalidate_page(k: Mirror) -> None:
+async def invalidate_page(k: Any) -> None:
     """The driver's callback: it must not sleep."""
     await k.update.spin_lock()
     await k.notifier.bump_mmu_invalidate_seq()
@@ -113,12 +114,24 @@ class CallbackUnderLock:
         await k.page.put_page()
 
 
+class CallbackBeforeLock:
+    """Calls range_start before it takes the lock, and range_end when the page is unmapped."""
+
+    async def try_to_unmap_one(self, k: Mirror) -> None:
+        await invalidate_page(k)  # range_start; this driver has no range_end
+        await k.cpu.ptl.spin_lock()
+        await k.cpu.ptep_clear_flush(VA)
+        await k.page.put_page()
+        await k.cpu.ptl.spin_unlock()
+        await k.page.put_page()
+
+
 async def do_user_addr_fault(k: Mirror) -> None:
     """The process touches the address again, on another CPU."""
     await k.cpu.handle_mm_fault(VA, k.fresh)
 
 
-async def fault(k: Mirror) -> None:
+async def fault(k: Any) -> None:
     """The device faults; the driver looks at the sequence before it maps, as KVM does."""
     while True:
         mark("again")
@@ -148,7 +161,7 @@ def case(
     name: str = "",
     device_faults: bool = False,
     expect: tuple[Verdict, ...] = (),
-    **schedules: str,
+    **more: Any,
 ) -> Case:
     """Unmap the page on CPU0 while CPU1 touches the address, and perhaps the device too."""
     return Case(
@@ -164,7 +177,7 @@ def case(
         bad=BAD,
         expect=dict(zip((p.__name__ for p in BAD), expect, strict=True)),
         states=states,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -177,7 +190,8 @@ CASES = (
         "the callback comes after the lock is dropped, as shipped v2.6.27 to v4.10",
         states=26,
         expect=(NEVER, NEVER, SOMETIMES),
-        a_fresh_page_in_between="CPU0*4 CPU1 CPU0*5",
+        shipped=("v2.6.27", "v4.10"),
+        schedules={"a fresh page in between": "CPU0*4 CPU1 CPU0*5"},
     ),
     case(
         PagePutBeforeCallback(),
@@ -185,7 +199,7 @@ CASES = (
         "the last page reference is put before the callback comes",
         states=26,
         expect=(ALWAYS, NEVER, SOMETIMES),
-        freed_under_the_device="CPU0*5 CPU1 CPU0*4",
+        schedules={"freed under the device": "CPU0*5 CPU1 CPU0*4"},
     ),
     case(
         CallbackAfterUnlock(),
@@ -195,7 +209,8 @@ CASES = (
         name="SequenceChecked",
         device_faults=True,
         expect=(NEVER, NEVER, SOMETIMES),
-        a_fresh_page_in_between="CPU0*4 CPU1 CPU0*5 GPU*7",
+        shipped=("v2.6.27", "v4.10"),
+        schedules={"a fresh page in between": "CPU0*4 CPU1 CPU0*5 GPU*7"},
     ),
     case(
         CallbackUnderLock(),
@@ -204,6 +219,16 @@ CASES = (
         states=192,
         device_faults=True,
         expect=(NEVER, NEVER, NEVER),
-        the_fault_has_to_try_again="CPU0*2 GPU CPU0*6 CPU1 CPU0 GPU*12",
+        shipped=("v4.11", "v4.12"),
+        schedules={"the fault has to try again": "CPU0*2 GPU CPU0*6 CPU1 CPU0 GPU*12"},
+    ),
+    case(
+        CallbackBeforeLock(),
+        "MN-A/A3",
+        "range_start before the lock is taken, as merged v4.13; the device does not fault",
+        states=22,
+        expect=(NEVER, NEVER, NEVER),
+        shipped=("v4.13", ""),
+        schedules={"a fresh page comes when the device has let go": "CPU0*8 CPU1 CPU0"},
     ),
 )

@@ -32,11 +32,13 @@ from typing import Any
 from mmviz.engine import Case, Verdict, field
 from mmviz.engine.case import name_of
 from mmviz.kernel.locks import Mutex, SpinLock
+from mmviz.kernel.notifier import MmuNotifierOps
 from mmviz.kernel.rcu import Rcu
+from mmviz.scenarios.invalidate_page.new_page_before_notify import CopiedMirror, wp_page_copy
 from mmviz.scenarios.invalidate_page.range_start_only import VA, Mirror, device_reads_freed_page
 
 
-class MutexMirror(Mirror):
+class MutexMirror(CopiedMirror):
     """The driver's lock is a mutex."""
 
     update: Mutex = field(default_factory=Mutex)
@@ -89,19 +91,16 @@ class MutexBeforePageTableLock(MutexUnderPageTableLock):
         await k.page.put_page()
 
 
-class LookupCallsBack(MutexBeforePageTableLock):
+class LookupCallsBack(MutexBeforePageTableLock, MmuNotifierOps):
     """The page is shared after a fork: to look it up for writing is to copy it."""
+
+    async def invalidate_range_start(self, k: Any) -> None:
+        await self.callback(k)
 
     async def submit(self, k: Any) -> None:
         await k.update.mutex_lock()
-        await self.wp_page_copy(k)  # get_user_pages() faults
+        await wp_page_copy(k, self)  # get_user_pages() faults
         await k.update.mutex_unlock()
-
-    async def wp_page_copy(self, k: Any) -> None:
-        await self.callback(k)
-        await k.cpu.ptl.spin_lock()
-        await k.cpu.set_pte_at(VA, k.fresh)
-        await k.cpu.ptl.spin_unlock()
 
 
 class SpinlockUnderPageTableLock(MutexUnderPageTableLock):
@@ -206,15 +205,16 @@ CASES = (
         Verdict.ALWAYS,
         world=RcuMirror,
         kind="ordering",
+        schedules={"alone and wrong already": "CPU0*2"},
     ),
     case(
         LookupCallsBack(),
         "MN-B/B2x",
         "the mutex is taken in range_start, and held around a lookup that has to copy the page",
-        14,
+        26,
         stuck=True,
         kind="ordering",
-        schedules={"waits for itself": "CPU0*7 CPU1"},
+        schedules={"waits for itself": "CPU0*7 CPU1*3"},
     ),
     case(
         MutexBeforePageTableLock(),

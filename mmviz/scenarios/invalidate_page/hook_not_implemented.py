@@ -1,0 +1,147 @@
+"""The core calls a callback that the listener does not have.
+
+There are two ways to listen: range_start with range_end, or invalidate_range.  A listener picks
+one, so the core must call both.  A fix in v4.13-rc replaced the single-page callback by
+invalidate_range alone; KVM has only the other two, so nobody told it anything, the page was
+freed, and the guest went on with it.  The mistake has a mirror image: a device that shares the
+CPU's page table listens to invalidate_range alone, and hears it too late if only range_end
+brings it along.
+
+Promise: Every listener hears of the change before the device can see anything wrong.
+
+Memory model: sequentially consistent; the device's walk is one step and takes no lock.
+
+Simplified:
+    One address, two pages, one listener, one unmapping, one CPU fault, one device fault.
+    The full gather batch that is freed on the way is a parameter of the unmapping.
+
+Sources:
+    <20170831211738.17922-1-jglisse@redhat.com>: two ways to listen
+    aac2fea94f7a (v4.13-rc), reverted by 785373b4c387: invalidate_range() alone in mm/rmap.c
+    369ea8242c0f (v4.13): mm/rmap: update to new mmu_notifier semantic v2
+    include/linux/mmu_notifier.h, v4.13: which callbacks to implement
+"""
+
+from typing import Any
+
+from mmviz.engine import Case, Verdict, at_end
+from mmviz.scenarios.invalidate_page.new_page_before_notify import ToldAtEnd
+from mmviz.scenarios.invalidate_page.range_start_only import (
+    VA,
+    Driver,
+    GuardedMirror,
+    Mirror,
+    SequenceAndCounter,
+    cpu_and_device_disagree,
+    device_reads_freed_page,
+    do_user_addr_fault,
+    zap_full_batch,
+    zap_page_range,
+)
+from mmviz.scenarios.invalidate_page.told_under_ptl import HardwareWalks, try_to_unmap_one
+
+
+@at_end
+def device_keeps_stale_entry(k: Mirror) -> bool:
+    """All is done, yet the device's entry is not the CPU's."""
+    page = k.gpu.pte[VA]
+    return page is not None and page is not k.cpu.pte[VA]
+
+
+async def try_to_unmap_one_range_only(k: Mirror, driver: Driver) -> None:
+    """Reclaim takes the page away, and calls invalidate_range after the walk."""
+    await k.cpu.ptl.spin_lock()
+    page = await k.cpu.ptep_clear_flush(VA)
+    await k.cpu.ptl.spin_unlock()
+    await driver.invalidate_range(k)
+    if page is not None:
+        await page.put_page()
+
+
+BAD = (device_reads_freed_page, device_keeps_stale_entry, cpu_and_device_disagree)
+
+
+def case(
+    name: str,
+    variant: str,
+    title: str,
+    states: int,
+    unmap: Any,
+    driver: Driver,
+    expect: dict[Any, Verdict],
+    **more: Any,
+) -> Case:
+    """Unmap the page on CPU0 while CPU1 touches the address, and the device too."""
+    return Case(
+        name=name,
+        id=variant,
+        title=title,
+        world=GuardedMirror if isinstance(driver, SequenceAndCounter) else Mirror,
+        actors={
+            "CPU0": lambda k: unmap(k, driver),
+            "CPU1": do_user_addr_fault,
+            "GPU": driver.fault,
+        },
+        bad=BAD,
+        expect={p.__name__: expect.get(p, Verdict.NEVER) for p in BAD},
+        states=states,
+        **more,
+    )
+
+
+SOMETIMES, ALWAYS = Verdict.SOMETIMES, Verdict.ALWAYS
+
+CASES = (
+    case(
+        "RangeCallbackOnly",
+        "MN-H/H0",
+        "the core calls invalidate_range alone, the listener has start and end, as in v4.13-rc",
+        108,
+        try_to_unmap_one_range_only,
+        SequenceAndCounter(),
+        dict.fromkeys(BAD, SOMETIMES),
+        kind="ordering",
+        schedules={"nobody told the guest": "GPU*7 CPU0*4 CPU1"},
+    ),
+    case(
+        "ToldAtEnd",
+        "MN-H/H1",
+        "the core calls start and end, the listener has invalidate_range, which end implies",
+        39,
+        zap_page_range,
+        ToldAtEnd(),
+        {cpu_and_device_disagree: SOMETIMES},
+        schedules={"a fresh page in between": "CPU0*2 CPU1 CPU0*3"},
+    ),
+    case(
+        "ToldAtEndFullBatch",
+        "MN-H/H1 (full batch)",
+        "the same, and the page is freed before range_end",
+        42,
+        zap_full_batch,
+        ToldAtEnd(),
+        {cpu_and_device_disagree: SOMETIMES, device_reads_freed_page: SOMETIMES},
+        schedules={"freed before range_end": "CPU0*3"},
+    ),
+    case(
+        "AllCallbacks",
+        "MN-H/H2",
+        "the core calls all three, the listener has start and end, as merged v4.13",
+        293,
+        try_to_unmap_one,
+        SequenceAndCounter(),
+        {},
+        schedules={"told in time": "CPU0*8 CPU1 CPU0*5 GPU*7"},
+        shipped=("v4.13", "v6.5"),
+    ),
+    case(
+        "AllCallbacksHardwareWalks",
+        "MN-H/H2 (range)",
+        "the core calls all three, the listener has invalidate_range, as merged v4.13",
+        43,
+        try_to_unmap_one,
+        HardwareWalks(),
+        {},
+        shipped=("v4.13", "v6.5"),
+    ),
+)
