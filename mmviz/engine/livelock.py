@@ -59,7 +59,8 @@ def find_livelock(model: Model, states: Mapping[int, int]) -> tuple[Lasso | None
         if moved & set(threads):
             starved = (left - moved) & set(threads)
             if not starved:
-                return Lasso((), _cycle(model, inside, component[0]), component[0]), waits
+                cycle = _cycle(model, inside, component[0], moved & set(threads))
+                return Lasso((), cycle, component[0]), waits
             without = {
                 state: -1
                 for state in component
@@ -133,17 +134,37 @@ def _moves(model: Model, state: int, movers: list[int], within: Mapping[int, int
     return [after for after in nexts if after is not None and after in within]
 
 
-def _cycle(model: Model, inside: set[int], start: int) -> tuple[str, ...]:
-    """Return a shortest schedule from a state of a component back to itself."""
+def _cycle(model: Model, inside: set[int], start: int, movers: set[int]) -> tuple[str, ...]:
+    """Return a schedule from a state of a component back to itself in which all `movers` move."""
+    names: tuple[str, ...] = ()
+    state = start
+    for mover in sorted(movers):
+        if model.actors[mover] not in names:
+            more, state = _way(model, inside, state, mover=mover)
+            names += more
+    if state != start or not names:
+        names += _way(model, inside, state, goal=start)[0]
+    return names
+
+
+def _way(
+    model: Model, inside: set[int], start: int, mover: int = -1, goal: int = -1
+) -> tuple[tuple[str, ...], int]:
+    """Return a shortest schedule within a component, and where it ends.
+
+    Its last move is one of actor `mover`, or leads to the state `goal`.
+    """
     queue: deque[tuple[int, tuple[str, ...]]] = deque([(start, ())])
-    seen: set[int] = set()
+    seen = {start}
     while queue:
         state, names = queue.popleft()
         for p, name in enumerate(model.actors):
             after = model.successor(state, p)
-            if after == start:
-                return (*names, name)
-            if after is not None and after in inside and after not in seen:
+            if after is None or after not in inside:
+                continue
+            if p == mover or after == goal:
+                return (*names, name), after
+            if after not in seen:
                 seen.add(after)
                 queue.append((after, (*names, name)))
-    return ()
+    return (), start

@@ -1,6 +1,6 @@
 """Which endless loops count: those that go on although everybody gets the chances it is due."""
 
-from mmviz.engine import explore, mark
+from mmviz.engine import explore, mark, replay
 
 from .toys import case
 
@@ -42,3 +42,18 @@ def test_asking_for_ever_while_somebody_can_never_move_is_a_livelock():
     report = explore(case(actors={"A": asks_forever, "B": waits_for_ever}, bad=()))
 
     assert report.livelock.cycle == ("A",)
+
+
+def test_the_loop_shown_has_everybody_move_who_moves_for_ever():
+    async def writes_for_ever(k):
+        while True:
+            mark("again")
+            await k.store(0)
+
+    actors = {"A": asks_forever, "DEV": writes_for_ever, "B": asks_under_the_lock}
+
+    report = explore(case(actors=actors, bad=(), daemons=("DEV",)))
+
+    run = replay(report.case, report.livelock.prefix + report.livelock.cycle)
+    assert {"A", "B"} <= set(report.livelock.cycle)
+    assert run.tip.state == report.livelock.state
