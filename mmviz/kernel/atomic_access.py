@@ -19,6 +19,11 @@ class AtomicAccess(Struct):
     exclusive: bool = False
 
     @atomic("driver")
+    def map(self, page: Page) -> None:
+        """Let the device read and write the page, as the CPU may as well."""
+        self.page, self.exclusive = page, False
+
+    @atomic("driver")
     def map_atomic(self, page: Page) -> None:
         """Let the device do atomic operations on the page."""
         self.page, self.exclusive = page, True

@@ -4,6 +4,7 @@ from errno import EBUSY, ENOENT
 
 from mmviz.engine import Struct, atomic
 from mmviz.kernel.entry import CowMapping, Pte
+from mmviz.kernel.fault import Invalidate, quiet
 from mmviz.kernel.locks import RwSemaphore
 from mmviz.kernel.page import Page
 
@@ -112,7 +113,12 @@ class ChildTask(Struct):
 
 
 async def dup_mmap(
-    mmap_lock: RwSemaphore, parent: ForkedMapping, child: CowMapping, copy: Page
+    mmap_lock: RwSemaphore,
+    parent: ForkedMapping,
+    child: CowMapping,
+    copy: Page,
+    invalidate: Invalidate = quiet,
+    invalidated: Invalidate = quiet,
 ) -> bool:
     """Copy a process's memory; return whether it worked.
 
@@ -121,11 +127,14 @@ async def dup_mmap(
         parent: what is copied.
         child: where to.
         copy: the page the allocator will give if the page itself must be copied.
+        invalidate: what the drivers do when they are notified.
+        invalidated: how the notification ends, where somebody counts it.
 
     Source: kernel/fork.c, dup_mmap(); mm/memory.c, copy_page_range().
-    Simplified: the notifier's range_start and range_end are left out.
     """
     await mmap_lock.down_write()
+    await invalidate()
     copied = await parent.copy_pte_range(child, copy)
+    await invalidated()
     await mmap_lock.up_write()
     return copied

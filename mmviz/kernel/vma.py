@@ -31,6 +31,11 @@ class Vma(ForkedMapping):
         self.pte.page.get()
         return self.pte.page
 
+    @atomic("mm/hmm.c")
+    def hmm_range_fault(self) -> Page | None:
+        """Look the page up for a device, taking no reference on it."""
+        return self.pte.page if self.pte is not None and self.pte.is_writable else None
+
     @atomic("mm/memory.c")
     def restore_exclusive_pte(self, page: Page) -> bool:
         """Make the exclusive entry present again, with the rights that the mapping has now."""

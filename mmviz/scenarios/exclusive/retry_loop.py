@@ -19,6 +19,9 @@ Simplified:
     That a leftover entry keeps the loop going was found by reading the source and by this model;
     no report of it is known to us.
     In EndlessTouching the CPU writes for ever; elsewhere everybody acts once.
+    FaultInFirst has no CPU that writes.  With one the loop can go on: the CPU's fault looks at the
+    entry that a failed round has left, and notifies in the next round, after the read section has
+    begun; then its write finds the page hidden again.  Both need bad luck in every round.
 
 Sources:
     drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault(), v5.14 and v6.14
