@@ -1,5 +1,7 @@
 """An address space that ends: users, references, the top-level table, and who is told."""
 
+from collections.abc import Awaitable, Callable
+
 from mmviz.engine import Struct, atomic, warn
 from mmviz.kernel.page import Page
 
@@ -45,6 +47,24 @@ class MmStruct(Struct):
         self.mm_users -= 1
         return self.mm_users == 0
 
+    @atomic("include/linux/sched/mm.h")
+    def mmget(self) -> None:
+        """Become a user, whether or not there still is one."""
+        self.mm_users += 1
+
+    @atomic("include/linux/sched/mm.h")
+    def mmget_not_zero(self) -> bool:
+        """Become a user, unless the last one is gone; say whether."""
+        if self.mm_users == 0:
+            return False
+        self.mm_users += 1
+        return True
+
+    @atomic("include/linux/atomic.h")
+    def has_users(self) -> bool:
+        """Look whether the address space has a user now; it may lose it the next moment."""
+        return self.mm_users > 0
+
     @atomic("mm/mmu_notifier.c")
     def mmu_notifier_release(self) -> bool:
         """Look for subscribers, to call their release(); say whether there is one."""
@@ -76,3 +96,26 @@ class MmStruct(Struct):
     def mmu_notifier_put(self) -> None:
         """Unlink the subscription; when no callback runs any more it is freed."""
         self.subscribed = False
+
+
+async def nothing() -> None:
+    """Nobody does anything when the process ends."""
+
+
+async def mmput(mm: MmStruct, release: Callable[[], Awaitable[None]] = nothing) -> None:
+    """Drop a user; the last one tears the address space down.
+
+    Args:
+        mm: the address space.
+        release: what the subscriber does when it is told, the ops->release() callback.
+
+    Source: kernel/fork.c, __mmput(); mm/mmap.c, exit_mmap(); mm/mmu_notifier.c,
+    __mmu_notifier_release().
+    """
+    if not await mm.mmput():
+        return
+    if await mm.mmu_notifier_release():
+        await release()
+    await mm.mn_hlist_release()
+    await mm.exit_mmap()
+    await mm.mmdrop()

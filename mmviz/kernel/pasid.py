@@ -59,30 +59,30 @@ class Smmu(Struct):
         self.iotlb = None
 
 
-class SvaDevice(Struct):
-    """A device that works on a process's addresses, with an address cache of its own (ATS).
+class DmaQueue(Struct):
+    """A queue of work on a device, all of it with the PASID of one process.
 
     Attributes:
-        smmu: the IOMMU it asks. Never changes.
-        atc: the translation the device keeps; it is used without asking the IOMMU.
+        smmu: the IOMMU that translates. Never changes.
         inflight: the page a DMA is on its way to.
-        stopped: its driver told it to stop, and it starts nothing any more.
+        stopped: nothing is started any more.
 
-    Source: PCIe Address Translation Services.
+    Source: what drivers/misc/uacce/uacce.c calls a queue.
     Simplified: one DMA at a time, to one address; asking and walking are one step.
     """
 
     smmu: Smmu
-    atc: Page | None = None
     inflight: Page | None = None
     stopped: bool = False
 
-    @atomic("hardware", when=lambda dev: not dev.stopped)
+    def find(self) -> Page | None:
+        """Find the page, inside a step."""
+        return self.smmu.translate()
+
+    @atomic("hardware", when=lambda queue: not queue.stopped)
     def translate(self) -> Page | None:
         """Start a DMA: find the page in the device's own cache, or ask the IOMMU."""
-        if self.atc is None:
-            self.atc = self.smmu.translate()
-        self.inflight = self.atc
+        self.inflight = self.find()
         return self.inflight
 
     @atomic("hardware")
@@ -90,20 +90,46 @@ class SvaDevice(Struct):
         """Finish the DMA: read or write the page."""
         self.inflight = None
 
-    @atomic("drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c")
-    def arm_smmu_atc_inv_domain(self) -> None:
-        """Make the device forget the translation it keeps."""
-        self.atc = None
-
-    @atomic("drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c", when=lambda dev: dev.inflight is None)
+    @atomic(
+        "drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c", when=lambda queue: queue.inflight is None
+    )
     def arm_smmu_cmdq_issue_sync(self) -> None:
         """Wait until the commands are done: a DMA that used what they dropped has landed."""
+
+    @atomic("driver")
+    def start_queue(self) -> None:
+        """Let the device work."""
+        self.stopped = False
 
     @atomic("driver")
     def stop_queue(self) -> None:
         """Tell the device to start no more work."""
         self.stopped = True
 
-    @atomic("driver", when=lambda dev: dev.inflight is None)
+    @atomic("driver", when=lambda queue: queue.inflight is None)
     def drain_queue(self) -> None:
         """Wait until the work it has begun is done."""
+
+
+class SvaDevice(DmaQueue):
+    """A device that works on a process's addresses, with an address cache of its own (ATS).
+
+    Attributes:
+        atc: the translation the device keeps; it is used without asking the IOMMU.
+
+    Source: PCIe Address Translation Services.
+    Simplified: as DmaQueue.
+    """
+
+    atc: Page | None = None
+
+    def find(self) -> Page | None:
+        """Find the page, inside a step: in the device's cache, or with the IOMMU's help."""
+        if self.atc is None:
+            self.atc = self.smmu.translate()
+        return self.atc
+
+    @atomic("drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c")
+    def arm_smmu_atc_inv_domain(self) -> None:
+        """Make the device forget the translation it keeps."""
+        self.atc = None

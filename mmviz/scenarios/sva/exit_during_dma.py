@@ -36,6 +36,7 @@ from typing import Protocol
 from mmviz.engine import Case, Verdict, World, field, mark
 from mmviz.engine.case import name_of
 from mmviz.kernel.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm_struct import mmput as put_user
 from mmviz.kernel.page import Page
 from mmviz.kernel.pasid import NOT_PRESENT, NOT_PRESENT_QUIET, Smmu, SvaDevice
 
@@ -72,12 +73,7 @@ class Driver(Protocol):
 
 async def mmput(k: Bond, driver: Driver) -> None:
     """The last user leaves: exit_mmap() with its notifier calls, then the last mmdrop()."""
-    await k.mm.mmput()
-    if await k.mm.mmu_notifier_release():
-        await driver.release(k)
-    await k.mm.mn_hlist_release()
-    await k.mm.exit_mmap()
-    await k.mm.mmdrop()
+    await put_user(k.mm, lambda: driver.release(k))
 
 
 async def iommu_sva_unbind_device(k: Bond, counted: bool = True) -> None:

@@ -1,0 +1,50 @@
+"""What the IOMMU library keeps of a process whose address space devices share."""
+
+from mmviz.engine import Struct, atomic, field
+from mmviz.kernel.locks import Mutex
+from mmviz.kernel.refcount import Slab
+
+
+class SvaBond(Slab):
+    """A struct iommu_bond: one device bound to one process.
+
+    Source: drivers/iommu/iommu-sva.c of the SVA series v4 and v5 (2020), not merged; today a
+    struct iommu_sva with its domain.
+    """
+
+
+class IoMm(Struct):
+    """A struct io_mm: a process's address space, shared by the drivers that bind it.
+
+    Attributes:
+        bonds: the devices that are bound.
+        cleared: release() has run, nothing may be installed any more (v5 of the series).
+        lock: iommu_sva_lock, which guards all this.
+
+    Source: as SvaBond.
+    Simplified: the object itself lives for ever here.
+    """
+
+    bonds: tuple[SvaBond, ...] = ()
+    cleared: bool = False
+    lock: Mutex = field(default_factory=Mutex)
+
+    @atomic("include/linux/list.h")
+    def list_add(self, bond: SvaBond) -> None:
+        """Note a device as bound: callbacks see it from here on."""
+        self.bonds = (*self.bonds, bond)
+
+    @atomic("include/linux/list.h")
+    def list_is_empty(self) -> bool:
+        """Look whether any device is bound."""
+        return not self.bonds
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def set_cleared(self) -> None:
+        """Note that the process is gone: nothing may be installed for it any more."""
+        self.cleared = True
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def is_cleared(self) -> bool:
+        """Look whether the process is gone."""
+        return self.cleared
