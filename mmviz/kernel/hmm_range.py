@@ -97,3 +97,11 @@ class RangedHmm(Slab):
         self.dead = True
         for range_ in self.ranges:
             range_.valid = False
+
+    @atomic("mm/hmm.c")
+    def hmm_invalidate_range_end(self) -> None:
+        """Count one invalidation less; after the last one every listed range is valid again."""
+        self.notifiers -= 1
+        if self.notifiers == 0:
+            for range_ in self.ranges:
+                range_.valid = True
