@@ -1,6 +1,6 @@
 """What the IOMMU library keeps of a process whose address space devices share."""
 
-from mmviz.engine import Struct, atomic, field
+from mmviz.engine import atomic, field, warn
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.refcount import Slab
 
@@ -13,18 +13,21 @@ class SvaBond(Slab):
     """
 
 
-class IoMm(Struct):
+class IoMm(Slab):
     """A struct io_mm: a process's address space, shared by the drivers that bind it.
 
     Attributes:
+        refs: one for each bond; the last one unlinks it from the mm.
         bonds: the devices that are bound.
         cleared: release() has run, nothing may be installed any more (v5 of the series).
         lock: iommu_sva_lock, which guards all this.
 
     Source: as SvaBond.
-    Simplified: the object itself lives for ever here.
+    Simplified: the last reference does not free it; its memory goes after a grace period, which
+    the scenarios show that care.
     """
 
+    refs: int = 0
     bonds: tuple[SvaBond, ...] = ()
     cleared: bool = False
     lock: Mutex = field(default_factory=Mutex)
@@ -33,6 +36,11 @@ class IoMm(Struct):
     def list_add(self, bond: SvaBond) -> None:
         """Note a device as bound: callbacks see it from here on."""
         self.bonds = (*self.bonds, bond)
+
+    @atomic("include/linux/list.h")
+    def list_del(self, bond: SvaBond) -> None:
+        """Forget a device: callbacks no longer see it."""
+        self.bonds = tuple(other for other in self.bonds if other is not bond)
 
     @atomic("include/linux/list.h")
     def list_is_empty(self) -> bool:
@@ -48,3 +56,16 @@ class IoMm(Struct):
     def is_cleared(self) -> bool:
         """Look whether the process is gone."""
         return self.cleared
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def io_mm_get(self) -> None:
+        """Take a reference on what is kept of the process."""
+        self.refs += 1
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def io_mm_put(self) -> None:
+        """Put a reference; the last one ends the subscription to the process."""
+        if self.refs == 0:
+            warn("refcount_underflow", f"{self.name}: a reference is put that nobody had")
+            return
+        self.refs -= 1

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from mmviz.engine import Struct, atomic, warn
 from mmviz.kernel.page import Page
+from mmviz.kernel.rcu import Srcu
 
 
 class Pgd(Struct):
@@ -119,3 +120,24 @@ async def mmput(mm: MmStruct, release: Callable[[], Awaitable[None]] = nothing) 
     await mm.mn_hlist_release()
     await mm.exit_mmap()
     await mm.mmdrop()
+
+
+async def mmu_notifier_release(
+    mm: MmStruct, srcu: Srcu, release: Callable[[], Awaitable[None]]
+) -> None:
+    """Call the subscriber's release() under SRCU, unlink it, and wait for who runs it too.
+
+    Args:
+        mm: the address space.
+        srcu: guards the list of subscriptions.
+        release: the ops->release() callback.
+
+    Source: mm/mmu_notifier.c, mn_hlist_release() and mmu_notifier_unregister(), which are alike.
+    """
+    await srcu.srcu_read_lock()
+    if await mm.mmu_notifier_release():
+        await release()
+    await mm.mn_hlist_release()
+    await srcu.srcu_read_unlock()
+    await srcu.start_poll_synchronize_srcu()
+    await srcu.synchronize_srcu()

@@ -1,7 +1,7 @@
 """Shared virtual addressing: one PASID, its table entry, the caches, and a device's DMA."""
 
-from mmviz.engine import Struct, atomic, warn
-from mmviz.kernel.mm_struct import Pgd
+from mmviz.engine import Struct, atomic, field, warn
+from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.page import Page
 
 NOT_PRESENT = "not present"
@@ -133,3 +133,68 @@ class SvaDevice(DmaQueue):
     def arm_smmu_atc_inv_domain(self) -> None:
         """Make the device forget the translation it keeps."""
         self.atc = None
+
+
+class Ioasid(Struct):
+    """The allocator of PASIDs, with one number left to give.
+
+    Attributes:
+        owner: the process that has the number, "" while it is free.
+
+    Source: drivers/iommu/ioasid.c, until v6.3; an IDA since.
+    Simplified: one number; who wants it waits until it is free.
+    """
+
+    owner: str = ""
+
+    @atomic("drivers/iommu/ioasid.c", when=lambda pool, _owner: not pool.owner)
+    def ioasid_alloc(self, owner: str) -> None:
+        """Take the number for a process."""
+        self.owner = owner
+
+    @atomic("drivers/iommu/ioasid.c")
+    def ioasid_free(self) -> None:
+        """Give the number back: the next process may get it."""
+        self.owner = ""
+
+
+class DropsPasid(MmStruct):
+    """An mm whose last reference gives its PASID back.
+
+    Source: kernel/fork.c, __mmdrop() since 2667ed10d9f0 (v5.18-rc6).
+    """
+
+    ioasid: Ioasid = field(kw_only=True)
+
+    @atomic("kernel/fork.c")
+    def mmdrop(self) -> None:
+        """Put a reference on the struct; the last one frees the pgd and the PASID."""
+        super().mmdrop().do()
+        if self.mm_count == 0:
+            self.ioasid.ioasid_free().do()
+
+
+class PasidArray(Struct):
+    """What a group has attached to its PASIDs; here, to one.
+
+    Attributes:
+        domain: the process whose domain is attached, None while there is none.
+
+    Source: drivers/iommu/iommu.c, struct iommu_group, pasid_array (v6.2).
+    """
+
+    domain: MmStruct | None = None
+
+    @atomic("drivers/iommu/iommu.c")
+    def iommu_attach_device_pasid(self, mm: MmStruct) -> bool:
+        """Take the slot for a process; say -EBUSY while another has it."""
+        if self.domain is not None:
+            warn("bind_refused", f"-EBUSY: the slot still is {self.domain}'s")
+            return False
+        self.domain = mm
+        return True
+
+    @atomic("drivers/iommu/iommu.c")
+    def iommu_detach_device_pasid(self) -> None:
+        """Give the slot back."""
+        self.domain = None

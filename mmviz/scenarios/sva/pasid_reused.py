@@ -1,0 +1,298 @@
+"""A PASID is given to the next process while the device still uses it for the last.
+
+A process exits; its PASID leads nowhere from then on, but the device goes on working with that
+number until its driver unbinds.  When may the number be given to another process?  If it is free as
+soon as the process is gone, a second process may get it, bind the same device, and put its pgd in
+the entry: then the first one's leftover work writes the second one's memory.
+
+Promise: Work begun for one process never reaches another's memory, and a bound process keeps its
+    translation.
+
+Memory model: sequentially consistent; the IOMMU's caches are modelled.
+
+Simplified:
+    One number is left to give, so the second process waits until it is free, and gets it.
+    Each process has a queue on the one device.  The device keeps no cache of its own; the IOTLB
+    stands for both.
+    The quiet entry is used, so that no DMA is reported.  The second process stays bound.
+    release() and unbind take the lock of sva/two_drivers_bind: without it a late release() would
+    write P1's dummy over P2's pgd where the number is freed in unbind.
+    RefuseTakenSlot is safe for memory; its price, a bind that fails for no fault of its own, is
+    judged as a property of its own.
+
+Sources:
+    Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>: non-present at final teardown
+    701fac40384f (v5.18-rc1) frees the PASID in __mmput(); 2667ed10d9f0 (v5.18-rc6) in __mmdrop()
+    66ac4db36f4c (v5.8) VT-d drains page requests at unbind
+    drivers/iommu/iommu.c: iommu_attach_device_pasid(), group->pasid_array (v6.2)
+"""
+
+from functools import partial
+
+from mmviz.engine import Case, Verdict, World, field, mark
+from mmviz.engine.case import name_of
+from mmviz.kernel.io_mm import IoMm, SvaBond
+from mmviz.kernel.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm_struct import mmput as put_user
+from mmviz.kernel.page import Page
+from mmviz.kernel.pasid import NOT_PRESENT_QUIET, DmaQueue, DropsPasid, Ioasid, PasidArray, Smmu
+
+
+class Reuse(World):
+    """Process P1, bound to a device; process P2 wants to be; one PASID."""
+
+    p1: MmStruct
+    p2: MmStruct
+    smmu: Smmu
+    old: DmaQueue
+    new: DmaQueue
+    ioasid: Ioasid
+    pasid_array: PasidArray
+    io_mm: IoMm
+    bond: SvaBond
+    dummy: Pgd = field(default_factory=lambda: Pgd(name="dummy pgd"))
+
+
+def reuse(drops_pasid: bool = False) -> Reuse:
+    """P1 is bound and its notifier counted, P2 just runs."""
+    ioasid = Ioasid("P1")
+    pgd = Pgd(Page(7), name="pgd of P1")
+    if drops_pasid:
+        p1: MmStruct = DropsPasid(pgd, mm_count=2, subscribed=True, ioasid=ioasid, name="P1")
+    else:
+        p1 = MmStruct(pgd, mm_count=2, subscribed=True, name="P1")
+    p2 = MmStruct(Pgd(Page(8), name="pgd of P2"), name="P2")
+    smmu = Smmu(p1.pgd)
+    old = DmaQueue(smmu, name="queue of P1")
+    new = DmaQueue(smmu, stopped=True, name="queue of P2")
+    bond = SvaBond()
+    return Reuse(p1, p2, smmu, old, new, ioasid, PasidArray(p1), IoMm(bonds=(bond,)), bond)
+
+
+def device_mixes_processes(k: Reuse) -> bool:
+    """A DMA begun for one process is on its way to a page of the other."""
+    pages = (k.old.inflight, k.new.inflight)
+    return any(
+        page is not None and page.pfn != own for page, own in zip(pages, (7, 8), strict=True)
+    )
+
+
+def device_reads_freed_page(k: Reuse) -> bool:
+    """A DMA is on its way to a page that was given back."""
+    return any(q.inflight is not None and q.inflight.is_free for q in (k.old, k.new))
+
+
+def process_loses_translation(k: Reuse) -> bool:
+    """The second process is bound, and its PASID's entry is not its pgd."""
+    return not k.new.stopped and k.smmu.entry is not k.p2.pgd
+
+
+async def flush(k: Reuse) -> None:
+    """The IOMMU forgets what it copied, and what is in flight lands."""
+    await k.smmu.arm_smmu_sync_cd()
+    await k.smmu.arm_smmu_tlb_inv_asid()
+    await k.old.arm_smmu_cmdq_issue_sync()
+
+
+class FreeInUnbind:
+    """The number goes last: stopped, entry cleared, caches empty."""
+
+    drops_pasid = False
+
+    async def mmput(self, k: Reuse) -> None:
+        await put_user(k.p1, lambda: self.release(k))
+
+    async def release(self, k: Reuse) -> None:
+        await k.io_mm.lock.mutex_lock()
+        if not await k.io_mm.list_is_empty():
+            await k.smmu.arm_smmu_write_ctx_desc(k.dummy)
+            await flush(k)
+        await k.io_mm.lock.mutex_unlock()
+
+    async def clear(self, k: Reuse) -> None:
+        await k.io_mm.lock.mutex_lock()
+        await k.io_mm.list_del(k.bond)
+        await self.clear_entry(k)
+        await k.io_mm.lock.mutex_unlock()
+
+    async def clear_entry(self, k: Reuse) -> None:
+        await k.smmu.arm_smmu_write_ctx_desc(NOT_PRESENT_QUIET)
+        await flush(k)
+
+    async def stop(self, k: Reuse) -> None:
+        await k.old.stop_queue()
+        await k.old.drain_queue()
+
+    async def unbind(self, k: Reuse) -> None:
+        await self.stop(k)
+        await self.clear(k)
+        await k.ioasid.ioasid_free()
+        await k.p1.mmdrop()
+
+    async def bind(self, k: Reuse) -> None:
+        await k.smmu.arm_smmu_write_ctx_desc(k.p2.pgd)
+        await k.new.start_queue()
+
+
+class FreeInMmput(FreeInUnbind):
+    """The number goes when the process has no user any more."""
+
+    async def mmput(self, k: Reuse) -> None:
+        await super().mmput(k)
+        await k.ioasid.ioasid_free()
+
+    async def unbind(self, k: Reuse) -> None:
+        await self.stop(k)
+        await self.clear(k)
+        await k.p1.mmdrop()
+
+
+class RefuseTakenSlot(FreeInMmput):
+    """The core will not attach a process where another still is."""
+
+    async def unbind(self, k: Reuse) -> None:
+        await self.stop(k)
+        await self.clear(k)
+        await k.pasid_array.iommu_detach_device_pasid()
+        await k.p1.mmdrop()
+
+    async def bind(self, k: Reuse) -> None:
+        if await k.pasid_array.iommu_attach_device_pasid(k.p2):
+            await super().bind(k)
+
+
+class FreeInMmdrop(FreeInUnbind):
+    """The number goes with the last reference on the mm, and the bond holds one."""
+
+    drops_pasid = True
+
+    async def unbind(self, k: Reuse) -> None:
+        await self.stop(k)
+        await self.clear(k)
+        await k.p1.mmdrop()
+
+
+class DrainAfterFree(FreeInUnbind):
+    async def unbind(self, k: Reuse) -> None:
+        await self.clear(k)
+        await k.ioasid.ioasid_free()
+        await self.stop(k)  # too late
+        await k.p1.mmdrop()
+
+
+class NoFlush(FreeInUnbind):
+    async def clear_entry(self, k: Reuse) -> None:
+        await k.smmu.arm_smmu_write_ctx_desc(NOT_PRESENT_QUIET)
+
+
+async def mmput(k: Reuse, driver: FreeInUnbind) -> None:
+    """P1's last user leaves."""
+    await driver.mmput(k)
+
+
+async def iommu_sva_unbind_device(k: Reuse, driver: FreeInUnbind) -> None:
+    """P1's driver ends its work."""
+    await driver.unbind(k)
+
+
+async def iommu_sva_bind_device(k: Reuse, driver: FreeInUnbind) -> None:
+    """P2 gets a PASID and binds the device."""
+    await k.ioasid.ioasid_alloc("P2")
+    await driver.bind(k)
+
+
+async def dma(queue: DmaQueue) -> None:
+    """The device works on one queue until it is told to stop."""
+    while True:
+        mark("next DMA")
+        if await queue.translate() is not None:
+            await queue.access()
+
+
+BAD = (
+    device_mixes_processes,
+    device_reads_freed_page,
+    process_loses_translation,
+    "bind_refused",
+)
+SOMETIMES = Verdict.SOMETIMES
+
+
+def case(
+    driver: FreeInUnbind,
+    variant: str,
+    title: str,
+    *,
+    states: int,
+    shipped: tuple[str, str] | None = None,
+    schedules: dict[str, str] | None = None,
+    **broken: Verdict,
+) -> Case:
+    """Race P1's exit, its driver's unbind, P2's bind, and the device."""
+    return Case(
+        name=type(driver).__name__,
+        id=f"A11/{variant}",
+        title=title,
+        world=partial(reuse, driver.drops_pasid),
+        actors={
+            "CPU0": lambda k: mmput(k, driver),
+            "CPU1": lambda k: iommu_sva_unbind_device(k, driver),
+            "CPU2": lambda k: iommu_sva_bind_device(k, driver),
+            "OLD": lambda k: dma(k.old),
+            "NEW": lambda k: dma(k.new),
+        },
+        daemons=("OLD", "NEW"),
+        bad=BAD,
+        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        states=states,
+        shipped=shipped,
+        schedules=schedules or {},
+    )
+
+
+CASES = (
+    case(
+        FreeInMmput(),
+        "k1",
+        "as in v5.18-rc1: the number is free when the process is gone",
+        states=331,
+        schedules={"the leftover work": "CPU0*13 CPU2*3 OLD"},
+        device_mixes_processes=SOMETIMES,
+        process_loses_translation=SOMETIMES,
+    ),
+    case(
+        RefuseTakenSlot(),
+        "k2",
+        "tempting: the same, and a slot that is taken refuses the next process",
+        states=269,
+        bind_refused=SOMETIMES,
+    ),
+    case(
+        DrainAfterFree(),
+        "k5",
+        "freed in unbind, and the device drained afterwards",
+        states=537,
+        device_mixes_processes=SOMETIMES,
+    ),
+    case(
+        NoFlush(),
+        "k6",
+        "freed in unbind, and nobody told the IOTLB",
+        states=433,
+        device_mixes_processes=SOMETIMES,
+        device_reads_freed_page=SOMETIMES,
+    ),
+    case(
+        FreeInMmdrop(),
+        "k3",
+        "as in v5.18: freed with the last reference on the mm, and the bond holds one",
+        states=195,
+        shipped=("v5.18", ""),
+    ),
+    case(
+        FreeInUnbind(),
+        "k4",
+        "freed in unbind, when all is quiet (v4 and v5 of the series)",
+        states=322,
+    ),
+)
