@@ -1,16 +1,10 @@
 """HMM's mirrors: a driver's end of struct hmm, and the semaphore that guards their list."""
 
-from mmviz.engine import Allocated, Oops, atomic, field
+from mmviz.engine import Allocated, atomic, field
 from mmviz.kernel.hmm import Hmm
 from mmviz.kernel.locks import RwSemaphore
+from mmviz.kernel.poison import follow
 from mmviz.kernel.refcount import Slab
-
-
-def follow(pointer: str) -> None:
-    """Stop the machine: a pointer is followed that was overwritten to be recognised."""
-    raise Oops(
-        "follows_poisoned_pointer", f"{pointer} is poisoned; whoever follows it is found out"
-    )
 
 
 class MirrorsSem(Allocated, RwSemaphore):

@@ -2,7 +2,8 @@
 
 from mmviz.engine import Allocated, Struct, atomic, field
 from mmviz.kernel.mm_count import MmCount
-from mmviz.kernel.refcount import Slab
+from mmviz.kernel.poison import follow
+from mmviz.kernel.refcount import Kref, Slab
 
 
 class VmArea(Allocated):
@@ -105,3 +106,55 @@ class RangedHmm(Slab):
         if self.notifiers == 0:
             for range_ in self.ranges:
                 range_.valid = True
+
+
+class HeldHmm(RangedHmm, Kref):
+    """A struct hmm that a registered range keeps.
+
+    Attributes:
+        refs: the kref inside.
+
+    Source: mm/hmm.c, hmm_range_register(), hmm_put().
+    """
+
+    refs: int = 1
+
+
+class HeldRange(HmmRange):
+    """A struct hmm_range with its way back to struct hmm.
+
+    Attributes:
+        hmm: the struct hmm it is registered on; what it is after that differs.
+
+    Source: include/linux/hmm.h.
+    """
+
+    valid: bool = True
+    hmm: HeldHmm | None = None
+
+    @atomic("mm/hmm.c")
+    def read_hmm(self) -> HeldHmm | None:
+        """Load range->hmm."""
+        return self.hmm
+
+    @atomic("mm/hmm.c")
+    def set_hmm(self, hmm: HeldHmm | None) -> None:
+        """Write range->hmm: NULL, or a poison."""
+        self.hmm = hmm
+
+
+class PoisonedHmm(HeldHmm):
+    """Where a poisoned range->hmm leads: there is nothing at that address.
+
+    Source: include/linux/poison.h.
+    """
+
+    @atomic("mm/hmm.c")
+    def read_dead(self) -> bool:
+        """Follow the poisoned pointer to struct hmm."""
+        follow("range->hmm")
+
+    @atomic("mm/hmm.c")
+    def hmm_range_unregister(self, range_: HmmRange) -> None:
+        """Follow the poisoned pointer to the lock in struct hmm."""
+        follow("range->hmm")

@@ -80,6 +80,16 @@ class Rcu(Srcu):
         """Leave the read section."""
         self._leave("rcu_read_unlock()")
 
+    @atomic("kernel/rcu/tree.c")
+    def start_poll_synchronize_rcu(self) -> None:
+        """Begin a grace period: note which readers are inside now."""
+        self.begin(current().name)
+
+    @atomic("kernel/rcu/tree.c", when=lambda rcu: not rcu.is_awaiting(current().name))
+    def synchronize_rcu(self) -> None:
+        """End the grace period once every reader noted at its beginning has left."""
+        might_sleep("synchronize_rcu()")
+
 
 class SrcuCallbacks(Srcu):
     """SRCU of which somebody asks: free this once today's readers have left.
