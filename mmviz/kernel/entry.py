@@ -64,6 +64,11 @@ class CowMapping(Struct):
         """The CPU writes if the entry lets it; else it faults."""
         return self.pte is not None and self.pte.is_writable
 
+    @atomic("hardware")
+    def cpu_read(self) -> bool:
+        """The CPU reads if the entry lets it; else it faults."""
+        return self.pte is not None and not self.pte.exclusive
+
     @atomic("mm/memory.c")
     def handle_pte_fault(self) -> Pte | None:
         """Look at the entry that made the CPU fault, without the page-table lock."""

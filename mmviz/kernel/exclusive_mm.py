@@ -1,7 +1,6 @@
 """An address space whose page may be exclusive to a device, and all who come to change that."""
 
 from mmviz.engine import Struct, field, mark
-from mmviz.kernel.entry import Pte
 from mmviz.kernel.fault import remove_device_exclusive_entry
 from mmviz.kernel.interval_notifier import (
     MMU_NOTIFY_CLEAR,
@@ -11,7 +10,7 @@ from mmviz.kernel.interval_notifier import (
 )
 from mmviz.kernel.locks import RwSemaphore
 from mmviz.kernel.page import Page
-from mmviz.kernel.vma import Vma
+from mmviz.kernel.vma import VM_READ, Vma
 
 
 class ExclusiveMm(Struct):
@@ -54,7 +53,7 @@ class ExclusiveMm(Struct):
 
     async def handle_mm_fault(self) -> bool:
         """Answer a write fault under mmap_lock; say whether the access may be tried again."""
-        entry: Pte | None = await self.vma.handle_pte_fault()
+        entry = await self.vma.handle_pte_fault()
         if entry is None:
             return False
         if entry.exclusive:
@@ -70,6 +69,20 @@ class ExclusiveMm(Struct):
             if await self.vma.cpu_write():
                 return
             if not await self.fixup_user_fault():
+                return
+
+    async def read(self) -> None:
+        """Read the page as user code does; an exclusive page must be taken back for that, too."""
+        while True:
+            mark("read")
+            if await self.vma.cpu_read():
+                return
+            await self.mmap_lock.down_read()
+            entry = await self.vma.handle_pte_fault("read")
+            if entry is not None and entry.exclusive:
+                await self.remove_device_exclusive_entry(entry.page)
+            await self.mmap_lock.up_read()
+            if entry is None:
                 return
 
     async def fixup_user_fault(self) -> bool:
@@ -132,13 +145,13 @@ class ExclusiveMm(Struct):
         await self.notifiers.mmu_notifier_invalidate_range_end()
         await self.mmap_lock.up_read()
 
-    async def mprotect(self) -> None:
-        """Make the mapping read-only.
+    async def mprotect(self, flag: str = VM_READ) -> None:
+        """Make the mapping read-only, or writable again.
 
         Source: mm/mprotect.c, mprotect_fixup(), change_protection().
         """
         await self.mmap_lock.down_write()
-        await self.vma.mprotect_fixup()
+        await self.vma.mprotect_fixup(flag)
         await self.notifiers.invalidate_range_start(MMU_NOTIFY_PROTECTION_VMA)
         await self.vma.change_pte_range()
         await self.notifiers.mmu_notifier_invalidate_range_end()

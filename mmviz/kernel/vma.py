@@ -5,6 +5,8 @@ from mmviz.kernel.entry import Pte
 from mmviz.kernel.fork import ForkedMapping
 from mmviz.kernel.page import Page
 
+VM_READ, VM_WRITE = "VM_READ", "VM_WRITE"
+
 
 class Vma(ForkedMapping):
     """A mapping with its protection, which faults, fork, mprotect and zap act on.
@@ -19,14 +21,14 @@ class Vma(ForkedMapping):
     vm_write: bool = True
 
     @atomic("mm/memory.c")
-    def handle_pte_fault(self) -> Pte | None:
-        """Look at the entry that made the CPU fault; None where the write is an error."""
-        return self.pte if self.vm_write else None
+    def handle_pte_fault(self, access: str = "write") -> Pte | None:
+        """Look at the entry that made the CPU fault; None where the access is an error."""
+        return self.pte if self.vm_write or access == "read" else None
 
     @atomic("mm/gup.c")
     def follow_page_pte(self) -> Page | None:
-        """Take a reference on the page if the entry lets the CPU write it (FOLL_GET)."""
-        if self.pte is None or not self.pte.is_writable:
+        """Take a reference on the page if mapping and entry let the CPU write it (FOLL_GET)."""
+        if self.pte is None or not self.pte.is_writable or not self.vm_write:
             return None
         self.pte.page.get()
         return self.pte.page
@@ -52,12 +54,12 @@ class Vma(ForkedMapping):
         return page
 
     @atomic("mm/mprotect.c")
-    def mprotect_fixup(self) -> None:
-        """Take VM_WRITE away from the mapping."""
-        self.vm_write = False
+    def mprotect_fixup(self, flag: str) -> None:
+        """Give VM_WRITE to the mapping or take it away."""
+        self.vm_write = flag == VM_WRITE
 
     @atomic("mm/mprotect.c")
     def change_pte_range(self) -> None:
-        """Take the right to write away from the entry, present or exclusive."""
-        if self.pte is not None:
+        """Take the right to write away from the entry, present or exclusive, if it is gone."""
+        if self.pte is not None and not self.vm_write:
             self.pte = self.pte.wrprotected()
