@@ -53,3 +53,10 @@ class ListHead(Struct):
     def list_del_rcu(self) -> None:
         """Unlink the element; its link forward stays, for readers that stand on it."""
         self.first = None
+
+    @atomic("include/linux/list.h")
+    def list_del_init(self, entry: ListEntry) -> None:
+        """Unlink the element if it is linked, and leave it as a list of its own."""
+        if self.first is entry:
+            self.first = None
+        entry.next = HEAD
