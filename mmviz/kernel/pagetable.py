@@ -27,6 +27,15 @@ class PageTable(Struct):
         page, self.pte[address] = self.pte[address], None
         return page
 
+    @atomic("mm/pgtable-generic.c")
+    def pmdp_huge_clear_flush(self, address: str) -> Page | None:
+        """Clear the entry of a huge page, which maps all its base pages at once."""
+        page = self.pte[address]
+        for each in self.pte:
+            if self.pte[each] is page:
+                self.pte[each] = None
+        return page
+
     @atomic("include/linux/pgtable.h")
     def ptep_get(self, address: str) -> Page | None:
         """Look at the entry; the caller holds the page-table lock, or must not trust it."""

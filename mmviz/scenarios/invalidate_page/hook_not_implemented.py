@@ -25,6 +25,7 @@ Sources:
 from typing import Any
 
 from mmviz.engine import Case, Verdict, at_end
+from mmviz.kernel.notifier import MmuNotifierOps
 from mmviz.scenarios.invalidate_page.new_page_before_notify import ToldAtEnd
 from mmviz.scenarios.invalidate_page.range_start_only import (
     VA,
@@ -48,7 +49,7 @@ def device_keeps_stale_entry(k: Mirror) -> bool:
     return page is not None and page is not k.cpu.pte[VA]
 
 
-async def try_to_unmap_one_range_only(k: Mirror, driver: Driver) -> None:
+async def try_to_unmap_one_range_only(k: Mirror, driver: MmuNotifierOps) -> None:
     """Reclaim takes the page away, and calls invalidate_range after the walk."""
     await k.cpu.ptl.spin_lock()
     page = await k.cpu.ptep_clear_flush(VA)

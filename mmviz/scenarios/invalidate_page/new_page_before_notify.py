@@ -72,22 +72,25 @@ def device_reads_old_data(k: CopiedMirror) -> bool:
     return isinstance(ours, DataPage) and isinstance(theirs, DataPage) and ours.data != theirs.data
 
 
-async def wp_page_copy(k: CopiedMirror, driver: MmuNotifierOps) -> None:
+async def wp_page_copy(
+    k: CopiedMirror, driver: MmuNotifierOps, new: DataPage | None = None
+) -> None:
     """Clear the entry, tell under the lock, then set the new one."""
-    await k.fresh.copy_user_highpage(k.page)
+    new = new or k.fresh
+    await new.copy_user_highpage(k.page)
     await k.mm.mmu_notifier_invalidate_range_start()
     await driver.invalidate_range_start(k)
     await k.cpu.ptl.spin_lock()
     await k.cpu.ptep_clear_flush(VA)
     await driver.invalidate_range(k)
-    await k.cpu.set_pte_at(VA, k.fresh)
+    await k.cpu.set_pte_at(VA, new)
     await k.cpu.ptl.spin_unlock()
     await driver.invalidate_range_end(k)
     await k.mm.mmu_notifier_invalidate_range_end()
     await k.page.put_page()
 
 
-async def wp_page_copy_set_first(k: CopiedMirror, driver: Driver) -> None:
+async def wp_page_copy_set_first(k: CopiedMirror, driver: MmuNotifierOps) -> None:
     """Set the new entry in place of the old one, and tell then."""
     await k.fresh.copy_user_highpage(k.page)
     await k.mm.mmu_notifier_invalidate_range_start()
@@ -101,7 +104,7 @@ async def wp_page_copy_set_first(k: CopiedMirror, driver: Driver) -> None:
     await k.page.put_page()
 
 
-async def replace_page(k: MergedMirror, driver: Driver) -> None:
+async def replace_page(k: MergedMirror, driver: MmuNotifierOps) -> None:
     """KSM gives the address a page with the same content; nobody is told under the lock."""
     await k.mm.mmu_notifier_invalidate_range_start()
     await driver.invalidate_range_start(k)

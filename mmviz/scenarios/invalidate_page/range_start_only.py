@@ -31,7 +31,7 @@ Sources:
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from mmviz.engine import Case, Map, Verdict, World, field, mark
 from mmviz.engine.case import name_of
@@ -89,16 +89,14 @@ def cpu_and_device_disagree(k: Mirror) -> bool:
     return ours is not None and theirs is not None and ours is not theirs
 
 
-class Driver(Protocol):
-    """What a driver brings: its callbacks and the handler of its device's faults."""
+class Driver(MmuNotifierOps):
+    """What a driver brings: its callbacks, and the handler of its device's faults."""
 
-    async def invalidate_range_start(self, k: Any) -> None: ...
-    async def invalidate_range(self, k: Any) -> None: ...
-    async def invalidate_range_end(self, k: Any) -> None: ...
-    async def fault(self, k: Any) -> None: ...
+    async def fault(self, k: Any) -> None:
+        """The device does not fault."""
 
 
-async def zap_page_range(k: Mirror, driver: Driver) -> None:
+async def zap_page_range(k: Mirror, driver: MmuNotifierOps) -> None:
     """What madvise(MADV_DONTNEED) does, whatever the driver: the page is freed last."""
     await k.mm.mmu_notifier_invalidate_range_start()
     await driver.invalidate_range_start(k)
@@ -109,7 +107,7 @@ async def zap_page_range(k: Mirror, driver: Driver) -> None:
         await page.put_page()  # tlb_finish_mmu()
 
 
-async def zap_full_batch(k: Mirror, driver: Driver) -> None:
+async def zap_full_batch(k: Mirror, driver: MmuNotifierOps) -> None:
     """The same with a full gather batch, which is freed on the way."""
     await k.mm.mmu_notifier_invalidate_range_start()
     await driver.invalidate_range_start(k)
@@ -125,7 +123,7 @@ async def do_user_addr_fault(k: Mirror) -> None:
     await k.cpu.handle_mm_fault(VA, k.fresh)
 
 
-class RangeStartOnly(MmuNotifierOps):
+class RangeStartOnly(Driver):
     """Clears the device's entry when told to, and forgets."""
 
     async def invalidate_range_start(self, k: Mirror) -> None:
@@ -156,7 +154,7 @@ class PinWhileMapped(RangeStartOnly):
             await was.put_page()
 
 
-class SequenceAndCounter(MmuNotifierOps):
+class SequenceAndCounter(Driver):
     """Counts invalidations, and looks before it maps: as KVM and umem_odp do."""
 
     async def invalidate_range_start(self, k: GuardedMirror) -> None:

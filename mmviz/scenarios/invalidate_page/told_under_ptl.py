@@ -55,7 +55,7 @@ class MutexMirror(Mirror):
     update: Mutex = field(default_factory=Mutex)
 
 
-async def try_to_unmap_one(k: Mirror, driver: Driver) -> None:
+async def try_to_unmap_one(k: Mirror, driver: MmuNotifierOps) -> None:
     """Reclaim takes the page away, and calls every callback there is."""
     await k.mm.mmu_notifier_invalidate_range_start()
     await driver.invalidate_range_start(k)
@@ -69,7 +69,7 @@ async def try_to_unmap_one(k: Mirror, driver: Driver) -> None:
         await page.put_page()
 
 
-class HardwareWalks(MmuNotifierOps):
+class HardwareWalks(Driver):
     """The device walks the CPU's page table; only its cache has to be flushed."""
 
     async def invalidate_range(self, k: Mirror) -> None:
@@ -97,7 +97,7 @@ class SoftwareMaps(HardwareWalks):
         await RangeStartOnly().fault(k)
 
 
-class SequenceWithUnmap(MmuNotifierOps):
+class SequenceWithUnmap(Driver):
     """Bumps the sequence and unmaps under one hold of the lock; a fault looks under it too."""
 
     async def invalidate_range(self, k: SpinGuardedMirror) -> None:

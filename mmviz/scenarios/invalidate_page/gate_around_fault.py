@@ -1,0 +1,115 @@
+"""A gate that is closed while pages change: how much of a fault must be inside?
+
+A driver can keep faults and invalidations apart with a lock: range_start takes it, range_end
+drops it.  A fault that takes it only to write the device's entry comes too late: it has looked
+its page up before the gate was closed, and waits patiently to map it.  The lookup belongs
+inside.  But a lookup may itself have to change the CPU's page table, and that calls
+range_start, on the thread that already is inside.
+
+Promise: Once an invalidation is over, the device reaches no page that the CPU has given up.
+
+Memory model: sequentially consistent; every shared field is accessed under a lock.
+
+Simplified:
+    As range_start_only.  The gate is a mutex, so one invalidation has it at a time.
+    The lookup that has to copy a page shared after a fork waits for itself in every run; what
+    would follow is written down all the same.
+
+Sources:
+    <20170831211738.17922-1-jglisse@redhat.com>: what may not undo range_start
+    drivers/gpu/drm/amd/amdgpu/amdgpu_mn.c, v4.14: a lock held from start to end
+    mm/memory.c: wp_page_copy(); mm/gup.c: faultin_page()
+"""
+
+from typing import Any
+
+from mmviz.engine import field
+from mmviz.kernel.locks import Mutex
+from mmviz.kernel.page_data import DataPage
+from mmviz.scenarios.invalidate_page.new_page_before_notify import CopiedMirror, wp_page_copy
+from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA, Driver, case
+
+
+class GatedMirror(CopiedMirror):
+    """The driver has a lock for the time in which pages change."""
+
+    gate: Mutex = field(default_factory=Mutex)
+
+
+class CopyingMirror(GatedMirror):
+    """The page is shared, and there is one to copy it to."""
+
+    copy: DataPage = field(default_factory=lambda: DataPage(pfn=9, refs=0, shared=False))
+
+
+class GateAroundMap(Driver):
+    """A fault passes the gate when it has the page already."""
+
+    async def invalidate_range_start(self, k: GatedMirror) -> None:
+        await k.gate.mutex_lock()
+        await k.gpu.unmap(VA)
+
+    async def invalidate_range_end(self, k: GatedMirror) -> None:
+        await k.gate.mutex_unlock()
+
+    async def fault(self, k: GatedMirror) -> None:
+        page = await k.cpu.get_user_pages(VA)
+        if page is None:
+            return
+        await k.gate.mutex_lock()
+        await k.gpu.map(VA, page)
+        await k.gate.mutex_unlock()
+        await page.put_page()
+
+
+class GateAroundFault(GateAroundMap):
+    """A fault passes the gate first, and stays inside until the page is mapped."""
+
+    async def fault(self, k: GatedMirror) -> None:
+        await k.gate.mutex_lock()
+        page = await k.cpu.get_user_pages(VA)
+        if page is not None:
+            await k.gpu.map(VA, page)
+            await page.put_page()
+        await k.gate.mutex_unlock()
+
+
+class LookupCallsBack(GateAroundMap):
+    """The same, but the lookup has to copy the page, and is told so by itself."""
+
+    async def fault(self, k: Any) -> None:
+        await k.gate.mutex_lock()
+        await wp_page_copy(k, self, k.copy)  # get_user_pages() for writing
+        await k.gpu.map(VA, k.copy)
+        await k.gate.mutex_unlock()
+
+
+CASES = (
+    case(
+        GateAroundMap(),
+        "MN-D/D5",
+        "the fault takes the lock when it maps the page, not when it looks it up",
+        140,
+        BAD,
+        world=GatedMirror,
+        schedules={"looked up before the gate": "GPU CPU0*7 CPU1 GPU*4"},
+    ),
+    case(
+        LookupCallsBack(),
+        "MN-D/D6x",
+        "the fault holds the lock over a lookup that has to copy the page",
+        59,
+        world=CopyingMirror,
+        stuck=True,
+        kind="ordering",
+        schedules={"waits for itself": "CPU0*7 CPU1 GPU*3"},
+    ),
+    case(
+        GateAroundFault(),
+        "MN-D/D6",
+        "the fault holds the lock from the lookup to the mapping",
+        86,
+        world=GatedMirror,
+        schedules={"the invalidation waits its turn": "CPU0 GPU*5 CPU0*6 CPU1"},
+    ),
+)
