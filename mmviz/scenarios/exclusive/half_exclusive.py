@@ -1,0 +1,164 @@
+"""Keeping the CPU out is enough, and not enough.
+
+An exclusive entry keeps the CPU from reading as well as from writing.  A read-only entry would do
+against lost increments: only a write can overwrite.  The kernel hides the page all the same, since
+a CPU that reads meanwhile may see what a device's cache has long changed.  And neither keeps out
+what does not go through the process's entries: a NIC that has pinned the page earlier writes when
+it likes.  The kernel says so in its documentation, and leaves it to the user.
+
+Promise: The counter ends at the number of increments made.
+
+Memory model: sequentially consistent, and every read coherent; a CPU's locked add is one step, a
+    NIC's as well, a GPU's emulated atomic two.
+
+Simplified:
+    As in exclusive/atomic_loses_update.  What a CPU reads from a page that a device caches is left
+    out; it is what speaks against the read-only entry.
+    With the read-only entry both map the page, so the bad state of that name is reached; it harms
+    nobody here.
+    The NIC adds once, by an atomic operation of its own; a plain write would lose no less.
+
+Sources:
+    mm/rmap.c make_device_exclusive(): access through earlier references is not supported (v6.15)
+    drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault()
+    b756a3b5e7ea (v5.14) mm: device exclusive memory access
+"""
+
+from mmviz.engine import Case, Verdict, atomic, field, mark
+from mmviz.kernel.entry import CowMapping, Pte
+from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
+from mmviz.kernel.umem import Umem
+from mmviz.scenarios.exclusive.atomic_loses_update import (
+    Counter,
+    Machine,
+    UnmapAndDrain,
+    atomic_inc,
+    cpu_and_device_both_map,
+    emulated_atomic_add,
+    increment_lost,
+    nouveau_atomic_range_fault,
+)
+
+NEVER, SOMETIMES = Verdict.NEVER, Verdict.SOMETIMES
+
+
+class ProtectedMapping(CowMapping):
+    """A mapping whose entry a driver may make read-only, instead of hiding the page."""
+
+    @atomic("mm/rmap.c")
+    def page_mkclean_one(self) -> None:
+        """Make the entry read-only."""
+        assert self.pte is not None
+        self.pte = self.pte.wrprotected()
+
+    @atomic("mm/memory.c")
+    def wp_page_reuse(self, page: Page) -> None:
+        """Make the entry writable again."""
+        self.pte = Pte(page)
+
+
+class ReadOnly(Machine):
+    """The same machine; its page is made read-only for the CPU, and not hidden."""
+
+    cpu: ProtectedMapping = field(default_factory=ProtectedMapping)
+
+
+class Nic(Umem):
+    """A NIC that adds through a page it was given earlier."""
+
+    @atomic("hardware")
+    def fetch_add(self, counter: Counter) -> None:
+        """The NIC has the memory add one, whatever the process's entries say."""
+        counter.value, counter.added = counter.value + 1, counter.added + 1
+
+
+class Pinned(Machine):
+    """The same machine, and a NIC that has pinned the page."""
+
+    page: Page = field(default_factory=lambda: Page(7, refs=1 + GUP_PIN_COUNTING_BIAS))
+    nic: Nic = field(default_factory=Nic)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.nic.page = self.page
+
+
+async def write_protect(k: ReadOnly) -> None:
+    """The GPU's fault handler, twice: make the page read-only, then let the GPU at it."""
+    for _ in range(2):
+        await k.page.lock_page()
+        await k.cpu.page_mkclean_one()
+        await k.gpu.map_atomic(k.page)
+        await k.page.unlock_page()
+
+
+async def inc_read_only(k: ReadOnly) -> None:
+    """User code on the CPU: add one, faulting until the entry allows it."""
+    while True:
+        mark("again")
+        if await k.lock_add():
+            return
+        await k.page.lock_page()
+        await k.gpu.unmap()
+        await k.gpu.wait_idle()
+        await k.cpu.wp_page_reuse(k.page)
+        await k.page.unlock_page()
+
+
+async def inc(k: Machine) -> None:
+    """User code on the CPU: add one, faulting until the entry allows it."""
+    await atomic_inc(k, UnmapAndDrain())
+
+
+async def rdma_atomic(k: Pinned) -> None:
+    """The NIC adds one through its pin."""
+    await k.nic.fetch_add(k.counter)
+
+
+CASES = (
+    Case(
+        name="ForeignPin",
+        id="A/A.6",
+        title="exclusive entry, and a NIC that has pinned the page earlier",
+        world=Pinned,
+        actors={
+            "CPU0": inc,
+            "CPU1": nouveau_atomic_range_fault,
+            "GPU": emulated_atomic_add,
+            "NIC": rdma_atomic,
+        },
+        daemons=("GPU",),
+        bad=(increment_lost, cpu_and_device_both_map),
+        expect={"increment_lost": SOMETIMES, "cpu_and_device_both_map": NEVER},
+        states=448,
+        kind="contract",
+        shipped=("v5.14", ""),
+        note="documented as not supported: who pins a page and lets a GPU at it must know",
+        schedules={"the NIC writes in between": "CPU1*4 GPU NIC GPU"},
+    ),
+    Case(
+        name="ReadOnly",
+        id="A/A.5",
+        title="the page is made read-only for the CPU, and stays present",
+        world=ReadOnly,
+        actors={"CPU0": inc_read_only, "CPU1": write_protect, "GPU": emulated_atomic_add},
+        daemons=("GPU",),
+        bad=(increment_lost, cpu_and_device_both_map),
+        expect={"increment_lost": NEVER, "cpu_and_device_both_map": Verdict.ALWAYS},
+        states=156,
+        kind="contract",
+        note="no increment is lost, but what the CPU reads may be old",
+    ),
+    Case(
+        name="Hidden",
+        id="A/A.3",
+        title="as merged in v5.14: the page is hidden from the CPU, and nobody has pinned it",
+        world=Machine,
+        actors={"CPU0": inc, "CPU1": nouveau_atomic_range_fault, "GPU": emulated_atomic_add},
+        daemons=("GPU",),
+        bad=(increment_lost, cpu_and_device_both_map),
+        expect={"increment_lost": NEVER, "cpu_and_device_both_map": NEVER},
+        states=156,
+        shipped=("v5.14", ""),
+    ),
+)
