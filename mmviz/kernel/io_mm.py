@@ -8,9 +8,44 @@ from mmviz.kernel.refcount import Slab
 class SvaBond(Slab):
     """A struct iommu_bond: one device bound to one process.
 
+    Attributes:
+        io_mm: what is kept of the process; None once the bond was detached from it.
+        cleared: release() has run for it (v5 of the series).
+        refs: how often the device was bound; the last unbind frees it.
+
     Source: drivers/iommu/iommu-sva.c of the SVA series v4 and v5 (2020), not merged; today a
     struct iommu_sva with its domain.
     """
+
+    io_mm: "IoMm | None" = None
+    cleared: bool = False
+    refs: int = 1
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def io_mm_of_bond(self) -> "IoMm | None":
+        """Look which process the bond belongs to; none once it was detached."""
+        return self.io_mm
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def forget_io_mm(self) -> None:
+        """Detach the bond from its process."""
+        self.io_mm = None
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def set_cleared(self) -> None:
+        """Note on the bond that its process is gone."""
+        self.cleared = True
+
+    @atomic("include/linux/refcount.h")
+    def refcount_inc(self) -> None:
+        """Count one more bind of the same device."""
+        self.refs += 1
+
+    @atomic("include/linux/refcount.h")
+    def refcount_dec_and_test(self) -> bool:
+        """Count one bind less; say whether none is left."""
+        self.refs -= 1
+        return self.refs == 0
 
 
 class IoMm(Slab):
@@ -46,6 +81,11 @@ class IoMm(Slab):
     def list_is_empty(self) -> bool:
         """Look whether any device is bound."""
         return not self.bonds
+
+    @atomic("include/linux/rculist.h")
+    def list_for_each_entry(self) -> tuple[SvaBond, ...]:
+        """Begin to walk the bonds, as they are now."""
+        return self.bonds
 
     @atomic("drivers/iommu/iommu-sva.c")
     def set_cleared(self) -> None:

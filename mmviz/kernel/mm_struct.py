@@ -72,6 +72,11 @@ class MmStruct(Struct):
         return self.subscribed
 
     @atomic("mm/mmu_notifier.c")
+    def mn_hlist_invalidate(self) -> bool:
+        """Look for subscribers, to tell them of an unmapping; say whether there is one."""
+        return self.subscribed
+
+    @atomic("mm/mmu_notifier.c")
     def mn_hlist_release(self) -> None:
         """Unlink every subscription: from here on nobody is told about unmapping."""
         self.subscribed = False

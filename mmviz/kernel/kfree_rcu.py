@@ -1,0 +1,100 @@
+"""Memory that goes when its readers have left, and code that may go before it."""
+
+from typing import ClassVar
+
+from mmviz.engine import Allocated, Oops, Struct, atomic, field
+from mmviz.kernel.rcu import SrcuCallbacks
+
+
+class KfreeRcu(SrcuCallbacks):
+    """Plain RCU of which somebody asks: free this later.
+
+    Source: include/linux/rcupdate.h, kfree_rcu().
+    Simplified: as SrcuCallbacks.
+    """
+
+    forbids_sleep: ClassVar[bool] = True
+
+    @atomic("include/linux/rcupdate.h")
+    def rcu_read_lock(self) -> None:
+        """Enter a read section; sleeping is forbidden in it."""
+        self._enter()
+
+    @atomic("include/linux/rcupdate.h")
+    def rcu_read_unlock(self) -> None:
+        """Leave the read section."""
+        self._leave("rcu_read_unlock()")
+
+    @atomic("include/linux/rcupdate.h")
+    def kfree_rcu(self, obj: Allocated) -> None:
+        """Hand an object over to be freed after a grace period, and go on at once."""
+        self.call_srcu(obj).do()
+
+    @atomic("kernel/rcu/tree.c")
+    def rcu_do_batch(self) -> None:
+        """Free what was handed over, once every reader noted then has left."""
+        self.srcu_invoke_callbacks().do()
+
+
+class Module(Struct):
+    """A driver that is a module: its code may be unloaded.
+
+    Attributes:
+        loaded: its text is mapped.
+
+    Source: kernel/module/main.c.
+    """
+
+    loaded: bool = True
+
+    @atomic("kernel/module/main.c")
+    def free_module(self) -> None:
+        """Unmap the module's code."""
+        self.loaded = False
+
+    def call(self, function: str) -> None:
+        """Run a function of the module, inside a step."""
+        if not self.loaded:
+            raise Oops("calls_unloaded_code", f"{function}() is called, but its module is gone")
+
+    @atomic("driver")
+    def release(self) -> None:
+        """Tell the driver that the process ends: its code runs."""
+        self.call("release")
+
+
+class NotifierSrcu(SrcuCallbacks):
+    """The SRCU of mmu notifiers: what it frees, it frees by a driver's free_notifier().
+
+    Attributes:
+        module: the driver. Never changes.
+
+    Source: mm/mmu_notifier.c, mmu_notifier_free_rcu(), mmu_notifier_synchronize().
+    """
+
+    module: Module = field(kw_only=True)
+
+    @atomic("mm/mmu_notifier.c")
+    def mmu_notifier_free_rcu(self) -> None:
+        """Call free_notifier() for what was put, once every reader noted then has left."""
+        self.srcu_invoke_callbacks().do()
+        self.module.call("free_notifier")
+
+    @atomic("kernel/rcu/srcutree.c", when=lambda srcu: not srcu.callbacks)
+    def srcu_barrier(self) -> None:
+        """Wait until every callback that was queued has run."""
+
+
+class InOrderSrcu(NotifierSrcu):
+    """The same, if a grace period ends only when the callbacks queued before it have run.
+
+    Source: an assumption; Documentation/RCU does not promise it.
+    """
+
+    @atomic(
+        "kernel/rcu/srcutree.c",
+        when=lambda srcu: not srcu.callbacks,
+    )
+    def synchronize_srcu(self) -> None:
+        """End the grace period, the callbacks queued before it having run."""
+        super().synchronize_srcu().do()
