@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice, permutations
 
-from mmviz.engine import Case, Run, parse_schedule
+from mmviz.engine import Case, Run, conflict, parse_schedule, turned
 from mmviz.engine.explore import Search
 from mmviz.scene.reach import reach
 from mmviz.scene.words import readable
@@ -41,7 +41,8 @@ class Rehearsal:
         """Return the schedules worth showing, by name, the one that tells most first.
 
         What breaks, with the fewest preemptions and shortest; a deadlock; the runs the scenario
-        names; and one that goes well, which comes first where nothing breaks.
+        names; the one that turns the race the other way; and one that goes well, which comes
+        first where nothing breaks.
         """
         broken: dict[str, tuple[str, ...]] = {}
         found = self.report.counterexamples
@@ -56,9 +57,22 @@ class Rehearsal:
             name: parse_schedule(self.case, text) for name, text in self.case.schedules.items()
         }
         good = self._good()
-        well = {"a run that goes well": good} if good else {}
+        well = self._sibling() | ({"a run that goes well": good} if good else {})
         shown = broken | named | well if broken else well | named
         return shown or {"one after the other": max(self._in_order(), key=len)}
+
+    def _sibling(self) -> dict[str, tuple[str, ...]]:
+        """Return the run that differs from the first failing one in one choice and is fine."""
+        found = self.report.counterexamples
+        for prop in sorted(found, key=self._rank):
+            run = self.run(found[prop].fewest_preemptions)
+            race = conflict(run, prop)
+            twin = turned(run, race) if race is not None else run
+            if race is not None and not twin.violated:
+                first = run.frames[race.second]
+                function = first.label.partition("(")[0]
+                return {f"goes well where {first.actor} does {function} first": twin.schedule}
+        return {}
 
     def _rank(self, prop: str) -> int:
         """Return where a property stands in the case: what matters most comes first."""

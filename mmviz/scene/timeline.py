@@ -71,7 +71,7 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
     low = y
     marks: list[Box | Line | Text] = []
     for actor in columns.x:
-        marks += _head(now, actor, columns, low)
+        marks += _head(now, actor, frames[0], columns, low)
     marks += _switches(frames, rows, cursor, columns)
     for index, top in rows.items():
         marks += _step(frames[index], top, cursor, columns)
@@ -124,8 +124,10 @@ def call(text: str, width: int) -> str:
     return next(fits, shorten(name, width))
 
 
-def _head(now: Frame, actor: str, columns: Columns, low: float) -> Iterator[Box | Line | Text]:
-    """Draw a column's head: who it is, how it is, what it holds."""
+def _head(
+    now: Frame, actor: str, start: Frame, columns: Columns, low: float
+) -> Iterator[Box | Line | Text]:
+    """Draw a column's head: who it is and what it does, how it is, what it holds."""
     x, w = columns.x[actor], columns.w[actor]
     if actor in now.done:
         state, role = "✓ has finished", "head"
@@ -138,6 +140,10 @@ def _head(now: Frame, actor: str, columns: Columns, low: float) -> Iterator[Box 
     yield Line(((x - RAIL, 0.8), (x, 0.8)), "rail")
     yield Box(x, 0.1, w, HEAD - 0.4, role, f"actor:{actor}")
     yield Text(x + 1, 0.15, shorten(actor, int(w) - 2), role, bold=True)
+    room = int(w) - len(actor) - 3
+    if actor in start.next and room >= 8:
+        does = shorten(f"{start.next[actor].lines[0].function}()", room)
+        yield Text(x + len(actor) + 2, 0.15, does, role)
     yield Text(x + 1, 1.15, shorten(state, int(w) - 2), role, live=True)
     holds = f"holds {', '.join(section.name for section in held)}" if held else ""
     yield Box(x + 0.4, 2.15, w - 0.8, 1, "held" if held else CLEAR)
@@ -145,7 +151,10 @@ def _head(now: Frame, actor: str, columns: Columns, low: float) -> Iterator[Box 
 
 
 def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box | Line | Text]:
-    """Draw one step and, where it broke something, what."""
+    """Draw one step and, where it broke something, what.
+
+    What is still to come keeps to itself what it will find and what it will break.
+    """
     x, w = columns.x[frame.actor], columns.w[frame.actor]
     is_now = frame.index == cursor
     role = "now" if is_now else "past" if frame.index < cursor else "future"
@@ -153,12 +162,16 @@ def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box
     left = GUTTER - RAIL - 1 - len(number)
     yield Text(left, y + 0.15, number, "plain" if is_now else "quiet", is_now)
     yield Box(x, y, w, BOX, role, f"step:{frame.index}")
-    yield Text(
-        x + 1, y + 0.15, call(label(frame.label, frame.answer), int(w) - 2), role, bold=is_now
-    )
+    answer = label(frame.label, frame.answer).removeprefix(frame.label)
+    words = call(frame.label + answer, int(w) - 2)
+    asked = words.removesuffix(answer)
+    yield Text(x + 1, y + 0.15, asked, role, bold=is_now)
+    heard = CLEAR if role == "future" else role
+    found = words[len(asked) :].lstrip()
+    yield Text(x + 1 + len(words) - len(found), y + 0.15, found, heard, bold=is_now)
     for prop in frame.violated:
         y += ROW - 0.1
-        seen = "bad" if frame.index <= cursor else "future"
+        seen = "bad" if frame.index <= cursor else CLEAR
         words = shorten(f"✗ {readable(prop)}", int(w) - 2)
         yield Box(x, y, w, BOX, seen, f"step:{frame.index}")
         yield Text(x + 1, y + 0.15, words, seen, bold=seen == "bad")

@@ -31,7 +31,7 @@ def test_each_step_stands_in_the_column_of_its_actor_below_the_one_before(draw):
 def test_the_first_step_is_drawn_like_this(draw):
     scene = draw(1)
     number = next(text for text in scene.texts if text.text == "1")
-    label = next(text for text in scene.texts if text.text == "read(0x1000) = page 7")
+    label = next(text for text in scene.texts if text.text == "read(0x1000)")
 
     assert boxes(scene, "step:")["step:1"] == Box(37.0, 3.9, 27, 1.3, "now", "step:1")
     assert label == Text(38.0, pytest.approx(4.05), label.text, "now", bold=True)
@@ -56,7 +56,18 @@ def test_what_broke_is_said_with_a_sign_and_a_word_and_only_once_it_happened(dra
     def role(cursor):
         return next(text.role for text in draw(cursor).texts if text.text == line)
 
-    assert (role(6), role(7)) == ("future", "bad")
+    assert (role(6), role(7)) == ("clear", "bad")
+
+
+def test_what_a_step_will_find_is_not_told_before_it_has(draw):
+    def role(cursor):
+        return next(text.role for text in draw(cursor).texts if text.text == "= page 7")
+
+    assert (role(0), role(1), role(2)) == ("clear", "now", "past")
+
+
+def test_a_column_says_which_function_its_actor_runs(draw):
+    assert any(word.endswith("()") for word in words(draw(0)))
 
 
 def test_a_column_says_what_its_actor_holds_and_for_whom_it_waits(rehearsal):
