@@ -104,6 +104,13 @@ class FreedAfterGracePeriod(ContainerOf):
         await k.srcu.call_srcu(hmm)
 
 
+class AssertedLookup(FreedAfterGracePeriod):
+    """Asks the mm, takes it for granted that there is an answer, and frees in good time."""
+
+    async def hmm_invalidate_range_start(self, k: Mirrored, notifier: Hmm) -> None:
+        await LookedUpByMm.hmm_invalidate_range_start(self, k, notifier)
+
+
 class PlainKrefGet(FreedAfterGracePeriod):
     """The memory is there, so the count may be raised, whatever it is."""
 
@@ -164,6 +171,7 @@ def case(
     states: int,
     fails: tuple[str, ...] = (),
     stuck: bool = False,
+    shipped: tuple[str, str] | None = None,
     **schedules: str,
 ) -> Case:
     """Close the driver on CPU0 while CPU1 invalidates."""
@@ -186,6 +194,7 @@ def case(
         },
         states=states,
         stuck=stuck,
+        shipped=shipped,
         schedules={name.replace("_", " "): run for name, run in schedules.items()},
     )
 
@@ -197,6 +206,7 @@ CASES = (
         "the callback asks mm->hmm, the last put frees at once, as shipped v5.2",
         states=73,
         fails=("use_after_free", "null_dereference"),
+        shipped=("v5.2", "v5.2"),
         the_pointer_is_cleared="CPU1*2 CPU0*4 CPU1*2",
         the_memory_is_gone="CPU1*3 CPU0*5 CPU1",
     ),
@@ -207,6 +217,14 @@ CASES = (
         states=59,
         fails=("use_after_free",),
         the_count_was_in_the_memory="CPU1*2 CPU0*5 CPU1",
+    ),
+    case(
+        AssertedLookup(),
+        "HMM-01/01c",
+        "freed after a grace period, but the callback still asks mm->hmm and wants an answer",
+        states=78,
+        fails=("null_dereference",),
+        the_pointer_is_cleared="CPU1*2 CPU0*4 CPU1*2",
     ),
     case(
         PlainKrefGet(),
@@ -229,12 +247,14 @@ CASES = (
         "HMM-01/01f",
         "no reference in the callback, freed after a grace period, as v5.4's get and put",
         states=44,
+        shipped=("v5.4", ""),
     ),
     case(
         FreedAfterGracePeriod(),
         "HMM-01/01h",
         "container_of, a reference unless zero, freed after a grace period, as merged v5.3",
         states=64,
+        shipped=("v5.3", "v5.3"),
         the_callback_puts_last="CPU1*3 CPU0*2 CPU1*6 kworker",
         the_callback_is_too_late="CPU1*2 CPU0*5 CPU1*2 kworker",
     ),
