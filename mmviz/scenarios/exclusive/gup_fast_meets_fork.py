@@ -27,6 +27,8 @@ Sources:
     57efa1fe5957 (v5.11) write_protect_seq closes it
 """
 
+from errno import ENOENT
+
 from mmviz.engine import Case, Verdict, field
 from mmviz.kernel.entry import Pte
 from mmviz.kernel.fault import write
@@ -53,7 +55,8 @@ class Unpinned(Machine):
 
 async def copy_pte_range(k: Unpinned) -> None:
     """Make the entry present, then share the page, or copy it if it is pinned."""
-    await k.parent.copy_nonpresent_pte(k.child)
+    if await k.parent.copy_nonpresent_pte(k.child) != -ENOENT:
+        return
     if await k.page.page_maybe_dma_pinned():
         await k.parent.copy_present_page(k.child, k.childs_copy)
     else:
