@@ -21,6 +21,7 @@ EM = 12.0  # points; any number would do, as only ratios count
 CHAR, LINE = CELL_WIDTH * EM, CELL_HEIGHT * EM  # points that a cell is wide and high
 MARGIN, GAP = 1.0, 2.0
 ROOM = 124.0  # cells that fit across a notebook
+LOOSE, TIGHT = 0.55, 0.25  # inches between the ranks; tight where the sheet would be too wide
 SAMPLES = 10  # points on each piece of a spline
 
 
@@ -68,7 +69,10 @@ def plan(reach: Reach) -> Plan:
     routes: dict[Route, tuple[Point, ...]] = {}
     width = height = 0.0
     if drawn:
-        tries = [_dotted(drawn, list(arrows), *sides) for sides in _sides(drawn, arrows)]
+        ways = list(_sides(drawn, arrows))
+        tries = [_dotted(drawn, list(arrows), *sides) for sides in ways]
+        if min(one[2] for one in tries) > ROOM:
+            tries += [_dotted(drawn, list(arrows), *sides, TIGHT) for sides in ways]
         at, routes, width, height = min(tries, key=lambda one: (max(one[2], ROOM), one[3]))
     loose = [card for card in shown if card.name not in tied]
     placed, width, height = _shelved(loose, width, height)
@@ -91,10 +95,14 @@ def _sides(drawn: Sequence[Card], arrows: Iterable[Route]) -> Iterator[tuple[str
 
 
 def _dotted(
-    drawn: Sequence[Card], arrows: Sequence[Route], ranks: str, right: frozenset[str]
+    drawn: Sequence[Card],
+    arrows: Sequence[Route],
+    ranks: str,
+    right: frozenset[str],
+    apart: float = LOOSE,
 ) -> tuple[dict[str, Point], dict[Route, tuple[Point, ...]], float, float]:
     """Let dot place the cards that arrows tie together, those named in `right` to the right."""
-    picture = json.loads(_dot(source(drawn, arrows, ranks, right)))
+    picture = json.loads(_dot(source(drawn, arrows, ranks, right, apart)))
     _, _, wide, top = map(float, picture["bb"].split(","))
 
     def cell(x: float, y: float) -> Point:
@@ -118,13 +126,14 @@ def source(
     arrows: Sequence[Route],
     ranks: str = "LR",
     right: frozenset[str] = frozenset(),
+    apart: float = LOOSE,
 ) -> str:
     """Return the DOT source: a table a card, so that arrows leave from their rows.
 
     Arrows from a card in `right` are told to dot the wrong way round.
     """
     graph = graphviz.Digraph(
-        graph_attr={"rankdir": ranks, "nodesep": "0.2", "ranksep": "0.55"},
+        graph_attr={"rankdir": ranks, "nodesep": "0.2", "ranksep": str(apart)},
         node_attr={"shape": "plain"},
     )
     number = {card.name: str(index) for index, card in enumerate(drawn)}

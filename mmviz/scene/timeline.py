@@ -34,12 +34,12 @@ class Columns(NamedTuple):
 
 def columns(reach: Reach, room: float = 123) -> Columns:
     """Give each actor a column as wide as its longest step, within `room` in all."""
+    room -= GUTTER + GAP * len(reach.labels)
+    fair = room / len(reach.labels)
     wanted = {
-        actor: min(max(NARROWEST, *(len(label) + 2 for label in labels)), WIDEST)
+        actor: min(max([min(NARROWEST, fair), *(len(label) + 2 for label in labels)]), WIDEST)
         for actor, labels in reach.labels.items()
     }
-    room -= GUTTER + GAP * len(wanted)
-    fair = max(room / len(wanted), NARROWEST)
     spare = sum(max(fair - w, 0) for w in wanted.values())
     wide = sum(w > fair for w in wanted.values()) or 1
     x, w, at = {}, {}, GUTTER
