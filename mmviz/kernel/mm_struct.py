@@ -115,11 +115,22 @@ async def mmput(mm: MmStruct, release: Callable[[], Awaitable[None]] = nothing) 
         mm: the address space.
         release: what the subscriber does when it is told, the ops->release() callback.
 
+    Source: kernel/fork.c, mmput().
+    """
+    if await mm.mmput():
+        await last_mmput(mm, release)
+
+
+async def last_mmput(mm: MmStruct, release: Callable[[], Awaitable[None]] = nothing) -> None:
+    """Tear the address space down: tell the subscriber, unlink it, unmap, drop the struct.
+
+    Args:
+        mm: the address space.
+        release: what the subscriber does when it is told, the ops->release() callback.
+
     Source: kernel/fork.c, __mmput(); mm/mmap.c, exit_mmap(); mm/mmu_notifier.c,
     __mmu_notifier_release().
     """
-    if not await mm.mmput():
-        return
     if await mm.mmu_notifier_release():
         await release()
     await mm.mn_hlist_release()
