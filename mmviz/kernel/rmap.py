@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from mmviz.engine import atomic
-from mmviz.kernel.entry import CowMapping
+from mmviz.kernel.entry import CowMapping, Pte
 from mmviz.kernel.page import Page
 
 
@@ -86,6 +86,36 @@ class CountedMapping(CowMapping):
             add_rmap(entry.page, -1)
         if self.zap_puts or not entry.exclusive:
             entry.page.put()
+
+
+class ReuseByMapcount(CowMapping):
+    """A mapping whose write faults follow the rule before v5.9: the mapcount decides.
+
+    Source: mm/memory.c, do_wp_page(), reuse_swap_page(), v5.8; exclusive entries of v7 to v6.14.
+    """
+
+    @atomic("mm/memory.c")
+    def restore_exclusive_pte(self, page: Page) -> bool:
+        """Make the exclusive entry present again, and count it as a mapping."""
+        restored = super().restore_exclusive_pte(page).do()
+        if restored:
+            add_rmap(page, 1)
+        return restored
+
+    @atomic("mm/memory.c")
+    def do_wp_page(self, copy: Page) -> None:
+        """Answer a write to a read-only page: reuse it if there is no other mapping of it."""
+        if self.pte is None or self.pte.write or self.pte.exclusive:
+            return
+        page = self.pte.page
+        assert isinstance(page, MappedPage)
+        if page.mapcount == 1:
+            self.pte = Pte(page)
+            return
+        copy.alloc()
+        self.pte = Pte(copy)
+        add_rmap(page, -1)
+        page.put()
 
 
 def add_rmap(page: Page, count: int) -> None:
