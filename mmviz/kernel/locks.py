@@ -132,6 +132,15 @@ class RwSemaphore(Struct):
         enter(self)
 
     @atomic("kernel/locking/rwsem.c")
+    def down_read_trylock(self) -> bool:
+        """Take the lock for reading unless a writer has it; say whether."""
+        if self.writer is not None:
+            return False
+        self.readers |= {current().name}
+        enter(self)
+        return True
+
+    @atomic("kernel/locking/rwsem.c")
     def up_read(self) -> None:
         """Drop the lock taken for reading."""
         leave(self, "up_read()")
