@@ -14,8 +14,8 @@ Memory model: sequentially consistent; a CPU's locked add is one step, a device'
 
 Simplified:
     The driver's sequence check and its own lock are left out: against a CPU fault the page lock
-    alone is enough (variant B.6), because the fault takes it before it notifies.  Both matter
-    against zap and mprotect.
+    alone is enough (exclusive/lock_or_sequence), because the fault takes it before it notifies.
+    Both matter against zap and mprotect.
     No mmap_lock and no references: nothing is unmapped or freed here.  The entry cannot change
     between the fault's look at it and its restoring, since there is one CPU and it has the
     page lock.
@@ -186,7 +186,14 @@ def both_map(name: str, id: str, title: str, gpu: Actor, lost: Verdict, states: 
     )
 
 
-def exclusive(id: str, title: str, driver: UnmapOnly, lost: Verdict, states: int) -> Case:
+def exclusive(
+    id: str,
+    title: str,
+    driver: UnmapOnly,
+    lost: Verdict,
+    states: int,
+    shipped: tuple[str, str] | None = None,
+) -> Case:
     """Let the driver make the page exclusive, and the CPU fault on it."""
     return Case(
         name=type(driver).__name__,
@@ -202,6 +209,7 @@ def exclusive(id: str, title: str, driver: UnmapOnly, lost: Verdict, states: int
         bad=(increment_lost, cpu_and_device_both_map),
         expect={"increment_lost": lost, "cpu_and_device_both_map": Verdict.NEVER},
         states=states,
+        shipped=shipped,
         schedules={"the page goes back too early": "CPU1*4 GPU CPU0*6 GPU CPU1*4"}
         if lost != Verdict.NEVER
         else {},
@@ -238,5 +246,6 @@ CASES = (
         UnmapAndDrain(),
         Verdict.NEVER,
         states=156,
+        shipped=("v5.14", ""),
     ),
 )

@@ -103,6 +103,7 @@ def case(
     parent: type[ForkedMapping] = EntryCopied,
     world: Callable[[], Family] | None = None,
     forks: Callable[[Family], Coroutine[Any, Any, None]] = fork,
+    shipped: tuple[str, str] | None = None,
 ) -> Case:
     """Fork while the page is under the entry, and have both processes write."""
     return Case(
@@ -118,6 +119,8 @@ def case(
             "cow_broken": broken,
         },
         states=states,
+        kind="ordering",
+        shipped=shipped,
         schedules={"the parent writes first": "CPU0*13"} if lost == ALWAYS else {},
     )
 
@@ -182,5 +185,6 @@ CASES = (
         broken=NEVER,
         states=10,
         parent=ForkedMapping,
+        shipped=("v5.14", ""),
     ),
 )

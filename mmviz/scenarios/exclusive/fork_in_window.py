@@ -131,6 +131,7 @@ def case(
     states: int,
     parent: type[ForkedMapping] = EntryCopied,
     note: str = "",
+    shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
 ) -> Case:
     """Race a conversion against a fork and a write of the same process."""
@@ -149,6 +150,7 @@ def case(
         states=states,
         schedules=schedules or {},
         note=note,
+        shipped=shipped,
     )
 
 
@@ -189,5 +191,6 @@ CASES = (
         parent=ForkedMapping,
         note="fork() may fail with ENOMEM: it gives up on a page that is locked",
         schedules={"fork meets a locked page": "CPU0*4 CPU1*5 CPU0 CPU1*4"},
+        shipped=("v5.14", ""),
     ),
 )

@@ -110,7 +110,13 @@ class WriteProtectSeq(NoSequence):
 
 
 def case(
-    id: str, title: str, kernel: NoSequence, bad: Verdict, states: int, schedule: str = ""
+    id: str,
+    title: str,
+    kernel: NoSequence,
+    bad: Verdict,
+    states: int,
+    shipped: tuple[str, str],
+    schedule: str = "",
 ) -> Case:
     """Race a pin against a fork and a write of the same process."""
     return Case(
@@ -126,6 +132,7 @@ def case(
             "cow_broken": Verdict.NEVER,
         },
         states=states,
+        shipped=shipped,
         schedules={"the pin slips in": schedule} if schedule else {},
     )
 
@@ -138,6 +145,7 @@ CASES = (
         Verdict.SOMETIMES,
         states=137,
         schedule="CPU0*3 CPU1*4 CPU0*6",
+        shipped=("v5.9", "v5.10"),
     ),
     case(
         "E/E.8",
@@ -145,5 +153,6 @@ CASES = (
         WriteProtectSeq(),
         Verdict.NEVER,
         states=224,
+        shipped=("v5.11", ""),
     ),
 )

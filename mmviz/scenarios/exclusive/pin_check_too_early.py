@@ -10,7 +10,7 @@ the pin, or GUP-fast sees the new entry, gives its pin back and takes the slow w
 Promise: A page that the GPU has to itself is not pinned by anybody.
 
 Memory model: sequentially consistent.  Each side writes one thing and then reads the other's;
-    on real machines both need a full barrier in between (variants C.3 and C.4, 088b8aa537c2).
+    on real machines both need a full barrier in between (exclusive/store_buffer_hides_clear).
 
 Simplified:
     One attempt on each side; mmap_lock is left out, nobody takes it for writing.
@@ -18,8 +18,8 @@ Simplified:
     make_device_exclusive_range() returns pages locked; the slow way needs it to undo the entry.
     Putting the entry back after a refusal spares the next CPU access a fault and nothing more
     here; with a fork about it decides (exclusive/fork_in_window).
-    A pin that is given back again may still make the driver refuse (variant C.7): no harm done.
-    References taken without a pin (FOLL_GET) are invisible to any such check (variant C.8).
+    A pin that is given back again may still make the driver refuse (exclusive/pin_check_on_time).
+    References taken without a pin (FOLL_GET) are invisible to any such check (there, too).
     No check was ever merged; pinned pages may be under an exclusive entry to this day, and what
     keeps them safe is what fork does (exclusive/fork_in_window, exclusive/copy_at_fork).
 
@@ -140,6 +140,8 @@ def case(
     states: int,
     walk: Walk = gup_pte_range,
     schedule: str = "",
+    kind: str = "race",
+    shipped: tuple[str, str] | None = None,
 ) -> Case:
     """Race one pin against one conversion."""
     return Case(
@@ -151,6 +153,8 @@ def case(
         bad=(pinned_page_hidden, cpu_and_device_both_map),
         expect={"pinned_page_hidden": hidden, "cpu_and_device_both_map": Verdict.NEVER},
         states=states,
+        kind=kind,
+        shipped=shipped,
         schedules={"the pin slips in": schedule} if schedule else {},
     )
 
@@ -164,6 +168,8 @@ CASES = (
         Verdict.SOMETIMES,
         states=43,
         schedule="CPU0*4 CPU1*4",
+        kind="contract",
+        shipped=("v5.14", ""),
     ),
     case(
         "CheckBefore",
