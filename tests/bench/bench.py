@@ -297,6 +297,48 @@ def all_cases() -> None:
     row("all", "import mmviz, over bare Python", f"{extra:.3f} s", "<= 0.15 s", extra <= 0.15)
 
 
+def on_screen() -> None:
+    """How long a step takes in a real JupyterLab, beside a bare Button that sets a Label."""
+    out = subprocess.run(
+        [sys.executable, "-m", "tests.ui.measure"], capture_output=True, text=True, cwd=ROOT
+    )
+    if out.returncode:
+        row("lab", "the stage in a browser", "could not be measured", "", met=False)
+        print(out.stderr[-500:])
+        return
+    found = json.loads(out.stdout)
+    for part, p50, p95 in (("player", 1.5, 2.0), ("driver", 3.0, 3.5)):
+        one = found[part]
+        row(
+            "lab",
+            f"{part}: a step, p50 / Button->Label",
+            ratio(one["p50_ratio"]),
+            f"<= {p50}",
+            one["p50_ratio"] <= p50,
+        )
+        row(
+            "lab",
+            f"{part}: a step, p95 / Button->Label",
+            ratio(one["p95_ratio"]),
+            f"<= {p95}",
+            one["p95_ratio"] <= p95,
+        )
+        row(
+            "lab",
+            f"{part}: first display",
+            f"{one['shown_s']:.1f} s",
+            "<= 3 s",
+            one["shown_s"] <= 3,
+        )
+    silent = found["player"]["messages"] == 0
+    row("lab", "player: kernel messages a step", f"{found['player']['messages']:g}", "0", silent)
+
+
+def ratio(figure: float) -> str:
+    """Return a ratio as it is printed."""
+    return f"{figure:.2f}"
+
+
 def main() -> int:
     """Run the parts asked for, all by default."""
     parts = {
@@ -304,6 +346,7 @@ def main() -> int:
         "stage": fates_and_steps,
         "cases": all_cases,
         "pythons": same_everywhere,
+        "screen": on_screen,
         "spin": against_spin,
         "harmony": against_harmony,
     }
