@@ -81,6 +81,12 @@ class MmStruct(Struct):
         """Unlink every subscription: from here on nobody is told about unmapping."""
         self.subscribed = False
 
+    @atomic("mm/memory.c")
+    def zap_pte_range(self) -> Page | None:
+        """Clear the page's entry; return the page it named, which still is to be freed."""
+        page, self.pgd.page = self.pgd.page, None
+        return page
+
     @atomic("mm/mmap.c")
     def exit_mmap(self) -> None:
         """Unmap everything; give the pages and the lower tables back."""
