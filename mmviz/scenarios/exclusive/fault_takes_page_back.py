@@ -15,6 +15,7 @@ Simplified:
     callback.  A free page stays with the allocator; in the kernel somebody else may have it by
     then, and lock it.
     Upstream names migration as what frees the page; MADV_DONTNEED frees it just as well.
+    The page lock is the driver's protection, so with no driver at work it changes nothing here.
     Two CPUs alone do no harm without the look at the entry either, in v5.14 to v6.14: nothing but
     the mapcount would show it (exclusive/entry_ledger).
 

@@ -16,7 +16,9 @@ Simplified:
     As in mmviz/kernel/exclusive_mm.py and mmviz/kernel/svm.py; what the GPU has under way when it
     is unmapped is left out (exclusive/atomic_loses_update).
     The driver gives up where it finds the page locked or gone, as v5.14 to v6.14 do.
-    SequenceOnly is safe, but may never come to an end (exclusive/retry_loop).
+    SequenceOnly is safe, but may never come to an end (exclusive/retry_loop).  So in
+    LockAndSequence the page lock and mmap_lock could both be left out of any one actor without harm
+    here: mmap_lock keeps the mapping itself from going away, which nothing here does.
     dmirror_exclusive() converts a whole range before it maps; here the range is one page.
 
 Sources:

@@ -16,6 +16,9 @@ Simplified:
     shares it; what becomes of a pinned one is in exclusive/copy_at_fork.
     Fork's trylock, restoring and copying are done in one hold of the page-table locks, so they are
     one step.  Where fork finds the page locked it fails, a price and no bad state here.
+    In SleepOnPageLock neither the page lock nor the restoring under it changes a verdict: the next
+    look at the entry would do both (NoPageLock).  One fork at a time, so mmap_lock matters to the
+    test driver alone.
     A loop that brings the page in first is not in the kernel: nouveau's own need not end
     (exclusive/retry_loop).  No CPU writes here: with one, too, all stays safe, but even that loop
     need not end.

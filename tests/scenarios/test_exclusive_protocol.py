@@ -1,0 +1,169 @@
+"""Drivers and exclusive entries: what each line of a fix is for, and the facts of the stories."""
+
+import dataclasses
+
+import pytest
+
+from mmviz.engine import explore, replay
+from mmviz.scenarios import find
+from mmviz.scenarios.exclusive.lock_or_sequence import write
+
+from .mutation import breaks, mutant
+
+GUARD = "exclusive/lock_or_sequence"
+FAULT = "exclusive/fault_takes_page_back"
+RETRY = "exclusive/retry_loop"
+LATE = "exclusive/late_read_begin"
+FORK = "exclusive/restore_at_fork"
+FILTER = "exclusive/owner_filter"
+TWO = "exclusive/two_devices"
+PROTECT = "exclusive/mprotect_meets_entry"
+BACK = "exclusive/protected_and_back"
+
+BOTH, STALE, WRITES = "cpu_and_device_both_map", "device_keeps_stale_entry", "write_after_mprotect"
+CHILDS = "device_writes_childs_page"
+MMAP_READ = ("down_read", "up_read")
+MUTEX = ("mutex_lock", "mutex_unlock")
+ANNOUNCE = ("mmu_notifier_invalidate_range_start", "mmu_interval_set_seq", "unmap")
+HIDE = ("page_make_device_exclusive_one",)
+PAGE_LOCK = ("lock_page", "unlock_page")
+TRYLOCK = ("trylock_page", "unlock_page")
+SET_SEQ, READ_RETRY = ("mmu_interval_set_seq",), ("mmu_interval_read_retry",)
+
+MUTANTS = [
+    # scenario, case, actor, lines left out, the answer heard instead, what breaks
+    (GUARD, "LockAndSequence", "CPU1", MUTEX, None, {STALE, WRITES}),
+    (GUARD, "LockAndSequence", "CPU1", READ_RETRY, False, {STALE, WRITES}),
+    (GUARD, "LockAndSequence", "CPU1", HIDE, True, {BOTH}),
+    (GUARD, "LockAndSequence", "CPU2", SET_SEQ, None, {STALE}),
+    (GUARD, "LockAndSequence", "CPU2", ("unmap",), None, {STALE}),
+    (GUARD, "LockAndSequence", "CPU3", SET_SEQ, None, {WRITES}),
+    (GUARD, "LockAndSequence", "CPU3", ("unmap",), None, {WRITES}),
+    (GUARD, "LockAndSequence", "CPU3", ("down_write", "up_write"), None, {WRITES}),
+    (GUARD, "MmapLockAgainstMprotect", "CPU1", MMAP_READ, None, {WRITES}),
+    (FAULT, "ReferenceAndSecondLook", "CPU0", ("unmap",), None, {BOTH}),
+    (
+        FAULT,
+        "ReferenceAndSecondLook",
+        "CPU0",
+        ("try_get_page", "put_page"),
+        True,
+        {"free_page_in_use"},
+    ),
+    (RETRY, "EndlessTouchingLocked", "CPU1", TRYLOCK, True, {"livelock"}),
+    (RETRY, "EndlessTouchingLocked", "CPU1", ("unlock_page",), None, {"page_left_locked"}),
+    (LATE, "BeginLateAndCheck", "CPU1", ("check_device_exclusive_range",), True, {STALE, WRITES}),
+    (LATE, "BeginLateAndCheck", "CPU1", READ_RETRY, False, {STALE, WRITES}),
+    (FORK, "FaultInFirst", "CPU1", READ_RETRY, False, {BOTH, CHILDS}),
+    (FORK, "FaultInFirst", "CPU0", SET_SEQ, None, {BOTH, CHILDS}),
+    (FORK, "FaultInFirst", "CPU0", ANNOUNCE, None, {BOTH, CHILDS, "stuck"}),
+    (FORK, "MmapLockHeld", "CPU1", MMAP_READ, None, {BOTH, CHILDS}),
+    (FILTER, "EventAndOwner", "CPU0", ("unmap",), None, {BOTH}),
+    (FILTER, "EventAndOwner", "CPU1", READ_RETRY, False, {STALE, WRITES}),
+    (FILTER, "EventAndOwner", "CPU2", SET_SEQ, None, {STALE}),
+    (TWO, "EventAndOwner", "CPU1", ("unmap",), None, {"other_device_maps"}),
+    (PROTECT, "Downgrade", "CPU2", ("change_pte_range",), None, {WRITES}),
+    (PROTECT, "AskTheMapping", "CPU2", ("change_pte_range",), None, {WRITES}),
+    (PROTECT, "AskTheMapping", "CPU2", ("unmap",), None, {WRITES}),
+    (BACK, "Userfaultfd", "CPU2", SET_SEQ, None, {"write_past_userfaultfd"}),
+    (BACK, "Userfaultfd", "CPU2", ("unmap",), None, {"write_past_userfaultfd"}),
+]
+
+
+@pytest.mark.parametrize(("scenario", "name", "actor", "lines", "answer", "expected"), MUTANTS)
+def test_a_line_left_out_of_a_right_fix_breaks_it(scenario, name, actor, lines, answer, expected):
+    case = find(scenario, name)
+
+    assert breaks(explore(mutant(case, actor, *lines, answer=answer))) == expected
+
+
+HARMLESS = [
+    # what the scenario says under "Simplified:": another line does the same here
+    (GUARD, "LockAndSequence", "CPU1", MMAP_READ, None),
+    (GUARD, "LockAndSequence", "CPU1", TRYLOCK, True),
+    (GUARD, "LockAndSequence", "CPU0", PAGE_LOCK, None),
+    (FAULT, "ReferenceAndSecondLook", "CPU0", PAGE_LOCK, None),
+    (FORK, "SleepOnPageLock", "CPU0", PAGE_LOCK, None),
+    (FORK, "SleepOnPageLock", "CPU0", ("restore_exclusive_pte",), None),
+]
+
+
+@pytest.mark.parametrize(("scenario", "name", "actor", "lines", "answer"), HARMLESS)
+def test_a_line_that_matters_elsewhere_only_changes_nothing(scenario, name, actor, lines, answer):
+    assert breaks(explore(mutant(find(scenario, name), actor, *lines, answer=answer))) == set()
+
+
+BREAKS = [
+    # scenario, case, the first violation of its named schedule: property, actor, step
+    (GUARD, "NoGuard", BOTH, "CPU1", "map_atomic(page 7)"),
+    (GUARD, "PageLockAgainstZap", STALE, "CPU1", "map_atomic(page 7)"),
+    (GUARD, "PageLockAgainstMprotect", WRITES, "CPU1", "map_atomic(page 7)"),
+    (FAULT, "NoReference", "free_page_in_use", "CPU1", "lock_page(page 7)"),
+    (LATE, "BeginLate", STALE, "CPU1", "map_atomic(page 7)"),
+    (FORK, "PageLockOnly", BOTH, "CPU0", "copy_pte_range(child, page 9)"),
+    (FILTER, "EventOnly", BOTH, "CPU0", "restore_exclusive_pte(page 7)"),
+    (FILTER, "NoCookie", BOTH, "CPU0", "restore_exclusive_pte(page 7)"),
+    (FILTER, "OwnerOnly", STALE, "CPU1", "map(page 7)"),
+    (TWO, "SharedCookie", "other_device_maps", "CPU1", "map_atomic(page 7)"),
+    (BACK, "AndBackPinned", "pin_lost_its_page", "CPU0", "cpu_write(mm.vma)"),
+]
+
+
+@pytest.mark.parametrize(("scenario", "name", "prop", "actor", "label"), BREAKS)
+def test_the_story_goes_wrong_at_the_step_it_names(scenario, name, prop, actor, label):
+    case = find(scenario, name)
+    run = replay(case, *case.schedules.values())
+    bad = next(frame for frame in run.frames if frame.violated)
+
+    assert (prop in bad.violated, bad.actor, bad.label) == (True, actor, label)
+
+
+def test_a_driver_that_keeps_the_page_waits_for_itself():
+    case = find(RETRY, "RetryKeepsPage")
+    run = replay(case, *case.schedules.values())
+
+    assert run.stuck
+    assert run.describe("CPU1").label == "lock_page(page 7)"
+    assert run.tip.world.page.locked == "CPU1"
+
+
+def test_fork_and_a_leaking_driver_wait_for_each_other():
+    case = find(FORK, "SleepAndLeak")
+    run = replay(case, *case.schedules.values())
+
+    assert run.stuck
+    waits = {actor: blocked.by[0][0] for actor, blocked in run.blocked().items()}
+    assert waits == {"CPU0": "CPU1", "CPU1": "CPU0"}
+
+
+def test_a_leftover_entry_is_back_after_every_round():
+    case = find(RETRY, "LeftoverEntry")
+    lasso = explore(case).livelock
+    once = replay(case, lasso.prefix)
+    twice = replay(case, lasso.prefix + lasso.cycle)
+
+    assert set(lasso.cycle) == {"CPU1"}  # nobody else is needed to keep it going
+    assert str(once.tip.world.mm.vma.pte) == str(twice.tip.world.mm.vma.pte)
+
+
+def test_fork_gives_up_on_a_page_that_the_driver_has_locked():
+    case = find(FORK, "FaultInFirst")
+    run = replay(case, *case.schedules.values())
+
+    assert next(f for f in run.frames if f.label.startswith("copy_pte_range")).answer is False
+    assert run.violated == ()
+
+
+@pytest.mark.parametrize("name", ["FaultInFirst", "FaultAfterFork"])
+def test_with_a_writer_the_loop_is_safe_and_need_not_end(name):
+    case = find(FORK, name)
+    case = dataclasses.replace(case, actors={**case.actors, "CPU2": write})
+
+    assert breaks(explore(case)) == {"livelock"}
+
+
+def test_bringing_the_page_in_first_does_not_end_the_loop_against_a_writer():
+    case = find(RETRY, "FaultInFirst")
+    case = dataclasses.replace(case, actors={"CPU0": write, "CPU1": case.actors["CPU1"]})
+
+    assert breaks(explore(case)) == {"livelock"}
