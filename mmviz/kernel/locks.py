@@ -160,6 +160,60 @@ class RwSemaphore(Struct):
         self.writer = None
 
 
+class QueuedRwSemaphore(Struct):
+    """A rw_semaphore with its queue: a writer that waits keeps later readers out.
+
+    Attributes:
+        writer: the actor that holds it for writing.
+        readers: the actors that hold it for reading, one as often as it took it.
+        waiting: the writer that is first in the queue.
+
+    Source: kernel/locking/rwsem.c, rwsem_down_write_slowpath(), rwsem_down_read_slowpath().
+    Simplified: one writer waits; a reader that is kept out is not queued itself.
+    """
+
+    writer: str | None = None
+    readers: tuple[str, ...] = ()
+    waiting: str | None = None
+
+    @atomic(
+        "kernel/locking/rwsem.c", when=lambda lock: lock.writer is None and lock.waiting is None
+    )
+    def down_read(self) -> None:
+        """Take the lock for reading, behind a writer that waits."""
+        might_sleep("down_read()")
+        self.readers = (*self.readers, current().name)
+        enter(self)
+
+    @atomic("kernel/locking/rwsem.c")
+    def up_read(self) -> None:
+        """Drop the lock taken for reading."""
+        leave(self, "up_read()")
+        held = list(self.readers)
+        if current().name in held:
+            held.remove(current().name)
+        self.readers = tuple(held)
+
+    @atomic("kernel/locking/rwsem.c", when=lambda lock: lock.waiting is None)
+    def rwsem_down_write_slowpath(self) -> None:
+        """Queue up for writing: whoever wants to read from now on comes after."""
+        might_sleep("down_write()")
+        self.waiting = current().name
+
+    @atomic("kernel/locking/rwsem.c", when=lambda lock: lock.writer is None and not lock.readers)
+    def down_write(self) -> None:
+        """Take the lock for writing, and leave the queue."""
+        self.waiting = None
+        self.writer = current().name
+        enter(self)
+
+    @atomic("kernel/locking/rwsem.c")
+    def up_write(self) -> None:
+        """Drop the lock taken for writing."""
+        leave(self, "up_write()")
+        self.writer = None
+
+
 class SeqCount(Struct):
     """A sequence count: odd while a writer is inside.
 
