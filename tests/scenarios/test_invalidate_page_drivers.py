@@ -8,7 +8,7 @@ from mmviz.engine import Verdict, at_end, explore, replay
 from mmviz.scenarios import find, load
 from mmviz.scenarios.invalidate_page.apic_page_reload import CheckedReload, RequestedAfterClear
 from mmviz.scenarios.invalidate_page.gate_around_fault import GateAroundFault, GateAroundMap
-from mmviz.scenarios.invalidate_page.huge_page_base_address import invalidate
+from mmviz.scenarios.invalidate_page.huge_page_in_part import invalidate
 from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
 from mmviz.scenarios.invalidate_page.reference_is_no_sync import CheckedFault, HoldingMirror
 
@@ -17,7 +17,7 @@ from .forgetting import broken, effects
 REFERENCE = "invalidate_page/reference_is_no_sync"
 GATE = "invalidate_page/gate_around_fault"
 APIC = "invalidate_page/apic_page_reload"
-HUGE = "invalidate_page/huge_page_base_address"
+HUGE = "invalidate_page/huge_page_in_part"
 ALL = {prop.__name__ for prop in BAD}
 FREED, STALE, DISAGREE = (prop.__name__ for prop in BAD)
 NOT_OWNER = {"unlock_not_owner"}

@@ -33,22 +33,22 @@ from mmviz.kernel.pagetable import DevicePageTable, PageTable
 PAGE_SIZE = 0x1000
 ADDRESS, HUGE_SIZE = 0x200000, 2 * PAGE_SIZE
 VM_START, VM_END = ADDRESS, ADDRESS + HUGE_SIZE + PAGE_SIZE
-BASE_PAGES = tuple(hex(va) for va in range(VM_START, VM_END, PAGE_SIZE))
+ADDRESSES = tuple(hex(va) for va in range(VM_START, VM_END, PAGE_SIZE))
 
 
 class HugeMirror(World):
     """A huge page and its neighbour, mapped by the CPU, and by the device in base pages."""
 
-    cpu: PageTable = field(default_factory=lambda: PageTable(Map(dict.fromkeys(BASE_PAGES))))
+    cpu: PageTable = field(default_factory=lambda: PageTable(Map(dict.fromkeys(ADDRESSES))))
     gpu: DevicePageTable = field(
-        default_factory=lambda: DevicePageTable(Map(dict.fromkeys(BASE_PAGES)))
+        default_factory=lambda: DevicePageTable(Map(dict.fromkeys(ADDRESSES)))
     )
     mm: MmuNotifierSubscriptions = field(default_factory=MmuNotifierSubscriptions)
     huge: Page = field(default_factory=lambda: Page(pfn=512, name="huge page"))
     neighbour: Page = field(default_factory=lambda: Page(pfn=7))
 
     def __post_init__(self) -> None:
-        for va, page in zip(BASE_PAGES, (self.huge, self.huge, self.neighbour), strict=True):
+        for va, page in zip(ADDRESSES, (self.huge, self.huge, self.neighbour), strict=True):
             self.cpu.pte[va] = self.gpu.pte[va] = page
 
 
@@ -70,7 +70,7 @@ async def invalidate(k: HugeMirror, start: int, end: int) -> None:
         await k.gpu.unmap(hex(va))
 
 
-class BaseAddress:
+class FirstPartOnly:
     """One call of invalidate_page() with the address: one base page."""
 
     async def before_the_lock(self, k: HugeMirror) -> None:
@@ -80,7 +80,7 @@ class BaseAddress:
         await invalidate(k, ADDRESS, ADDRESS + PAGE_SIZE)
 
 
-class AddressStays(BaseAddress):
+class AddressStays(FirstPartOnly):
     """One call a base page, each with the address the function was given."""
 
     async def under_the_lock(self, k: HugeMirror) -> None:
@@ -88,7 +88,7 @@ class AddressStays(BaseAddress):
             await invalidate(k, ADDRESS, ADDRESS + PAGE_SIZE)
 
 
-class AddressAdvances(BaseAddress):
+class AddressAdvances(FirstPartOnly):
     """One call a base page, each with that page's address."""
 
     async def under_the_lock(self, k: HugeMirror) -> None:
@@ -96,7 +96,7 @@ class AddressAdvances(BaseAddress):
             await invalidate(k, va, va + PAGE_SIZE)
 
 
-class EndAtNextPage(BaseAddress):
+class EndAtNextPage(FirstPartOnly):
     """A range that ends where the first base page does."""
 
     async def before_the_lock(self, k: HugeMirror) -> None:
@@ -120,7 +120,7 @@ class WholeMapping(EndAtNextPage):
         await invalidate(k, VM_START, VM_END)
 
 
-async def try_to_unmap_one(k: HugeMirror, calls: BaseAddress) -> None:
+async def try_to_unmap_one(k: HugeMirror, calls: FirstPartOnly) -> None:
     """Reclaim takes the huge page away."""
     await k.mm.mmu_notifier_invalidate_range_start()
     await calls.before_the_lock(k)
@@ -137,7 +137,7 @@ BAD = (device_reads_freed_page, device_keeps_stale_entry)
 
 
 def case(
-    calls: BaseAddress, variant: str, title: str, states: int, verdict: Verdict, **more: Any
+    calls: FirstPartOnly, variant: str, title: str, states: int, verdict: Verdict, **more: Any
 ) -> Case:
     """Unmap the huge page, with nobody else about."""
     return Case(
@@ -158,7 +158,7 @@ NEVER, ALWAYS = Verdict.NEVER, Verdict.ALWAYS
 
 CASES = (
     case(
-        BaseAddress(),
+        FirstPartOnly(),
         "MN-C/C0",
         "one call with the address, understood as one base page",
         8,
