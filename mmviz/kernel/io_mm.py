@@ -1,6 +1,6 @@
 """What the IOMMU library keeps of a process whose address space devices share."""
 
-from mmviz.engine import atomic, field, warn
+from mmviz.engine import Struct, atomic, field, warn
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.refcount import Slab
 
@@ -109,3 +109,73 @@ class IoMm(Slab):
             warn("refcount_underflow", f"{self.name}: a reference is put that nobody had")
             return
         self.refs -= 1
+
+
+class InitialisedLater(IoMm):
+    """An io_mm with fields that its alloc_notifier() cannot fill in, as it is given the mm only.
+
+    Attributes:
+        pasid: the process's number; 0 until it is set.
+        ctx: the driver's own data; "" until it is set.
+
+    Source: as SvaBond; mm/mmu_notifier.c, mmu_notifier_get().
+    """
+
+    pasid: int = 0
+    ctx: str = ""
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def init_pasid(self) -> None:
+        """Fill in the PASID."""
+        self.pasid = 1
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def init_ctx(self) -> None:
+        """Fill in the driver's data."""
+        self.ctx = "context"
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def use_pasid(self) -> None:
+        """Program the device with the process's PASID."""
+        if self.pasid == 0:
+            warn("uses_uninitialised_field", f"{self.name}.pasid is used before it was set")
+
+    @atomic("drivers/iommu/iommu-sva.c")
+    def use_ctx(self) -> None:
+        """Follow the driver's data in a callback."""
+        if not self.ctx:
+            warn("uses_uninitialised_field", f"{self.name}.ctx is used before it was set")
+
+
+class NotifierList(Struct):
+    """The notifiers on an mm's list.
+
+    Attributes:
+        notifiers: in the order they were added.
+
+    Source: mm/mmu_notifier.c, struct mmu_notifier_subscriptions.
+    """
+
+    notifiers: tuple[InitialisedLater, ...] = ()
+
+    @atomic("mm/mmu_notifier.c")
+    def mmu_notifier_get(self, fresh: InitialisedLater) -> InitialisedLater:
+        """Return the notifier of these ops on the list, or put a fresh one there."""
+        if not self.notifiers:
+            self.notifiers = (fresh,)
+        return self.notifiers[0]
+
+    @atomic("driver")
+    def find(self) -> InitialisedLater | None:
+        """Look for the driver's notifier."""
+        return self.notifiers[0] if self.notifiers else None
+
+    @atomic("mm/mmu_notifier.c")
+    def mmu_notifier_register(self, notifier: InitialisedLater) -> None:
+        """Put a notifier on the list, whatever else is there."""
+        self.notifiers = (*self.notifiers, notifier)
+
+    @atomic("mm/mmu_notifier.c")
+    def mn_hlist_invalidate(self) -> tuple[InitialisedLater, ...]:
+        """Begin to tell the notifiers on the list that a mapping goes."""
+        return self.notifiers

@@ -127,6 +127,16 @@ class ClearEntryQuietly:
         await flush(k)
 
 
+class StopDevice:
+    """The device is stopped, which takes as long as the device likes."""
+
+    async def release(self, k: Bond) -> None:
+        await k.dev.stop_queue()
+        await k.dev.drain_queue()
+        await k.smmu.arm_smmu_write_ctx_desc(NOT_PRESENT)
+        await flush(k)
+
+
 class DummyPgd:
     """The PASID stays present and leads nowhere until the driver unbinds."""
 
@@ -198,6 +208,12 @@ CASES = (
         "tempting: the entry goes non-present, so each DMA is reported as an error",
         246,
         user_fills_kernel_log=SOMETIMES,
+    ),
+    case(
+        StopDevice(),
+        "A1/a7",
+        "tempting, as v5.2 allowed: stop the device (safe here; see release_sleeps)",
+        192,
     ),
     case(
         ClearEntryQuietly(),
