@@ -93,6 +93,18 @@ def moved(scene: Scene, dx: float, dy: float) -> Scene:
     )
 
 
+def stacked(scenes: Sequence[Scene], gap: float = 1.0) -> Scene:
+    """Return one sheet with several scenes on it, one below the other, `gap` lines apart."""
+    width = max(scene.width for scene in scenes)
+    marks: list[Box | Line | Text] = []
+    low = 0.0
+    for scene in scenes:
+        down = moved(scene, 0, low)
+        marks += [*down.boxes, *down.lines, *down.texts]
+        low = down.height + gap
+    return sheet(width, low - gap, marks)
+
+
 def head(points: Sequence[Point]) -> list[Point]:
     """Return the triangle at the end of a line, in its last direction."""
     (x0, y0), (x1, y1) = next(

@@ -8,10 +8,11 @@ import ipywidgets
 from mmviz.engine import Case, Frame, MmvizError, Run, short, table
 from mmviz.scenarios import find, load
 from mmviz.scene.layout import ROOM, plan
-from mmviz.scene.marks import CELL_HEIGHT
+from mmviz.scene.marks import CELL_HEIGHT, stacked
 from mmviz.scene.objects import objects
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.source import codes, lit
+from mmviz.scene.svg import svg
 from mmviz.scene.timeline import columns, timeline
 from mmviz.scene.words import caption, ending, promises
 from mmviz.widgets.canvas import Canvas
@@ -148,10 +149,30 @@ class Stage(ipywidgets.VBox):
         where = repr(case.scenario) if case.scenario else case.name
         return f"{type(self).__name__}({where}, {schedule!r}, case={case.name!r})"
 
+    def svg(self, k: int = -1, theme: str = "light") -> str:
+        """Return a frame's timeline and objects as the text of an SVG file; the last by default.
+
+        Args:
+            k: the number of the frame; negative ones count from the end.
+            theme: "light" or "dark".
+
+        Raises:
+            IndexError: the run has no such frame.
+        """
+        frames = self.the_run.frames
+        frame = frames[k]
+        drawn = (
+            timeline(frames, frame.index, self.columns),
+            objects(frame, self.plan, self.actors),
+        )
+        return svg(stacked(drawn), theme, f"{self.case.title}. {self._caption(frame)}")
+
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Add what a page shows where no widget runs: a still picture, or a text."""
         bundle = super()._repr_mimebundle_(**kwargs)
         if isinstance(bundle, dict):
             bundle["text/plain"] = str(self)
+            bundle["image/svg+xml"] = self.svg()
         return bundle
 
 

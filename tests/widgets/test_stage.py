@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -207,6 +208,19 @@ def test_a_stage_has_a_text_twin():
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "put_page(page 7)" in bundle["text/plain"]
     assert "replay(Forgetful, 'GPU CPU0*4 GPU*2')" in bundle["text/plain"]
+
+
+def test_where_no_widget_runs_a_still_picture_of_the_last_frame_is_shown():
+    player = Player(TOY, STORY)
+    picture = player._repr_mimebundle_()["image/svg+xml"]
+    said = {node.text for node in ElementTree.fromstring(picture).iter() if node.text}
+
+    assert len(picture) < 300_000
+    assert "✗ gpu maps a free page" in said
+    assert any("page 7" in text for text in said)
+    assert player.svg(0) != player.svg(-1) != player.svg(-1, "dark")
+    with pytest.raises(IndexError):
+        player.svg(99)
 
 
 def test_a_canvas_draws_a_scene_of_another_size():
