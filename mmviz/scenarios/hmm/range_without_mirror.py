@@ -1,0 +1,318 @@
+"""A range is registered for a process whose mirror has gone.
+
+v5.2's hmm_range_register() takes the mm, and makes a struct hmm if there is none.  A driver whose
+mirror has been unregistered gets one without any mirror: its range is tracked, its device filled,
+and no invalidation ever comes to the device.  To make one, moreover, mmap_sem must be held for
+writing, and these callers hold it for reading.  A mirror that is registered has its struct hmm
+already; so the range should take the mirror, and the caller keep it registered.
+
+Promise: A device is filled only through a struct hmm that has its mirror.
+
+Memory model: sequentially consistent.
+
+Simplified:
+    One page; the device has no entry at the start.  Looking the page up and mapping it, if the
+    range is valid, is one step: what comes in between is flag_is_no_sequence.
+    The start of an invalidation, HMM's callback and the drivers' are one step; no struct hmm is
+    made while an invalidation is open, as mm_take_all_locks() has it.  hmm_put() frees at once.
+    A driver that closes clears its device's entries and then unregisters.  Where a range is filled
+    meanwhile, against the rules, the device keeps the new entry: a fault of the driver's that
+    comes on top of HMM's in ByMmUnlocked and ByMirrorUnserialised.
+
+Sources:
+    <20190523153436.19102-1-jgg@ziepe.ca>, patch 02/11: Use hmm_mirror not mm as an argument for
+    hmm_range_register (v5.3)
+    mm/hmm.c, v5.2 and v5.3: hmm_range_register(), hmm_get_or_create(), hmm_mirror_unregister()
+    mm/mmap.c: mm_take_all_locks() wants mmap_sem for writing
+"""
+
+from mmviz.engine import Case, Map, Oops, Verdict, World, atomic, field
+from mmviz.engine.case import Actor, Property, name_of
+from mmviz.kernel.hmm_range import HeldHmm, HmmRange
+from mmviz.kernel.locks import RwSemaphore
+from mmviz.kernel.notifier import MmuNotifierSubscriptions
+from mmviz.kernel.page import Page
+from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.scenarios.hmm.double_unregister import DriverFile
+
+VA = "0x1000"
+
+
+class MirroredHmm(HeldHmm):
+    """A struct hmm with its count, its ranges and its mirrors.
+
+    Attributes:
+        mirrors: drivers' mirrors on its list.
+
+    Source: include/linux/hmm.h, mm/hmm.c, v5.2.
+    """
+
+    mirrors: int = 1
+
+    @atomic("include/linux/list.h")
+    def list_del_init(self) -> None:
+        """Take the mirror off the list."""
+        self.mirrors -= 1
+
+
+class Device(DevicePageTable):
+    """A device's page table, filled through a range.
+
+    Source: Documentation/vm/hmm.rst.
+    """
+
+    @atomic("driver")
+    def map_if_valid(self, address: str, cpu: PageTable, range_: HmmRange) -> None:
+        """Look the page up and let the device reach it, if the range is valid."""
+        if range_.valid:
+            self.pte[address] = cpu.pte[address]
+
+
+class HmmOfMm(MmuNotifierSubscriptions):
+    """The mm's struct hmm, whose notifier is the one on its list.
+
+    Attributes:
+        hmm: mm->hmm.
+        mmap_sem: the semaphore of the address space.
+
+    Source: mm/hmm.c, mm/mmu_notifier.c, v5.2.
+    """
+
+    hmm: MirroredHmm | None = None
+    mmap_sem: RwSemaphore = field(default_factory=RwSemaphore)
+
+    @atomic("mm/hmm.c")
+    def read_once_hmm(self) -> MirroredHmm | None:
+        """Load mm->hmm, under no lock."""
+        return self.hmm
+
+    @atomic("mm/hmm.c", when=lambda mm, _fresh: mm.active_invalidate_ranges == 0)
+    def hmm_get_or_create(self, fresh: MirroredHmm) -> MirroredHmm:
+        """Get the struct hmm of the mm, or make one; that wants mmap_sem for writing."""
+        if self.hmm is not None and self.hmm.get_unless_zero():
+            return self.hmm
+        if self.mmap_sem.writer is None:
+            raise Oops("bug_in_mm_take_all_locks", "mmap_sem is not held for writing")
+        self.hmm = fresh
+        return fresh
+
+    @atomic("mm/hmm.c")
+    def forget(self, hmm: MirroredHmm) -> None:
+        """Take the notifier off the list and clear mm->hmm, if it still is this one."""
+        if self.hmm is hmm:
+            self.hmm = None
+
+    @atomic("mm/hmm.c")
+    def hmm_invalidate_range_start(self, gpu: Device) -> MirroredHmm | None:
+        """Let no range be valid, and tell the device if struct hmm has a mirror of it."""
+        self.active_invalidate_ranges += 1
+        if self.hmm is not None:
+            self.hmm.notifiers += 1
+            for range_ in self.hmm.ranges:
+                range_.valid = False
+            if self.hmm.mirrors:
+                gpu.pte[VA] = None
+        return self.hmm
+
+    @atomic("mm/hmm.c")
+    def hmm_invalidate_range_end(self, hmm: MirroredHmm | None) -> None:
+        """Let the ranges be valid again."""
+        self.active_invalidate_ranges -= 1
+        if hmm is not None and self.hmm is hmm:
+            hmm.notifiers -= 1
+            for range_ in hmm.ranges:
+                range_.valid = True
+
+
+class Mirrored(World):
+    """A process with one page, a device that has no entry for it yet, and a mirror."""
+
+    page: Page = field(default_factory=lambda: Page(pfn=7))
+    cpu: PageTable = field(default_factory=lambda: PageTable(Map({VA: None})))
+    gpu: Device = field(default_factory=lambda: Device(Map({VA: None})))
+    mm: HmmOfMm = field(default_factory=HmmOfMm)
+    hmm: MirroredHmm = field(default_factory=MirroredHmm)
+    fresh: MirroredHmm = field(default_factory=lambda: MirroredHmm(mirrors=0, name="new hmm"))
+    range: HmmRange = field(default_factory=HmmRange)
+    file: DriverFile = field(default_factory=DriverFile)
+
+    def __post_init__(self) -> None:
+        self.cpu.pte[VA] = self.page
+        self.mm.hmm = self.hmm
+
+
+def device_reads_freed_page(k: Mirrored) -> bool:
+    """The device's page table names a page that the allocator has back."""
+    page = k.gpu.pte[VA]
+    return page is not None and page.is_free
+
+
+def device_keeps_stale_entry(k: Mirrored) -> bool:
+    """No invalidation is under way, yet the device's entry is not the CPU's."""
+    page = k.gpu.pte[VA]
+    return k.mm.active_invalidate_ranges == 0 and page is not None and page is not k.cpu.pte[VA]
+
+
+async def hmm_put(k: Mirrored, hmm: MirroredHmm) -> None:
+    """Put a reference; the last one frees struct hmm."""
+    if await hmm.kref_put():
+        await k.mm.forget(hmm)
+        await hmm.kfree()
+
+
+async def fill(k: Mirrored, hmm: MirroredHmm) -> None:
+    """Register the range, map what it shows, unregister it."""
+    await hmm.hmm_range_register(k.range)
+    await k.gpu.map_if_valid(VA, k.cpu, k.range)
+    await hmm.hmm_range_unregister(k.range)
+    await hmm_put(k, hmm)
+
+
+async def close(k: Mirrored) -> None:
+    """The driver clears its device's entries and unregisters its mirror."""
+    await k.gpu.unmap(VA)
+    await k.hmm.list_del_init()
+    await hmm_put(k, k.hmm)
+
+
+async def close_locked(k: Mirrored) -> None:
+    """The same, under the driver's own mutex."""
+    await k.file.lock.mutex_lock()
+    await k.file.must_unregister()
+    await close(k)
+    await k.file.lock.mutex_unlock()
+
+
+async def zap_page_range(k: Mirrored) -> None:
+    """The process gives its page back."""
+    hmm = await k.mm.hmm_invalidate_range_start(k.gpu)
+    page = await k.cpu.zap_pte_range(VA)
+    await k.mm.hmm_invalidate_range_end(hmm)
+    if page is not None:
+        await page.put_page()
+
+
+async def by_mm(k: Mirrored) -> None:
+    """Fill through the mm's struct hmm, which is made if need be, under mmap_sem for writing."""
+    await k.mm.mmap_sem.down_write()
+    await fill(k, await k.mm.hmm_get_or_create(k.fresh))
+    await k.mm.mmap_sem.up_write()
+
+
+async def by_mm_reading(k: Mirrored) -> None:
+    """The same, under mmap_sem for reading."""
+    await k.mm.mmap_sem.down_read()
+    await fill(k, await k.mm.hmm_get_or_create(k.fresh))
+    await k.mm.mmap_sem.up_read()
+
+
+async def by_mm_unlocked(k: Mirrored) -> None:
+    """Fill through the mm's struct hmm, if it has one, asked without a lock."""
+    hmm = await k.mm.read_once_hmm()
+    if hmm is not None and await hmm.kref_get_unless_zero():
+        await fill(k, hmm)
+
+
+async def by_mirror(k: Mirrored) -> None:
+    """Fill through the struct hmm that the mirror is registered on."""
+    hmm = k.hmm  # mirror->hmm
+    await hmm.kref_get()
+    await fill(k, hmm)
+
+
+async def by_mirror_locked(k: Mirrored) -> None:
+    """The same under the driver's own mutex, while the mirror is registered."""
+    await k.file.lock.mutex_lock()
+    if await k.file.is_registered():
+        await by_mirror(k)
+    await k.file.lock.mutex_unlock()
+
+
+BAD: tuple[Property, ...] = (
+    "use_after_free",
+    "refcount_resurrected",
+    "bug_in_mm_take_all_locks",
+    device_reads_freed_page,
+    device_keeps_stale_entry,
+)
+UNTOLD = ("device_reads_freed_page", "device_keeps_stale_entry")
+
+
+def case(
+    name: str,
+    variant: str,
+    title: str,
+    states: int,
+    fault: Actor,
+    *fails: str,
+    closes: Actor = close,
+    shipped: tuple[str, str] | None = None,
+    **schedules: str,
+) -> Case:
+    """Close on CPU0, fill on CPU1, and reclaim on CPU2."""
+    return Case(
+        name=name,
+        id=variant,
+        title=title,
+        world=Mirrored,
+        actors={"CPU0": closes, "CPU1": fault, "CPU2": zap_page_range},
+        bad=BAD,
+        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        states=states,
+        shipped=shipped,
+        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+    )
+
+
+CASES = (
+    case(
+        "ByMm",
+        "HMM-02/02a",
+        "by the mm: a struct hmm without a mirror is made, as v5.2 does",
+        701,
+        by_mm,
+        *UNTOLD,
+        shipped=("v5.2", "v5.2"),
+        there_is_no_mirror_to_tell="CPU0*5 CPU1*6 CPU2*4",
+    ),
+    case(
+        "ByMmReading",
+        "HMM-02/02a (mmap_sem read)",
+        "the same with mmap_sem held for reading, as its callers do",
+        389,
+        by_mm_reading,
+        "bug_in_mm_take_all_locks",
+        *UNTOLD,
+        shipped=("v5.2", "v5.2"),
+    ),
+    case(
+        "ByMmUnlocked",
+        "HMM-02/02b",
+        "tempting: by the mm, asked without a lock, and none is made",
+        293,
+        by_mm_unlocked,
+        "use_after_free",
+        *UNTOLD,
+        gone_after_the_load="CPU1 CPU0*5 CPU1",
+    ),
+    case(
+        "ByMirrorUnserialised",
+        "HMM-02/02d",
+        "by the mirror, and the caller does not keep it registered",
+        606,
+        by_mirror,
+        "use_after_free",
+        "refcount_resurrected",
+        *UNTOLD,
+        gone_before_the_call="CPU0*5 CPU1",
+    ),
+    case(
+        "ByMirrorSerialised",
+        "HMM-02/02c",
+        "by the mirror, which the caller keeps registered, as merged v5.3",
+        175,
+        by_mirror_locked,
+        closes=close_locked,
+        shipped=("v5.3", "v5.4"),
+    ),
+)
