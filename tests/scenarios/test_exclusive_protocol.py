@@ -167,3 +167,23 @@ def test_bringing_the_page_in_first_does_not_end_the_loop_against_a_writer():
     case = dataclasses.replace(case, actors={"CPU0": write, "CPU1": case.actors["CPU1"]})
 
     assert breaks(explore(case)) == {"livelock"}
+
+
+def test_after_a_fork_the_gpu_gets_a_page_that_the_child_does_not_have():
+    case = find(FORK, "FaultAfterFork")
+    run = replay(case, *case.schedules.values())
+    world = run.tip.world
+
+    assert run.finished
+    assert str(world.mm.vma.pte) == "exclusive page 8 w"
+    assert str(world.child.pte) == "present page 7 ro"
+    assert world.svmm.gpu.page.pfn == 8
+
+
+def test_a_touching_cpu_makes_every_round_stale_unless_it_has_to_wait():
+    case = find(RETRY, "EndlessTouching")
+    run = replay(case, *case.schedules.values())
+    checks = [f.answer for f in run.frames if f.label.startswith("mmu_interval_read_retry")]
+
+    assert checks == [True, True]
+    assert "CPU1" not in run.tip.done

@@ -14,6 +14,8 @@ Simplified:
     As in mmviz/kernel/exclusive_mm.py.  The page starts with the GPU, no driver acts but by its
     callback.  A free page stays with the allocator; in the kernel somebody else may have it by
     then, and lock it.
+    One CPU is enough to have a page freed while it is locked; the stored run has the second one,
+    which locks a page that is free.
     Upstream names migration as what frees the page; MADV_DONTNEED frees it just as well.
     The page lock is the driver's protection, so with no driver at work it changes nothing here.
     Two CPUs alone do no harm without the look at the entry either, in v5.14 to v6.14: nothing but

@@ -255,7 +255,7 @@ CASES = (
     case(
         "SplitFirst",
         "I/I.9",
-        "every conversion first announces a split to everybody, v10 of the patch had it so",
+        "every conversion first announces a split to everybody: turned down in v10's review",
         Svmm,
         states=39,
         others={},

@@ -245,5 +245,6 @@ CASES = (
         prefault,
         states=221,
         world=mapped_already,
+        schedules={"a page of its own for the parent": "CPU0*9 CPU1*24"},
     ),
 )

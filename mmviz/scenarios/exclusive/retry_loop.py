@@ -170,6 +170,7 @@ CASES = (
         states=121,
         daemons=("CPU0",),
         livelock=True,
+        schedules={"two rounds of it": "CPU1*10 CPU0*16 CPU1*13 CPU0*16 CPU1*3"},
     ),
     case(
         "EndlessTouchingLocked",
