@@ -16,6 +16,8 @@ Simplified:
     What the worker finds is not mapped; the check under the driver's lock shows where it would be.
     The driver's callback in hmm_release() takes the driver's lock and does nothing else.
     Nobody looks at the list after the worker has ended, so unregistering could be forgotten.
+    Where the range is a user, no range is listed when hmm_release() comes, which does nothing then.
+    The last mmdrop() is left to struct hmm.
 
 Sources:
     <20190523153436.19102-1-jgg@ziepe.ca>, patch 05/11: Improve locking around hmm->dead
@@ -25,7 +27,7 @@ Sources:
     drivers/infiniband/core/umem_odp.c: a warning against mmput() under its own lock
 """
 
-from mmviz.engine import Case, Verdict, World, field
+from mmviz.engine import Case, Verdict, World, at_end, field
 from mmviz.engine.case import Property, name_of
 from mmviz.kernel.hmm_range import AddressSpace, HmmRange, RangedHmm
 from mmviz.kernel.locks import Mutex
@@ -43,6 +45,12 @@ class Mirrored(World):
 def range_is_valid_on_dead_mm(k: Mirrored) -> bool:
     """The process has exited, and a range on its list is valid."""
     return k.hmm.dead and any(range_.valid for range_ in k.hmm.ranges)
+
+
+@at_end
+def address_space_is_leaked(k: Mirrored) -> bool:
+    """All is done, and the address space has not been torn down."""
+    return not k.mm.vma.freed
 
 
 async def mmput(k: Mirrored) -> None:
@@ -153,6 +161,7 @@ class UnregisterUnderLock(RangeHoldsUser):
 BAD: tuple[Property, ...] = (
     "use_after_free",
     range_is_valid_on_dead_mm,
+    address_space_is_leaked,
     "refcount_resurrected",
 )
 

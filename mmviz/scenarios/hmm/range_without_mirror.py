@@ -26,102 +26,15 @@ Sources:
     mm/mmap.c: mm_take_all_locks() wants mmap_sem for writing
 """
 
-from mmviz.engine import Case, Map, Oops, Verdict, World, atomic, field
+from mmviz.engine import Case, Map, Verdict, World, field
 from mmviz.engine.case import Actor, Property, name_of
-from mmviz.kernel.hmm_range import HeldHmm, HmmRange
-from mmviz.kernel.locks import RwSemaphore
-from mmviz.kernel.notifier import MmuNotifierSubscriptions
+from mmviz.kernel.hmm_of_mm import HmmOfMm, MirroringHmm, RangedDevice
+from mmviz.kernel.hmm_range import HmmRange
 from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.kernel.pagetable import PageTable
 from mmviz.scenarios.hmm.double_unregister import DriverFile
 
 VA = "0x1000"
-
-
-class MirroredHmm(HeldHmm):
-    """A struct hmm with its count, its ranges and its mirrors.
-
-    Attributes:
-        mirrors: drivers' mirrors on its list.
-
-    Source: include/linux/hmm.h, mm/hmm.c, v5.2.
-    """
-
-    mirrors: int = 1
-
-    @atomic("include/linux/list.h")
-    def list_del_init(self) -> None:
-        """Take the mirror off the list."""
-        self.mirrors -= 1
-
-
-class Device(DevicePageTable):
-    """A device's page table, filled through a range.
-
-    Source: Documentation/vm/hmm.rst.
-    """
-
-    @atomic("driver")
-    def map_if_valid(self, address: str, cpu: PageTable, range_: HmmRange) -> None:
-        """Look the page up and let the device reach it, if the range is valid."""
-        if range_.valid:
-            self.pte[address] = cpu.pte[address]
-
-
-class HmmOfMm(MmuNotifierSubscriptions):
-    """The mm's struct hmm, whose notifier is the one on its list.
-
-    Attributes:
-        hmm: mm->hmm.
-        mmap_sem: the semaphore of the address space.
-
-    Source: mm/hmm.c, mm/mmu_notifier.c, v5.2.
-    """
-
-    hmm: MirroredHmm | None = None
-    mmap_sem: RwSemaphore = field(default_factory=RwSemaphore)
-
-    @atomic("mm/hmm.c")
-    def read_once_hmm(self) -> MirroredHmm | None:
-        """Load mm->hmm, under no lock."""
-        return self.hmm
-
-    @atomic("mm/hmm.c", when=lambda mm, _fresh: mm.active_invalidate_ranges == 0)
-    def hmm_get_or_create(self, fresh: MirroredHmm) -> MirroredHmm:
-        """Get the struct hmm of the mm, or make one; that wants mmap_sem for writing."""
-        if self.hmm is not None and self.hmm.get_unless_zero():
-            return self.hmm
-        if self.mmap_sem.writer is None:
-            raise Oops("bug_in_mm_take_all_locks", "mmap_sem is not held for writing")
-        self.hmm = fresh
-        return fresh
-
-    @atomic("mm/hmm.c")
-    def forget(self, hmm: MirroredHmm) -> None:
-        """Take the notifier off the list and clear mm->hmm, if it still is this one."""
-        if self.hmm is hmm:
-            self.hmm = None
-
-    @atomic("mm/hmm.c")
-    def hmm_invalidate_range_start(self, gpu: Device) -> MirroredHmm | None:
-        """Let no range be valid, and tell the device if struct hmm has a mirror of it."""
-        self.active_invalidate_ranges += 1
-        if self.hmm is not None:
-            self.hmm.notifiers += 1
-            for range_ in self.hmm.ranges:
-                range_.valid = False
-            if self.hmm.mirrors:
-                gpu.pte[VA] = None
-        return self.hmm
-
-    @atomic("mm/hmm.c")
-    def hmm_invalidate_range_end(self, hmm: MirroredHmm | None) -> None:
-        """Let the ranges be valid again."""
-        self.active_invalidate_ranges -= 1
-        if hmm is not None and self.hmm is hmm:
-            hmm.notifiers -= 1
-            for range_ in hmm.ranges:
-                range_.valid = True
 
 
 class Mirrored(World):
@@ -129,10 +42,10 @@ class Mirrored(World):
 
     page: Page = field(default_factory=lambda: Page(pfn=7))
     cpu: PageTable = field(default_factory=lambda: PageTable(Map({VA: None})))
-    gpu: Device = field(default_factory=lambda: Device(Map({VA: None})))
+    gpu: RangedDevice = field(default_factory=lambda: RangedDevice(Map({VA: None})))
     mm: HmmOfMm = field(default_factory=HmmOfMm)
-    hmm: MirroredHmm = field(default_factory=MirroredHmm)
-    fresh: MirroredHmm = field(default_factory=lambda: MirroredHmm(mirrors=0, name="new hmm"))
+    hmm: MirroringHmm = field(default_factory=MirroringHmm)
+    fresh: MirroringHmm = field(default_factory=lambda: MirroringHmm(mirrors=0, name="new hmm"))
     range: HmmRange = field(default_factory=HmmRange)
     file: DriverFile = field(default_factory=DriverFile)
 
@@ -153,14 +66,14 @@ def device_keeps_stale_entry(k: Mirrored) -> bool:
     return k.mm.active_invalidate_ranges == 0 and page is not None and page is not k.cpu.pte[VA]
 
 
-async def hmm_put(k: Mirrored, hmm: MirroredHmm) -> None:
+async def hmm_put(k: Mirrored, hmm: MirroringHmm) -> None:
     """Put a reference; the last one frees struct hmm."""
     if await hmm.kref_put():
         await k.mm.forget(hmm)
         await hmm.kfree()
 
 
-async def fill(k: Mirrored, hmm: MirroredHmm) -> None:
+async def fill(k: Mirrored, hmm: MirroringHmm) -> None:
     """Register the range, map what it shows, unregister it."""
     await hmm.hmm_range_register(k.range)
     await k.gpu.map_if_valid(VA, k.cpu, k.range)

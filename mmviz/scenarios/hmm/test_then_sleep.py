@@ -16,6 +16,8 @@ Simplified:
     The answer is a hint, and what is done with it is another race: wait_is_no_proof.
     A waiter that has been woken is off the queue, so finish_wait() matters only to one that did
     not sleep; nobody looks at the queue after that.
+    A waiter that did not queue up, or did not sleep, would spin until the range is valid: slow, and
+    right in the end.  The wake-up of an exit could go: that of the invalidation's end comes, too.
     WaitEventOrDead also looks for the exit that may come; as merged, the range is a user of the
     address space, and no exit can come.
 
