@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
-from mmviz.engine import explore, replay
+from mmviz.engine import Verdict, explore, replay
 from mmviz.scenarios import find
 from mmviz.scenarios.exclusive.lock_or_sequence import write
+from mmviz.scenarios.exclusive.restore_at_fork import fork, fork_that_sleeps, unlocked
 
 from .mutation import breaks, mutant
 
@@ -187,3 +188,24 @@ def test_a_touching_cpu_makes_every_round_stale_unless_it_has_to_wait():
 
     assert checks == [True, True]
     assert "CPU1" not in run.tip.done
+
+
+@pytest.mark.parametrize("changed", [{"world": unlocked}, {"fork": fork_that_sleeps}])
+def test_no_fork_mends_a_driver_that_trusts_the_page_lock(changed):
+    def with_change(name):
+        case = find(FORK, name)
+        actors = {**case.actors, "CPU0": changed.get("fork", fork)}
+        world = changed.get("world", case.world)
+        return explore(dataclasses.replace(case, actors=actors, world=world))
+
+    assert with_change("PageLockOnly").verdicts[BOTH] == Verdict.SOMETIMES
+    assert breaks(with_change("MmapLockHeld")) == set()
+
+
+def test_a_fork_that_does_not_sleep_leaves_the_leaking_driver_to_itself():
+    case = find(FORK, "SleepAndLeak")
+    report = explore(dataclasses.replace(case, actors={**case.actors, "CPU0": fork}))
+    run = replay(report.case, report.stuck.shortest)
+
+    assert run.tip.done == ("CPU0",)
+    assert run.tip.world.page.locked == "CPU1"

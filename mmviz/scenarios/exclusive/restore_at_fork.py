@@ -19,6 +19,8 @@ Simplified:
     In SleepOnPageLock neither the page lock nor the restoring under it changes a verdict: the next
     look at the entry would do both (NoPageLock).  One fork at a time, so mmap_lock matters to the
     test driver alone.
+    SleepAndLeak with fork as merged: fork fails and goes its way, the driver waits for itself
+    (exclusive/retry_loop).
     A loop that brings the page in first is not in the kernel: nouveau's own need not end
     (exclusive/retry_loop).  No CPU writes here: with one, too, all stays safe, but even that loop
     need not end.
