@@ -170,6 +170,7 @@ CASES = (
         world=FlaggedMirror,
         zap=zap_full_batch,
         name="SyncedAtEndFullBatch",
+        kind="ordering",
         shipped=("v4.14", "v4.19"),
         schedules={"freed before range_end": "CPU0*3"},
     ),

@@ -199,6 +199,7 @@ CASES = (
         "the last page reference is put before the callback comes",
         states=26,
         expect=(ALWAYS, NEVER, SOMETIMES),
+        kind="ordering",
         schedules={"freed under the device": "CPU0*5 CPU1 CPU0*4"},
     ),
     case(

@@ -111,6 +111,7 @@ def family(
         bad=(device_reads_freed_page,),
         expect={"device_reads_freed_page": Verdict.NEVER if check == "both" else Verdict.SOMETIMES},
         states=states,
+        shipped=("v2.6.27", "") if check == "both" else None,
     )
 
 

@@ -122,6 +122,7 @@ CASES = (
         zap_full_batch,
         ToldAtEnd(),
         {cpu_and_device_disagree: SOMETIMES, device_reads_freed_page: SOMETIMES},
+        kind="ordering",
         schedules={"freed before range_end": "CPU0*3"},
     ),
     case(

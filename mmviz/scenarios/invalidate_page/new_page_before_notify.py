@@ -178,6 +178,7 @@ CASES = (
         zap_full_batch,
         ToldAtEnd(),
         (device_reads_freed_page, device_reads_old_data),
+        kind="ordering",
         schedules={"freed, and stored elsewhere": "CPU0*3 CPU1*3"},
     ),
     case(

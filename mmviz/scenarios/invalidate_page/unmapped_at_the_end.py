@@ -74,6 +74,7 @@ CASES = (
         (cpu_and_device_disagree, device_reads_freed_page),
         zap=zap_full_batch,
         name="UnmappedAtEndFullBatch",
+        kind="ordering",
         schedules={"freed before range_end": "CPU0*6"},
     ),
     case(
@@ -82,6 +83,7 @@ CASES = (
         "both words are kept, and nothing is unmapped",
         251,
         BAD,
+        kind="ordering",
         schedules={"nobody told the device": "CPU0*10 CPU1"},
     ),
     case(*AT_START, 261, shipped=("v2.6.27", "")),
