@@ -49,3 +49,21 @@ def token(value: Any) -> Any:
     if isinstance(value, tuple):
         return (type(value), *map(token, value))
     return (type(value), value)
+
+
+def widen(row: list[Any], known: set[int], touched: set[int], bits: list[Bits]) -> None:
+    """Let a learned table tell states apart by more slots; what it held is forgotten then.
+
+    Args:
+        row: [mask of the slots in its keys, {their packed values: what was learned}].
+        known: the slots in its keys so far; changed in place.
+        touched: the slots that matter.
+        bits: how each slot lies in a state.
+    """
+    fresh = touched - known
+    if fresh:
+        known |= fresh
+        for slot in fresh:
+            bits[slot].rows.append(row)
+            row[0] |= bits[slot].mask
+        row[1].clear()

@@ -151,12 +151,13 @@ class Search:
         self.transitions += moves
         if self.judges_ends:
             for state in filter(model.is_complete, states):
-                for prop in model.judge_end(state):
+                for prop in model.judge.end(state):
                     self.first.setdefault(prop, state)
 
     def judge(self, states: list[int]) -> None:
         """Note the first state that violates each property."""
-        row, judge, first = self.model.judged, self.model.judge, self.first
+        judge, first = self.model.judge, self.first
+        row = judge.row
         for state in states:
             found = row[1].get(state & row[0])
             if found is None:

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from mmviz.engine.case import name_of
-from mmviz.engine.learn import Effect, Model
+from mmviz.engine.learn import Model
 from mmviz.engine.position import Line
 from mmviz.engine.report import spoken
-from mmviz.engine.step import Step, Task
+from mmviz.engine.step import Effect, Step, Task
 
 
 @dataclass(frozen=True)

@@ -10,52 +10,19 @@ more when it takes more values; new bits go on top, where every older state has 
 """
 
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any
 
-from mmviz.engine.bits import Bits, token
-from mmviz.engine.case import Case, name_of
+from mmviz.engine.bits import Bits, token, widen
+from mmviz.engine.case import Case
 from mmviz.engine.errors import LoopWithoutMark, ModelError, NotDeterministic, Oops
+from mmviz.engine.judge import Judge
 from mmviz.engine.ledger import Ledger, copy_roots
 from mmviz.engine.position import Line, Position, lines_of
-from mmviz.engine.step import Blocked, Step, Task, acting, listening
+from mmviz.engine.step import Blocked, Effect, Machine, Step, Task, acting, listening
 from mmviz.engine.struct import Struct
 
 MAX_ANSWERS = 500  # without a mark; no kernel story needs more
 DONE = "done"
-
-
-class Machine(Struct):
-    """What the engine keeps of the whole machine.
-
-    Attributes:
-        splats: the properties that steps have complained of so far.
-        dead: an Oops ended the run.
-    """
-
-    splats: frozenset[str] = frozenset()
-    dead: bool = False
-
-
-@dataclass
-class Effect:
-    """What one execution of a step did.
-
-    Attributes:
-        reads: slots read.
-        writes: slot -> new value.
-        answer: what the actor hears.
-        blocked: the guard was false.
-        said: (property, sentence) of each complaint.
-        oops: the machine stopped.
-    """
-
-    reads: set[int]
-    writes: dict[int, Any]
-    answer: Any = None
-    blocked: bool = False
-    said: tuple[tuple[str, str], ...] = ()
-    oops: bool = False
 
 
 class Model:
@@ -94,8 +61,7 @@ class Model:
             self.table.append((0, {}, self.index[name]))
             self._enter(self.index[name], None, None)
         self.start = 0
-        self.judged: list[Any] = [0, {}]
-        self._judge_slots: set[int] = set()
+        self.judge = Judge(self)
 
     def roots(self) -> list[tuple[str, Struct]]:
         """Build the world and what the engine keeps beside it."""
@@ -266,15 +232,8 @@ class Model:
             return None
         effect = self.execute(state, p, position.step)
         self.learned += 1
-        touched = effect.reads | set(effect.writes)
         row = position.row
-        fresh = touched - position.touched
-        if fresh:
-            position.touched |= fresh
-            for slot in fresh:
-                self.bits[slot].rows.append(row)
-                row[0] |= self.bits[slot].mask
-            row[1].clear()
+        widen(row, position.touched, effect.reads | set(effect.writes), self.bits)
         if effect.blocked:
             row[1][state & row[0]] = None
             return None
@@ -319,54 +278,10 @@ class Model:
         """Return whether every actor that must finish has finished."""
         return all(self.is_done(state, p) for p in self.threads())
 
-    # -- judging ---------------------------------------------------------------------------
-
     def violated(self, state: int) -> frozenset[str]:
         """Return the properties violated in a state, those judged at the end included."""
-        found = set(self.judge(state))
-        if self.is_complete(state):
-            found |= self.judge_end(state)
-        return frozenset(found)
-
-    def judge(self, state: int) -> frozenset[str]:
-        """Return the properties violated in a state, without those judged at the end."""
-        mask, table = self.judged
-        known: frozenset[str] | None = table.get(state & mask)
-        return self._judge(state) if known is None else known
-
-    def _judge(self, state: int) -> frozenset[str]:
-        found, reads = self._ask(state, at_end=False)
-        row = self.judged
-        fresh = reads - self._judge_slots
-        if fresh:
-            self._judge_slots |= fresh
-            for slot in fresh:
-                self.bits[slot].rows.append(row)
-                row[0] |= self.bits[slot].mask
-            row[1].clear()
-        row[1][state & row[0]] = found
-        return found
-
-    def judge_end(self, state: int) -> frozenset[str]:
-        """Return the properties that are judged at the end and violated in this state."""
-        return self._ask(state, at_end=True)[0]
-
-    def _ask(self, state: int, at_end: bool) -> tuple[frozenset[str], set[int]]:
-        ledger = self.ledger
-        ledger.reader = "a property"
-        ledger.begin(self.cells(state), judging=True)
-        try:
-            found = {
-                name_of(prop)
-                for prop in self.case.bad
-                if callable(prop) and getattr(prop, "at_end", False) == at_end and prop(self.world)
-            }
-            ledger.reads.add(self.splats)
-            if not at_end:
-                found |= ledger.cells[self.splats]
-            return frozenset(found), ledger.reads
-        finally:
-            ledger.end()
+        found = self.judge(state)
+        return found | self.judge.end(state) if self.is_complete(state) else found
 
     def copy(self, state: int) -> tuple[Any, dict[str, Task]]:
         """Return a free-standing world and the actors' tasks, as they are in a state."""

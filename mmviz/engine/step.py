@@ -7,6 +7,7 @@ marks the places where another actor may come in between, and nothing else.
 
 import functools
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from mmviz.engine.errors import ModelError
@@ -25,6 +26,39 @@ class Task(Struct):
     """
 
     held: tuple[Struct, ...] = ()
+
+
+class Machine(Struct):
+    """What the engine keeps of the whole machine.
+
+    Attributes:
+        splats: the properties that steps have complained of so far.
+        dead: an Oops ended the run.
+    """
+
+    splats: frozenset[str] = frozenset()
+    dead: bool = False
+
+
+@dataclass
+class Effect:
+    """What one execution of a step did.
+
+    Attributes:
+        reads: slots read.
+        writes: slot -> new value.
+        answer: what the actor hears.
+        blocked: the guard was false.
+        said: (property, sentence) of each complaint.
+        oops: the machine stopped.
+    """
+
+    reads: set[int]
+    writes: dict[int, Any]
+    answer: Any = None
+    blocked: bool = False
+    said: tuple[tuple[str, str], ...] = ()
+    oops: bool = False
 
 
 class Blocked(Exception):
