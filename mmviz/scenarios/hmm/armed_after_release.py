@@ -249,6 +249,6 @@ CASES = (
         "the range keeps a user's reference as long as it is listed, as merged v5.3",
         35,
         shipped=("v5.3", "v5.4"),
-        the_worker_is_the_last_user="kworker CPU0 kworker*12",
+        the_worker_is_the_last_user="kworker CPU0 kworker*13",
     ),
 )

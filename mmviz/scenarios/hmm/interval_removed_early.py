@@ -12,6 +12,7 @@ Memory model: sequentially consistent; a wake-up is seen at once.
 Simplified:
     One interval, one invalidation.  The callback writes the interval's number and does no more.
     mmu_interval_seq_released() looks under the lock in one step.
+    Nobody looks for the interval in the tree after the invalidation.
     The driver's own lock around the callback is left out.
     What is in the lock alone, start and removal, is one step; it needs the lock all the same.
 
