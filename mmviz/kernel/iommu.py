@@ -230,14 +230,14 @@ class IommuGroup(Kref):
         mutex: protects all below.
         devices: the members that operations on the group reach.
         domain: what the group is attached to now.
-        default_domain: what the kernel's own drivers use.
+        default_domain: what the kernel's own drivers use, if there is an IOMMU driver.
 
     Source: drivers/iommu/iommu.c, struct iommu_group, iommu_group_release().
     Simplified: no blocking domain and no owner count; VFIO holds no group reference.
     """
 
-    default_domain: Domain = field(kw_only=True)
-    domain: Domain = field(kw_only=True)
+    default_domain: Domain | None = field(kw_only=True)
+    domain: Domain | None = field(kw_only=True)
     devices: tuple[Device, ...] = field(kw_only=True)
     mutex: Mutex = field(default_factory=Mutex)
 
@@ -266,5 +266,5 @@ class IommuGroup(Kref):
     @atomic("drivers/iommu/iommu.c")
     def iommu_group_put(self) -> None:
         """Put a reference on the group; the last one frees its default domain."""
-        if self.put():
+        if self.put() and self.default_domain is not None:
             self.default_domain.owner_leaves()
