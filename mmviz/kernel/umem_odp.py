@@ -100,7 +100,9 @@ class DeferringSubscriptions(IntervalSubscriptions):
     @atomic("mm/mmu_notifier.c")
     def mmu_notifier_invalidate_range_end(self) -> None:
         """Close the invalidation; with the last open one, insert what was deferred."""
+        late = [each for each in self.intervals if isinstance(each, LateInterval)]
+        deferred = [each for each in late if each.invalidating and not each.in_tree]
         super().mmu_notifier_invalidate_range_end().do()
-        for interval in self.intervals:
-            if isinstance(interval, LateInterval) and self.active_invalidate_ranges == 0:
-                interval.in_tree = True
+        if self.active_invalidate_ranges == 0:
+            for each in deferred:
+                each.in_tree = True

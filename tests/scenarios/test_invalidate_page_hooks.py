@@ -132,6 +132,29 @@ def test_a_callback_that_is_not_implemented_leaves_the_page_to_the_guest():
     assert explore(case).counterexamples["device_reads_freed_page"].preemptions == 0
 
 
+@pytest.mark.parametrize(
+    ("variant", "callback", "breaks"),
+    [
+        ("MN-H/H2", "invalidate_range_start", ALL),
+        ("MN-H/H2", "invalidate_range_end", {"livelock"}),
+        ("MN-H/H2 (range)", "invalidate_range(", ALL),
+    ],
+    ids=["start", "end", "range"],
+)
+def test_each_listener_needs_the_callback_it_has(variant, callback, breaks):
+    case, function = find(HOOK, variant), told_under_ptl.try_to_unmap_one
+    (line,) = [at for at, text in steps_of(function) if f"driver.{callback}" in text]
+
+    assert broken(case) == set()
+    assert broken(forgetting(case, function, line)) == breaks
+
+
+def test_a_walk_that_is_not_flushed_keeps_the_page():
+    case = find(UNDER, "MN-G/G0")
+
+    assert what_breaks(case, told_under_ptl.HardwareWalks.invalidate_range) == [ALL]
+
+
 def test_who_is_told_at_the_end_loses_the_page_only_to_a_full_batch():
     freed = {case.id: case.expect["device_reads_freed_page"] for case in load(HOOK).cases}
 

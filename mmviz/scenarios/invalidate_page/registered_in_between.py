@@ -12,8 +12,6 @@ Memory model: sequentially consistent; every shared field is accessed under a lo
 Simplified:
     As range_start_only; the object is new, so the device has no entry yet.
     range_start looks the object up in one step and counts on it in the next ones.
-    An interval that is inserted too early also gets into the tree with the last range_end here;
-    nobody asks for it.
     The reference names the stale entry alone; a page that is freed, and another that the CPU
     sees, follow from it.
 
@@ -203,7 +201,7 @@ CASES = (
         IntervalInserted(),
         "X-3/3f",
         "an interval notifier, inserted when the last invalidation is over; two CPUs invalidate",
-        3408,
+        3240,
         world=NewInterval,
         invalidators=2,
         bad=BAD,
