@@ -1,8 +1,9 @@
-"""Writes the README's table of races and verdicts, from a search run there and then.
+"""Writes the README's tables of races and verdicts, from a search run there and then.
 
 `python -m mmviz.cli.readme README.md` replaces what stands between the two marks.
 """
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -14,19 +15,40 @@ END = "<!-- up to here -->"
 
 
 def verdict_table() -> str:
-    """Search every case; return a Markdown table, one row a race."""
-    lines = ["| race | goes wrong | Never goes wrong |", "|---|---|---|"]
+    """Search every case; return Markdown: a fold a thread, in it a table with one row a race."""
+    threads: dict[str, list[str]] = {}
     for name in names():
-        scenario = load(name)
-        reports = [explore(case) for case in scenario.cases]
-        groups: dict[str, list[str]] = {}
-        for report in reports:
-            groups.setdefault(gravest(report), []).append(report.case.name)
-        right = ", ".join(groups.pop("", []))
-        wrong = "<br>".join(f"*{word}*: {', '.join(cases)}" for word, cases in groups.items())
-        states = sum(report.states for report in reports)
-        lines.append(f"| {scenario.title}<br>`{name}`, {states:,} states | {wrong} | {right} |")
-    return "\n".join(lines)
+        threads.setdefault(name.partition("/")[0], []).append(name)
+    races = sum(map(len, threads.values()))
+    cases = sum(len(load(name).cases) for name in names())
+    lines = [f"{races} races, {cases} cases:", ""]
+    for thread, found in threads.items():
+        package = importlib.import_module(f"mmviz.scenarios.{thread}")
+        what = (package.__doc__ or thread).partition("\n")[0]
+        lines += [
+            f"<details><summary><b>{thread}</b>: {what} ({len(found)} races)</summary>",
+            "",
+            "| race | goes wrong | Never goes wrong |",
+            "|---|---|---|",
+            *map(row, found),
+            "",
+            "</details>",
+            "",
+        ]
+    return "\n".join(lines).rstrip()
+
+
+def row(name: str) -> str:
+    """Search the cases of a scenario; return its row of the table."""
+    scenario = load(name)
+    reports = [explore(case) for case in scenario.cases]
+    groups: dict[str, list[str]] = {}
+    for report in reports:
+        groups.setdefault(gravest(report), []).append(report.case.name)
+    right = ", ".join(groups.pop("", []))
+    wrong = "<br>".join(f"*{word}*: {', '.join(cases)}" for word, cases in groups.items())
+    states = sum(report.states for report in reports)
+    return f"| {scenario.title}<br>`{name}`, {states:,} states | {wrong} | {right} |"
 
 
 def gravest(report: Report) -> str:
