@@ -10,4 +10,4 @@ def follow(pointer: str) -> NoReturn:
 
     Source: include/linux/poison.h; no memory is mapped at such an address.
     """
-    raise Oops("follows_poisoned_pointer", f"{pointer} is poisoned; whoever follows it is found out")
+    raise Oops("follows_poisoned_pointer", f"{pointer} is followed, and it is poisoned")

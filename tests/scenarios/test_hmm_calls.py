@@ -8,9 +8,9 @@ from mmviz.scenarios.hmm import range_used_late, test_then_sleep
 from mmviz.scenarios.hmm.double_unregister import CalledOnce
 from mmviz.scenarios.hmm.range_used_late import NullPointer
 from mmviz.scenarios.hmm.ranges_on_stack import (
-    LockedPlainHelpers,
+    LockedPlainList,
     LocklessGracePeriod,
-    LocklessPlainHelpers,
+    LocklessPlainList,
 )
 
 from .forgetting import broken, effects, forgetting, steps_of
@@ -138,14 +138,14 @@ IN_FULL = [
     (
         STACK,
         "HMM-11/11b",
-        LockedPlainHelpers.hmm_range_unregister,
+        LockedPlainList.hmm_range_unregister,
         {"good": (all_is_returned,)},
         [POISONED, {"use_after_free"}, {"stuck"}, {"no all_is_returned"}],
     ),
     (
         STACK,
         "HMM-11/11b",
-        LockedPlainHelpers.hmm_invalidate_range_start,
+        LockedPlainList.hmm_invalidate_range_start,
         {},
         [POISONED, set(), {"stuck"}],  # nothing is walked
     ),
@@ -166,7 +166,7 @@ IN_FULL = [
     (
         STACK,
         "HMM-11/11d",
-        LocklessPlainHelpers.hmm_invalidate_range_start,
+        LocklessPlainList.hmm_invalidate_range_start,
         {},
         [{"unlock_not_owner", "use_after_free"}, set(), {"stuck"}],
     ),

@@ -13,7 +13,7 @@ Simplified:
     One range; it is registered at the start.  The notifier walks the list once.
     A stack frame that was returned from counts as freed.
     In the lockless cases the driver still takes the lock; one writer does not need it.
-    LockedRcuHelpers and LockedPlainHelpers show the same: which helper it is does not matter there.
+    LockedRcuList and LockedPlainList show the same: which helper it is does not matter there.
     Nobody looks at hmm->valid; the walk's work is to write it.
 
 Sources:
@@ -72,7 +72,7 @@ async def list_for_each_entry(k: Ranges) -> None:
         await entry.list_next()
 
 
-class LockedPlainHelpers:
+class LockedPlainList:
     """The lock on both sides, and the usual helpers."""
 
     async def hmm_invalidate_range_start(self, k: Ranges) -> None:
@@ -89,7 +89,7 @@ class LockedPlainHelpers:
         await k.range.return_from_function()
 
 
-class LockedRcuHelpers(LockedPlainHelpers):
+class LockedRcuList(LockedPlainList):
     """The lock on both sides, and the helpers for RCU."""
 
     async def hmm_range_unregister(self, k: Ranges) -> None:
@@ -100,7 +100,7 @@ class LockedRcuHelpers(LockedPlainHelpers):
         await k.range.return_from_function()
 
 
-class LocklessPlainHelpers(LockedPlainHelpers):
+class LocklessPlainList(LockedPlainList):
     """The reader is in an RCU section, and the writer does not know."""
 
     async def hmm_invalidate_range_start(self, k: Ranges) -> None:
@@ -110,15 +110,15 @@ class LocklessPlainHelpers(LockedPlainHelpers):
         await k.rcu.rcu_read_unlock()
 
 
-class LocklessRcuHelpers(LocklessPlainHelpers):
+class LocklessRcuList(LocklessPlainList):
     """The reader is in an RCU section, and the helpers suit it."""
 
     async def hmm_range_unregister(self, k: Ranges) -> None:
         """The driver's function takes its range off the list and returns."""
-        await LockedRcuHelpers().hmm_range_unregister(k)
+        await LockedRcuList().hmm_range_unregister(k)
 
 
-class LocklessGracePeriod(LocklessPlainHelpers):
+class LocklessGracePeriod(LocklessPlainList):
     """The same, and the function waits for the readers before it returns."""
 
     async def hmm_range_unregister(self, k: Ranges) -> None:
@@ -135,7 +135,7 @@ BAD: tuple[Property, ...] = ("use_after_free", "follows_poisoned_pointer", "slee
 
 
 def case(
-    list_: LockedPlainHelpers,
+    list_: LockedPlainList,
     variant: str,
     title: str,
     states: int,
@@ -163,7 +163,7 @@ def case(
 
 CASES = (
     case(
-        LocklessRcuHelpers(),
+        LocklessRcuList(),
         "HMM-11/11c",
         "what the helpers invite: no lock to read, and the function returns at once",
         38,
@@ -171,7 +171,7 @@ CASES = (
         the_stack_is_gone="CPU1*2 CPU0*4 CPU1",
     ),
     case(
-        LocklessPlainHelpers(),
+        LocklessPlainList(),
         "HMM-11/11e",
         "no lock to read, and list_del() poisons the link under the reader",
         40,
@@ -187,14 +187,14 @@ CASES = (
         48,
     ),
     case(
-        LockedRcuHelpers(),
+        LockedRcuList(),
         "HMM-11/11a",
         "the lock on both sides, with helpers that nobody needs, as shipped v5.2",
         20,
         shipped=("v5.2", "v5.2"),
     ),
     case(
-        LockedPlainHelpers(),
+        LockedPlainList(),
         "HMM-11/11b",
         "the lock on both sides, with the usual helpers, as merged v5.3",
         20,
