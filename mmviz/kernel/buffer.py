@@ -1,0 +1,130 @@
+"""A buffer of a few anonymous pages, as a selftest maps and uses it."""
+
+from errno import EBUSY, EFAULT
+
+from mmviz.engine import Struct, field
+from mmviz.kernel.buffer_vma import VM_NONE, BufferVma, HmmPfn, WordPage, ZeroPage
+from mmviz.kernel.exclusive_mm import ExclusiveMm
+from mmviz.kernel.interval_notifier import (
+    MMU_NOTIFY_CLEAR,
+    MMU_NOTIFY_PROTECTION_PAGE,
+    MMU_NOTIFY_PROTECTION_VMA,
+)
+from mmviz.kernel.locks import RwSemaphore
+from mmviz.kernel.page import Page
+
+
+class BufferPage(ExclusiveMm):
+    """One page of a buffer: its mapping, its notifiers, and how it is brought in.
+
+    Attributes:
+        fresh: the page that the allocator gives at the first write.
+        zero_page: what is mapped if the first touch is a read.
+
+    Source: mm/memory.c, handle_pte_fault(); mm/gup.c; mm/hmm.c, hmm_range_fault(), v5.14.
+    Simplified: as `ExclusiveMm`; accesses are "read" and "write".  A story comes through these
+    loops many times, and goes round each a few times only, so they have no marks.
+    """
+
+    fresh: WordPage = field(kw_only=True)
+    zero_page: ZeroPage = field(kw_only=True)
+    vma: BufferVma = field(default_factory=BufferVma)
+
+    async def handle_mm_fault(self, access: str = "write") -> bool:
+        """Answer a fault under mmap_lock; say whether the access may be tried again."""
+        if await self.vma.access_error(access):
+            return False
+        entry = await self.vma.handle_pte_fault(access)
+        if entry is None:
+            await self.vma.do_anonymous_page(access, self.fresh, self.zero_page)
+        elif entry.exclusive:
+            await self.remove_device_exclusive_entry(entry.page)
+        elif access == "write" and not entry.write and self.copy is not None:
+            await self.wp_page_copy(self.copy)
+        return True
+
+    async def do_user_addr_fault(self, access: str) -> bool:
+        """Fault as user code does; say whether it may go on, or gets a SIGSEGV."""
+        await self.mmap_lock.down_read()
+        answered = await self.handle_mm_fault(access)
+        await self.mmap_lock.up_read()
+        return answered
+
+    async def load(self) -> int | None:
+        """Read the word as user code does; None for a SIGSEGV."""
+        while True:
+            word = await self.vma.cpu_load()
+            if word is not None or not await self.do_user_addr_fault("read"):
+                return word
+
+    async def store(self, word: int) -> bool:
+        """Write the word as user code does; False for a SIGSEGV."""
+        while not await self.vma.cpu_store(word):
+            if not await self.do_user_addr_fault("write"):
+                return False
+        return True
+
+    async def get_user_pages(self) -> Page | None:
+        """Take a reference on the page for writing, faulting until the entry allows it."""
+        while True:
+            page = await self.vma.follow_page_pte()
+            if page is not None or not await self.handle_mm_fault():
+                return page
+
+    async def hmm_range_fault(self, access: str) -> HmmPfn | int:
+        """Look the page up for a device, faulting if it asks for an access; "" asks for none."""
+        while True:
+            found = await self.vma.hmm_vma_handle_pte(access)
+            if found != -EBUSY:
+                return found
+            if not await self.handle_mm_fault(access):
+                return -EFAULT
+
+
+class Buffer(Struct):
+    """A process with a buffer, and its system calls on the whole of it.
+
+    Attributes:
+        pages: the buffer. Never changes.
+        mmap_lock: the process's; the pages share it.
+
+    Source: mm/mprotect.c, mm/mmap.c, kernel/fork.c.
+    Simplified: one mapping for each page, in one hold of mmap_lock.
+    """
+
+    pages: tuple[BufferPage, ...]
+    mmap_lock: RwSemaphore
+
+    async def mprotect(self, flag: str, pages: slice = slice(None)) -> None:
+        """Change what may be done with the pages: VM_WRITE, VM_READ, VM_NONE."""
+        await self.mmap_lock.down_write()
+        for page in self.pages[pages]:
+            await page.vma.mprotect_fixup(flag)
+            await page.notifiers.invalidate_range_start(MMU_NOTIFY_PROTECTION_VMA)
+            await page.vma.change_pte_range()
+            await page.notifiers.mmu_notifier_invalidate_range_end()
+        await self.mmap_lock.up_write()
+
+    async def munmap(self, pages: slice = slice(None)) -> None:
+        """Unmap the pages; the last reference on one gives it back."""
+        await self.mmap_lock.down_write()
+        for page in self.pages[pages]:
+            await page.notifiers.invalidate_range_start(MMU_NOTIFY_CLEAR)
+            was = await page.vma.zap_pte_range()
+            await page.vma.mprotect_fixup(VM_NONE)
+            if was is not None:
+                await was.put_page()
+            await page.notifiers.mmu_notifier_invalidate_range_end()
+        await self.mmap_lock.up_write()
+
+    async def dup_mmap(self, child: "Buffer") -> bool:
+        """Copy the process's memory to a child; return whether it worked."""
+        await self.mmap_lock.down_write()
+        copied = True
+        for page, to in zip(self.pages, child.pages, strict=True):
+            await to.vma.vm_area_dup(page.vma)
+            await page.notifiers.invalidate_range_start(MMU_NOTIFY_PROTECTION_PAGE)
+            copied = copied and await page.vma.copy_pte_range(to.vma, to.fresh)
+            await page.notifiers.mmu_notifier_invalidate_range_end()
+        await self.mmap_lock.up_write()
+        return copied

@@ -1,0 +1,200 @@
+"""A private anonymous page with a word in it, mapped and counted, from the first touch on."""
+
+from errno import EBUSY, EFAULT, EPERM
+from typing import ClassVar, NamedTuple
+
+from mmviz.engine import atomic
+from mmviz.kernel.entry import CowMapping, Pte
+from mmviz.kernel.page import Page
+from mmviz.kernel.rmap import MappedPage, add_rmap
+from mmviz.kernel.vma import VM_WRITE, Vma
+
+VM_NONE = "VM_NONE"
+
+
+class WordPage(MappedPage):
+    """A page with one word in it.
+
+    Attributes:
+        word: what is in it.
+    """
+
+    word: int = 0
+
+
+class ZeroPage(WordPage):
+    """The zero page: many map it, and nobody counts that.
+
+    Source: include/linux/pgtable.h, is_zero_pfn(); mm/memory.c, do_anonymous_page().
+    """
+
+    refs: int = 2
+
+    def get(self) -> None:
+        """Take no reference: there are always enough."""
+
+    def put(self) -> bool:
+        """Put none, either."""
+        return False
+
+
+class HmmPfn(NamedTuple):
+    """What hmm_range_fault() says of one address.
+
+    Attributes:
+        page: what is mapped there; None where HMM_PFN_VALID is not set.
+        write: HMM_PFN_WRITE.
+        error: HMM_PFN_ERROR: nobody may read there.
+
+    Source: include/linux/hmm.h, enum hmm_pfn_flags.
+    """
+
+    page: WordPage | None = None
+    write: bool = False
+    error: bool = False
+
+
+class BufferVma(Vma):
+    """A private anonymous mapping of one page, which counts what it maps.
+
+    Attributes:
+        vm_read: its VM_READ flag; without it nobody may touch the page.
+        anon_rss: MM_ANONPAGES, what it adds to the process's resident pages.
+        entry_is_mapping: an exclusive entry is in the page's mapcount (since v6.15).
+
+    Source: mm/memory.c, mm/rmap.c, mm/hmm.c, v5.14; f495bd7e0d9b (v6.15).
+    Simplified: as `Vma`; the buffer is as many mappings as it has pages.  An unmapped address is a
+    mapping without any right: HMM treats the two alike.
+    """
+
+    vm_read: bool = True
+    anon_rss: int = 0
+    entry_is_mapping: ClassVar[bool] = False
+
+    def count(self, page: Page, by: int) -> None:
+        """Count a page in or out, inside a step; the zero page does not count."""
+        if not isinstance(page, ZeroPage):
+            self.anon_rss += by
+            add_rmap(page, by)
+
+    @atomic("hardware")
+    def cpu_load(self) -> int | None:
+        """The CPU reads the word if entry and mapping let it; else it faults."""
+        if self.pte is None or self.pte.exclusive or not self.vm_read:
+            return None
+        return word_page(self.pte.page).word
+
+    @atomic("hardware")
+    def cpu_store(self, word: int) -> bool:
+        """The CPU writes the word if the entry lets it; else it faults."""
+        if self.pte is None or not self.pte.is_writable or not self.vm_write:
+            return False
+        word_page(self.pte.page).word = word
+        return True
+
+    @atomic("arch/x86/mm/fault.c")
+    def access_error(self, access: str) -> bool:
+        """Say whether the mapping forbids the access."""
+        return not (self.vm_write if access == "write" else self.vm_read)
+
+    @atomic("mm/memory.c")
+    def do_anonymous_page(self, access: str, fresh: WordPage, zero_page: ZeroPage) -> None:
+        """Map the zero page for a read, a fresh page for a write, unless something is mapped."""
+        if self.pte is not None:
+            return
+        if access == "read":
+            self.pte = Pte(zero_page, write=False)
+            return
+        fresh.alloc()
+        fresh.word = 0
+        self.count(fresh, 1)
+        self.pte = Pte(fresh)
+
+    @atomic("mm/memory.c")
+    def do_wp_page(self, copy: Page) -> None:
+        """Answer a write to a read-only page: reuse it if nobody else has it, else copy it."""
+        was = self.pte
+        super().do_wp_page(copy).do()
+        if was is not None and self.pte is not None and self.pte.page is not was.page:
+            word_page(copy).word = word_page(was.page).word
+            self.count(was.page, -1)
+            self.count(copy, 1)
+
+    @atomic("mm/rmap.c")
+    def page_make_device_exclusive_one(self, page: Page) -> bool:
+        """Replace the writable entry by an exclusive one; say whether it was still there."""
+        converted = super().page_make_device_exclusive_one(page).do()
+        if converted and not self.entry_is_mapping:
+            add_rmap(page, -1)
+        return converted
+
+    @atomic("mm/memory.c")
+    def restore_exclusive_pte(self, page: Page) -> bool:
+        """Make the exclusive entry of this page present again; say whether there was one."""
+        restored = super().restore_exclusive_pte(page).do()
+        if restored and not self.entry_is_mapping:
+            add_rmap(page, 1)
+        return restored
+
+    @atomic("mm/memory.c")
+    def copy_nonpresent_pte(self, child: CowMapping) -> int:
+        """Make the exclusive entry present again, unless somebody holds the page lock."""
+        was = self.pte
+        status = super().copy_nonpresent_pte(child).do()
+        if was is not None and was != self.pte and not self.entry_is_mapping:
+            add_rmap(was.page, 1)
+        return status
+
+    @atomic("mm/memory.c")
+    def copy_present_page(self, child: CowMapping, copy: Page) -> None:
+        """Give the child a copy of its own; the parent's entry stays as it is."""
+        super().copy_present_page(child, copy).do()
+        if self.pte is not None and isinstance(child, BufferVma):
+            word_page(copy).word = word_page(self.pte.page).word
+            child.count(copy, 1)
+
+    @atomic("mm/memory.c")
+    def copy_present_pte(self, child: CowMapping) -> None:
+        """Share the page: both entries become read-only."""
+        super().copy_present_pte(child).do()
+        if self.pte is not None and isinstance(child, BufferVma):
+            child.count(self.pte.page, 1)
+
+    @atomic("kernel/fork.c")
+    def vm_area_dup(self, parent: "BufferVma") -> None:
+        """Become a mapping with the parent's rights."""
+        self.vm_read, self.vm_write = parent.vm_read, parent.vm_write
+
+    @atomic("mm/memory.c")
+    def zap_pte_range(self) -> Page | None:
+        """Clear the entry; return the page it named."""
+        was = self.pte
+        page = super().zap_pte_range().do()
+        if was is not None and not isinstance(was.page, ZeroPage):
+            self.anon_rss -= 1
+            if not was.exclusive or self.entry_is_mapping:
+                add_rmap(was.page, -1)
+        return page
+
+    @atomic("mm/mprotect.c")
+    def mprotect_fixup(self, flag: str) -> None:
+        """Let the mapping be written and read, only read, or not be touched."""
+        self.vm_write, self.vm_read = flag == VM_WRITE, flag != VM_NONE
+
+    @atomic("mm/hmm.c")
+    def hmm_vma_handle_pte(self, access: str) -> HmmPfn | int:
+        """Look at the entry for a device; -EBUSY where the access it asks for needs a fault."""
+        if not self.vm_read:
+            return -EFAULT if access else HmmPfn(error=True)
+        if self.pte is not None and not self.pte.exclusive:
+            if access != "write" or self.pte.write:
+                return HmmPfn(word_page(self.pte.page), self.pte.write)
+        elif not access:
+            return HmmPfn()
+        return -EPERM if access == "write" and not self.vm_write else -EBUSY
+
+
+def word_page(page: Page) -> WordPage:
+    """Return the page as one with a word."""
+    assert isinstance(page, WordPage)
+    return page

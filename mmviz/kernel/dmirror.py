@@ -1,0 +1,281 @@
+"""The kernel's own test driver for device memory, as the selftests see it: its ioctls."""
+
+from errno import EBUSY, EFAULT, ENOENT, EPERM
+from typing import ClassVar, NamedTuple
+
+from mmviz.engine import Struct, atomic, field
+from mmviz.kernel.buffer import Buffer
+from mmviz.kernel.buffer_vma import HmmPfn, WordPage, ZeroPage, word_page
+from mmviz.kernel.interval_notifier import MmuIntervalNotifier
+from mmviz.kernel.locks import Mutex
+from mmviz.kernel.page import Page
+
+DPT_XA_TAG_WRITE, DPT_XA_TAG_ATOMIC = "W", "ATOMIC"
+PROT_ERROR, PROT_NONE, PROT_READ, PROT_WRITE, PROT_ZERO = "ERROR", "NONE", "READ", "WRITE", "ZERO"
+
+
+class DeviceEntry(NamedTuple):
+    """An entry of the device's page table: a page pointer and its tag.
+
+    Attributes:
+        page: what the device reads and writes.
+        tag: DPT_XA_TAG_WRITE, DPT_XA_TAG_ATOMIC, or "" for reading only.
+    """
+
+    page: WordPage
+    tag: str = ""
+
+
+class Answer(NamedTuple):
+    """What an ioctl gives back.
+
+    Attributes:
+        status: zero, or an error's negative number.
+        mirror: the words read; empty if it failed, or reads none.
+        cpages: how many pages it has done.
+        faults: how many times it had to call the fault handler, for many pages at once.
+    """
+
+    status: int
+    mirror: tuple[int, ...] = ()
+    cpages: int = 0
+    faults: int = 0
+
+
+class DmirrorPage(MmuIntervalNotifier):
+    """What the driver keeps of one page of the process.
+
+    Attributes:
+        mutex: guards the device's page table; the pages share it.
+        entry: the table's entry for the page, None where the device would fault.
+
+    Source: lib/test_hmm.c, struct dmirror, dmirror_interval_invalidate().
+    Simplified: the driver has one interval notifier for the whole process; here each page has its
+    own, so that a callback needs no address.
+    """
+
+    mutex: Mutex = field(kw_only=True)
+    entry: DeviceEntry | None = None
+
+    async def invalidate(self, event: str, owner: str) -> None:
+        """Erase the entry, whatever the event: only migrations of its own would be let pass."""
+        await self.mutex.mutex_lock()
+        await self.mmu_interval_set_seq()
+        await self.dmirror_do_update()
+        await self.mutex.mutex_unlock()
+
+    @atomic("lib/test_hmm.c")
+    def dmirror_do_update(self) -> None:
+        """Erase the device's entry."""
+        self.entry = None
+
+    @atomic("lib/test_hmm.c")
+    def dmirror_do_fault(self, page: WordPage, write: bool) -> None:
+        """Let the device read the page, and write it if the process may."""
+        self.entry = DeviceEntry(page, DPT_XA_TAG_WRITE if write else "")
+
+    @atomic("lib/test_hmm.c")
+    def dmirror_atomic_map(self, page: Page) -> None:
+        """Let the device do atomic operations on the page."""
+        self.entry = DeviceEntry(word_page(page), DPT_XA_TAG_ATOMIC)
+
+    @atomic("lib/test_hmm.c")
+    def dmirror_do_read(self) -> int | None:
+        """The device reads the word through any entry; None if there is none."""
+        return None if self.entry is None else self.entry.page.word
+
+    @atomic("lib/test_hmm.c")
+    def dmirror_do_write(self, word: int) -> bool:
+        """The device writes the word if the entry is tagged for it; say whether."""
+        if self.entry is None or self.entry.tag != DPT_XA_TAG_WRITE:
+            return False
+        self.entry.page.word = word
+        return True
+
+    @atomic("lib/test_hmm.c")
+    def is_atomic(self) -> bool:
+        """Look whether the entry is tagged for atomic operations."""
+        return self.entry is not None and self.entry.tag == DPT_XA_TAG_ATOMIC
+
+
+class Dmirror(Struct):
+    """A mirror device that a process has opened, v5.14 to v6.14.
+
+    Attributes:
+        buffer: the process.
+        mutex: guards the device's page table.
+        pages: that table. Never changes.
+        batch: how many pages are made exclusive before they are mapped.
+        refused: what the process is told if a page cannot be made exclusive.
+
+    Source: lib/test_hmm.c, v5.14.
+    Simplified: no migration to device memory.  A failed ioctl leaves the caller's mirror buffer
+    alone, which here is an empty `Answer.mirror`.
+    """
+
+    buffer: Buffer
+    mutex: Mutex
+    pages: tuple[DmirrorPage, ...]
+    batch: ClassVar[int] = 64
+    refused: ClassVar[int] = -EBUSY
+
+    async def do_read(self, at: slice) -> tuple[int, ...]:
+        """Read words under the mutex, up to the first that the device has no entry for."""
+        await self.mutex.mutex_lock()
+        words: tuple[int, ...] = ()
+        for page in self.pages[at]:
+            word = await page.dmirror_do_read()
+            if word is None:
+                break
+            words = (*words, word)
+        await self.mutex.mutex_unlock()
+        return words
+
+    async def do_write(self, first: int, words: tuple[int, ...]) -> int:
+        """Write words under the mutex, up to the first that the device may not; say how many."""
+        await self.mutex.mutex_lock()
+        done = 0
+        for page, word in zip(self.pages[first:], words, strict=False):
+            if not await page.dmirror_do_write(word):
+                break
+            done += 1
+        await self.mutex.mutex_unlock()
+        return done
+
+    async def dmirror_range_fault(self, at: slice, access: str) -> int | tuple[HmmPfn, ...]:
+        """Look the pages up for an access, "" for none, and map them; again if they changed."""
+        while True:
+            for page in self.pages[at]:
+                await page.mmu_interval_read_begin()
+            await self.buffer.mmap_lock.down_read()
+            found = await self.hmm_range_fault(at, access)
+            await self.buffer.mmap_lock.up_read()
+            if isinstance(found, int):
+                return found
+            await self.mutex.mutex_lock()
+            retry = False
+            for page in self.pages[at]:
+                retry = await page.mmu_interval_read_retry() or retry
+            if not retry and access:
+                for page, pfn in zip(self.pages[at], found, strict=True):
+                    if pfn.page is not None:
+                        await page.dmirror_do_fault(pfn.page, pfn.write)
+            await self.mutex.mutex_unlock()
+            if not retry:
+                return found
+
+    async def hmm_range_fault(self, at: slice, access: str) -> int | tuple[HmmPfn, ...]:
+        """Look up one page after the other; the caller holds mmap_lock."""
+        found: tuple[HmmPfn, ...] = ()
+        for page in self.buffer.pages[at]:
+            pfn = await page.hmm_range_fault(access)
+            if isinstance(pfn, int):
+                return pfn
+            found = (*found, pfn)
+        return found
+
+    async def dmirror_read(self, at: slice = slice(None)) -> Answer:
+        """HMM_DMIRROR_READ: the device reads the pages, faulting for what it lacks."""
+        first, end, _ = at.indices(len(self.pages))
+        words: tuple[int, ...] = ()
+        faults = 0
+        while True:
+            words = words + await self.do_read(slice(first + len(words), end))
+            if len(words) == end - first:
+                return Answer(0, words, len(words), faults)
+            found = await self.dmirror_range_fault(slice(first + len(words), end), "read")
+            if isinstance(found, int):
+                return Answer(found, (), len(words), faults)
+            faults += 1
+
+    async def dmirror_write(self, words: tuple[int, ...]) -> Answer:
+        """HMM_DMIRROR_WRITE: the device writes from the first page on, faulting as it must."""
+        done = faults = 0
+        while True:
+            done += await self.do_write(done, words[done:])
+            if done == len(words):
+                return Answer(0, (), done, faults)
+            found = await self.dmirror_range_fault(slice(done, len(words)), "write")
+            if isinstance(found, int):
+                return Answer(found, (), done, faults)
+            faults += 1
+
+    async def dmirror_exclusive(self) -> Answer:
+        """HMM_DMIRROR_EXCLUSIVE: make all pages exclusive, map them, and read them back."""
+        await self.buffer.mmap_lock.down_read()
+        for first in range(0, len(self.pages), self.batch):
+            if not await self.exclusive_batch(slice(first, first + self.batch)):
+                await self.buffer.mmap_lock.up_read()
+                return Answer(self.refused)
+        await self.buffer.mmap_lock.up_read()
+        words = await self.do_read(slice(None))
+        if len(words) < len(self.pages):
+            return Answer(-ENOENT, (), len(words))
+        return Answer(0, words, len(words))
+
+    async def exclusive_batch(self, at: slice) -> bool:
+        """Make some pages exclusive; map them if all of them are, and say whether."""
+        locked: tuple[Page | None, ...] = ()
+        for page in self.buffer.pages[at]:
+            locked = (*locked, await page.make_device_exclusive_range(""))
+        if None not in locked:
+            await self.mutex.mutex_lock()
+            for entry, taken in zip(self.pages[at], locked, strict=True):
+                if taken is not None:
+                    await entry.dmirror_atomic_map(taken)
+            await self.mutex.mutex_unlock()
+        for taken in locked:
+            if taken is not None:
+                await taken.unlock_page()
+                await taken.put_page()
+        return None not in locked
+
+    async def dmirror_check_atomic(self) -> int:
+        """HMM_DMIRROR_CHECK_EXCLUSIVE: -EPERM if the device may still do atomics somewhere."""
+        await self.mutex.mutex_lock()
+        status = 0
+        for page in self.pages:
+            if await page.is_atomic():
+                status = -EPERM
+                break
+        await self.mutex.mutex_unlock()
+        return status
+
+    async def dmirror_snapshot(self) -> tuple[str, ...]:
+        """HMM_DMIRROR_SNAPSHOT: what the process may do with each page; nothing is faulted in."""
+        found = await self.dmirror_range_fault(slice(None), "")
+        assert not isinstance(found, int)
+        return tuple(protection(pfn) for pfn in found)
+
+
+class DmirrorPageByPage(Dmirror):
+    """A mirror device as since v6.15: each page is mapped as soon as it is exclusive.
+
+    Source: lib/test_hmm.c, make_device_exclusive() (v6.15).
+    Simplified: a page that is locked is waited for; here that, too, is refused.
+    """
+
+    batch: ClassVar[int] = 1
+    refused: ClassVar[int] = -EFAULT
+
+
+def protection(pfn: HmmPfn) -> str:
+    """Return the HMM_DMIRROR_PROT_ words for what was looked up.
+
+    Source: lib/test_hmm.c, dmirror_mkentry().
+    """
+    if pfn.error:
+        return PROT_ERROR
+    if pfn.page is None:
+        return PROT_NONE
+    right = PROT_WRITE if pfn.write else PROT_READ
+    return f"{PROT_ZERO}|{right}" if isinstance(pfn.page, ZeroPage) else right
+
+
+def open_dmirror(kind: type[Dmirror], buffer: Buffer) -> Dmirror:
+    """Return a mirror device that is told of what happens to the buffer."""
+    mutex = Mutex()
+    pages = tuple(DmirrorPage(mutex=mutex) for _ in buffer.pages)
+    for mirrored, page in zip(pages, buffer.pages, strict=True):
+        page.notifiers.intervals = (*page.notifiers.intervals, mirrored)
+    return kind(buffer, mutex, pages)

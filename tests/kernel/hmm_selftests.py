@@ -1,0 +1,164 @@
+"""Where the stories of hmm-tests.c are told: two processes, two devices, and what they assert."""
+
+from mmviz.engine import Case, Run, Struct, Verdict, World, atomic, field, warn
+from mmviz.kernel.buffer import Buffer, BufferPage
+from mmviz.kernel.buffer_vma import BufferVma, WordPage, ZeroPage
+from mmviz.kernel.dmirror import Dmirror, DmirrorPageByPage, open_dmirror
+from mmviz.kernel.fork import ChildTask
+from mmviz.kernel.locks import RwSemaphore
+from mmviz.scenarios.exclusive.mprotect_meets_entry import KeepsEntry
+
+PAGES = 3
+
+
+class VmaSince615(BufferVma, KeepsEntry):
+    """A mapping whose exclusive entries are mappings without a flavour."""
+
+    entry_is_mapping = True
+
+
+KERNELS = {"v5.14": (BufferVma, Dmirror), "v6.15": (VmaSince615, DmirrorPageByPage)}
+
+
+class Expectations(Struct):
+    """The asserts of a selftest; each is a step, so that a run shows where it was."""
+
+    @atomic("tools/testing/selftests/mm/hmm-tests.c")
+    def assert_eq(self, what, got, expected):
+        """Compare, and complain."""
+        if got != expected:
+            warn("assertion_failed", f"{what}: {got} instead of {expected}")
+
+
+class Machine(World):
+    """A process with a device or two, and a child to be with one of its own."""
+
+    parent: Buffer
+    child: Buffer
+    device: Dmirror
+    other_device: Dmirror
+    childs_device: Dmirror
+    child_task: ChildTask = field(default_factory=ChildTask)
+    test: Expectations = field(default_factory=Expectations)
+
+
+def buffer(vma, pages, first, zero_page):
+    """Return a process with an untouched buffer; its pages get numbers from `first` on."""
+    lock = RwSemaphore()
+    return Buffer(
+        tuple(
+            BufferPage(
+                vma=vma(),
+                mmap_lock=lock,
+                fresh=WordPage(first + i, refs=0, mapcount=0),
+                copy=WordPage(first + 10 + i, refs=0, mapcount=0),
+                zero_page=zero_page,
+            )
+            for i in range(pages)
+        ),
+        lock,
+    )
+
+
+def machine(kernel, pages=PAGES):
+    """Return a machine as the tests' fixtures set it up."""
+    vma, driver = KERNELS[kernel]
+    zero_page = ZeroPage(99)
+    parent, child = buffer(vma, pages, 10, zero_page), buffer(vma, pages, 30, zero_page)
+    return Machine(
+        parent,
+        child,
+        open_dmirror(driver, parent),
+        open_dmirror(driver, parent),
+        open_dmirror(driver, child),
+    )
+
+
+def pages_of(k):
+    return [page for b in (k.parent, k.child) for p in b.pages for page in (p.fresh, p.copy)]
+
+
+def entries_of(*buffers):
+    return [p.vma.pte for b in buffers for p in b.pages if p.vma.pte is not None]
+
+
+def rss(process):
+    return sum(p.vma.anon_rss for p in process.pages)
+
+
+def counts_wrong(k):
+    """References, mappings or resident pages are not what the entries say."""
+    mapping_counts = k.parent.pages[0].vma.entry_is_mapping
+    for page in pages_of(k):
+        entries = [e for e in entries_of(k.parent, k.child) if e.page is page]
+        mappings = [e for e in entries if mapping_counts or not e.exclusive]
+        if (page.refs, page.mapcount) != (len(entries), len(mappings)):
+            return True
+    return any(
+        rss(b) != len([e for e in entries_of(b) if not isinstance(e.page, ZeroPage)])
+        for b in (k.parent, k.child)
+    )
+
+
+def cpu_and_device_both_map(k):
+    """A device may do atomic operations on a page that its process has, too."""
+    return any(
+        mirrored.entry is not None
+        and mirrored.entry.tag == "ATOMIC"
+        and page.vma.pte is not None
+        and not page.vma.pte.exclusive
+        for device in (k.device, k.other_device, k.childs_device)
+        for mirrored, page in zip(device.pages, device.buffer.pages, strict=True)
+    )
+
+
+def something_held(k):
+    """A lock is held, though nobody is at work."""
+    locks = (k.parent.mmap_lock, k.child.mmap_lock)
+    return (
+        any(page.locked for page in pages_of(k))
+        or any(lock.readers or lock.writer for lock in locks)
+        or any(d.mutex.owner for d in (k.device, k.other_device, k.childs_device))
+    )
+
+
+counts_wrong.at_end = something_held.at_end = True
+BAD = (counts_wrong, cpu_and_device_both_map, something_held, "assertion_failed")
+
+
+def case(kernel, pages=PAGES, **actors):
+    """Return a case of the actors, on a machine with that kernel."""
+    return Case(
+        name="Selftest",
+        id="-",
+        title="a selftest",
+        world=lambda: machine(kernel, pages),
+        actors=actors,
+        bad=BAD,
+        expect=dict.fromkeys([b if isinstance(b, str) else b.__name__ for b in BAD], Verdict.NEVER),
+    )
+
+
+def play(kernel, test, child=None, pages=PAGES):
+    """Run a story to its end, the parent first; nothing it asserts fails."""
+    run = Run(case(kernel, pages, CPU0=test, **({"CPU1": child} if child else {})))
+    while not run.finished:
+        run.step(run.enabled()[0])
+    assert run.violated == (), str(run)
+    return run
+
+
+def at(run, what):
+    """Return the world in which a story asserted something for the last time."""
+    label = f"assert_eq({what}, "
+    return next(f.world for f in reversed(run.frames) if f.label.startswith(label))
+
+
+def entries(process):
+    """Return the page-table entries in words."""
+    return [str(p.vma.pte) for p in process.pages]
+
+
+def tags(device):
+    """Return the tags of the device's entries, None where it has none."""
+    return [p.entry and p.entry.tag for p in device.pages]

@@ -1,0 +1,357 @@
+"""The kernel's own selftests of exclusive access, run step by step against the model.
+
+Source: tools/testing/selftests/mm/hmm-tests.c and lib/test_hmm.c, with a few pages instead of many.
+"""
+
+from errno import EBUSY, EFAULT, EPERM
+
+import pytest
+
+from mmviz.engine import Verdict, explore
+from mmviz.kernel.buffer_vma import VM_NONE
+from mmviz.kernel.vma import VM_READ, VM_WRITE
+from tests.kernel.hmm_selftests import (
+    KERNELS,
+    PAGES,
+    at,
+    case,
+    entries,
+    pages_of,
+    play,
+    rss,
+    tags,
+)
+
+N = range(PAGES)
+WORDS = tuple(100 + i for i in N)  # what upstream writes as i; here no word is the empty page's 0
+NEW = tuple(-i for i in WORDS)
+kernels = pytest.mark.parametrize("kernel", KERNELS)
+
+
+# -- what the tests are made of -----------------------------------------------------------------
+
+
+async def init(process, words=WORDS):
+    for page, word in zip(process.pages, words, strict=False):
+        await page.store(word)
+
+
+async def loaded(process, pages=slice(None)):
+    words = ()
+    for page in process.pages[pages]:
+        words = (*words, await page.load())
+    return words
+
+
+async def increment(test, process, words=WORDS):
+    """Do `p[i]++` on every word, assert what was there, then what is there."""
+    for page, word in zip(process.pages, words, strict=False):
+        was = await page.load()
+        await page.store(was + 1)
+        await test.assert_eq("before", was, word)
+    for page, word in zip(process.pages, words, strict=False):
+        await test.assert_eq("after", await page.load(), word + 1)
+
+
+async def init_and_take(k):
+    """Fill the buffer, and let the device have it exclusively."""
+    await init(k.parent)
+    answer, pages = await k.device.dmirror_exclusive(), len(k.parent.pages)
+    await k.test.assert_eq("EXCLUSIVE", answer, (0, WORDS[:pages], pages, 0))
+
+
+# -- exclusive, exclusive_mprotect, exclusive_cow ------------------------------------------------
+
+
+async def exclusive(k):
+    await init_and_take(k)
+    await increment(k.test, k.parent)
+    await k.test.assert_eq("CHECK_EXCLUSIVE", await k.device.dmirror_check_atomic(), 0)
+
+
+@kernels
+def test_exclusive(kernel):
+    run = play(kernel, exclusive)
+
+    taken, end = at(run, "EXCLUSIVE"), run.frames[-1].world
+    assert entries(taken.parent) == [f"exclusive page {10 + i} w" for i in N]
+    assert tags(taken.device) == ["ATOMIC"] * PAGES
+    assert entries(end.parent) == [f"present page {10 + i} rw" for i in N]
+    assert tags(end.device) == [None] * PAGES
+    assert {rss(f.world.parent) for f in run.frames if f.index >= taken_at(run)} == {PAGES}
+
+
+def taken_at(run):
+    return next(f.index for f in run.frames if f.label.startswith("assert_eq(EXCLUSIVE"))
+
+
+@kernels
+def test_check_exclusive_tells_a_device_that_has_pages(kernel):
+    async def story(k):
+        await init_and_take(k)
+        await k.parent.pages[1].load()
+        await k.test.assert_eq("CHECK_EXCLUSIVE", await k.device.dmirror_check_atomic(), -EPERM)
+
+    assert tags(play(kernel, story).frames[-1].world.device) == ["ATOMIC", None, "ATOMIC"]
+
+
+async def exclusive_mprotect(k):
+    await init_and_take(k)
+    await k.parent.mprotect(VM_READ)
+    await k.test.assert_eq("mprotect", await k.device.dmirror_check_atomic(), 0)
+    await k.test.assert_eq("WRITE", (await k.device.dmirror_write(NEW)).status, -EPERM)
+
+
+@kernels
+def test_exclusive_mprotect(kernel):
+    run = play(kernel, exclusive_mprotect)
+
+    protected = at(run, "mprotect")
+    flavour = {"v5.14": "r", "v6.15": "w"}[kernel]  # v6.15 has one kind only, which we write "w"
+    assert tags(protected.device) == [None] * PAGES
+    assert entries(protected.parent) == [f"exclusive page {10 + i} {flavour}" for i in N]
+    assert [p.fresh.word for p in run.frames[-1].world.parent.pages] == list(WORDS)
+
+
+async def exclusive_cow(k):
+    await init_and_take(k)
+    await k.test.assert_eq("fork", await k.parent.dup_mmap(k.child), True)
+    await k.child_task.wake_up_new_task()
+    await increment(k.test, k.parent)
+
+
+async def exclusive_cow_child(k):
+    await k.child_task.schedule_tail()
+    await increment(k.test, k.child)
+
+
+@kernels
+def test_exclusive_cow(kernel):
+    run = play(kernel, exclusive_cow, exclusive_cow_child)
+
+    forked, end = at(run, "fork"), run.frames[-1].world
+    shared = [f"present page {10 + i} ro" for i in N]
+    assert entries(forked.parent) == entries(forked.child) == shared
+    assert tags(forked.device) == [None] * PAGES
+    assert (rss(forked.parent), rss(forked.child)) == (PAGES, PAGES)
+    mine = [p.vma.pte.page.pfn for p in end.parent.pages]
+    childs = [p.vma.pte.page.pfn for p in end.child.pages]
+    assert mine == [20 + i for i in N]  # the first to write copies, the second keeps the page
+    assert childs == [10 + i for i in N]
+
+
+@kernels
+def test_exclusive_cow_whoever_of_the_two_is_faster(kernel):
+    report = explore(case(kernel, 2, CPU0=exclusive_cow, CPU1=exclusive_cow_child))
+
+    assert report.complete
+    assert report.stuck is None
+    assert set(report.verdicts.values()) == {Verdict.NEVER}, str(report)
+    assert report.states > 500
+
+
+# -- reading and writing -------------------------------------------------------------------------
+
+
+@kernels
+def test_anon_read(kernel):
+    async def story(k):
+        await k.parent.pages[-1].store(WORDS[-1])
+        await k.parent.mprotect(VM_READ)
+        await k.test.assert_eq("CPU", await k.parent.pages[1].load(), 0)
+        want = (0, 0, WORDS[-1])
+        await k.test.assert_eq("READ", await k.device.dmirror_read(), (0, want, PAGES, 1))
+
+    end = play(kernel, story).frames[-1].world
+    assert entries(end.parent) == ["present page 99 ro", "present page 99 ro", "present page 12 ro"]
+    assert tags(end.device) == [""] * PAGES
+    assert rss(end.parent) == 1
+
+
+@kernels
+def test_anon_read_prot(kernel):
+    async def story(k):
+        await init(k.parent)
+        await k.parent.mprotect(VM_NONE)
+        await k.test.assert_eq("READ", await k.device.dmirror_read(), (-EFAULT, (), 0, 0))
+        await k.test.assert_eq("SIGSEGV", await loaded(k.parent), (None,) * PAGES)
+        await k.parent.mprotect(VM_READ)
+        await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
+
+    assert tags(play(kernel, story).frames[-1].world.device) == [None] * PAGES
+
+
+@kernels
+def test_anon_write(kernel):
+    async def story(k):
+        await k.test.assert_eq("WRITE", await k.device.dmirror_write(WORDS), (0, (), PAGES, 1))
+        await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
+
+    end = play(kernel, story).frames[-1].world
+    assert tags(end.device) == ["W"] * PAGES
+    assert entries(end.parent) == [f"present page {10 + i} rw" for i in N]
+
+
+@kernels
+def test_anon_write_prot(kernel):
+    async def story(k):
+        await k.parent.mprotect(VM_READ)
+        first = await k.device.dmirror_read(slice(0, 1))
+        await k.test.assert_eq("READ", first, (0, (0,), 1, 1))
+        await k.test.assert_eq("WRITE", (await k.device.dmirror_write(WORDS)).status, -EPERM)
+        await k.test.assert_eq("CPU", await loaded(k.parent), (0,) * PAGES)
+        await k.parent.mprotect(VM_WRITE)
+        await k.test.assert_eq("WRITE", await k.device.dmirror_write(WORDS), (0, (), PAGES, 1))
+        await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
+
+    end = play(kernel, story).frames[-1].world
+    assert tags(end.device) == ["W"] * PAGES
+    assert rss(end.parent) == PAGES
+
+
+async def anon_write_child(k):
+    await init(k.parent)
+    await k.test.assert_eq("fork", await k.parent.dup_mmap(k.child), True)
+    await k.child_task.wake_up_new_task()
+    await k.test.assert_eq("parent", await loaded(k.parent), WORDS[: len(k.parent.pages)])
+
+
+async def anon_write_child_in_child(k):
+    pages = len(k.child.pages)
+    await k.child_task.schedule_tail()
+    await k.test.assert_eq("before", await loaded(k.child), WORDS[:pages])
+    answer = await k.childs_device.dmirror_write(NEW[:pages])
+    await k.test.assert_eq("WRITE", answer, (0, (), pages, 1))
+    await k.test.assert_eq("after", await loaded(k.child), NEW[:pages])
+
+
+@kernels
+def test_anon_write_child(kernel):
+    run = play(kernel, anon_write_child, anon_write_child_in_child)
+
+    end = run.frames[-1].world
+    assert [p.vma.pte.page.word for p in end.parent.pages] == list(WORDS)
+    assert [p.vma.pte.page.word for p in end.child.pages] == list(NEW)
+
+
+@kernels
+def test_anon_write_child_whoever_of_the_two_is_faster(kernel):
+    actors = {"CPU0": anon_write_child, "CPU1": anon_write_child_in_child}
+    report = explore(case(kernel, 2, **actors))
+
+    assert report.complete
+    assert set(report.verdicts.values()) == {Verdict.NEVER}, str(report)
+
+
+@kernels
+def test_snapshot(kernel):
+    """Upstream's first five pages; the other two are in device memory, which is not modelled."""
+
+    async def story(k):
+        await k.parent.mprotect(VM_NONE, slice(0, 1))
+        await k.parent.munmap(slice(1, 2))
+        await k.parent.pages[3].store(1)
+        await k.parent.mprotect(VM_READ, slice(2, 4))
+        await k.parent.pages[2].load()
+        await k.parent.pages[4].store(1)
+        want = ("ERROR", "ERROR", "ZERO|READ", "READ", "WRITE")
+        await k.test.assert_eq("SNAPSHOT", await k.device.dmirror_snapshot(), want)
+
+    play(kernel, story, pages=5)
+
+
+# -- cases derived from the rules, not upstream's ------------------------------------------------
+
+
+@kernels
+def test_a_device_reads_what_it_has_exclusively_without_a_fault(kernel):
+    async def story(k):
+        await init_and_take(k)
+        await k.test.assert_eq("READ", await k.device.dmirror_read(), (0, WORDS, PAGES, 0))
+
+    assert tags(play(kernel, story).frames[-1].world.device) == ["ATOMIC"] * PAGES
+
+
+@kernels
+def test_a_device_writes_what_it_has_exclusively_and_loses_it(kernel):
+    async def story(k):
+        await init_and_take(k)
+        await k.test.assert_eq("WRITE", await k.device.dmirror_write(NEW), (0, (), PAGES, 1))
+        await k.test.assert_eq("CHECK_EXCLUSIVE", await k.device.dmirror_check_atomic(), 0)
+        await k.test.assert_eq("CPU", await loaded(k.parent), NEW)
+
+    end = play(kernel, story).frames[-1].world
+    assert tags(end.device) == ["W"] * PAGES
+    assert entries(end.parent) == [f"present page {10 + i} rw" for i in N]
+
+
+@kernels
+def test_a_snapshot_leaves_exclusive_entries_alone(kernel):
+    async def story(k):
+        await init_and_take(k)
+        await k.test.assert_eq("SNAPSHOT", await k.device.dmirror_snapshot(), ("NONE",) * PAGES)
+
+    end = play(kernel, story).frames[-1].world
+    assert entries(end.parent) == [f"exclusive page {10 + i} w" for i in N]
+    assert tags(end.device) == ["ATOMIC"] * PAGES
+
+
+@kernels
+def test_a_snapshot_after_mprotect_and_a_touch_says_read(kernel):
+    async def story(k):
+        await init_and_take(k)
+        await k.parent.mprotect(VM_READ)
+        await k.parent.pages[0].load()
+        want = ("READ", "NONE", "NONE")
+        await k.test.assert_eq("SNAPSHOT", await k.device.dmirror_snapshot(), want)
+
+    play(kernel, story)
+
+
+@kernels
+def test_exclusive_twice(kernel):
+    async def story(k):
+        await init_and_take(k)
+        await k.test.assert_eq(
+            "EXCLUSIVE", await k.device.dmirror_exclusive(), (0, WORDS, PAGES, 0)
+        )
+
+    assert tags(play(kernel, story).frames[-1].world.device) == ["ATOMIC"] * PAGES
+
+
+@kernels
+def test_exclusive_then_munmap_leaves_nothing(kernel):
+    async def story(k):
+        await init_and_take(k)
+        await k.parent.munmap()
+        await k.test.assert_eq("CPU", await loaded(k.parent), (None,) * PAGES)
+
+    end = play(kernel, story).frames[-1].world
+    assert rss(end.parent) == 0
+    assert [page.refs for page in pages_of(end)] == [0] * len(pages_of(end))
+    assert tags(end.device) == [None] * PAGES
+
+
+@kernels
+def test_exclusive_on_a_read_only_mapping_is_refused(kernel):
+    refused = {"v5.14": -EBUSY, "v6.15": -EFAULT}[kernel]
+
+    async def story(k):
+        await init(k.parent)
+        await k.parent.mprotect(VM_READ)
+        await k.test.assert_eq("EXCLUSIVE", (await k.device.dmirror_exclusive()).status, refused)
+        await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
+
+    assert tags(play(kernel, story).frames[-1].world.device) == [None] * PAGES
+
+
+@kernels
+def test_exclusive_by_one_device_and_then_by_another(kernel):
+    async def story(k):
+        await init_and_take(k)
+        answer = await k.other_device.dmirror_exclusive()
+        await k.test.assert_eq("EXCLUSIVE", answer, (0, WORDS, PAGES, 0))
+        await k.test.assert_eq("CHECK first", await k.device.dmirror_check_atomic(), 0)
+        await k.test.assert_eq("CHECK other", await k.other_device.dmirror_check_atomic(), -EPERM)
+
+    play(kernel, story)
