@@ -46,7 +46,7 @@ class ModularGroup(IommuGroup):
 
     @atomic("drivers/iommu/iommu.c")
     def iommu_group_put(self) -> None:
-        """Put a reference on the group; the last one frees its default domain, if there still is."""
+        """Put a reference on the group; the last one frees a default domain that is left."""
         if self.put():
             self.free_default_domain()
 
