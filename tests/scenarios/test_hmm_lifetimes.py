@@ -17,6 +17,7 @@ GRAB, CREATE, CALLBACK = (
     "hmm/mmap_sem_in_callback",
 )
 ARMED, ALIVE = "hmm/armed_after_release", "hmm/alive_when_asked"
+FREED = "hmm/free_under_callback"
 BY_MIRROR, SUCCESSOR = "hmm/range_without_mirror", "hmm/start_booked_on_successor"
 
 
@@ -26,6 +27,7 @@ def run_of(scenario, case_id, schedule):
 
 
 LAST_STEPS = [
+    (FREED, "HMM-01/01c", "the pointer is cleared", "null_dereference", "VM_BUG_ON(hmm == NULL)"),
     (GRAB, "HMM-03/03a", "closed after the exit", "use_after_free", "forget(hmm)"),
     (GRAB, "HMM-03/03e", "the callback comes last", "use_after_free", "forget(hmm)"),
     (CREATE, "HMM-04/04a", "the count is gone", "use_after_free", "kref_get_unless_zero(old hmm)"),

@@ -29,8 +29,11 @@ from mmviz.kernel.notifier import MmuNotifierSubscriptions
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
 from mmviz.scenarios.hmm.count_and_list_under_one_lock import OneSection, Subscribed
-
-VA = "0x1000"
+from mmviz.scenarios.invalidate_page.range_start_only import (
+    VA,
+    device_keeps_stale_entry,
+    device_reads_freed_page,
+)
 
 
 class ModulesTable(DevicePageTable):
@@ -75,18 +78,6 @@ def mirrored() -> Mirrored:
         gpu=ModulesTable(Map(empty), module=module),
         cpu=PageTable(Map(empty)),
     )
-
-
-def device_reads_freed_page(k: Mirrored) -> bool:
-    """The device's page table names a page that the allocator has back."""
-    page = k.gpu.pte[VA]
-    return page is not None and page.is_free
-
-
-def device_keeps_stale_entry(k: Mirrored) -> bool:
-    """No invalidation is under way, yet the device's entry is not the CPU's."""
-    page = k.gpu.pte[VA]
-    return k.mm.active_invalidate_ranges == 0 and page is not None and page is not k.cpu.pte[VA]
 
 
 API = OneSection()

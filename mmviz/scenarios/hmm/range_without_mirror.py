@@ -33,8 +33,11 @@ from mmviz.kernel.hmm_range import HmmRange
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import PageTable
 from mmviz.scenarios.hmm.double_unregister import DriverFile
-
-VA = "0x1000"
+from mmviz.scenarios.invalidate_page.range_start_only import (
+    VA,
+    device_keeps_stale_entry,
+    device_reads_freed_page,
+)
 
 
 class Mirrored(World):
@@ -52,18 +55,6 @@ class Mirrored(World):
     def __post_init__(self) -> None:
         self.cpu.pte[VA] = self.page
         self.mm.hmm = self.hmm
-
-
-def device_reads_freed_page(k: Mirrored) -> bool:
-    """The device's page table names a page that the allocator has back."""
-    page = k.gpu.pte[VA]
-    return page is not None and page.is_free
-
-
-def device_keeps_stale_entry(k: Mirrored) -> bool:
-    """No invalidation is under way, yet the device's entry is not the CPU's."""
-    page = k.gpu.pte[VA]
-    return k.mm.active_invalidate_ranges == 0 and page is not None and page is not k.cpu.pte[VA]
 
 
 async def hmm_put(k: Mirrored, hmm: MirroringHmm) -> None:

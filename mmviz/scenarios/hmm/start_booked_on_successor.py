@@ -39,13 +39,14 @@ from mmviz.scenarios.hmm.free_under_callback import (
 )
 
 
-class CountingHmm(Hmm):
+class BookedHmm(Hmm):
     """A struct hmm that counts the invalidations that are under way.
 
     Attributes:
         notifiers: that count.
 
     Source: mm/hmm.c, v5.2.
+    Simplified: as `Hmm`; it has no ranges that would be valid or not.
     """
 
     notifiers: int = 0
@@ -85,9 +86,9 @@ class ReclaimedMm(HmmMm):
 class RegisteredAgain(Mirrored):
     """An mm with one struct hmm, and memory for its successor."""
 
-    hmm: CountingHmm = field(default_factory=lambda: CountingHmm(name="old hmm"))
+    hmm: BookedHmm = field(default_factory=lambda: BookedHmm(name="old hmm"))
     mm: ReclaimedMm = field(default_factory=ReclaimedMm)
-    fresh: CountingHmm = field(default_factory=lambda: CountingHmm(name="new hmm"))
+    fresh: BookedHmm = field(default_factory=lambda: BookedHmm(name="new hmm"))
 
 
 @at_end
@@ -99,14 +100,14 @@ def invalidation_never_ends(k: RegisteredAgain) -> bool:
 class ToleratedLookup(FreedAfterGracePeriod):
     """Asks the mm for its hmm, and returns if there is none."""
 
-    async def hmm_of(self, k: RegisteredAgain, notifier: CountingHmm) -> Hmm | None:
+    async def hmm_of(self, k: RegisteredAgain, notifier: BookedHmm) -> Hmm | None:
         return await self.mm_get_hmm(k)
 
 
 class ContainerOf(ToleratedLookup):
     """Finds the hmm around the notifier it was called with."""
 
-    async def hmm_of(self, k: RegisteredAgain, notifier: CountingHmm) -> Hmm | None:
+    async def hmm_of(self, k: RegisteredAgain, notifier: BookedHmm) -> Hmm | None:
         return notifier if await notifier.kref_get_unless_zero() else None
 
 
@@ -115,17 +116,17 @@ async def try_to_unmap(k: RegisteredAgain, ops: ToleratedLookup) -> None:
     await k.mm.i_mmap_rwsem.down_read()
     await k.srcu.srcu_read_lock()
     notifier = await k.mm.hlist_for_each_entry_rcu()
-    if isinstance(notifier, CountingHmm):
+    if isinstance(notifier, BookedHmm):
         hmm = await ops.hmm_of(k, notifier)
-        if isinstance(hmm, CountingHmm):
+        if isinstance(hmm, BookedHmm):
             await hmm.hmm_invalidate_range_start()
             await ops.hmm_put(k, hmm)
     await k.srcu.srcu_read_unlock()
     await k.srcu.srcu_read_lock()
     notifier = await k.mm.hlist_for_each_entry_rcu()
-    if isinstance(notifier, CountingHmm):
+    if isinstance(notifier, BookedHmm):
         hmm = await ops.hmm_of(k, notifier)
-        if isinstance(hmm, CountingHmm):
+        if isinstance(hmm, BookedHmm):
             await hmm.hmm_invalidate_range_end()
             await ops.hmm_put(k, hmm)
     await k.srcu.srcu_read_unlock()
