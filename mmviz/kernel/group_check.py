@@ -10,7 +10,7 @@ class Situation(Struct):
     """A group as it is when a device is taken out of it, and whether that is all right.
 
     Attributes:
-        domain: DEFAULT, BLOCKING, the user's V, or NO_DOMAIN without an IOMMU driver. Never changes.
+        domain: DEFAULT, BLOCKING, the user's V, or NO_DOMAIN. Never changes.
         owner_cnt: drivers or a user that use the group. Never changes.
         last: the device is the group's last. Never changes.
         external: a driver removes it; the core does not release it. Never changes.

@@ -32,7 +32,7 @@ from typing import Any
 
 from mmviz.engine import Case, Verdict
 from mmviz.engine.case import name_of
-from mmviz.kernel.iommu import BlindIommu, Iommu
+from mmviz.kernel.iommu import BlindIommu, Domain, Iommu
 from mmviz.scenarios.iommu_group.release_order import (
     BAD,
     DISTINCT,
@@ -65,6 +65,7 @@ def case(
     driver: type[Iommu] = Iommu,
     rids: tuple[str, str] = SHARED,
     vfio_ends: bool = False,
+    domain: type[Domain] = Domain,
     **broken: Verdict,
 ) -> Case:
     """Unplug device a while b is in use; or while VFIO ends and b is unplugged too."""
@@ -75,7 +76,7 @@ def case(
         name=name,
         id=variant,
         title=title,
-        world=partial(plug, rids, driver=driver),
+        world=partial(plug, rids, domain, driver),
         actors={"CPU0": lambda k: order.iommu_release_device(k, k.a)} | beside,
         daemons=() if vfio_ends else ("DEV",),
         bad=BAD,

@@ -1,9 +1,9 @@
 """Which check tells a wrong removal from a right one?
 
 A WARN at removal was wanted, for whoever takes a device out of a group that is still in use.  Each
-check proposed looks at the group's domain or its owner.  But of two devices that a user has, one may
-be unplugged with the domain attached, and quite rightly.  A check that fires there is switched off
-soon; one that is silent on a mistake was not worth writing.
+check proposed looks at the group's domain or its owner.  But of two devices that a user has, one
+may be unplugged with the domain attached, and quite rightly.  A check that fires there is switched
+off soon; one that is silent on a mistake was not worth writing.
 
 Promise: A check fires on each wrong removal, and on no right one.
 

@@ -1,0 +1,35 @@
+"""IOMMU drivers that differ in what they do to a requester id that devices share."""
+
+from mmviz.engine import atomic
+from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu
+
+
+class RidWideDetachIommu(Iommu):
+    """A driver whose detach_dev() means the RID, whoever else has it; its release minds aliases.
+
+    Source: the detach_dev callback of struct iommu_ops until 1b932ceddd19 (v6.3).
+    """
+
+    @atomic("driver")
+    def let_go(self, dev: Device, domain: Domain | None) -> None:
+        """Take the device off that domain's list and block its RID."""
+        self.unlink(dev, domain)
+        self.program(dev.rid, BLOCKED)
+
+
+class AliasAwareAttachIommu(Iommu):
+    """A driver that leaves a RID where it is while another device of that RID is attached.
+
+    Source: arm-smmu's handling of shared stream ids is such a care.
+    """
+
+    def attach(self, dev: Device, domain: Domain) -> None:
+        """Attach a device, inside a step; an alias that is attached keeps the hardware's entry."""
+        peers = [m for m in self.masters if m is not dev and m.rid == dev.rid]
+        if not any(peer.domain is not None and peer.domain is not domain for peer in peers):
+            super().attach(dev, domain)
+            return
+        self.unlink(dev, dev.domain)
+        domain.list_add(dev)
+        domain.hold()
+        dev.domain = domain
