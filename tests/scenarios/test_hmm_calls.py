@@ -4,7 +4,7 @@ import pytest
 
 from mmviz.engine import Verdict, at_end, explore, replay
 from mmviz.scenarios import find
-from mmviz.scenarios.hmm import range_used_late, test_then_sleep
+from mmviz.scenarios.hmm import look_then_sleep, range_used_late
 from mmviz.scenarios.hmm.double_unregister import CalledOnce
 from mmviz.scenarios.hmm.range_used_late import NullPointer
 from mmviz.scenarios.hmm.ranges_on_stack import (
@@ -15,7 +15,7 @@ from mmviz.scenarios.hmm.ranges_on_stack import (
 
 from .forgetting import broken, effects, forgetting, steps_of
 
-WAIT, RULE = "hmm/test_then_sleep", "hmm/comment_or_assertion"
+WAIT, RULE = "hmm/look_then_sleep", "hmm/comment_or_assertion"
 TWICE, UNNOTICED = "hmm/double_unregister", "hmm/second_call_unnoticed"
 LATE, STACK = "hmm/range_used_late", "hmm/ranges_on_stack"
 
@@ -117,7 +117,7 @@ IN_FULL = [
     (
         WAIT,
         "HMM-06/06e (in atomic)",
-        test_then_sleep.wait_event,
+        look_then_sleep.wait_event,
         {},
         [
             {"misuse_goes_unnoticed"},  # might_sleep() complains before anything is looked at
@@ -127,7 +127,7 @@ IN_FULL = [
             set(),  # a woken waiter is off the queue
         ],
     ),
-    (WAIT, "HMM-06/06e", test_then_sleep.hmm_invalidate_range_end, {}, [{"stuck"}, {"stuck"}]),
+    (WAIT, "HMM-06/06e", look_then_sleep.hmm_invalidate_range_end, {}, [{"stuck"}, {"stuck"}]),
     (
         LATE,
         "HMM-10/10c (NULL)",

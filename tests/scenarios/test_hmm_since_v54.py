@@ -11,7 +11,7 @@ from mmviz.scenarios.hmm import (
     release_meets_unregister,
 )
 from mmviz.scenarios.hmm.count_and_list_under_one_lock import OneSection
-from mmviz.scenarios.hmm.interval_removed_early import TestUnderLock as UnderLock
+from mmviz.scenarios.hmm.interval_removed_early import LookUnderLock
 from mmviz.scenarios.hmm.release_meets_unregister import DropForRelease, OwnCount, ReadLock
 from mmviz.scenarios.hmm.wait_is_no_proof import WaitAndCompare
 from mmviz.scenarios.invalidate_page.range_start_only import BAD
@@ -167,7 +167,7 @@ IN_FULL = [
     (
         REMOVED,
         "X-4/4e",
-        UnderLock.mmu_interval_notifier_remove,
+        LookUnderLock.mmu_interval_notifier_remove,
         {},
         [
             {"unlock_not_owner", "use_after_free"},
@@ -179,7 +179,7 @@ IN_FULL = [
     (
         REMOVED,
         "X-4/4e",
-        UnderLock.close,
+        LookUnderLock.close,
         {"good": (interval_is_freed,)},
         [{"use_after_free"}, {"no interval_is_freed"}],
     ),

@@ -101,7 +101,7 @@ class ClearedPointer:
         await hmm_put(hmm)
 
 
-class TestAgain(ClearedPointer):
+class LookAgain(ClearedPointer):
     """Looks again when it has the semaphore."""
 
     async def hmm_mirror_unregister(self, k: Registered) -> None:
@@ -219,7 +219,7 @@ CASES = (
         both_have_found_it="CPU0 CPU1 CPU0*5 CPU1*5",
     ),
     case(
-        TestAgain(),
+        LookAgain(),
         "HMM-09/09d",
         "tempting: looks again under the semaphore, which is in the memory that goes",
         55,
@@ -227,7 +227,7 @@ CASES = (
         the_semaphore_is_gone="CPU0 CPU1 CPU0*7 CPU1",
     ),
     case(
-        TestAgain(),
+        LookAgain(),
         "HMM-09/09d (another holder)",
         "the same, while another mirror has a reference, too",
         41,

@@ -38,7 +38,7 @@ class Subscribed(World):
         self.subs.itree = self.interval
 
 
-class TestUnderLock:
+class LookUnderLock:
     """Waits for the end, and looks under the lock."""
 
     async def mmu_interval_notifier_remove(self, k: Subscribed) -> None:
@@ -61,21 +61,21 @@ class TestUnderLock:
         await k.interval.kfree()
 
 
-class TestWithoutLock(TestUnderLock):
+class LookWithoutLock(LookUnderLock):
     """Waits for the end, and looks at the number alone."""
 
     async def wait(self, k: Subscribed, seq: int) -> None:
         await k.subs.wait_event(seq)
 
 
-class NoWait(TestUnderLock):
+class NoWait(LookUnderLock):
     """Puts the removal off, and returns."""
 
     async def wait(self, k: Subscribed, seq: int) -> None:
         pass
 
 
-class RemoveInCallback(TestUnderLock):
+class RemoveInCallback(LookUnderLock):
     """The driver's callback removes the interval."""
 
     async def invalidate(self, k: Subscribed, interval: IntervalSub) -> None:
@@ -83,7 +83,7 @@ class RemoveInCallback(TestUnderLock):
         await self.mmu_interval_notifier_remove(k)
 
 
-async def invalidate_range(k: Subscribed, era: TestUnderLock) -> None:
+async def invalidate_range(k: Subscribed, era: LookUnderLock) -> None:
     """Something is unmapped: start, callback, end."""
     await k.subs.lock.spin_lock()
     interval = await k.subs.mn_itree_inv_start_range()
@@ -101,7 +101,7 @@ BAD: tuple[Property, ...] = ("use_after_free", "sleeps_in_atomic")
 
 
 def case(
-    era: TestUnderLock,
+    era: LookUnderLock,
     variant: str,
     title: str,
     states: int,
@@ -143,7 +143,7 @@ CASES = (
         freed_under_the_callback="CPU0*3 CPU1*4 CPU0*2",
     ),
     case(
-        TestWithoutLock(),
+        LookWithoutLock(),
         "X-4/4d",
         "waits for the number to move, without the lock, as shipped v5.5 to v5.17",
         44,
@@ -160,7 +160,7 @@ CASES = (
         waits_for_itself="CPU0*8",
     ),
     case(
-        TestUnderLock(),
+        LookUnderLock(),
         "X-4/4e",
         "waits for the number to move, and looks under the lock, as since v5.18",
         39,

@@ -61,7 +61,7 @@ def misuse_goes_unnoticed(k: Waiting) -> bool:
     return isinstance(k, WaitingInAtomic) and not k.taint.warned
 
 
-async def test_then_sleep(k: Waiting) -> None:
+async def look_then_sleep(k: Waiting) -> None:
     """Look; if there is something to wait for, queue up and sleep."""
     if await k.range.hmm_range_valid():
         return
@@ -169,11 +169,11 @@ def case(
 
 CASES = (
     case(
-        "TestThenSleep",
+        "LookThenSleep",
         "HMM-06/06a",
         "looks, then queues up and sleeps: the wake-up comes in between",
         12,
-        test_then_sleep,
+        look_then_sleep,
         stuck=True,
         schedules={"the wake-up is lost": "CPU1 CPU0*2 CPU1"},
     ),
