@@ -200,7 +200,15 @@ BAD = (
 SOMETIMES, ALWAYS = Verdict.SOMETIMES, Verdict.ALWAYS
 
 
-def case(order: Release, variant: str, title: str, states: int, **broken: Verdict) -> Case:
+def case(
+    order: Release,
+    variant: str,
+    title: str,
+    states: int,
+    kind: str = "race",
+    shipped: tuple[str, str] | None = None,
+    **broken: Verdict,
+) -> Case:
     """Race the release of device a against the end of VFIO's use and the release of b."""
     return Case(
         name=type(order).__name__,
@@ -214,6 +222,8 @@ def case(order: Release, variant: str, title: str, states: int, **broken: Verdic
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        kind=kind,
+        shipped=shipped,
     )
 
 
@@ -234,6 +244,7 @@ CASES = (
         "n1",
         "before 9ac8545199a1 (5.8-rc): off the list, put the group, release",
         states=105,
+        kind="ordering",
         device_attached_to_freed_domain=ALWAYS,
         use_after_free=ALWAYS,
     ),
@@ -242,6 +253,7 @@ CASES = (
         "n2",
         "as shipped v5.8 to v6.3: release, then off the list",
         states=167,
+        shipped=("v5.8", "v6.3"),
         use_after_free=SOMETIMES,
         attach_after_release=SOMETIMES,
     ),
@@ -259,13 +271,20 @@ CASES = (
         "tempting: attach the leaving device to the default domain first",
         states=109,
     ),
-    case(ReleaseUnderMutex(), "n5", "as merged in v6.4: one critical section", states=61),
+    case(
+        ReleaseUnderMutex(),
+        "n5",
+        "as merged in v6.4: one critical section",
+        states=61,
+        shipped=("v6.4", ""),
+    ),
     replace(
         case(
             ReleaseTakesMutex(),
             "n13",
             "the merged order with a driver that takes the mutex again (ipmmu-vmsa until v6.3)",
             states=13,
+            kind="ordering",
         ),
         stuck=True,
     ),

@@ -66,6 +66,7 @@ def case(
     rids: tuple[str, str] = SHARED,
     vfio_ends: bool = False,
     domain: type[Domain] = Domain,
+    shipped: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Unplug device a while b is in use; or while VFIO ends and b is unplugged too."""
@@ -82,6 +83,8 @@ def case(
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        kind="ordering" if ALWAYS in broken.values() else "race",
+        shipped=shipped,
     )
 
 
@@ -109,6 +112,7 @@ CASES = (
         "the merged order (v6.4) with a driver that leaves a shared RID alone",
         21,
         ReleaseUnderMutex(),
+        shipped=("v6.4", ""),
     ),
     case(
         "RebindDistinctRids",

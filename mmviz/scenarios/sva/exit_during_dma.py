@@ -155,6 +155,7 @@ def case(
     title: str,
     states: int,
     counted: bool = True,
+    shipped: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the exit against the driver's unbind and the device's DMA."""
@@ -172,6 +173,7 @@ def case(
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        shipped=shipped,
     )
 
 
@@ -220,12 +222,14 @@ CASES = (
         "A1/a5",
         "VT-d's way (v5.8): non-present with fault processing disabled",
         231,
+        shipped=("v5.8", ""),
     ),
     case(
         DummyPgd(),
         "A1/a6",
         "as the thread proposed, and SMMUv3 does (v5.11): a pgd that always fails",
         263,
+        shipped=("v5.11", ""),
     ),
     case(
         DummyPgd(),
