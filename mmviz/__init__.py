@@ -6,9 +6,10 @@
     case = mmviz.find("iommu_group/release_order", "DelistThenRelease")
     print(mmviz.table(mmviz.replay(case, "CPU0*3 CPU1*4")))
     print(mmviz.explore(case))
+    print(mmviz.entry(0xF7FFFFFFFDB97400, kernel="6.15"))
 
 The engine and the scenarios are imported at once, and are standard library only; the
-widgets (`Player`, `Driver`) are imported when first used.
+widgets (`Player`, `Driver`) and `entry` are imported when first used.
 """
 
 import importlib
@@ -34,6 +35,13 @@ from mmviz.scenarios import every_case, find, load, names
 if TYPE_CHECKING:
     from mmviz.widgets import Driver, Player
 
+    # Any: an mmviz.kernel.x86_entry.Explanation, which this layer does not import.
+    def entry(
+        value: int | str, kernel: str = "6.15", *, levels: int = 4, pte_marker: bool = False
+    ) -> Any:
+        """Explain the 64 bits of an x86-64 page-table entry: mmviz/kernel/x86_entry.py."""
+
+
 __version__ = "0.1.0"
 __all__ = [
     "Case",
@@ -48,6 +56,7 @@ __all__ = [
     "ScheduleError",
     "UnknownName",
     "Verdict",
+    "entry",
     "every_case",
     "explore",
     "find",
@@ -57,7 +66,11 @@ __all__ = [
     "table",
 ]
 
-_WIDGETS = ("Driver", "Player")
+_LATE = {
+    "Driver": "mmviz.widgets",
+    "Player": "mmviz.widgets",
+    "entry": "mmviz.kernel.x86_entry",
+}
 
 
 def explore(what: Case | Scenario | str, case: str | None = None, **options: Any) -> Report:
@@ -85,10 +98,10 @@ def explore(what: Case | Scenario | str, case: str | None = None, **options: Any
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WIDGETS:
-        return getattr(importlib.import_module("mmviz.widgets"), name)
+    if name in _LATE:
+        return getattr(importlib.import_module(_LATE[name]), name)
     raise AttributeError(f"module 'mmviz' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_WIDGETS})
+    return sorted({*globals(), *_LATE})
