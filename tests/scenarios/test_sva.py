@@ -50,7 +50,7 @@ def test_the_device_fills_its_cache_again_from_the_iotlb():
     run = replay(case, case.schedules["the device asks between the flushes"])
 
     refill = run.frames[9]
-    assert [change.field for change in refill.writes] == ["device.atc", "device.inflight"]
+    assert {change.field for change in refill.writes} == {"device.atc", "device.inflight"}
     assert (run.frames[-1].actor, run.frames[-1].violated) == ("DEV", (FREED,))
     assert run.frames[-1].world.smmu.iotlb is None
 

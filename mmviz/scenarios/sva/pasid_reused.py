@@ -17,6 +17,8 @@ Simplified:
     The quiet entry is used, so that no DMA is reported.  The second process stays bound.
     release() and unbind take the lock of sva/two_drivers_bind: without it a late release() would
     write P1's dummy over P2's pgd where the number is freed in unbind.
+    FreeInMmdrop does not need that lock: the exit's own reference keeps the number until release()
+    is through.  drain and the flush's wait wait for the same DMA; either would do.
     RefuseTakenSlot is safe for memory; its price, a bind that fails for no fault of its own, is
     judged as a property of its own.
 

@@ -15,6 +15,8 @@ Simplified:
     The notifier's reference on the mm is put right after it is unlinked; the grace period between
     is left out, sva/free_under_reader shows it.
     A table entry that leads to a freed pgd is bad only while the device works.
+    StopClearPut is right twice over: for the process's memory either to stop the device or to clear
+    entry and caches would do, as long as it comes before the put.
 
 Sources:
     Jason Gunthorpe, 2020-02-28, in the thread of <20200313191324.GG31668@ziepe.ca>: release() is

@@ -14,6 +14,7 @@ Simplified:
     Two faults, of process P1, which is killed, and of P2.  Time is not modelled: it is bad that the
     worker sleeps in release() while P2's fault is queued, however long.
     The device may finish at any time or never, unless it needs the faults to be answered first.
+    That release() makes the entry fail in time is exit_during_dma's matter; nothing shows it here.
     PutAsync is right for this worker; every other caller of mmput() would have to be converted.
 
 Sources:

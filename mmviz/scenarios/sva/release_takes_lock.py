@@ -13,6 +13,7 @@ Simplified:
     Of release() only what it waits for is modelled.
     ReleaseTakesLockPutLater and the asynchronous ones are right for this caller; with over a
     hundred callers, each would have to be looked at.
+    So a lock that is left out breaks nothing here: it is there for what is not modelled.
     The work and the locks stand for themselves: what they do is left out.
 
 Sources:

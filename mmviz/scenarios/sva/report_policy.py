@@ -13,6 +13,7 @@ Simplified:
     As exit_during_dma.  The driver unbinds without stopping its device, which is its bug; the other
     errors it makes possible are not judged here.
     While unbind is at work, from the bond's removal to the last put, a DMA may be quiet or loud.
+    What makes memory safe, IOTLB and device cache, cannot be told from nothing here.
     A page that is reached after unbind through caches is no error here: unbind has flushed them.
 
 Sources:
