@@ -1,6 +1,6 @@
 """A buffer of a few anonymous pages, as a selftest maps and uses it."""
 
-from errno import EBUSY, EFAULT
+from errno import EBUSY, EFAULT, EOPNOTSUPP
 
 from mmviz.engine import Struct, field
 from mmviz.kernel.buffer_vma import VM_NONE, BufferVma, HmmPfn, WordPage, ZeroPage
@@ -23,7 +23,8 @@ class BufferPage(ExclusiveMm):
 
     Source: mm/memory.c, handle_pte_fault(); mm/gup.c; mm/hmm.c, hmm_range_fault(), v5.14.
     Simplified: as `ExclusiveMm`; accesses are "read" and "write".  A story comes through these
-    loops many times, and goes round each a few times only, so they have no marks.
+    loops many times, and goes round each a few times only, so they have no marks.  A write fault on
+    a read-only entry tells the drivers even where the page is reused.
     """
 
     fresh: WordPage = field(kw_only=True)
@@ -36,12 +37,16 @@ class BufferPage(ExclusiveMm):
             return False
         entry = await self.vma.handle_pte_fault(access)
         if entry is None:
-            await self.vma.do_anonymous_page(access, self.fresh, self.zero_page)
+            await self.do_pte_missing(access)
         elif entry.exclusive:
             await self.remove_device_exclusive_entry(entry.page)
         elif access == "write" and not entry.write and self.copy is not None:
             await self.wp_page_copy(self.copy)
         return True
+
+    async def do_pte_missing(self, access: str) -> None:
+        """Fill an empty entry."""
+        await self.vma.do_anonymous_page(access, self.fresh, self.zero_page)
 
     async def do_user_addr_fault(self, access: str) -> bool:
         """Fault as user code does; say whether it may go on, or gets a SIGSEGV."""
@@ -70,6 +75,31 @@ class BufferPage(ExclusiveMm):
             page = await self.vma.follow_page_pte()
             if page is not None or not await self.handle_mm_fault():
                 return page
+
+    async def page_make_device_exclusive(self, page: Page, owner: str) -> bool:
+        """Replace the entry, in a notifier bracket that names the owner; say whether.
+
+        Only anonymous pages may be had exclusively: others have users that are not told.
+        """
+        return self.vma.anonymous and await super().page_make_device_exclusive(page, owner)
+
+    async def make_device_exclusive(self, owner: str) -> Page | int:
+        """Hide the page from the CPU; return it locked and referenced, or an error.
+
+        Source: mm/rmap.c, make_device_exclusive() (v6.15); the caller holds mmap_lock.
+        """
+        while True:
+            page = await self.get_user_pages()
+            if page is None:
+                return -EFAULT
+            if not self.vma.anonymous:
+                await page.put_page()
+                return -EOPNOTSUPP
+            await page.lock_page()
+            if await self.page_make_device_exclusive(page, owner):
+                return page
+            await page.unlock_page()
+            await page.put_page()
 
     async def hmm_range_fault(self, access: str) -> HmmPfn | int:
         """Look the page up for a device, faulting if it asks for an access; "" asks for none."""
@@ -123,6 +153,8 @@ class Buffer(Struct):
         copied = True
         for page, to in zip(self.pages, child.pages, strict=True):
             await to.vma.vm_area_dup(page.vma)
+            if not await page.vma.vma_needs_copy():
+                continue
             await page.notifiers.invalidate_range_start(MMU_NOTIFY_PROTECTION_PAGE)
             copied = copied and await page.vma.copy_pte_range(to.vma, to.fresh)
             await page.notifiers.mmu_notifier_invalidate_range_end()

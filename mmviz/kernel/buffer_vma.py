@@ -59,7 +59,8 @@ class BufferVma(Vma):
 
     Attributes:
         vm_read: its VM_READ flag; without it nobody may touch the page.
-        anon_rss: MM_ANONPAGES, what it adds to the process's resident pages.
+        rss: what it adds to the process's resident pages.
+        anonymous: its pages are anonymous, not a file's: PageAnon().
         entry_is_mapping: an exclusive entry is in the page's mapcount (since v6.15).
 
     Source: mm/memory.c, mm/rmap.c, mm/hmm.c, v5.14; f495bd7e0d9b (v6.15).
@@ -68,13 +69,14 @@ class BufferVma(Vma):
     """
 
     vm_read: bool = True
-    anon_rss: int = 0
+    rss: int = 0
+    anonymous: ClassVar[bool] = True
     entry_is_mapping: ClassVar[bool] = False
 
     def count(self, page: Page, by: int) -> None:
         """Count a page in or out, inside a step; the zero page does not count."""
         if not isinstance(page, ZeroPage):
-            self.anon_rss += by
+            self.rss += by
             add_rmap(page, by)
 
     @atomic("hardware")
@@ -160,6 +162,11 @@ class BufferVma(Vma):
         if self.pte is not None and isinstance(child, BufferVma):
             child.count(self.pte.page, 1)
 
+    @atomic("mm/memory.c")
+    def vma_needs_copy(self) -> bool:
+        """Say whether fork must copy the entries, because no later fault could find the pages."""
+        return self.anonymous
+
     @atomic("kernel/fork.c")
     def vm_area_dup(self, parent: "BufferVma") -> None:
         """Become a mapping with the parent's rights."""
@@ -171,7 +178,7 @@ class BufferVma(Vma):
         was = self.pte
         page = super().zap_pte_range().do()
         if was is not None and not isinstance(was.page, ZeroPage):
-            self.anon_rss -= 1
+            self.rss -= 1
             if not was.exclusive or self.entry_is_mapping:
                 add_rmap(was.page, -1)
         return page

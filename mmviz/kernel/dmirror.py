@@ -1,7 +1,7 @@
 """The kernel's own test driver for device memory, as the selftests see it: its ioctls."""
 
-from errno import EBUSY, EFAULT, ENOENT, EPERM
-from typing import ClassVar, NamedTuple
+from errno import EBUSY, ENOENT, EPERM
+from typing import NamedTuple
 
 from mmviz.engine import Struct, atomic, field
 from mmviz.kernel.buffer import Buffer
@@ -105,19 +105,16 @@ class Dmirror(Struct):
         buffer: the process.
         mutex: guards the device's page table.
         pages: that table. Never changes.
-        batch: how many pages are made exclusive before they are mapped.
-        refused: what the process is told if a page cannot be made exclusive.
 
     Source: lib/test_hmm.c, v5.14.
-    Simplified: no migration to device memory.  A failed ioctl leaves the caller's mirror buffer
+    Simplified: no migration to device memory; pages are made exclusive 64 at a time, which is more
+    than a buffer here has.  A failed ioctl leaves the caller's mirror buffer
     alone, which here is an empty `Answer.mirror`.
     """
 
     buffer: Buffer
     mutex: Mutex
     pages: tuple[DmirrorPage, ...]
-    batch: ClassVar[int] = 64
-    refused: ClassVar[int] = -EBUSY
 
     async def do_read(self, at: slice) -> tuple[int, ...]:
         """Read words under the mutex, up to the first that the device has no entry for."""
@@ -203,24 +200,23 @@ class Dmirror(Struct):
     async def dmirror_exclusive(self) -> Answer:
         """HMM_DMIRROR_EXCLUSIVE: make all pages exclusive, map them, and read them back."""
         await self.buffer.mmap_lock.down_read()
-        for first in range(0, len(self.pages), self.batch):
-            if not await self.exclusive_batch(slice(first, first + self.batch)):
-                await self.buffer.mmap_lock.up_read()
-                return Answer(self.refused)
+        status = await self.make_exclusive()
         await self.buffer.mmap_lock.up_read()
+        if status:
+            return Answer(status)
         words = await self.do_read(slice(None))
         if len(words) < len(self.pages):
             return Answer(-ENOENT, (), len(words))
         return Answer(0, words, len(words))
 
-    async def exclusive_batch(self, at: slice) -> bool:
-        """Make some pages exclusive; map them if all of them are, and say whether."""
+    async def make_exclusive(self) -> int:
+        """Make all pages exclusive, and map them if that worked for all."""
         locked: tuple[Page | None, ...] = ()
-        for page in self.buffer.pages[at]:
+        for page in self.buffer.pages:
             locked = (*locked, await page.make_device_exclusive_range(""))
         if None not in locked:
             await self.mutex.mutex_lock()
-            for entry, taken in zip(self.pages[at], locked, strict=True):
+            for entry, taken in zip(self.pages, locked, strict=True):
                 if taken is not None:
                     await entry.dmirror_atomic_map(taken)
             await self.mutex.mutex_unlock()
@@ -228,7 +224,7 @@ class Dmirror(Struct):
             if taken is not None:
                 await taken.unlock_page()
                 await taken.put_page()
-        return None not in locked
+        return -EBUSY if None in locked else 0
 
     async def dmirror_check_atomic(self) -> int:
         """HMM_DMIRROR_CHECK_EXCLUSIVE: -EPERM if the device may still do atomics somewhere."""
@@ -251,12 +247,21 @@ class Dmirror(Struct):
 class DmirrorPageByPage(Dmirror):
     """A mirror device as since v6.15: each page is mapped as soon as it is exclusive.
 
-    Source: lib/test_hmm.c, make_device_exclusive() (v6.15).
-    Simplified: a page that is locked is waited for; here that, too, is refused.
+    Source: lib/test_hmm.c, dmirror_exclusive() (v6.15).
     """
 
-    batch: ClassVar[int] = 1
-    refused: ClassVar[int] = -EFAULT
+    async def make_exclusive(self) -> int:
+        """Make one page after the other exclusive, and map it; stop at the first error."""
+        for page, entry in zip(self.buffer.pages, self.pages, strict=True):
+            taken = await page.make_device_exclusive("")
+            if isinstance(taken, int):
+                return taken
+            await self.mutex.mutex_lock()
+            await entry.dmirror_atomic_map(taken)
+            await self.mutex.mutex_unlock()
+            await taken.unlock_page()
+            await taken.put_page()
+        return 0
 
 
 def protection(pfn: HmmPfn) -> str:

@@ -1,11 +1,14 @@
 """Where the stories of hmm-tests.c are told: two processes, two devices, and what they assert."""
 
+import pytest
+
 from mmviz.engine import Case, Run, Struct, Verdict, World, atomic, field, warn
 from mmviz.kernel.buffer import Buffer, BufferPage
 from mmviz.kernel.buffer_vma import BufferVma, WordPage, ZeroPage
 from mmviz.kernel.dmirror import Dmirror, DmirrorPageByPage, open_dmirror
 from mmviz.kernel.fork import ChildTask
 from mmviz.kernel.locks import RwSemaphore
+from mmviz.kernel.shared_buffer import SharedPage, SharedVma, ShmemFile
 from mmviz.scenarios.exclusive.mprotect_meets_entry import KeepsEntry
 
 PAGES = 3
@@ -42,13 +45,13 @@ class Machine(World):
     test: Expectations = field(default_factory=Expectations)
 
 
-def buffer(vma, pages, first, zero_page):
+def buffer(make, pages, first, zero_page):
     """Return a process with an untouched buffer; its pages get numbers from `first` on."""
     lock = RwSemaphore()
     return Buffer(
         tuple(
-            BufferPage(
-                vma=vma(),
+            make(
+                i,
                 mmap_lock=lock,
                 fresh=WordPage(first + i, refs=0, mapcount=0),
                 copy=WordPage(first + 10 + i, refs=0, mapcount=0),
@@ -60,11 +63,18 @@ def buffer(vma, pages, first, zero_page):
     )
 
 
-def machine(kernel, pages=PAGES):
+def machine(kernel, pages=PAGES, shared=False):
     """Return a machine as the tests' fixtures set it up."""
     vma, driver = KERNELS[kernel]
+    files = [ShmemFile() for _ in range(pages)]
+
+    def make(i, **given):
+        if shared:
+            return SharedPage(vma=SharedVma(file=files[i]), **given)
+        return BufferPage(vma=vma(), **given)
+
     zero_page = ZeroPage(99)
-    parent, child = buffer(vma, pages, 10, zero_page), buffer(vma, pages, 30, zero_page)
+    parent, child = buffer(make, pages, 10, zero_page), buffer(make, pages, 30, zero_page)
     return Machine(
         parent,
         child,
@@ -82,8 +92,12 @@ def entries_of(*buffers):
     return [p.vma.pte for b in buffers for p in b.pages if p.vma.pte is not None]
 
 
+def vmas(process):
+    return [p.vma for p in process.pages]
+
+
 def rss(process):
-    return sum(p.vma.anon_rss for p in process.pages)
+    return sum(vma.rss for vma in vmas(process))
 
 
 def counts_wrong(k):
@@ -92,7 +106,8 @@ def counts_wrong(k):
     for page in pages_of(k):
         entries = [e for e in entries_of(k.parent, k.child) if e.page is page]
         mappings = [e for e in entries if mapping_counts or not e.exclusive]
-        if (page.refs, page.mapcount) != (len(entries), len(mappings)):
+        cached = any(v.file.page is page for v in vmas(k.parent) if isinstance(v, SharedVma))
+        if (page.refs, page.mapcount) != (len(entries) + cached, len(mappings)):
             return True
     return any(
         rss(b) != len([e for e in entries_of(b) if not isinstance(e.page, ZeroPage)])
@@ -126,22 +141,22 @@ counts_wrong.at_end = something_held.at_end = True
 BAD = (counts_wrong, cpu_and_device_both_map, something_held, "assertion_failed")
 
 
-def case(kernel, pages=PAGES, **actors):
+def case(kernel, pages=PAGES, shared=False, **actors):
     """Return a case of the actors, on a machine with that kernel."""
     return Case(
         name="Selftest",
         id="-",
         title="a selftest",
-        world=lambda: machine(kernel, pages),
+        world=lambda: machine(kernel, pages, shared),
         actors=actors,
         bad=BAD,
         expect=dict.fromkeys([b if isinstance(b, str) else b.__name__ for b in BAD], Verdict.NEVER),
     )
 
 
-def play(kernel, test, child=None, pages=PAGES):
+def play(kernel, test, child=None, pages=PAGES, shared=False):
     """Run a story to its end, the parent first; nothing it asserts fails."""
-    run = Run(case(kernel, pages, CPU0=test, **({"CPU1": child} if child else {})))
+    run = Run(case(kernel, pages, shared, CPU0=test, **({"CPU1": child} if child else {})))
     while not run.finished:
         run.step(run.enabled()[0])
     assert run.violated == (), str(run)
@@ -162,3 +177,31 @@ def entries(process):
 def tags(device):
     """Return the tags of the device's entries, None where it has none."""
     return [p.entry and p.entry.tag for p in device.pages]
+
+
+N = range(PAGES)
+WORDS = tuple(100 + i for i in N)  # upstream writes i; here no word is the 0 of an untouched page
+NEW = tuple(-i for i in WORDS)
+kernels = pytest.mark.parametrize("kernel", KERNELS)
+
+
+async def init(process, words=WORDS):
+    for page, word in zip(process.pages, words, strict=False):
+        await page.store(word)
+
+
+async def loaded(process, pages=slice(None)):
+    words = ()
+    for page in process.pages[pages]:
+        words = (*words, await page.load())
+    return words
+
+
+async def increment(test, process, words=WORDS):
+    """Do `p[i]++` on every word, assert what was there, then what is there."""
+    for page, word in zip(process.pages, words, strict=False):
+        was = await page.load()
+        await page.store(was + 1)
+        await test.assert_eq("before", was, word)
+    for page, word in zip(process.pages, words, strict=False):
+        await test.assert_eq("after", await page.load(), word + 1)

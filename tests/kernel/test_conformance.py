@@ -3,54 +3,32 @@
 Source: tools/testing/selftests/mm/hmm-tests.c and lib/test_hmm.c, with a few pages instead of many.
 """
 
-from errno import EBUSY, EFAULT, EPERM
+from errno import EBUSY, EFAULT, EOPNOTSUPP, EPERM
 
 import pytest
 
-from mmviz.engine import Verdict, explore
-from mmviz.kernel.buffer_vma import VM_NONE
-from mmviz.kernel.vma import VM_READ, VM_WRITE
+from mmviz.engine import Verdict, atomic, explore
+from mmviz.kernel.buffer_vma import BufferVma
+from mmviz.kernel.dmirror import DmirrorPage
+from mmviz.kernel.fork import EntryCopied
+from mmviz.kernel.vma import VM_READ, Vma
 from tests.kernel.hmm_selftests import (
-    KERNELS,
+    NEW,
     PAGES,
+    WORDS,
+    N,
     at,
     case,
     entries,
+    increment,
+    init,
+    kernels,
+    loaded,
     pages_of,
     play,
     rss,
     tags,
 )
-
-N = range(PAGES)
-WORDS = tuple(100 + i for i in N)  # what upstream writes as i; here no word is the empty page's 0
-NEW = tuple(-i for i in WORDS)
-kernels = pytest.mark.parametrize("kernel", KERNELS)
-
-
-# -- what the tests are made of -----------------------------------------------------------------
-
-
-async def init(process, words=WORDS):
-    for page, word in zip(process.pages, words, strict=False):
-        await page.store(word)
-
-
-async def loaded(process, pages=slice(None)):
-    words = ()
-    for page in process.pages[pages]:
-        words = (*words, await page.load())
-    return words
-
-
-async def increment(test, process, words=WORDS):
-    """Do `p[i]++` on every word, assert what was there, then what is there."""
-    for page, word in zip(process.pages, words, strict=False):
-        was = await page.load()
-        await page.store(was + 1)
-        await test.assert_eq("before", was, word)
-    for page, word in zip(process.pages, words, strict=False):
-        await test.assert_eq("after", await page.load(), word + 1)
 
 
 async def init_and_take(k):
@@ -150,116 +128,6 @@ def test_exclusive_cow_whoever_of_the_two_is_faster(kernel):
     assert report.states > 500
 
 
-# -- reading and writing -------------------------------------------------------------------------
-
-
-@kernels
-def test_anon_read(kernel):
-    async def story(k):
-        await k.parent.pages[-1].store(WORDS[-1])
-        await k.parent.mprotect(VM_READ)
-        await k.test.assert_eq("CPU", await k.parent.pages[1].load(), 0)
-        want = (0, 0, WORDS[-1])
-        await k.test.assert_eq("READ", await k.device.dmirror_read(), (0, want, PAGES, 1))
-
-    end = play(kernel, story).frames[-1].world
-    assert entries(end.parent) == ["present page 99 ro", "present page 99 ro", "present page 12 ro"]
-    assert tags(end.device) == [""] * PAGES
-    assert rss(end.parent) == 1
-
-
-@kernels
-def test_anon_read_prot(kernel):
-    async def story(k):
-        await init(k.parent)
-        await k.parent.mprotect(VM_NONE)
-        await k.test.assert_eq("READ", await k.device.dmirror_read(), (-EFAULT, (), 0, 0))
-        await k.test.assert_eq("SIGSEGV", await loaded(k.parent), (None,) * PAGES)
-        await k.parent.mprotect(VM_READ)
-        await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
-
-    assert tags(play(kernel, story).frames[-1].world.device) == [None] * PAGES
-
-
-@kernels
-def test_anon_write(kernel):
-    async def story(k):
-        await k.test.assert_eq("WRITE", await k.device.dmirror_write(WORDS), (0, (), PAGES, 1))
-        await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
-
-    end = play(kernel, story).frames[-1].world
-    assert tags(end.device) == ["W"] * PAGES
-    assert entries(end.parent) == [f"present page {10 + i} rw" for i in N]
-
-
-@kernels
-def test_anon_write_prot(kernel):
-    async def story(k):
-        await k.parent.mprotect(VM_READ)
-        first = await k.device.dmirror_read(slice(0, 1))
-        await k.test.assert_eq("READ", first, (0, (0,), 1, 1))
-        await k.test.assert_eq("WRITE", (await k.device.dmirror_write(WORDS)).status, -EPERM)
-        await k.test.assert_eq("CPU", await loaded(k.parent), (0,) * PAGES)
-        await k.parent.mprotect(VM_WRITE)
-        await k.test.assert_eq("WRITE", await k.device.dmirror_write(WORDS), (0, (), PAGES, 1))
-        await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
-
-    end = play(kernel, story).frames[-1].world
-    assert tags(end.device) == ["W"] * PAGES
-    assert rss(end.parent) == PAGES
-
-
-async def anon_write_child(k):
-    await init(k.parent)
-    await k.test.assert_eq("fork", await k.parent.dup_mmap(k.child), True)
-    await k.child_task.wake_up_new_task()
-    await k.test.assert_eq("parent", await loaded(k.parent), WORDS[: len(k.parent.pages)])
-
-
-async def anon_write_child_in_child(k):
-    pages = len(k.child.pages)
-    await k.child_task.schedule_tail()
-    await k.test.assert_eq("before", await loaded(k.child), WORDS[:pages])
-    answer = await k.childs_device.dmirror_write(NEW[:pages])
-    await k.test.assert_eq("WRITE", answer, (0, (), pages, 1))
-    await k.test.assert_eq("after", await loaded(k.child), NEW[:pages])
-
-
-@kernels
-def test_anon_write_child(kernel):
-    run = play(kernel, anon_write_child, anon_write_child_in_child)
-
-    end = run.frames[-1].world
-    assert [p.vma.pte.page.word for p in end.parent.pages] == list(WORDS)
-    assert [p.vma.pte.page.word for p in end.child.pages] == list(NEW)
-
-
-@kernels
-def test_anon_write_child_whoever_of_the_two_is_faster(kernel):
-    actors = {"CPU0": anon_write_child, "CPU1": anon_write_child_in_child}
-    report = explore(case(kernel, 2, **actors))
-
-    assert report.complete
-    assert set(report.verdicts.values()) == {Verdict.NEVER}, str(report)
-
-
-@kernels
-def test_snapshot(kernel):
-    """Upstream's first five pages; the other two are in device memory, which is not modelled."""
-
-    async def story(k):
-        await k.parent.mprotect(VM_NONE, slice(0, 1))
-        await k.parent.munmap(slice(1, 2))
-        await k.parent.pages[3].store(1)
-        await k.parent.mprotect(VM_READ, slice(2, 4))
-        await k.parent.pages[2].load()
-        await k.parent.pages[4].store(1)
-        want = ("ERROR", "ERROR", "ZERO|READ", "READ", "WRITE")
-        await k.test.assert_eq("SNAPSHOT", await k.device.dmirror_snapshot(), want)
-
-    play(kernel, story, pages=5)
-
-
 # -- cases derived from the rules, not upstream's ------------------------------------------------
 
 
@@ -346,6 +214,18 @@ def test_exclusive_on_a_read_only_mapping_is_refused(kernel):
 
 
 @kernels
+def test_exclusive_on_a_shared_mapping_is_refused(kernel):
+    refused = {"v5.14": -EBUSY, "v6.15": -EOPNOTSUPP}[kernel]
+
+    async def story(k):
+        await init(k.parent)
+        await k.test.assert_eq("EXCLUSIVE", (await k.device.dmirror_exclusive()).status, refused)
+        await increment(k.test, k.parent)
+
+    assert tags(play(kernel, story, shared=True).frames[-1].world.device) == [None] * PAGES
+
+
+@kernels
 def test_exclusive_by_one_device_and_then_by_another(kernel):
     async def story(k):
         await init_and_take(k)
@@ -355,3 +235,34 @@ def test_exclusive_by_one_device_and_then_by_another(kernel):
         await k.test.assert_eq("CHECK other", await k.other_device.dmirror_check_atomic(), -EPERM)
 
     play(kernel, story)
+
+
+# -- the tests can fail --------------------------------------------------------------------------
+
+
+async def deaf(self, event, owner):
+    """A driver that does not listen."""
+
+
+@atomic("mm/mprotect.c")
+def forgetful(self):
+    """Leave the entry as it is."""
+
+
+@pytest.mark.parametrize(
+    ("where", "function", "wrong", "test"),
+    [
+        (DmirrorPage, "invalidate", deaf, test_exclusive),
+        (DmirrorPage, "invalidate", deaf, test_exclusive_mprotect),
+        (DmirrorPage, "invalidate", deaf, test_exclusive_cow),
+        (BufferVma, "restore_exclusive_pte", Vma.restore_exclusive_pte, test_exclusive),
+        (BufferVma, "change_pte_range", forgetful, test_exclusive_mprotect),
+        (BufferVma, "copy_nonpresent_pte", EntryCopied.copy_nonpresent_pte, test_exclusive_cow),
+        (BufferVma, "copy_present_pte", Vma.copy_present_pte, test_exclusive_cow),
+        (BufferVma, "do_wp_page", Vma.do_wp_page, test_exclusive_cow),
+    ],
+)
+def test_a_kernel_with_one_mistake_does_not_conform(monkeypatch, where, function, wrong, test):
+    monkeypatch.setattr(where, function, wrong, raising=False)
+    with pytest.raises(AssertionError):
+        test("v5.14")

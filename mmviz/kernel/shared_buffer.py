@@ -1,0 +1,64 @@
+"""A buffer of anonymous memory that is shared across fork: pages of a file without a name."""
+
+from typing import ClassVar
+
+from mmviz.engine import Struct, atomic, field
+from mmviz.kernel.buffer import BufferPage
+from mmviz.kernel.buffer_vma import BufferVma, WordPage
+from mmviz.kernel.entry import Pte
+from mmviz.kernel.page import Page
+
+
+class ShmemFile(Struct):
+    """The file behind shared anonymous memory, of one page.
+
+    Attributes:
+        page: what its page cache has; the cache holds a reference of its own.
+
+    Source: mm/shmem.c, shmem_zero_setup().
+    """
+
+    page: WordPage | None = None
+
+
+class SharedVma(BufferVma):
+    """A shared mapping: fork copies no entry, each process faults the file's page in.
+
+    Attributes:
+        file: what is mapped. Never changes.
+
+    Source: mm/memory.c, do_fault(), do_wp_page(); mm/shmem.c.
+    Simplified: do_read_fault() and do_shared_fault() are one; nobody throws the file's page away.
+    """
+
+    file: ShmemFile = field(default_factory=ShmemFile)
+    anonymous: ClassVar[bool] = False
+
+    @atomic("mm/memory.c")
+    def do_fault(self, fresh: WordPage) -> None:
+        """Map the file's page, which is a fresh one at the first touch of all."""
+        if self.pte is not None:
+            return
+        if self.file.page is None:
+            fresh.alloc()
+            fresh.word = 0
+            self.file.page = fresh
+        self.file.page.get()
+        self.count(self.file.page, 1)
+        self.pte = Pte(self.file.page, write=self.vm_write)
+
+    @atomic("mm/memory.c")
+    def do_wp_page(self, copy: Page) -> None:
+        """Answer a write to a read-only entry: it may be written, whoever else has the page."""
+        if self.pte is not None:
+            self.pte = Pte(self.pte.page)
+
+
+class SharedPage(BufferPage):
+    """One page of a shared buffer."""
+
+    vma: SharedVma = field(default_factory=SharedVma)
+
+    async def do_pte_missing(self, access: str) -> None:
+        """Fill an empty entry from the file."""
+        await self.vma.do_fault(self.fresh)
