@@ -161,3 +161,9 @@ def test_nothing_of_it_is_imported_before_it_is_asked_for():
     code = "import sys, mmviz; print('mmviz.kernel.x86_entry' in sys.modules, mmviz.entry(0).value)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "0"]
+
+
+@pytest.mark.parametrize(("kernel", "name"), [("6.5", "SWAPIN_ERROR"), ("6.6", "POISONED")])
+def test_a_payload_bit_has_the_name_of_its_release(kernel, name):
+    rows = entry(encode(PteMarker(poisoned=True), kernel), kernel).rows()
+    assert [row[1] for row in rows if row[0] == "10"] == [name]
