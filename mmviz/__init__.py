@@ -9,7 +9,8 @@
     print(mmviz.entry(0xF7FFFFFFFDB97400, kernel="6.15"))
 
 The engine and the scenarios are imported at once, and are standard library only; the
-widgets (`Player`, `Driver`) and `entry` are imported when first used.
+widgets (`Player`, `Driver`, `Debate`), the tables of all cases (`debate`, `catalogue`) and `entry`
+are imported when first used.
 """
 
 import importlib
@@ -33,7 +34,9 @@ from mmviz.engine import (
 from mmviz.scenarios import every_case, find, load, names
 
 if TYPE_CHECKING:
-    from mmviz.widgets import Driver, Player
+    from mmviz.scenarios.catalogue import catalogue
+    from mmviz.scenarios.debate import debate
+    from mmviz.widgets import Debate, Driver, Player
 
     # Any: an mmviz.kernel.x86_entry.Explanation, which this layer does not import.
     def entry(
@@ -46,6 +49,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Case",
     "Counterexample",
+    "Debate",
     "Driver",
     "Frame",
     "MmvizError",
@@ -56,6 +60,8 @@ __all__ = [
     "ScheduleError",
     "UnknownName",
     "Verdict",
+    "catalogue",
+    "debate",
     "entry",
     "every_case",
     "explore",
@@ -67,8 +73,9 @@ __all__ = [
 ]
 
 _LATE = {
-    "Driver": "mmviz.widgets",
-    "Player": "mmviz.widgets",
+    **dict.fromkeys(("Debate", "Driver", "Player"), "mmviz.widgets"),
+    "catalogue": "mmviz.scenarios.catalogue",
+    "debate": "mmviz.scenarios.debate",
     "entry": "mmviz.kernel.x86_entry",
 }
 

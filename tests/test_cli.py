@@ -15,6 +15,7 @@ from mmviz.cli import check as check_module
 from mmviz.cli import main
 from mmviz.cli.lab import copy_course
 from mmviz.engine import Verdict, replay
+from mmviz.engine.releases import release
 from mmviz.scenarios import every_case, find, names
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +57,7 @@ def test_list_json_has_a_row_for_every_case(capsys):
     for row in rows:
         assert list(row) == [
             *("scenario", "case", "id", "title", "actors", "properties", "expect"),
+            *("kind", "shipped"),
         ]
         assert list(row["expect"]) == row["properties"]
         assert set(row["expect"].values()) <= {"Never", "Sometimes", "Always"}
@@ -83,6 +85,27 @@ def test_a_case_named_twice_is_there_once(capsys):
     assert cases[0] == BUG
 
 
+def test_list_of_a_kernel_has_only_what_that_release_does(capsys):
+    _, out, _ = run(capsys, "list", "hmm", "--kernel", "5.3", "--json")
+    rows = json.loads(out)
+    _, everything, _ = run(capsys, "list", "hmm", "--json")
+    assert 0 < len(rows) < len(json.loads(everything))
+    for row in rows:
+        first, last = row["shipped"]
+        assert release(first) <= (5, 3)
+        assert not last or release(last) >= (5, 3)
+
+
+def test_list_of_a_kernel_before_all_of_this_says_that_it_is_empty(capsys):
+    status, out, _ = run(capsys, "list", "exclusive", "--kernel", "v2.6.30")
+    assert (status, out) == (0, "No case here is known to have shipped in v2.6.30.\n")
+
+
+@pytest.mark.parametrize("kernel", ["five", "5", "2.6", "5.20", "v5.3-rc1", "5.3; rm"])
+def test_a_kernel_that_is_no_release_is_refused_in_one_line(capsys, kernel):
+    assert kernel in complaint(capsys, "list", "--kernel", kernel)
+
+
 # -- check ---------------------------------------------------------------------------------
 
 
@@ -90,7 +113,7 @@ def test_check_json_is_the_list_and_what_was_found(capsys):
     status, out, err = run(capsys, "check", f"{RACE}:{BUG}", f"{RACE}:{FIX}", "--json")
     bug, fix = json.loads(out)
     assert (status, err) == (0, "")
-    assert list(bug)[7:] == [
+    assert list(bug)[9:] == [
         *("verdict", "stuck", "states", "transitions", "seconds", "counterexample"),
     ]
     assert bug["verdict"] == bug["expect"]

@@ -29,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
 
     listing = commands.add_parser("list", help="list the scenarios and their cases")
     listing.add_argument("selection", nargs="*", metavar="SCENARIO[:CASE]", help=SELECTION)
+    listing.add_argument(
+        "--kernel", default="", metavar="RELEASE", help="only what this release does, 5.3"
+    )
 
     check = commands.add_parser(
         "check", help="search every interleaving; status 1 when a verdict is not the declared one"
@@ -99,7 +102,7 @@ def _run(options: argparse.Namespace) -> int:
         case "list":
             from mmviz.cli.listing import show_list
 
-            return show_list(options.selection, options.json)
+            return show_list(options.selection, options.json, options.kernel)
         case "check":
             from mmviz.cli.check import check
 

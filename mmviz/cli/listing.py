@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mmviz.engine import Case, MmvizError, UnknownName, nearest
+from mmviz.engine.releases import behaved_in, release, spelled
 from mmviz.scenarios import load, names
 
 LARGEST = 9  # of a size; the search grows with its power
@@ -72,15 +73,21 @@ def row(case: Case) -> dict[str, Any]:
         "actors": list(case.actors),
         "properties": list(case.properties),
         "expect": {prop: str(case.expect[prop]) for prop in case.properties},
+        "kind": case.kind,
+        "shipped": case.shipped,
     }
 
 
-def show_list(words: Sequence[str], as_json: bool) -> int:
-    """Print the cases, and return the exit status."""
+def show_list(words: Sequence[str], as_json: bool, kernel: str = "") -> int:
+    """Print the cases, of a kernel release only what that one does; return the exit status."""
     cases = select(words)
+    if kernel:
+        cases = [case for case in cases if behaved_in(case, kernel)]
     if as_json:
         print(json.dumps([row(case) for case in cases], indent=1))
         return 0
+    if not cases:
+        print(f"No case here is known to have shipped in {spelled(release(kernel))}.")
     shown = ""
     for case in cases:
         if case.scenario != shown:

@@ -1,0 +1,256 @@
+"""The debate of a thread, the catalogue, and which release is before which."""
+
+import inspect
+import re
+from dataclasses import replace
+
+import pytest
+
+import mmviz
+from mmviz.engine import Case, Run, Verdict, explore, replay
+from mmviz.engine.releases import behaved_in, era, release
+from mmviz.scenarios import debate as debates  # the module
+from mmviz.scenarios import every_case, find, load, names
+from mmviz.scenarios.catalogue import Catalogue
+from mmviz.scenarios.debate import Row
+from tests.scene.toys import TOY
+
+THREADS = sorted({name.partition("/")[0] for name in names()})
+RACE, BUG, FIX = "iommu_group/release_order", "DelistThenRelease", "ReleaseUnderMutex"
+
+
+@pytest.fixture(scope="module", params=THREADS)
+def told(request):
+    return mmviz.debate(request.param)
+
+
+def row_of(table, name):
+    return next(row for row in table if row.case.name == name)
+
+
+# -- releases ------------------------------------------------------------------------------
+
+
+def test_releases_are_in_the_order_linus_made_them():
+    words = ["2.6.9", "v2.6.27", "v2.6.39", "3.0", "v3.19", "v4.0", "4.20", "5.3", "v5.10", "6.0"]
+    assert sorted(words, key=release) == words
+
+
+@pytest.mark.parametrize("text", ["5.3", "v5.3", " v5.3 ", "5.3.0", "v5.3.18"])
+def test_a_stable_update_counts_as_its_release(text):
+    assert release(text) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "5",
+        "v5.",
+        "2.6",
+        "2.4.20",
+        "2.6.40",
+        "3.20",
+        "5.20",
+        "5.3-rc1",
+        "5.3\n5.4",
+        "\N{ARABIC-INDIC DIGIT FIVE}.3",
+    ],
+)
+def test_what_is_no_release_is_refused_and_named(text):
+    with pytest.raises(mmviz.MmvizError, match=re.escape(repr(text))):
+        release(text)
+
+
+@pytest.mark.parametrize(
+    ("shipped", "words", "inside", "outside"),
+    [
+        (None, "proposed", [], ["5.3"]),
+        (("v5.2", "v5.4"), "shipped v5.2 to v5.4", ["5.2", "5.3", "5.4.99"], ["5.1", "5.10"]),
+        (("v5.9", ""), "shipped since v5.9", ["5.9", "5.10", "6.0"], ["5.8", "4.20"]),
+        (("v6.14", "v6.14"), "shipped v6.14", ["6.14"], ["6.1", "6.15"]),
+    ],
+)
+def test_a_case_says_when_it_shipped(shipped, words, inside, outside):
+    case = replace(TOY, shipped=shipped)
+    assert era(case) == words
+    assert all(behaved_in(case, kernel) for kernel in inside)
+    assert not any(behaved_in(case, kernel) for kernel in outside)
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in every_case() if c.shipped], ids=lambda c: f"{c.scenario}:{c.name}"
+)
+def test_what_a_case_says_of_releases_can_be_compared(case):
+    first, last = case.shipped
+    assert not last or release(first) <= release(last)
+
+
+# -- the debate ----------------------------------------------------------------------------
+
+
+def test_a_row_for_every_case_of_the_thread_in_the_order_of_the_files(told):
+    assert [row.case for row in told] == [
+        case for case in every_case() if case.scenario.startswith(told.thread + "/")
+    ]
+
+
+def test_every_failing_cell_carries_a_run_in_which_it_fails(told):
+    for row in told:
+        for finding in row.findings:
+            if finding.verdict in (Verdict.NEVER, Verdict.UNKNOWN):
+                assert finding.schedule is None
+            elif finding.what == "stuck":
+                assert replay(row.case, finding.schedule).stuck
+            elif finding.what == "livelock":
+                before = len(row.report.livelock.prefix)
+                run = replay(row.case, finding.schedule)
+                again, start = run.tip, run.frames[before]
+                assert again.index > start.index
+                assert (again.next, again.enabled) == (start.next, start.enabled)
+            else:
+                assert finding.what in replay(row.case, finding.schedule).violated
+
+
+def test_the_lines_below_the_table_replay_as_they_stand(told):
+    lines = re.findall(r"^replay\(.*\)$", str(told), flags=re.MULTILINE)
+    assert len(lines) == sum(len(row.failing) for row in told) > 0
+    for line in lines:
+        run = eval(line, {"find": find, "replay": replay})
+        assert f"`{line}`" in told.markdown()
+        assert run.frames
+
+
+def test_the_table_can_be_read_at_100_columns(told):
+    above, _, _ = str(told).partition(debates.RUNS)
+    assert max(map(len, above.splitlines())) <= 100
+    for row in told:
+        assert row.case.name in above
+        for finding in row.findings:
+            assert finding.what in above
+
+
+def test_markdown_has_a_row_of_as_many_cells_for_every_case(told):
+    lines = [line for line in told.markdown().splitlines() if line.startswith("|")]
+    assert len(lines) == len(told) + 2
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {len(debates.HEAD) + 1}
+
+
+def test_verdicts_are_searched_and_never_copied(monkeypatch):
+    lying = dict.fromkeys(find(RACE, BUG).properties, Verdict.UNKNOWN)
+    lies = tuple(replace(case, expect=lying, stuck=True, states=7) for case in load(RACE).cases)
+    monkeypatch.setattr(debates, "catalogue", lambda **_: Catalogue(lies, ""))
+    table = mmviz.debate("iommu_group")
+    assert [row.report.verdicts for row in table] == [dict(c.expect) for c in load(RACE).cases]
+    assert [row.report.states for row in table] == [case.states for case in load(RACE).cases]
+    stuck = [any(finding.what == "stuck" for finding in row.findings) for row in table]
+    assert stuck == [case.stuck for case in load(RACE).cases]
+
+
+def test_a_contract_is_not_called_a_bug():
+    contracts = [case for case in every_case() if case.kind == "contract"]
+    assert contracts
+    for case in contracts:
+        row = Row(case, explore(case))
+        assert "by contract" in row.cells
+        assert {f.verdict for f in row.failing} == {"not coherent"}
+        assert {f.sign for f in row.failing} == {"≠"}
+
+
+def test_a_search_that_was_cut_off_is_not_shown_as_safe():
+    row = Row(find(RACE, FIX), explore(find(RACE, FIX), max_states=10))
+    assert {finding.verdict for finding in row.findings} == {Verdict.UNKNOWN}
+    assert {finding.sign for finding in row.findings} == {"?"}
+    assert "1 cut off" in debates.Debate("iommu_group", "", (row,)).small_print
+
+
+def test_a_kernel_leaves_only_what_it_does():
+    table = mmviz.debate("hmm", kernel="5.3")
+    assert 0 < len(table) < len(mmviz.debate("hmm"))
+    assert all(behaved_in(row.case, "5.3") for row in table)
+    assert "what v5.3 does" in str(table)
+
+
+def test_a_kernel_before_the_thread_is_an_empty_table_that_says_so():
+    table = mmviz.debate("exclusive", kernel="2.6.30")
+    assert len(table) == 0
+    for text in (str(table), table.markdown(), table._repr_html_()):
+        assert debates.NONE in text
+
+
+def test_an_unknown_thread_is_told_the_nearest():
+    with pytest.raises(mmviz.UnknownName, match="iommu_group"):
+        mmviz.debate("iomu_group")
+
+
+def test_progress_hears_of_every_case():
+    said: list[tuple[int, int, Case]] = []
+    table = mmviz.debate("iommu_group", lambda *now: said.append(now))
+    assert [(done, case) for done, _, case in said] == [(n, r.case) for n, r in enumerate(table)]
+    assert {total for _, total, _ in said} == {len(table)}
+
+
+def test_text_is_escaped(monkeypatch):
+    evil = "<script>alert(1)</script> a|b `c` *d*"
+    case = replace(find(RACE, BUG), name="x", id=evil)
+    table = debates.Debate("t", evil, (Row(case, explore(case)),))
+    assert "<script>" not in table._repr_html_()
+    (line,) = [line for line in table.markdown().splitlines() if "alert" in line and line[0] == "|"]
+    assert "\\<script\\>" in line
+    assert "a\\|b" in line
+
+
+# -- the catalogue -------------------------------------------------------------------------
+
+
+def test_the_catalogue_of_nothing_in_particular_is_everything():
+    assert list(mmviz.catalogue()) == list(every_case())
+    assert str(len(mmviz.catalogue())) in str(mmviz.catalogue()).splitlines()[0]
+
+
+def test_a_case_is_found_by_each_function_that_runs_in_it():
+    only_run = 0
+    for case in load(RACE).cases:
+        run = Run(case)
+        while run.enabled():
+            run.step(run.enabled()[0])
+        functions = {frame.label.partition("(")[0] for frame in run.frames[1:]}
+        assert functions
+        written = inspect.getdoc(load(RACE).module).lower()
+        for function in functions:
+            assert case in mmviz.catalogue(function.upper(), thread="iommu_group").cases
+            only_run += function not in written
+    assert only_run, "no function of these is left out of the text: the test shows nothing"
+
+
+def test_all_words_must_fit_and_nonsense_fits_nothing():
+    some, fewer = mmviz.catalogue("mutex"), mmviz.catalogue("mutex srcu")
+    assert 0 < len(fewer) < len(some)
+    assert set(map(str, fewer)) < set(map(str, some))
+    assert len(mmviz.catalogue("no_such_function_anywhere", thread="sva")) == 0
+
+
+def test_property_thread_and_kernel_narrow_it():
+    found = mmviz.catalogue(prop="use_after_free", thread="hmm", kernel="5.3")
+    assert 0 < len(found) < len(mmviz.catalogue(thread="hmm"))
+    for case in found:
+        assert "use_after_free" in case.properties
+        assert case.scenario.startswith("hmm/")
+        assert behaved_in(case, "v5.3")
+
+
+@pytest.mark.parametrize(
+    ("asked", "nearest"),
+    [({"prop": "use_after_fre"}, "use_after_free"), ({"thread": "svaa"}, "sva")],
+)
+def test_the_catalogue_suggests_the_nearest(asked, nearest):
+    with pytest.raises(mmviz.UnknownName, match=nearest):
+        mmviz.catalogue(**asked)
+
+
+def test_the_catalogue_is_a_table_in_text_and_html():
+    found = mmviz.catalogue(thread="iommu_group")
+    assert max(map(len, str(found).splitlines())) <= 100
+    for case in found:
+        assert case.name in str(found)
+        assert f">{case.name}<" in found._repr_html_()
