@@ -151,6 +151,7 @@ def case(
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        kind="ordering" if ALWAYS in broken.values() else "race",
         shipped=shipped,
     )
 

@@ -54,12 +54,12 @@ class Outside(World):
     d: Domain
 
 
-def outside(has_domain: bool = True, warns: bool = False) -> Outside:
-    """The group's last device, on the default domain if there is an IOMMU driver."""
+def outside(has_domain: bool = True, warns: bool = False, own: bool = False) -> Outside:
+    """The group's last device, on the default domain if there is one, or on a driver's own."""
     a, d = Device("01:00.0", name="device a"), Domain(name="domain D")
     table: Map[str, Domain | str] = Map({a.rid: BLOCKED}, name="IOMMU")
     iommu = Iommu(table, (a,))
-    if has_domain:
+    if has_domain or own:
         iommu.attach(a, d)
     domain = d if has_domain else None
     kind = WarnsOfDomain if warns else IommuGroup
@@ -110,6 +110,7 @@ def case(
     states: int,
     has_domain: bool = True,
     warns: bool = False,
+    own: bool = False,
     shipped: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
@@ -118,7 +119,7 @@ def case(
         name=name,
         id=f"B5/{variant}",
         title=title,
-        world=partial(outside, has_domain, warns),
+        world=partial(outside, has_domain, warns, own),
         actors={"CPU0": removal.iommu_group_remove_device},
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
@@ -152,9 +153,18 @@ CASES = (
     case(
         "OutsideNoDriver",
         "q2",
-        "a group without an IOMMU driver, as VFIO emulates; so are groups without a domain (q3)",
+        "a group without an IOMMU driver, as VFIO emulates",
         OffTheListOnly(),
         has_domain=False,
+        states=5,
+    ),
+    case(
+        "OutsideOwnDomain",
+        "q3",
+        "a driver's own domain, and no default domain that the group could free (FSL PAMU)",
+        OffTheListOnly(),
+        has_domain=False,
+        own=True,
         states=5,
     ),
     case(
