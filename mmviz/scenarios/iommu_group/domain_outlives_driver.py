@@ -134,6 +134,7 @@ def case(
     name: str = "",
     module: bool = True,
     shipped: tuple[str, str] | None = None,
+    schedules: dict[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the unplugs against the unloading and whoever holds the group."""
@@ -151,6 +152,7 @@ def case(
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        schedules=schedules or {},
         kind="ordering" if ALWAYS in broken.values() else "race",
         shipped=shipped,
     )
@@ -171,6 +173,7 @@ CASES = (
         "s2",
         "as v5.8 to v6.5, and the IOMMU driver is a module",
         states=25,
+        schedules={"the file is closed when the driver is gone": "CPU0*9 CPU1*2 CPU2"},
         shipped=("v5.8", "v6.5"),
         calls_unloaded_code=SOMETIMES,
     ),

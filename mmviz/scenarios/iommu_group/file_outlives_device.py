@@ -138,6 +138,7 @@ def case(
     kept: bool = False,
     stuck: bool = False,
     shipped: tuple[str, str] | None = None,
+    schedules: dict[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the unplug against the file's close, if it is closed at all."""
@@ -153,6 +154,7 @@ def case(
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        schedules=schedules or {},
         stuck=stuck,
         kind="ordering" if kept else "race",
         shipped=shipped,
@@ -165,6 +167,7 @@ CASES = (
         "u1",
         "as in v6.0: unregistering does not wait, the file is closed some time",
         states=102,
+        schedules={"closed between release and removal": "CPU0*3 CPU1*4"},
         shipped=("v6.0", "v6.0"),
         attach_after_release=SOMETIMES,
         released_while_owned=SOMETIMES,

@@ -176,6 +176,7 @@ def case(
     name: str = "",
     joins: Joins | None = None,
     shipped: tuple[str, str] | None = None,
+    schedules: dict[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race a kernel driver's probe against a user's open, and a new device's arrival."""
@@ -193,6 +194,7 @@ def case(
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        schedules=schedules or {},
         shipped=shipped,
     )
 
@@ -211,6 +213,7 @@ CASES = (
         "t2",
         "tempting: both sides look first, without a lock",
         states=72,
+        schedules={"both look, both take": "CPU0 CPU1 CPU0*2 CPU1*3"},
         kernel_and_user_mixed=SOMETIMES,
     ),
     case(

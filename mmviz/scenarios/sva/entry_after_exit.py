@@ -147,6 +147,7 @@ def case(
     states: int,
     mapped: bool = False,
     livelock: bool = False,
+    schedules: dict[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the exit against the handler and the device."""
@@ -164,6 +165,7 @@ def case(
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        schedules=schedules or {},
         kind="ordering" if ALWAYS in broken.values() else "race",
         livelock=livelock,
     )
@@ -175,6 +177,7 @@ CASES = (
         "j2",
         "tempting: the handler holds the struct, which is all it touches",
         states=107,
+        schedules={"an entry between release() and the free": "DEV*2 CPU0*2 CPU1*3 CPU0 CPU1*2"},
         device_keeps_freed_page=SOMETIMES,
     ),
     case(

@@ -104,7 +104,15 @@ class BondAtOnce(BothLater):
 BAD = ("use_after_free", "sleeps_in_atomic")
 
 
-def case(unbind: Unbind, variant: str, title: str, *, states: int, **broken: Verdict) -> Case:
+def case(
+    unbind: Unbind,
+    variant: str,
+    title: str,
+    *,
+    states: int,
+    schedules: dict[str, str] | None = None,
+    **broken: Verdict,
+) -> Case:
     """Race the unbind against an invalidation."""
     return Case(
         name=type(unbind).__name__,
@@ -121,6 +129,7 @@ def case(unbind: Unbind, variant: str, title: str, *, states: int, **broken: Ver
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        schedules=schedules or {},
     )
 
 
@@ -130,6 +139,7 @@ CASES = (
         "l2",
         "off the list, and the notifier is freed at once",
         states=85,
+        schedules={"freed under the reader": "CPU0*2 CPU1*4 CPU0*2"},
         use_after_free=Verdict.SOMETIMES,
     ),
     case(

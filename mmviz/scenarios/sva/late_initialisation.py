@@ -157,6 +157,7 @@ def case(
     *,
     states: int,
     shipped: tuple[str, str] | None = None,
+    schedules: dict[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race two binds and a callback."""
@@ -174,6 +175,7 @@ def case(
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        schedules=schedules or {},
         shipped=shipped,
     )
 
@@ -184,6 +186,7 @@ CASES = (
         "g1",
         "initialised after it is on the list, without a lock",
         states=167,
+        schedules={"the second bind finds it at once": "CPU0 CPU1*2"},
         uses_uninitialised_field=SOMETIMES,
     ),
     case(

@@ -110,7 +110,15 @@ class InvalidateClearFree(ClearInvalidateFree):
 BAD = (device_reads_freed_page, "user_fills_kernel_log")
 
 
-def case(order: Order, variant: str, title: str, *, states: int, **broken: Verdict) -> Case:
+def case(
+    order: Order,
+    variant: str,
+    title: str,
+    *,
+    states: int,
+    schedules: dict[str, str] | None = None,
+    **broken: Verdict,
+) -> Case:
     """Race the munmap against the device."""
     return Case(
         name=type(order).__name__,
@@ -122,6 +130,7 @@ def case(order: Order, variant: str, title: str, *, states: int, **broken: Verdi
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        schedules=schedules or {},
     )
 
 
@@ -131,6 +140,7 @@ CASES = (
         "m2",
         "the page is freed, then the caches are told",
         states=32,
+        schedules={"freed under the IOTLB": "DEV*2 CPU0*2 DEV"},
         device_reads_freed_page=SOMETIMES,
     ),
     case(

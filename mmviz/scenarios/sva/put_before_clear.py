@@ -105,7 +105,15 @@ class StopClearPut:
 BAD = (device_reads_freed_page, iommu_walks_freed_pgd)
 
 
-def case(order: Order, variant: str, title: str, *, states: int, **broken: Verdict) -> Case:
+def case(
+    order: Order,
+    variant: str,
+    title: str,
+    *,
+    states: int,
+    schedules: dict[str, str] | None = None,
+    **broken: Verdict,
+) -> Case:
     """Race an order of unbind against the exit and the device's DMA."""
     return Case(
         name=type(order).__name__,
@@ -121,6 +129,7 @@ def case(order: Order, variant: str, title: str, *, states: int, **broken: Verdi
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        schedules=schedules or {},
     )
 
 
@@ -130,6 +139,7 @@ CASES = (
         "i2",
         "put, then clear, while the device works",
         states=383,
+        schedules={"put, then the exit, then a DMA": "DEV*2 CPU0*2 CPU1*5 DEV"},
         device_reads_freed_page=SOMETIMES,
         iommu_walks_freed_pgd=SOMETIMES,
     ),

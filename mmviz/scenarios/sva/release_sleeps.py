@@ -141,6 +141,7 @@ def case(
     needs_faults: bool = False,
     stuck: bool = False,
     shipped: tuple[str, str] | None = None,
+    schedules: dict[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the fault worker against the kill and the device."""
@@ -159,6 +160,7 @@ def case(
         bad=BAD,
         expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
         states=states,
+        schedules=schedules or {},
         stuck=stuck,
         shipped=shipped,
     )
@@ -170,6 +172,7 @@ CASES = (
         "d2",
         "as v5.2 allowed: release() waits until the device is idle",
         states=42,
+        schedules={"the worker puts last": "CPU0 CPU1 CPU0*3"},
         shipped=("v5.2", "v5.7"),
         innocent_process_waits=SOMETIMES,
     ),
