@@ -45,8 +45,8 @@ function render({ model, el }) {
       const isLast = column === row.cells.length - 1;
       const cell = element(isName ? "th" : "td", isLast ? "mm-states" : "", "", isName ? { scope: "row" } : {});
       if (column === FOUND) {
-        for (const { text: words, fails } of row.findings) {
-          cell.append(element("span", fails ? "mm-finding mm-fails" : "mm-finding", words));
+        for (const { text: words, bad } of row.findings) {
+          cell.append(element("span", bad ? "mm-finding mm-bad" : "mm-finding", words));
         }
       } else cell.textContent = text;
       line.append(cell);

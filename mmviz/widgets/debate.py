@@ -25,7 +25,8 @@ class DebateTable(anywidget.AnyWidget):
     #: What is argued about, and what the verdicts rest on.
     asked = traitlets.Unicode().tag(sync=True)
     small_print = traitlets.Unicode().tag(sync=True)
-    #: The heads of the columns, and for each case `{"cells", "findings", "name", "fails"}`.
+    #: The heads of the columns, and for each case `{"cells", "findings", "name", "fails"}`; a
+    #: finding is `{"text", "bad"}`, and what fails by contract is not bad.
     head = traitlets.List(traitlets.Unicode()).tag(sync=True)
     rows = traitlets.List(traitlets.Dict()).tag(sync=True)
     #: The row whose run is on the stage below, -1 for none.
@@ -52,7 +53,7 @@ class Debate(ipywidgets.VBox):
     """
 
     def __init__(self, thread: str, kernel: str = "") -> None:
-        self.debate = debate(thread, kernel=kernel)
+        self.debate, self.kernel = debate(thread, kernel=kernel), kernel
         self.players: dict[int, Player] = {}
         self.table = DebateTable(
             asked=self.debate.asked,
@@ -99,7 +100,7 @@ class Debate(ipywidgets.VBox):
         return str(self.debate)
 
     def __repr__(self) -> str:
-        return f"Debate({self.debate.thread!r})"
+        return f"Debate({self.debate.thread!r}{self.kernel and f', kernel={self.kernel!r}'})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -121,7 +122,7 @@ def _as_data(row: Row) -> dict[str, Any]:
     return {
         "cells": list(row.cells),
         "findings": [
-            {"text": f"{each.sign} {each}", "fails": each in row.failing} for each in row.findings
+            {"text": f"{each.sign} {each}", "bad": each.sign == "✗"} for each in row.findings
         ],
         "name": row.case.name,
         "fails": bool(row.failing),

@@ -12,7 +12,7 @@ debate
 HOSTILE = """
 debate.table.rows = [{
     "cells": ["<img src=x onerror=document.title='broken'>", "<b>n</b>", "i", "e", "k", "", "1"],
-    "findings": [{"text": "<b>bold</b>", "fails": True}], "name": "<b>n</b>", "fails": True,
+    "findings": [{"text": "<b>bold</b>", "bad": True}], "name": "<b>n</b>", "fails": True,
 }]
 display(debate)
 """

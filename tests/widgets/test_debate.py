@@ -30,8 +30,8 @@ def test_the_table_in_the_browser_is_the_one_in_text(debate):
 def test_a_case_has_a_button_when_it_fails_and_only_then(debate):
     for data, row in zip(debate.table.rows, debate.debate, strict=True):
         assert data["fails"] == bool(row.failing)
-        assert [each["fails"] for each in data["findings"]] == [
-            finding.schedule is not None for finding in row.findings
+        assert [each["bad"] for each in data["findings"]] == [
+            finding.verdict in ("Sometimes", "Always") for finding in row.findings
         ]
     assert {data["fails"] for data in debate.table.rows} == {True, False}
 
@@ -85,6 +85,19 @@ def test_a_case_that_is_safe_has_no_run_to_show(debate):
     with pytest.raises(UnknownName, match="no run that fails"):
         debate.play(number_of(debate, "ReleaseUnderMutex"))
     assert find("iommu_group/release_order", "ReleaseUnderMutex")
+
+
+def test_what_the_parties_agreed_on_has_a_run_and_is_not_shown_as_bad():
+    debate = Debate("invalidate_page")
+    data = debate.table.rows[number_of(debate, "PinnedForTheJob")]
+    assert data["fails"]
+    assert not any(each["bad"] for each in data["findings"])
+    assert any("≠ not coherent" in each["text"] for each in data["findings"])
+
+
+def test_its_repr_makes_it_again():
+    assert repr(Debate("iommu_group")) == "Debate('iommu_group')"
+    assert repr(Debate("iommu_group", "5.3")) == "Debate('iommu_group', kernel='5.3')"
 
 
 def test_a_kernel_that_did_nothing_of_this_is_an_empty_table():
