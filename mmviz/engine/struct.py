@@ -84,7 +84,9 @@ class Struct(Declared):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._fields = dict(cls._fields)
+        cls._fields = {}
+        for base in reversed(cls.__mro__[1:]):
+            cls._fields |= base.__dict__.get("_fields", {})
         for key in _own_annotations(cls):
             if key.startswith("_") or key == "name":
                 continue

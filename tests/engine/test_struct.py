@@ -27,6 +27,18 @@ def test_fields_are_given_by_position_or_name_and_have_defaults():
     assert (Point(1).y, Point(y=5, x=4).x, Point(1, name="here").name) == (2, 4, "here")
 
 
+def test_a_struct_of_two_bases_has_the_fields_of_both():
+    class Size(Struct):
+        w: int = 3
+
+    class Block(Point, Size):
+        depth: int = 7
+
+    block = Block(x=1, w=4)
+
+    assert dict(block.fields()) == {"w": 4, "x": 1, "y": 2, "depth": 7}
+
+
 @pytest.mark.parametrize("make", [lambda: Point(), lambda: Point(1, 2, 3), lambda: Point(1, z=3)])
 def test_a_wrong_number_or_name_of_fields_is_a_type_error(make):
     with pytest.raises(TypeError, match=r"Point|needs"):
