@@ -88,3 +88,11 @@ def test_every_scenario_names_a_message_or_a_kernel_file_among_its_sources():
     for name in names():
         sources = load(name).sources
         assert "@" in sources or "/" in sources, name
+
+
+def test_the_small_print_names_the_memory_model_of_the_scenario():
+    for case in CASES:
+        assert 5 < len(case.memory) < 50, case.scenario
+    weak = load("exclusive/store_buffer_hides_clear").cases[0]
+
+    assert "memory: total store order" in explore(weak).small_print

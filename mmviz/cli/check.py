@@ -157,10 +157,11 @@ def closing(reports: Sequence[Report], cases: int, wrong: int) -> Iterator[str]:
     moves = sum(report.transitions for report in reports)
     seconds = sum(report.seconds for report in reports)
     cut = sum(1 for report in reports if report.cut)
+    memory = " or ".join(sorted({report.case.memory for report in reports}))
     yield (
         f"\n{states:,} states and {moves:,} transitions in {seconds:.3f} s; "
         f"{f'cut off: {cut} of {cases}' if cut else 'nothing cut off'}; "
-        "sequentially consistent memory; verdicts are over all completed runs of the model."
+        f"memory: {memory}; verdicts are over all completed runs of the model."
     )
     if wrong:
         yield f"Not as declared: {wrong} of {cases}."

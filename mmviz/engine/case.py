@@ -88,6 +88,8 @@ class Case:
             bad state is what the parties agreed on ("not coherent", not "bug").
         shipped: the first and the last kernel release that behaved so, ("v5.2", "v5.4"); "" as the
             last while it still does; None when no release ever did.
+        memory: the memory model in a few words, "total store order"; filled in from the
+            scenario's text when it is loaded.
         scenario: "thread/race"; filled in when the scenario is loaded.
     """
 
@@ -107,6 +109,7 @@ class Case:
     note: str = ""
     kind: str = "race"
     shipped: tuple[str, str] | None = None
+    memory: str = "sequentially consistent"
     scenario: str = ""
 
     def __post_init__(self) -> None:
@@ -217,6 +220,7 @@ class Scenario:
             raise ModelError(f"{module.__name__}: the scenario lacks {lack}")
         title, _, story = parts[0].partition("\n")
         promise = " ".join(found["Promise"].split())
+        memory = re.split(r"[;,.:]", " ".join(found["Memory model"].split()))[0]
         return cls(
             name=name,
             module=module,
@@ -227,7 +231,7 @@ class Scenario:
             simplified=found["Simplified"],
             sources=found["Sources"],
             cases=tuple(
-                replace(case, scenario=name, promise=case.promise or promise)
+                replace(case, scenario=name, promise=case.promise or promise, memory=memory)
                 for case in module.CASES
             ),
         )

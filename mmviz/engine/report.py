@@ -99,7 +99,7 @@ class Report:
             f"{self.states:,} states and {self.transitions:,} transitions in {self.seconds:.3g} s",
             self.cut or "nothing cut off",
             f"actors: {actors}",
-            "sequentially consistent memory",
+            f"memory: {case.memory}",
         ]
         if case.daemons:
             parts.append(f"may idle for ever: {', '.join(case.daemons)}")

@@ -116,11 +116,12 @@ class Debate:
             return NONE
         reports = [row.report for row in self.rows]
         cut = sum(not report.complete for report in reports)
+        memory = " or ".join(sorted({report.case.memory for report in reports}))
         return (
             f"{len(reports)} cases, {sum(report.states for report in reports):,} states, searched "
             f"now in {sum(report.seconds for report in reports):.3g} s; "
-            f"{f'{cut} cut off' if cut else 'nothing cut off'}; sequentially consistent memory "
-            "unless the case has a store buffer; verdicts are over all completed runs of the model."
+            f"{f'{cut} cut off' if cut else 'nothing cut off'}; memory: {memory}; "
+            "verdicts are over all completed runs of the model."
         )
 
     def __str__(self) -> str:

@@ -111,7 +111,8 @@ def _note(first: int, last: int, steps: int) -> str:
         parts.append(f"{first - 1} earlier")
     if last < steps:
         parts.append(f"{steps - last} later")
-    return f"⋮ {' and '.join(parts)} steps"
+    outside = steps - (last - first + 1)
+    return f"⋮ {' and '.join(parts)} step{'s' if outside > 1 else ''}"
 
 
 def call(text: str, width: int) -> str:

@@ -34,7 +34,7 @@ def test_a_report_says_what_it_rests_on():
         "  lost_update  Sometimes  shortest run 4 steps; fewest preemptions 1, in 4 steps",
     ]
     assert "12 states and 14 transitions" in lines[2]
-    assert "nothing cut off; actors: A, B; sequentially consistent memory" in lines[2]
+    assert "nothing cut off; actors: A, B; memory: sequentially consistent" in lines[2]
     assert repr(report) == str(report)
 
 
