@@ -29,6 +29,12 @@ class Ledger:
             if id(struct) in seen:
                 continue
             seen.add(id(struct))
+            if struct._ledger is not None:
+                raise ModelError(
+                    f"{struct.name or path} is part of two worlds. world() must make every "
+                    "object anew each time it is called; one made outside of it, or in a "
+                    "default that is no default_factory, is shared."
+                )
             struct.name = struct.name or path
             self.structs.append(struct)
             for key, value in struct._values.items():

@@ -81,6 +81,15 @@ def test_an_actor_that_reads_a_changing_field_between_two_steps_is_caught(order)
         explore(case(actors={name: actors[name] for name in order}))
 
 
+def test_a_world_that_shares_an_object_with_the_next_one_is_caught():
+    shared = Counter()
+
+    run = replay(case(world=lambda: shared), "A")
+
+    with pytest.raises(ModelError, match="part of two worlds"):
+        run.tip.world  # noqa: B018  # a frame's world is built anew
+
+
 def test_a_property_that_writes_is_caught():
     def pushy(k):
         k.value = 3

@@ -138,7 +138,7 @@ class GetInsteadOfGrab(GrabUntilCallback):
 class RfcForgetsInErrorPath(NoGrab):
     """Takes the reference, fails to register the notifier, and leaves."""
 
-    world = staticmethod(partial(Opened, CountedMm()))
+    world = staticmethod(lambda: Opened(CountedMm()))
 
     async def hmm_get_or_create(self, k: Opened) -> None:
         await k.mm.mmgrab()
