@@ -40,74 +40,76 @@ def might_sleep(function: str) -> None:
         warn("sleeps_in_atomic", f"{current().name} calls {function} while it holds {holds}")
 
 
-class SpinLock(Struct):
-    """A spinlock; whoever holds it must not sleep.
+class OwnedLock(Struct):
+    """A lock that one actor holds at a time.
 
     Attributes:
         owner: the actor that holds it.
+    """
+
+    owner: str | None = None
+
+    def take(self) -> bool:
+        """Take the lock if it is free, inside a step; say whether."""
+        if self.owner is not None:
+            return False
+        self.owner = current().name
+        enter(self)
+        return True
+
+    def drop(self, function: str) -> None:
+        """Drop the lock, inside a step."""
+        leave(self, function)
+        self.owner = None
+
+
+class SpinLock(OwnedLock):
+    """A spinlock; whoever holds it must not sleep.
 
     Source: include/linux/spinlock.h.
     Simplified: waiting is blocking, not spinning; no interrupts.
     """
 
     forbids_sleep: ClassVar[bool] = True
-    owner: str | None = None
 
     @atomic("include/linux/spinlock.h", when=lambda lock: lock.owner is None)
     def spin_lock(self) -> None:
         """Take the spinlock; sleeping is forbidden until it is dropped."""
-        self.owner = current().name
-        enter(self)
+        self.take()
 
     @atomic("include/linux/spinlock.h")
     def spin_trylock(self) -> bool:
         """Take the spinlock if it is free; say whether."""
-        if self.owner is not None:
-            return False
-        self.owner = current().name
-        enter(self)
-        return True
+        return self.take()
 
     @atomic("include/linux/spinlock.h")
     def spin_unlock(self) -> None:
         """Drop the spinlock."""
-        leave(self, "spin_unlock()")
-        self.owner = None
+        self.drop("spin_unlock()")
 
 
-class Mutex(Struct):
+class Mutex(OwnedLock):
     """A sleeping lock.
-
-    Attributes:
-        owner: the actor that holds it.
 
     Source: kernel/locking/mutex.c.
     Simplified: no queue; any waiter may get it next.
     """
 
-    owner: str | None = None
-
     @atomic("kernel/locking/mutex.c", when=lambda lock: lock.owner is None)
     def mutex_lock(self) -> None:
         """Take the mutex, sleeping while somebody else has it."""
         might_sleep("mutex_lock()")
-        self.owner = current().name
-        enter(self)
+        self.take()
 
     @atomic("kernel/locking/mutex.c")
     def mutex_trylock(self) -> bool:
         """Take the mutex if it is free; say whether."""
-        if self.owner is not None:
-            return False
-        self.owner = current().name
-        enter(self)
-        return True
+        return self.take()
 
     @atomic("kernel/locking/mutex.c")
     def mutex_unlock(self) -> None:
         """Drop the mutex."""
-        leave(self, "mutex_unlock()")
-        self.owner = None
+        self.drop("mutex_unlock()")
 
 
 class RwSemaphore(Struct):
