@@ -1,8 +1,15 @@
-"""Leave lines out of an actor, and see what breaks."""
+"""Leave lines out of a case and see what breaks: each line of a fix must be for something.
 
+By name: `mutant(case, "CPU0", "mutex_lock")` has an actor forget steps. By line:
+`effects(case, function)` has a function forget one line after the other.
+"""
+
+import ast
 import dataclasses
+import inspect
+import textwrap
 
-from mmviz.engine import Verdict
+from mmviz.engine import Verdict, explore
 
 
 def without(actor, *lines, answer=None):
@@ -35,3 +42,81 @@ def breaks(report):
     found -= {prop for prop, verdict in report.case.expect.items() if verdict != Verdict.NEVER}
     found |= {"stuck"} if report.stuck else set()
     return found | ({"livelock"} if report.livelock else set())
+
+
+def steps_of(function):
+    """Return the number and the text of each line of an actor's function that awaits."""
+    lines, first = inspect.getsourcelines(function)
+    tree = ast.parse(textwrap.dedent("".join(lines)))
+    awaits = sorted({node.lineno for node in ast.walk(tree) if isinstance(node, ast.Await)})
+    return [(first + at - 1, lines[at - 1].partition("#")[0].strip()) for at in awaits]
+
+
+def forgetting(case, function, line, answer=None):
+    """Return the case without one line: who comes there hears `answer` and goes on."""
+
+    def wrap(actor):
+        async def forgetful(k):
+            code, heard = actor(k), None
+            while True:
+                try:
+                    step = code.send(heard)
+                except StopIteration:
+                    return
+                heard = answer if waits_at(code, function, line) else await step
+
+        return forgetful
+
+    actors = {name: wrap(actor) for name, actor in case.actors.items()}
+    return dataclasses.replace(case, actors=actors, states=0)
+
+
+def waits_at(code, function, line):
+    """Return whether a coroutine, or one it awaits, stands at that line of that function."""
+    while code is not None and hasattr(code, "cr_frame"):
+        if code.cr_code is function.__code__ and code.cr_frame.f_lineno == line:
+            return True
+        code = code.cr_await
+    return False
+
+
+def broken(case, bad=(), good=()):
+    """Return what goes wrong in a case that the case does not declare.
+
+    Args:
+        case: the case, perhaps with a line forgotten.
+        bad: more bad states to look for.
+        good: states that some run must reach; "no …" is returned for one that none does.
+    """
+    more = {prop.__name__: Verdict.NEVER for prop in (*bad, *good)}
+    report = explore(
+        dataclasses.replace(case, bad=(*case.bad, *bad, *good), expect={**case.expect, **more}),
+        max_states=20_000,
+    )
+    if not report.complete:
+        return {"endless"}  # something piles up with every turn of a loop
+    wanted = {prop.__name__ for prop in good}
+    found = {prop for prop, verdict in report.verdicts.items() if verdict != Verdict.NEVER}
+    lacking = {f"no {prop}" for prop in wanted - found}
+    found -= {prop for prop, verdict in case.expect.items() if verdict != Verdict.NEVER} | wanted
+    if report.stuck is not None and not case.stuck:
+        found.add("stuck")
+    if report.livelock is not None and not case.livelock:
+        found.add("livelock")
+    return found | lacking
+
+
+def effects(case, function, answers=None, **looked_for):
+    """Return (line, what breaks without it) for each line of a function that awaits.
+
+    Args:
+        case: the case the function takes part in.
+        function: an actor's function, or one that an actor awaits.
+        answers: what is heard in place of a line's answer, by its text; None for others.
+        looked_for: as `broken` takes them.
+    """
+    heard = answers or {}
+    return [
+        (text, broken(forgetting(case, function, line, heard.get(text)), **looked_for))
+        for line, text in steps_of(function)
+    ]

@@ -7,7 +7,7 @@ from mmviz.scenarios import find
 from mmviz.scenarios.hmm import free_under_callback
 from mmviz.scenarios.hmm.free_under_callback import FreedAfterGracePeriod
 
-from .forgetting import effects
+from .mutation import effects
 
 RACE = "hmm/free_under_callback"
 

@@ -13,7 +13,7 @@ from mmviz.scenarios.hmm.ranges_on_stack import (
     LocklessPlainList,
 )
 
-from .forgetting import broken, effects, forgetting, steps_of
+from .mutation import broken, effects, forgetting, steps_of
 
 WAIT, RULE = "hmm/look_then_sleep", "hmm/comment_or_assertion"
 TWICE, UNNOTICED = "hmm/double_unregister", "hmm/second_call_unnoticed"

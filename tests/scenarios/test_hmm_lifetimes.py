@@ -9,7 +9,7 @@ from mmviz.scenarios.hmm.armed_after_release import RangeHoldsUser
 from mmviz.scenarios.hmm.create_meets_dying import RegisterThenPublish, hmm_mirror_register
 from mmviz.scenarios.hmm.mm_without_grab import GrabUntilCallback
 
-from .forgetting import effects
+from .mutation import effects
 
 GRAB, CREATE, CALLBACK = (
     "hmm/mm_without_grab",

@@ -16,7 +16,7 @@ from mmviz.scenarios.hmm.release_meets_unregister import DropForRelease, OwnCoun
 from mmviz.scenarios.hmm.wait_is_no_proof import WaitAndCompare
 from mmviz.scenarios.invalidate_page.range_start_only import BAD
 
-from .forgetting import effects
+from .mutation import effects
 
 RELEASE, GET_PUT = "hmm/release_meets_unregister", "hmm/count_and_list_under_one_lock"
 PUT, PROOF, REMOVED = "hmm/put_is_no_fence", "hmm/wait_is_no_proof", "hmm/interval_removed_early"

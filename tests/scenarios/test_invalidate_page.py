@@ -12,7 +12,7 @@ from mmviz.scenarios.invalidate_page.callback_after_unlock import CallbackUnderL
 from mmviz.scenarios.invalidate_page.faults_and_invalidators import family
 from mmviz.scenarios.invalidate_page.range_start_only import VA, SequenceAndCounter
 
-from .forgetting import broken, effects
+from .mutation import broken, effects
 
 LATE = "invalidate_page/callback_after_unlock"
 START = "invalidate_page/range_start_only"

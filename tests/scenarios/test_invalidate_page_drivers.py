@@ -12,7 +12,7 @@ from mmviz.scenarios.invalidate_page.huge_page_in_part import invalidate
 from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
 from mmviz.scenarios.invalidate_page.reference_is_no_sync import CheckedFault, HoldingMirror
 
-from .forgetting import broken, effects
+from .mutation import broken, effects
 
 REFERENCE = "invalidate_page/reference_is_no_sync"
 GATE = "invalidate_page/gate_around_fault"

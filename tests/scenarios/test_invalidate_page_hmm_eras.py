@@ -8,7 +8,7 @@ from mmviz.scenarios.hmm.eagain_leaves_count import CountLeftBehind, CountUndone
 from mmviz.scenarios.hmm.flag_is_no_sequence import IntervalNotifier
 from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
 
-from .forgetting import broken, effects
+from .mutation import broken, effects
 
 FLAG = "hmm/flag_is_no_sequence"
 EAGAIN = "hmm/eagain_leaves_count"

@@ -11,7 +11,7 @@ from mmviz.scenarios.invalidate_page import (
 )
 from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
 
-from .forgetting import broken, effects, forgetting, steps_of
+from .mutation import broken, effects, forgetting, steps_of
 
 UNDER = "invalidate_page/told_under_ptl"
 COPY = "invalidate_page/new_page_before_notify"

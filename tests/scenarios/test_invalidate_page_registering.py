@@ -13,7 +13,7 @@ from mmviz.scenarios.invalidate_page.registration_shut_out import (
     rmap_walk,
 )
 
-from .forgetting import broken, effects, forgetting, steps_of
+from .mutation import broken, effects, forgetting, steps_of
 
 BETWEEN = "invalidate_page/registered_in_between"
 OUT = "invalidate_page/registration_shut_out"

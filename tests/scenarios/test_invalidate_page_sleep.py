@@ -10,7 +10,7 @@ from mmviz.scenarios.invalidate_page.sleep_under_spinlock import (
     SpinlockUnderPageTableLock,
 )
 
-from .forgetting import broken, effects
+from .mutation import broken, effects
 
 SLEEP = "invalidate_page/sleep_under_spinlock"
 REAPER = "invalidate_page/reaper_must_not_wait"

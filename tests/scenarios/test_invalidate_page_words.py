@@ -9,7 +9,7 @@ from mmviz.scenarios.invalidate_page.order_of_the_words import CounterDroppedFir
 from mmviz.scenarios.invalidate_page.order_of_the_words import SequenceBumpedFirst as BumpedFirst
 from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
 
-from .forgetting import broken, effects
+from .mutation import broken, effects
 
 ALONE = "invalidate_page/one_number_alone"
 ORDER = "invalidate_page/order_of_the_words"
