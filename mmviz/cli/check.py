@@ -1,6 +1,5 @@
 """`mmviz check`: search every interleaving, and hold each case to what it declares."""
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,6 +41,8 @@ def check(
             wrong += 1
             say(explanation(report), remarks)
     if as_json:
+        import json
+
         print(json.dumps(rows, indent=1))
     else:
         if len(reports) == 1 and not wrong:

@@ -1,7 +1,6 @@
 """`mmviz list`: which cases there are, and what each declares."""
 
 import inspect
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -84,6 +83,8 @@ def show_list(words: Sequence[str], as_json: bool, kernel: str = "") -> int:
     if kernel:
         cases = [case for case in cases if behaved_in(case, kernel)]
     if as_json:
+        import json
+
         print(json.dumps([row(case) for case in cases], indent=1))
         return 0
     if not cases:

@@ -1,17 +1,15 @@
 """Cases and scenarios: what is modelled, and what is claimed about it."""
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from html import escape
 from types import ModuleType
 from typing import Any, TypeVar
 
 from mmviz.engine.errors import ModelError, UnknownName
-from mmviz.engine.html import html_table
+from mmviz.engine.html import escape, html_table
 
 
 class Verdict(StrEnum):
@@ -272,6 +270,8 @@ def nearest(known: Mapping[str, T], name: str, what: str) -> T:
     folded = {key.lower(): key for key in known}
     if name.lower() in folded:
         return known[folded[name.lower()]]
+    import difflib  # only a mistake needs it
+
     close = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.4)
     hint = ", ".join(folded[key] for key in close) or ", ".join(list(known)[:8])
     raise UnknownName(f"there is no {what} {name!r}; did you mean {hint}?")

@@ -9,13 +9,12 @@ Source: Lamport, "Time, clocks, and the ordering of events in a distributed syst
 Flanagan and Godefroid, "Dynamic partial-order reduction" (2005), for races that can be turned.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mmviz.engine.run import Run
 
 
-@dataclass(frozen=True)
-class Race:
+class Race(NamedTuple):
     """Two steps whose order was left to chance.
 
     Attributes:

@@ -8,7 +8,7 @@ completed runs: those in which every actor that must finish has finished.
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mmviz.engine.case import Case, Verdict
 from mmviz.engine.learn import Model
@@ -22,8 +22,7 @@ CHUNK = 20_000  # states between two looks at the clock, the limits and the stop
 LIVELOCK_STATES = 400_000
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a search is.
 
     Attributes:

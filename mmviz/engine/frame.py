@@ -5,9 +5,8 @@ back and branching cost the same at any length.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmviz.engine.case import name_of
 from mmviz.engine.learn import Model
@@ -16,8 +15,7 @@ from mmviz.engine.report import spoken
 from mmviz.engine.step import Effect, Step, Task
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One field that a step gave another value.
 
     Attributes:
@@ -33,8 +31,7 @@ class Change:
         return f"{self.field}: {spoken(self.old)} -> {spoken(self.new)}"
 
 
-@dataclass(frozen=True)
-class Next:
+class Next(NamedTuple):
     """The step an actor would do.
 
     Attributes:
@@ -50,8 +47,7 @@ class Next:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True)
-class Blocked:
+class Blocked(NamedTuple):
     """Why an actor cannot move.
 
     Attributes:

@@ -1,10 +1,16 @@
 """Tables for a notebook, in the page's own style."""
 
 from collections.abc import Sequence
-from html import escape
 
 # JupyterLab puts words to the right, as if they were figures, and runs lines together.
 LEFT = 'style="text-align: left; vertical-align: top; white-space: pre-line"'
+
+
+def escape(text: str) -> str:
+    """Return a text as HTML shows it literally."""
+    import html  # its table of entities takes a millisecond, and most runs show no HTML
+
+    return html.escape(text)
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

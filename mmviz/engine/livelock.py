@@ -2,14 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mmviz.engine.learn import Model
 from mmviz.engine.position import Position
 
 
-@dataclass(frozen=True)
-class Lasso:
+class Lasso(NamedTuple):
     """A run that never ends though every actor gets its turns.
 
     Attributes:

@@ -1,13 +1,12 @@
 """Positions: where an actor is, told by the answers it has heard."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmviz.engine.step import Step
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A place in the actors' code."""
 
     file: str

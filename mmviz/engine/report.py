@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmviz.engine.case import Case, Verdict
-from mmviz.engine.html import html_table
+from mmviz.engine.html import escape, html_table
 from mmviz.engine.livelock import Lasso
 
 if TYPE_CHECKING:
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from mmviz.engine.run import Run
 
 
-@dataclass(frozen=True)
-class Counterexample:
+class Counterexample(NamedTuple):
     """Two runs that violate a property.
 
     Attributes:
