@@ -1,6 +1,6 @@
 """Steps, runs, schedules, the one search, fates and text reports.  Standard library only."""
 
-from mmviz.engine.case import Case, Scenario, Verdict, at_end, nearest
+from mmviz.engine.case import Case, Verdict, at_end, expecting, nearest
 from mmviz.engine.causes import Race, conflict, happens_before, races, turned
 from mmviz.engine.errors import (
     BadMark,
@@ -21,6 +21,7 @@ from mmviz.engine.livelock import Lasso
 from mmviz.engine.position import Line
 from mmviz.engine.report import Counterexample, Report, replay_line, short, spoken, table
 from mmviz.engine.run import Run, parse_schedule, replay
+from mmviz.engine.scenario import Scenario
 from mmviz.engine.step import Step, Task, atomic, current, mark, warn
 from mmviz.engine.struct import Allocated, Map, Struct, World, field
 
@@ -61,6 +62,7 @@ __all__ = [
     "atomic",
     "conflict",
     "current",
+    "expecting",
     "explore",
     "field",
     "happens_before",

@@ -1,11 +1,10 @@
-"""Cases and scenarios: what is modelled, and what is claimed about it."""
+"""Cases: what is modelled, and what is claimed about it."""
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from types import ModuleType
 from typing import Any, TypeVar
 
 from mmviz.engine.errors import ModelError, UnknownName
@@ -44,6 +43,32 @@ def sentence_of(prop: Property) -> str:
         return COMPLAINTS.get(prop, prop.replace("_", " "))
     lines = (inspect.getdoc(prop) or prop.__name__.replace("_", " ")).splitlines()
     return lines[0].rstrip(".")
+
+
+def expecting(
+    bad: Iterable[Property], verdicts: Mapping[str, Verdict] | None = None, **more: Verdict
+) -> dict[str, Verdict]:
+    """Return what a case claims of each bad state: Never, save for those named.
+
+    Args:
+        bad: the bad states.
+        verdicts: what is claimed of some of them, by name.
+        **more: the same, as keywords.
+
+    Raises:
+        ModelError: a name is not among `bad`.
+
+    Example:
+        expect=expecting(BAD, device_reads_freed_page=Verdict.SOMETIMES)
+    """
+    claimed = dict.fromkeys(map(name_of, bad), Verdict.NEVER)
+    named = {**(verdicts or {}), **more}
+    for name in named:
+        if name not in claimed:
+            raise ModelError(
+                f"{name} is expected, but not among the bad states: {', '.join(claimed)}"
+            )
+    return claimed | named
 
 
 COMPLAINTS = {
@@ -86,6 +111,9 @@ class Case:
             bad state is what the parties agreed on ("not coherent", not "bug").
         shipped: the first and the last kernel release that behaved so, ("v5.2", "v5.4"); "" as the
             last while it still does; None when no release ever did.
+        proposed: when and where it was first said, the day and the message or commit:
+            ("2022-08-31", "<20220831013638.…@nvidia.com>") or ("2017-08-29", "0f10851ea475");
+            None for what nobody proposed there (thought up to show something).
         memory: the memory model in a few words, "total store order"; filled in from the
             scenario's text when it is loaded.
         scenario: "thread/race"; filled in when the scenario is loaded.
@@ -107,6 +135,7 @@ class Case:
     note: str = ""
     kind: str = "race"
     shipped: tuple[str, str] | None = None
+    proposed: tuple[str, str] | None = None
     memory: str = "sequentially consistent"
     scenario: str = ""
 
@@ -127,6 +156,10 @@ class Case:
                 raise ModelError(f"{self.name}: daemon {daemon!r} is not one of its actors")
         if self.kind not in KINDS:
             raise ModelError(f"{self.name}: kind {self.kind!r} is none of {', '.join(KINDS)}")
+        if self.proposed and not re.fullmatch(r"\d{4}-\d\d-\d\d", self.proposed[0]):
+            raise ModelError(
+                f"{self.name}: proposed on {self.proposed[0]!r}, which is no YYYY-MM-DD"
+            )
         missing = {name_of(p) for p in self.bad} ^ set(self.expect)
         if missing:
             raise ModelError(
@@ -167,96 +200,6 @@ class Case:
         )
         head = f"<strong>{escape(self.name)}</strong> ({escape(self.id)}): {escape(self.title)}"
         return head + html_table(("what may go wrong", "in words", "declared"), rows)
-
-
-SECTIONS = ("Promise", "Memory model", "Simplified", "Sources")
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One race: its story, its cases and where it comes from.
-
-    Attributes:
-        name: "thread/race", from the module's place.
-        module: the file; its docstring holds the text, its CASES the cases.
-        title: the docstring's first line.
-        story: what happens and what goes wrong.
-        promise: the invariant in words, shown green until it breaks.
-        memory_model: what the search assumes of memory.
-        simplified: what the model leaves out.
-        sources: message ids, kernel files and functions, commits.
-        cases: bug, tempting fix, right fix.
-    """
-
-    name: str
-    module: ModuleType
-    title: str
-    story: str
-    promise: str
-    memory_model: str
-    simplified: str
-    sources: str
-    cases: tuple[Case, ...]
-
-    @classmethod
-    def of(cls, name: str, module: ModuleType) -> "Scenario":
-        """Read a scenario from its module.
-
-        Raises:
-            ModelError: the docstring lacks a section, or there are no cases.
-        """
-        text = inspect.getdoc(module) or ""
-        heads = "|".join(SECTIONS)
-        parts = re.split(rf"^({heads}):[ \t]*", text, flags=re.MULTILINE)
-        found = {
-            head: inspect.cleandoc(body)
-            for head, body in zip(parts[1::2], parts[2::2], strict=True)
-        }
-        lost = [head for head in SECTIONS if not found.get(head)]
-        if lost or not getattr(module, "CASES", None):
-            lack = ", ".join(f"'{head}:'" for head in lost) or "CASES"
-            raise ModelError(f"{module.__name__}: the scenario lacks {lack}")
-        title, _, story = parts[0].partition("\n")
-        promise = " ".join(found["Promise"].split())
-        memory = re.split(r"[;,.:]", " ".join(found["Memory model"].split()))[0]
-        return cls(
-            name=name,
-            module=module,
-            title=title.rstrip("."),
-            story=story.strip(),
-            promise=promise,
-            memory_model=" ".join(found["Memory model"].split()),
-            simplified=found["Simplified"],
-            sources=found["Sources"],
-            cases=tuple(
-                replace(case, scenario=name, promise=case.promise or promise, memory=memory)
-                for case in module.CASES
-            ),
-        )
-
-    def case(self, name: str) -> Case:
-        """Return the case of that name or id.
-
-        Raises:
-            UnknownName: there is none; the nearest is suggested.
-        """
-        by_id = {case.id: case for case in self.cases}
-        return nearest(by_id | {case.name: case for case in self.cases}, name, "case")
-
-    def __str__(self) -> str:
-        cases = "\n".join(f"  {case.name:28} {case.id:10} {case.title}" for case in self.cases)
-        return f"{self.name}: {self.title}\n\n{self.story}\n\nPromise: {self.promise}\n\n{cases}"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        rows = [(case.name, case.id, case.title, case.declared) for case in self.cases]
-        return (
-            f"<strong>{escape(self.title)}</strong><p>{escape(self.story)}</p>"
-            f"<p>Promise: {escape(self.promise)}</p>"
-            + html_table(("case", "id", "what it is", "declared"), rows)
-        )
 
 
 def nearest(known: Mapping[str, T], name: str, what: str) -> T:

@@ -1,6 +1,6 @@
 import pytest
 
-from mmviz.engine import Graph, ModelError, Verdict, explore, mark, replay
+from mmviz.engine import Case, Graph, ModelError, Verdict, expecting, explore, mark, replay
 from mmviz.engine.step import atomic
 from mmviz.engine.struct import Map, World, field
 
@@ -227,3 +227,27 @@ def test_a_device_may_idle_so_its_violation_is_never_unavoidable():
 
     assert Graph(toy).fates_along(replay(toy, "A A"), "nine")[-1].name == "POSSIBLE"
     assert explore(toy).verdicts["nine"] == Verdict.SOMETIMES
+
+
+def test_expecting_names_every_property_and_refuses_strangers():
+    bad = ("use_after_free", "sleeps_in_atomic")
+    never, sometimes = Verdict.NEVER, Verdict.SOMETIMES
+    assert expecting(bad) == {"use_after_free": never, "sleeps_in_atomic": never}
+    assert expecting(bad, sleeps_in_atomic=sometimes)["sleeps_in_atomic"] is sometimes
+    assert expecting(bad, {"use_after_free": sometimes})["use_after_free"] is sometimes
+    with pytest.raises(ModelError, match="double_free is expected, but not among"):
+        expecting(bad, double_free=sometimes)
+
+
+def test_a_proposal_has_a_day():
+    with pytest.raises(ModelError, match="no YYYY-MM-DD"):
+        Case(
+            name="Undated",
+            id="x",
+            title="x",
+            world=World,
+            actors={},
+            bad=(),
+            expect={},
+            proposed=("August", "<x>"),
+        )
