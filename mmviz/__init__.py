@@ -8,7 +8,7 @@
     print(mmviz.explore(case))
     print(mmviz.entry(0xF7FFFFFFFDB97400, kernel="6.15"))
 
-The engine and the scenarios are imported at once, and are standard library only; the
+The search and the scenarios are imported at once, and are standard library only; runs, the
 widgets (`Player`, `Driver`, `Debate`), the tables of all cases (`debate`, `catalogue`) and `entry`
 are imported when first used.
 """
@@ -20,20 +20,18 @@ from mmviz import engine as _engine
 from mmviz.engine import (
     Case,
     Counterexample,
-    Frame,
     MmvizError,
     Report,
-    Run,
     Scenario,
     ScheduleError,
     UnknownName,
     Verdict,
-    replay,
     table,
 )
 from mmviz.scenarios import every_case, find, load, names
 
 if TYPE_CHECKING:
+    from mmviz.engine import Frame, Run, replay
     from mmviz.scenarios.catalogue import catalogue
     from mmviz.scenarios.debate import debate
     from mmviz.widgets import Debate, Driver, Player
@@ -73,6 +71,7 @@ __all__ = [
 ]
 
 _LATE = {
+    **dict.fromkeys(("Frame", "Run", "replay"), "mmviz.engine"),
     **dict.fromkeys(("Debate", "Driver", "Player"), "mmviz.widgets"),
     "catalogue": "mmviz.scenarios.catalogue",
     "debate": "mmviz.scenarios.debate",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from mmviz.cli.listing import member, row, select
-from mmviz.engine import Case, ModelError, Progress, Report, explore, replay, short, table
+from mmviz.engine import Case, ModelError, Progress, Report, explore, short, table
 from mmviz.engine.explore import MAX_STATES
 
 REDRAW_SECONDS = 0.1
@@ -148,6 +148,8 @@ def told(report: Report, headline: str, schedule: Sequence[str]) -> Iterator[str
     """Yield a run as a table, and the command that replays it."""
     case = report.case
     yield f"\n{headline}\n"
+    from mmviz.engine import replay  # only what fails is replayed
+
     yield table(replay(case, schedule))
     yield f'mmviz replay {case.scenario} {case.name} "{short(schedule)}"'
 

@@ -1,7 +1,12 @@
-"""Steps, runs, schedules, the one search, fates and text reports.  Standard library only."""
+"""Steps, runs, schedules, the one search, fates and text reports.  Standard library only.
+
+What a search does not need (runs, graphs, causes) is imported when first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from mmviz.engine.case import Case, Verdict, at_end, expecting, nearest
-from mmviz.engine.causes import Race, conflict, happens_before, races, turned
 from mmviz.engine.errors import (
     BadMark,
     LoopWithoutMark,
@@ -14,16 +19,19 @@ from mmviz.engine.errors import (
     VerdictError,
 )
 from mmviz.engine.explore import Progress, explore
-from mmviz.engine.frame import Blocked, Change, Frame, Next
-from mmviz.engine.graph import Fate, Graph
 from mmviz.engine.learn import Model
 from mmviz.engine.livelock import Lasso
 from mmviz.engine.position import Line
 from mmviz.engine.report import Counterexample, Report, replay_line, short, spoken, table
-from mmviz.engine.run import Run, parse_schedule, replay
 from mmviz.engine.scenario import Scenario
 from mmviz.engine.step import Step, Task, atomic, current, mark, warn
 from mmviz.engine.struct import Allocated, Map, Struct, World, field
+
+if TYPE_CHECKING:
+    from mmviz.engine.causes import Race, conflict, happens_before, races, turned
+    from mmviz.engine.frame import Blocked, Change, Frame, Next
+    from mmviz.engine.graph import Fate, Graph
+    from mmviz.engine.run import Run, parse_schedule, replay
 
 __all__ = [
     "Allocated",
@@ -78,3 +86,16 @@ __all__ = [
     "turned",
     "warn",
 ]
+
+_LATE = {
+    **dict.fromkeys(("Race", "conflict", "happens_before", "races", "turned"), "causes"),
+    **dict.fromkeys(("Blocked", "Change", "Frame", "Next"), "frame"),
+    **dict.fromkeys(("Fate", "Graph"), "graph"),
+    **dict.fromkeys(("Run", "parse_schedule", "replay"), "run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(importlib.import_module(f"mmviz.engine.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'mmviz.engine' has no attribute {name!r}")
