@@ -93,6 +93,7 @@ def test_every_scenario_names_a_message_or_a_kernel_file_among_its_sources():
 def test_the_small_print_names_the_memory_model_of_the_scenario():
     for case in CASES:
         assert 5 < len(case.memory) < 50, case.scenario
-    weak = load("exclusive/store_buffer_hides_clear").cases[0]
+    strong, weak = load("exclusive/store_buffer_hides_clear").cases[:2]
 
+    assert "memory: sequentially consistent" in explore(strong).small_print
     assert "memory: total store order" in explore(weak).small_print

@@ -114,8 +114,8 @@ class Case:
         proposed: when and where it was first said, the day and the message or commit:
             ("2022-08-31", "<20220831013638.…@nvidia.com>") or ("2017-08-29", "0f10851ea475");
             None for what nobody proposed there (thought up to show something).
-        memory: the memory model in a few words, "total store order"; filled in from the
-            scenario's text when it is loaded.
+        memory: the memory model in a few words, "total store order"; by default, what the
+            scenario's text says, and sequential consistency where there is none.
         scenario: "thread/race"; filled in when the scenario is loaded.
     """
 
@@ -136,7 +136,7 @@ class Case:
     kind: str = "race"
     shipped: tuple[str, str] | None = None
     proposed: tuple[str, str] | None = None
-    memory: str = "sequentially consistent"
+    memory: str = ""
     scenario: str = ""
 
     def __post_init__(self) -> None:

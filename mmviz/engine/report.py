@@ -97,7 +97,7 @@ class Report:
             f"{self.states:,} states and {self.transitions:,} transitions in {self.seconds:.3g} s",
             self.cut or "nothing cut off",
             f"actors: {actors}",
-            f"memory: {case.memory}",
+            f"memory: {case.memory or 'sequentially consistent'}",
         ]
         if case.daemons:
             parts.append(f"may idle for ever: {', '.join(case.daemons)}")

@@ -69,7 +69,12 @@ class Scenario:
             simplified=found["Simplified"],
             sources=found["Sources"],
             cases=tuple(
-                replace(case, scenario=name, promise=case.promise or promise, memory=memory)
+                replace(
+                    case,
+                    scenario=name,
+                    promise=case.promise or promise,
+                    memory=case.memory or memory,
+                )
                 for case in module.CASES
             ),
         )

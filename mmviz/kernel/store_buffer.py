@@ -1,4 +1,4 @@
-"""Total store order: a CPU's stores wait in a buffer before anybody else sees them."""
+"""What a CPU's stores go through: a buffer, as on x86, or nothing at all."""
 
 from typing import Any, NamedTuple
 
@@ -59,6 +59,20 @@ class StoreBuffer(Struct):
     @atomic("include/asm-generic/barrier.h", when=lambda buffer: not buffer.stores)
     def smp_mb(self) -> None:
         """Wait until every store of this CPU has reached memory."""
+
+
+class NoStoreBuffer(StoreBuffer):
+    """Sequential consistency, for a case that is judged under both: every store is seen at once.
+
+    Source: Lamport, How to Make a Multiprocessor Computer That Correctly Executes Multiprocess
+    Programs, 1979.
+    Simplified: nothing; smp_mb() has nothing to wait for.
+    """
+
+    @atomic("include/asm-generic/rwonce.h")
+    def WRITE_ONCE(self, on: Struct, field: str, value: Any) -> None:  # noqa: N802, kernel's name
+        """Store a value, which everybody sees from now on."""
+        setattr(on, field, value)
 
 
 async def drain_stores(buffer: StoreBuffer) -> None:

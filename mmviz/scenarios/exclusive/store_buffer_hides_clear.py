@@ -10,7 +10,8 @@ what they look at then; one barrier on one side is not enough.
 Promise: A page that the GPU has to itself is not pinned by anybody.
 
 Memory model: total store order, as on x86: each CPU has a first-in first-out store buffer, which
-    is an actor of its own here and drains when it likes; loads see the own buffer first.
+    is an actor of its own here and drains when it likes; loads see the own buffer first.  One case
+    is sequentially consistent, for comparison.
 
 Simplified:
     Entry and references go through the buffers, nothing else does.  One attempt on each side; the
@@ -25,12 +26,14 @@ Sources:
     088b8aa537c2 (v6.1) the same handshake elsewhere in mm, with its barriers
 """
 
-from mmviz.engine import Case, Verdict, World, field
+from mmviz.engine import Case, Verdict, World, expecting, field
 from mmviz.kernel.atomic_access import AtomicAccess
 from mmviz.kernel.entry import CowMapping, Pte
 from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
-from mmviz.kernel.store_buffer import StoreBuffer, drain_stores
+from mmviz.kernel.store_buffer import NoStoreBuffer, StoreBuffer, drain_stores
 from mmviz.kernel.umem import Umem
+
+SC = "sequentially consistent"
 
 
 class Machine(World):
@@ -91,6 +94,11 @@ async def store_buffer_1(k: Machine) -> None:
     await drain_stores(k.buffer1)
 
 
+def in_order() -> Machine:
+    """The same without store buffers."""
+    return Machine(buffer0=NoStoreBuffer(), buffer1=NoStoreBuffer())
+
+
 def case(
     name: str,
     id: str,
@@ -99,28 +107,41 @@ def case(
     convert: bool,
     states: int,
     schedule: str = "",
+    memory: str = "total store order",
 ) -> Case:
     """Race one pin against one conversion, each with a barrier or without."""
+    buffers = {"SB0": store_buffer_0, "SB1": store_buffer_1} if memory != SC else {}
     return Case(
         name=name,
         id=id,
-        title=f"total store order: {title}",
-        world=Machine,
+        title=f"{memory}: {title}",
+        world=Machine if buffers else in_order,
         actors={
             "CPU0": lambda k: pin_user_pages_fast(k, pin),
             "CPU1": lambda k: make_device_exclusive(k, convert),
-            "SB0": store_buffer_0,
-            "SB1": store_buffer_1,
+            **buffers,
         },
-        daemons=("SB0", "SB1"),
+        daemons=tuple(buffers),
         bad=(pinned_page_hidden,),
-        expect={"pinned_page_hidden": Verdict.SOMETIMES if schedule else Verdict.NEVER},
+        expect=expecting(
+            (pinned_page_hidden,), {"pinned_page_hidden": Verdict.SOMETIMES} if schedule else {}
+        ),
         states=states,
         schedules={"both look too early": schedule} if schedule else {},
+        memory=memory,
     )
 
 
 CASES = (
+    case(
+        "InOrder",
+        "C/C.3-sc",
+        "no barrier on either side, and none needed",
+        pin=False,
+        convert=False,
+        states=50,
+        memory=SC,
+    ),
     case(
         "NoBarrier",
         "C/C.3",
