@@ -3,10 +3,12 @@
 from errno import EBUSY, EFAULT, EOPNOTSUPP
 
 from mmviz.engine import Struct, field
-from mmviz.kernel.buffer_vma import VM_NONE, BufferVma, HmmPfn, WordPage, ZeroPage
+from mmviz.kernel.buffer_vma import VM_NONE, BufferVma, DevicePage, HmmPfn, WordPage, ZeroPage
+from mmviz.kernel.entry import Pte
 from mmviz.kernel.exclusive_mm import ExclusiveMm
 from mmviz.kernel.interval_notifier import (
     MMU_NOTIFY_CLEAR,
+    MMU_NOTIFY_MIGRATE,
     MMU_NOTIFY_PROTECTION_PAGE,
     MMU_NOTIFY_PROTECTION_VMA,
 )
@@ -40,6 +42,8 @@ class BufferPage(ExclusiveMm):
             await self.do_pte_missing(access)
         elif entry.exclusive:
             await self.remove_device_exclusive_entry(entry.page)
+        elif entry.private:
+            await self.migrate_to_ram(entry)
         elif access == "write" and not entry.write and self.copy is not None:
             await self.wp_page_copy(self.copy)
         return True
@@ -47,6 +51,17 @@ class BufferPage(ExclusiveMm):
     async def do_pte_missing(self, access: str) -> None:
         """Fill an empty entry."""
         await self.vma.do_anonymous_page(access, self.fresh, self.zero_page)
+
+    async def migrate_to_ram(self, entry: Pte) -> None:
+        """Bring the page back from device memory; the device forgets where it was.
+
+        Source: mm/memory.c, do_swap_page(); lib/test_hmm.c, dmirror_devmem_fault().
+        """
+        assert isinstance(entry.page, DevicePage)
+        await self.notifiers.invalidate_range_start(MMU_NOTIFY_MIGRATE, entry.page.owner)
+        await entry.page.migrate_to_ram()
+        await self.vma.migrate_device_page(self.fresh)
+        await self.notifiers.mmu_notifier_invalidate_range_end()
 
     async def do_user_addr_fault(self, access: str) -> bool:
         """Fault as user code does; say whether it may go on, or gets a SIGSEGV."""
@@ -101,10 +116,10 @@ class BufferPage(ExclusiveMm):
             await page.unlock_page()
             await page.put_page()
 
-    async def hmm_range_fault(self, access: str) -> HmmPfn | int:
+    async def hmm_range_fault(self, access: str, owner: str) -> HmmPfn | int:
         """Look the page up for a device, faulting if it asks for an access; "" asks for none."""
         while True:
-            found = await self.vma.hmm_vma_handle_pte(access)
+            found = await self.vma.hmm_vma_handle_pte(access, owner)
             if found != -EBUSY:
                 return found
             if not await self.handle_mm_fault(access):

@@ -3,7 +3,7 @@
 from errno import EBUSY, EFAULT, EPERM
 from typing import ClassVar, NamedTuple
 
-from mmviz.engine import atomic
+from mmviz.engine import ModelError, atomic, field
 from mmviz.kernel.entry import CowMapping, Pte
 from mmviz.kernel.page import Page
 from mmviz.kernel.rmap import MappedPage, add_rmap
@@ -20,6 +20,22 @@ class WordPage(MappedPage):
     """
 
     word: int = 0
+
+
+class DevicePage(WordPage):
+    """A page of a device's own memory, which no CPU can reach.
+
+    Attributes:
+        owner: the device: pgmap->owner. Never changes.
+
+    Source: include/linux/memremap.h, MEMORY_DEVICE_PRIVATE; mm/migrate_device.c.
+    Simplified: a free one has no reference; the kernel counts one more up to v5.18.
+    """
+
+    owner: str = field(kw_only=True)
+
+    async def migrate_to_ram(self) -> None:
+        """Do what the driver does when a CPU wants the page: pgmap->ops->migrate_to_ram()."""
 
 
 class ZeroPage(WordPage):
@@ -82,7 +98,7 @@ class BufferVma(Vma):
     @atomic("hardware")
     def cpu_load(self) -> int | None:
         """The CPU reads the word if entry and mapping let it; else it faults."""
-        if self.pte is None or self.pte.exclusive or not self.vm_read:
+        if self.pte is None or not self.pte.is_present or not self.vm_read:
             return None
         return word_page(self.pte.page).word
 
@@ -140,8 +156,14 @@ class BufferVma(Vma):
 
     @atomic("mm/memory.c")
     def copy_nonpresent_pte(self, child: CowMapping) -> int:
-        """Make the exclusive entry present again, unless somebody holds the page lock."""
+        """Make the exclusive entry present again, unless somebody holds the page lock.
+
+        Raises:
+            ModelError: the page is in device memory, which this model does not fork.
+        """
         was = self.pte
+        if was is not None and was.private:
+            raise ModelError("a page in device memory is forked, which is not modelled")
         status = super().copy_nonpresent_pte(child).do()
         if was is not None and was != self.pte and not self.entry_is_mapping:
             add_rmap(was.page, 1)
@@ -183,22 +205,66 @@ class BufferVma(Vma):
                 add_rmap(was.page, -1)
         return page
 
+    @atomic("mm/migrate_device.c")
+    def migrate_vma_pages(self, to: DevicePage) -> bool | None:
+        """Move what is mapped to a page of device memory; say whether it may be written there.
+
+        None where it cannot be moved: shared pages, pages in device memory, and pages to which
+        somebody has a reference.  An address that nobody has written to gets an empty page.
+        """
+        was = self.pte
+        if not self.anonymous or (was is not None and not was.is_present):
+            return None
+        page = word_page(was.page) if was and not isinstance(was.page, ZeroPage) else None
+        if page is not None and page.refs != page.mapcount:
+            return None
+        to.alloc()
+        to.word = page.word if page is not None else 0
+        self.count(to, 1)
+        if page is not None:
+            self.count(page, -1)
+            page.put()
+        write = was.write if was is not None and page is not None else self.vm_write
+        self.pte = Pte(to, write, private=True)
+        return write
+
+    @atomic("mm/migrate_device.c")
+    def migrate_device_page(self, to: WordPage) -> None:
+        """Move the page back from device memory, if it is still there."""
+        was = self.pte
+        if was is None or not was.private:
+            return
+        to.alloc()
+        to.word = word_page(was.page).word
+        self.count(to, 1)
+        self.count(was.page, -1)
+        was.page.put()
+        self.pte = Pte(to, was.write)
+
     @atomic("mm/mprotect.c")
     def mprotect_fixup(self, flag: str) -> None:
         """Let the mapping be written and read, only read, or not be touched."""
         self.vm_write, self.vm_read = flag == VM_WRITE, flag != VM_NONE
 
     @atomic("mm/hmm.c")
-    def hmm_vma_handle_pte(self, access: str) -> HmmPfn | int:
-        """Look at the entry for a device; -EBUSY where the access it asks for needs a fault."""
+    def hmm_vma_handle_pte(self, access: str, owner: str) -> HmmPfn | int:
+        """Look at the entry for a device; -EBUSY where the access it asks for needs a fault.
+
+        Pages of the device's own memory are as good to it as present ones.
+        """
         if not self.vm_read:
             return -EFAULT if access else HmmPfn(error=True)
-        if self.pte is not None and not self.pte.exclusive:
+        if self.pte is not None and (self.pte.is_present or owner_of(self.pte) == owner):
             if access != "write" or self.pte.write:
                 return HmmPfn(word_page(self.pte.page), self.pte.write)
         elif not access:
             return HmmPfn()
         return -EPERM if access == "write" and not self.vm_write else -EBUSY
+
+
+def owner_of(entry: Pte) -> str | None:
+    """Return the device in whose memory an entry's page is; None where it is the machine's."""
+    return entry.page.owner if isinstance(entry.page, DevicePage) else None
 
 
 def word_page(page: Page) -> WordPage:

@@ -1,29 +1,15 @@
 """The kernel's own test driver for device memory, as the selftests see it: its ioctls."""
 
-from errno import EBUSY, ENOENT, EPERM
+from errno import EBUSY, EINVAL, ENOENT, EPERM
 from typing import NamedTuple
 
-from mmviz.engine import Struct, atomic, field
+from mmviz.engine import Struct
 from mmviz.kernel.buffer import Buffer
-from mmviz.kernel.buffer_vma import HmmPfn, WordPage, ZeroPage, word_page
-from mmviz.kernel.interval_notifier import MmuIntervalNotifier
+from mmviz.kernel.buffer_vma import HmmPfn
+from mmviz.kernel.dmirror_table import DmirrorDevicePage, DmirrorPage, protection
+from mmviz.kernel.interval_notifier import MMU_NOTIFY_MIGRATE
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.page import Page
-
-DPT_XA_TAG_WRITE, DPT_XA_TAG_ATOMIC = "W", "ATOMIC"
-PROT_ERROR, PROT_NONE, PROT_READ, PROT_WRITE, PROT_ZERO = "ERROR", "NONE", "READ", "WRITE", "ZERO"
-
-
-class DeviceEntry(NamedTuple):
-    """An entry of the device's page table: a page pointer and its tag.
-
-    Attributes:
-        page: what the device reads and writes.
-        tag: DPT_XA_TAG_WRITE, DPT_XA_TAG_ATOMIC, or "" for reading only.
-    """
-
-    page: WordPage
-    tag: str = ""
 
 
 class Answer(NamedTuple):
@@ -42,62 +28,6 @@ class Answer(NamedTuple):
     faults: int = 0
 
 
-class DmirrorPage(MmuIntervalNotifier):
-    """What the driver keeps of one page of the process.
-
-    Attributes:
-        mutex: guards the device's page table; the pages share it.
-        entry: the table's entry for the page, None where the device would fault.
-
-    Source: lib/test_hmm.c, struct dmirror, dmirror_interval_invalidate().
-    Simplified: the driver has one interval notifier for the whole process; here each page has its
-    own, so that a callback needs no address.
-    """
-
-    mutex: Mutex = field(kw_only=True)
-    entry: DeviceEntry | None = None
-
-    async def invalidate(self, event: str, owner: str) -> None:
-        """Erase the entry, whatever the event: only migrations of its own would be let pass."""
-        await self.mutex.mutex_lock()
-        await self.mmu_interval_set_seq()
-        await self.dmirror_do_update()
-        await self.mutex.mutex_unlock()
-
-    @atomic("lib/test_hmm.c")
-    def dmirror_do_update(self) -> None:
-        """Erase the device's entry."""
-        self.entry = None
-
-    @atomic("lib/test_hmm.c")
-    def dmirror_do_fault(self, page: WordPage, write: bool) -> None:
-        """Let the device read the page, and write it if the process may."""
-        self.entry = DeviceEntry(page, DPT_XA_TAG_WRITE if write else "")
-
-    @atomic("lib/test_hmm.c")
-    def dmirror_atomic_map(self, page: Page) -> None:
-        """Let the device do atomic operations on the page."""
-        self.entry = DeviceEntry(word_page(page), DPT_XA_TAG_ATOMIC)
-
-    @atomic("lib/test_hmm.c")
-    def dmirror_do_read(self) -> int | None:
-        """The device reads the word through any entry; None if there is none."""
-        return None if self.entry is None else self.entry.page.word
-
-    @atomic("lib/test_hmm.c")
-    def dmirror_do_write(self, word: int) -> bool:
-        """The device writes the word if the entry is tagged for it; say whether."""
-        if self.entry is None or self.entry.tag != DPT_XA_TAG_WRITE:
-            return False
-        self.entry.page.word = word
-        return True
-
-    @atomic("lib/test_hmm.c")
-    def is_atomic(self) -> bool:
-        """Look whether the entry is tagged for atomic operations."""
-        return self.entry is not None and self.entry.tag == DPT_XA_TAG_ATOMIC
-
-
 class Dmirror(Struct):
     """A mirror device that a process has opened, v5.14 to v6.14.
 
@@ -105,16 +35,20 @@ class Dmirror(Struct):
         buffer: the process.
         mutex: guards the device's page table.
         pages: that table. Never changes.
+        mdevice: the device, by name. Never changes.
+        memory: a page of its own memory for each page of the buffer. Never changes.
 
     Source: lib/test_hmm.c, v5.14.
-    Simplified: no migration to device memory; pages are made exclusive 64 at a time, which is more
-    than a buffer here has.  A failed ioctl leaves the caller's mirror buffer
-    alone, which here is an empty `Answer.mirror`.
+    Simplified: pages are made exclusive 64 at a time, which is more than a buffer here has.  A
+    failed ioctl leaves the caller's mirror buffer alone, which here is an empty `Answer.mirror`.
+    The device's memory is private to it, not coherent.
     """
 
     buffer: Buffer
     mutex: Mutex
     pages: tuple[DmirrorPage, ...]
+    mdevice: str
+    memory: tuple[DmirrorDevicePage, ...]
 
     async def do_read(self, at: slice) -> tuple[int, ...]:
         """Read words under the mutex, up to the first that the device has no entry for."""
@@ -165,7 +99,7 @@ class Dmirror(Struct):
         """Look up one page after the other; the caller holds mmap_lock."""
         found: tuple[HmmPfn, ...] = ()
         for page in self.buffer.pages[at]:
-            pfn = await page.hmm_range_fault(access)
+            pfn = await page.hmm_range_fault(access, self.mdevice)
             if isinstance(pfn, int):
                 return pfn
             found = (*found, pfn)
@@ -226,6 +160,39 @@ class Dmirror(Struct):
                 await taken.put_page()
         return -EBUSY if None in locked else 0
 
+    async def dmirror_migrate_to_device(self, at: slice = slice(None)) -> Answer:
+        """HMM_DMIRROR_MIGRATE_TO_DEV: move pages to the device's memory, and read them back."""
+        await self.buffer.mmap_lock.down_read()
+        status = await self.migrate(at)
+        await self.buffer.mmap_lock.up_read()
+        if status:
+            return Answer(status)
+        words = await self.do_read(at)
+        if len(words) < len(self.pages[at]):
+            return Answer(-ENOENT, (), len(words))
+        return Answer(0, words, len(words))
+
+    async def migrate(self, at: slice) -> int:
+        """Move what can be moved, up to the first page that nobody may read.
+
+        Source: mm/migrate_device.c, migrate_vma_setup(), migrate_vma_pages(),
+        migrate_vma_finalize().
+        Simplified: the three are one step, so that nobody meets a migration entry.
+        """
+        for page, entry, to in zip(
+            self.buffer.pages[at], self.pages[at], self.memory[at], strict=True
+        ):
+            if await page.vma.access_error("read"):
+                return -EINVAL
+            await page.notifiers.invalidate_range_start(MMU_NOTIFY_MIGRATE, self.mdevice)
+            moved = await page.vma.migrate_vma_pages(to)
+            await page.notifiers.mmu_notifier_invalidate_range_end()
+            if moved is not None:
+                await self.mutex.mutex_lock()
+                await entry.dmirror_migrate_finalize_and_map(to, moved)
+                await self.mutex.mutex_unlock()
+        return 0
+
     async def dmirror_check_atomic(self) -> int:
         """HMM_DMIRROR_CHECK_EXCLUSIVE: -EPERM if the device may still do atomics somewhere."""
         await self.mutex.mutex_lock()
@@ -241,7 +208,7 @@ class Dmirror(Struct):
         """HMM_DMIRROR_SNAPSHOT: what the process may do with each page; nothing is faulted in."""
         found = await self.dmirror_range_fault(slice(None), "")
         assert not isinstance(found, int)
-        return tuple(protection(pfn) for pfn in found)
+        return tuple(protection(pfn, self.mdevice) for pfn in found)
 
 
 class DmirrorPageByPage(Dmirror):
@@ -264,23 +231,21 @@ class DmirrorPageByPage(Dmirror):
         return 0
 
 
-def protection(pfn: HmmPfn) -> str:
-    """Return the HMM_DMIRROR_PROT_ words for what was looked up.
+def open_dmirror(kind: type[Dmirror], buffer: Buffer, mdevice: str, first: int) -> Dmirror:
+    """Return a mirror device that is told of what happens to the buffer.
 
-    Source: lib/test_hmm.c, dmirror_mkentry().
+    Args:
+        kind: the driver, of one release or another.
+        buffer: the process that opens it.
+        mdevice: the device's name.
+        first: the number of its memory's first page.
     """
-    if pfn.error:
-        return PROT_ERROR
-    if pfn.page is None:
-        return PROT_NONE
-    right = PROT_WRITE if pfn.write else PROT_READ
-    return f"{PROT_ZERO}|{right}" if isinstance(pfn.page, ZeroPage) else right
-
-
-def open_dmirror(kind: type[Dmirror], buffer: Buffer) -> Dmirror:
-    """Return a mirror device that is told of what happens to the buffer."""
     mutex = Mutex()
-    pages = tuple(DmirrorPage(mutex=mutex) for _ in buffer.pages)
+    pages = tuple(DmirrorPage(mutex=mutex, mdevice=mdevice) for _ in buffer.pages)
+    memory = tuple(
+        DmirrorDevicePage(first + i, refs=0, mapcount=0, owner=mdevice, zone_device_data=entry)
+        for i, entry in enumerate(pages)
+    )
     for mirrored, page in zip(pages, buffer.pages, strict=True):
         page.notifiers.intervals = (*page.notifiers.intervals, mirrored)
-    return kind(buffer, mutex, pages)
+    return kind(buffer, mutex, pages, mdevice, memory)

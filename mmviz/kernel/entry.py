@@ -1,4 +1,4 @@
-"""CPU page-table entries of an anonymous page: present, or device-exclusive."""
+"""CPU page-table entries of an anonymous page: present, device-exclusive or device-private."""
 
 from typing import NamedTuple
 
@@ -13,8 +13,10 @@ class Pte(NamedTuple):
         page: the page its page frame number means.
         write: a present entry lets the CPU write; an exclusive one remembers that it did.
         exclusive: the CPU faults on it, a device has the page to itself (v5.14).
+        private: the CPU faults on it, the page is one of a device's own memory (v4.14).
 
-    Source: include/linux/swapops.h, make_writable_device_exclusive_entry(); mm/memory.c.
+    Source: include/linux/swapops.h, make_writable_device_exclusive_entry(),
+    make_writable_device_private_entry(); mm/memory.c.
     Simplified: no accessed, dirty or soft-dirty bits; the flavours of write are those of v7 to
     v6.14, one type without flavour came in v6.15.  The mapcount is left out.
     """
@@ -22,11 +24,17 @@ class Pte(NamedTuple):
     page: Page
     write: bool = True
     exclusive: bool = False
+    private: bool = False
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the CPU can read through it."""
+        return not self.exclusive and not self.private
 
     @property
     def is_writable(self) -> bool:
         """Whether the CPU can write through it."""
-        return self.write and not self.exclusive
+        return self.write and self.is_present
 
     def made_exclusive(self) -> "Pte":
         """Return make_{writable,readable}_device_exclusive_entry() of it."""
@@ -41,8 +49,9 @@ class Pte(NamedTuple):
         return self._replace(write=False)
 
     def __str__(self) -> str:
-        if self.exclusive:
-            return f"exclusive {self.page} {'w' if self.write else 'r'}"
+        if not self.is_present:
+            kind = "exclusive" if self.exclusive else "private"
+            return f"{kind} {self.page} {'w' if self.write else 'r'}"
         return f"present {self.page} {'rw' if self.write else 'ro'}"
 
 
@@ -67,7 +76,7 @@ class CowMapping(Struct):
     @atomic("hardware")
     def cpu_read(self) -> bool:
         """The CPU reads if the entry lets it; else it faults."""
-        return self.pte is not None and not self.pte.exclusive
+        return self.pte is not None and self.pte.is_present
 
     @atomic("mm/memory.c")
     def handle_pte_fault(self) -> Pte | None:

@@ -1,4 +1,4 @@
-"""A buffer of anonymous memory that is shared across fork: pages of a file without a name."""
+"""A buffer of shared memory: pages of a file, which has no name where the memory is anonymous."""
 
 from typing import ClassVar
 
@@ -10,15 +10,29 @@ from mmviz.kernel.page import Page
 
 
 class ShmemFile(Struct):
-    """The file behind shared anonymous memory, of one page.
+    """The file behind shared memory, of one page.
 
     Attributes:
         page: what its page cache has; the cache holds a reference of its own.
 
-    Source: mm/shmem.c, shmem_zero_setup().
+    Source: mm/shmem.c, shmem_zero_setup(); mm/filemap.c.
+    Simplified: what is only on the disk is not modelled.
     """
 
     page: WordPage | None = None
+
+    @atomic("mm/filemap.c")
+    def generic_perform_write(self, fresh: WordPage, word: int) -> None:
+        """Write the word through the page cache, as write() does."""
+        if self.page is None:
+            fresh.alloc()
+            self.page = fresh
+        self.page.word = word
+
+    @atomic("mm/filemap.c")
+    def filemap_read(self) -> int | None:
+        """Read the word from the page cache, as pread() does; None past the file's end."""
+        return None if self.page is None else self.page.word
 
 
 class SharedVma(BufferVma):

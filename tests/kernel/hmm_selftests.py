@@ -78,14 +78,19 @@ def machine(kernel, pages=PAGES, shared=False):
     return Machine(
         parent,
         child,
-        open_dmirror(driver, parent),
-        open_dmirror(driver, parent),
-        open_dmirror(driver, child),
+        open_dmirror(driver, parent, "dmirror0", 50),
+        open_dmirror(driver, parent, "dmirror1", 60),
+        open_dmirror(driver, child, "dmirror0", 70),
     )
 
 
 def pages_of(k):
-    return [page for b in (k.parent, k.child) for p in b.pages for page in (p.fresh, p.copy)]
+    pages = [page for b in (k.parent, k.child) for p in b.pages for page in (p.fresh, p.copy)]
+    return pages + [page for d in devices(k) for page in d.memory]
+
+
+def devices(k):
+    return (k.device, k.other_device, k.childs_device)
 
 
 def entries_of(*buffers):
@@ -121,8 +126,8 @@ def cpu_and_device_both_map(k):
         mirrored.entry is not None
         and mirrored.entry.tag == "ATOMIC"
         and page.vma.pte is not None
-        and not page.vma.pte.exclusive
-        for device in (k.device, k.other_device, k.childs_device)
+        and page.vma.pte.is_present
+        for device in devices(k)
         for mirrored, page in zip(device.pages, device.buffer.pages, strict=True)
     )
 
@@ -133,7 +138,7 @@ def something_held(k):
     return (
         any(page.locked for page in pages_of(k))
         or any(lock.readers or lock.writer for lock in locks)
-        or any(d.mutex.owner for d in (k.device, k.other_device, k.childs_device))
+        or any(d.mutex.owner for d in devices(k))
     )
 
 

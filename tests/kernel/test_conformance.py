@@ -9,7 +9,7 @@ import pytest
 
 from mmviz.engine import Verdict, atomic, explore
 from mmviz.kernel.buffer_vma import BufferVma
-from mmviz.kernel.dmirror import DmirrorPage
+from mmviz.kernel.dmirror_table import DmirrorPage
 from mmviz.kernel.fork import EntryCopied
 from mmviz.kernel.vma import VM_READ, Vma
 from tests.kernel.hmm_selftests import (

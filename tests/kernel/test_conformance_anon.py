@@ -134,7 +134,7 @@ def test_anon_write_child_shared(kernel):
 
 @kernels
 def test_snapshot(kernel):
-    """Upstream's first five pages; the other two are in device memory, which is not modelled."""
+    """Upstream's first five pages; those in device memory are in test_conformance_migrate."""
 
     async def story(k):
         await k.parent.mprotect(VM_NONE, slice(0, 1))
@@ -151,7 +151,7 @@ def test_snapshot(kernel):
 
 @kernels
 def test_double_map(kernel):
-    """Upstream then moves the pages to the second device's memory, which is not modelled."""
+    """Upstream then moves the pages to the other device: see test_conformance_migrate."""
 
     async def story(k):
         await init(k.parent)
