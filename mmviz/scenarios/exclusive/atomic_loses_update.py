@@ -193,6 +193,7 @@ def exclusive(
     lost: Verdict,
     states: int,
     shipped: tuple[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Let the driver make the page exclusive, and the CPU fault on it."""
     return Case(
@@ -213,6 +214,7 @@ def exclusive(
         schedules={"the page goes back too early": "CPU1*4 GPU CPU0*6 GPU CPU1*4"}
         if lost != Verdict.NEVER
         else {},
+        proposed=proposed,
     )
 
 
@@ -247,5 +249,6 @@ CASES = (
         Verdict.NEVER,
         states=156,
         shipped=("v5.14", ""),
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
 )

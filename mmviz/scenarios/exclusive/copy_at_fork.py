@@ -104,6 +104,7 @@ def case(
     world: Callable[[], Family] | None = None,
     forks: Callable[[Family], Coroutine[Any, Any, None]] = fork,
     shipped: tuple[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Fork while the page is under the entry, and have both processes write."""
     return Case(
@@ -122,6 +123,7 @@ def case(
         kind="ordering",
         shipped=shipped,
         schedules={"the parent writes first": "CPU0*13"} if lost == ALWAYS else {},
+        proposed=proposed,
     )
 
 
@@ -134,6 +136,7 @@ CASES = (
         seen=ALWAYS,
         broken=NEVER,
         states=110,
+        proposed=("2021-03-26", "<20210326000805.2518-6-apopple@nvidia.com>"),
     ),
     case(
         "EntryCopiedWritable",
@@ -154,6 +157,7 @@ CASES = (
         broken=NEVER,
         states=114,
         world=unpinned,
+        proposed=("2021-03-26", "<20210326000805.2518-6-apopple@nvidia.com>"),
     ),
     case(
         "PinnedAfterFork",
@@ -165,6 +169,7 @@ CASES = (
         states=140,
         world=unpinned,
         forks=fork_then_pin,
+        proposed=("2021-04-01", "<9244031.kThbcIvB84@nvdebian>"),
     ),
     case(
         "EntryTreatedAsPresent",
@@ -175,6 +180,7 @@ CASES = (
         broken=NEVER,
         states=25,
         parent=EntryTreatedAsPresent,
+        proposed=("2021-03-30", "<20210330193234.GA2356281@nvidia.com>"),
     ),
     case(
         "RestoreThenCopy",
@@ -186,5 +192,6 @@ CASES = (
         states=10,
         parent=ForkedMapping,
         shipped=("v5.14", ""),
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
 )

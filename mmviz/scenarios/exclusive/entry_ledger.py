@@ -141,6 +141,7 @@ def case(
     shipped: tuple[str, str] | None = None,
     note: str = "",
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Convert, fork, bring back and zap, and look at the counts after every step."""
     wrong = (references, mapcount, rss, free)
@@ -163,6 +164,7 @@ def case(
         shipped=shipped,
         note=note,
         schedules=schedules or {},
+        proposed=proposed,
     )
 
 
@@ -222,6 +224,7 @@ CASES = (
         "H/H.1",
         "v7 of the patch: an exclusive entry has a reference, and is no mapping",
         states=12,
+        proposed=("2021-03-26", "<20210326000805.2518-6-apopple@nvidia.com>"),
     ),
     case(
         "NotMovable",
@@ -232,6 +235,7 @@ CASES = (
         shipped=("v5.14", "v6.14"),
         note="while the entry is there the page cannot be moved, and memory not taken offline",
         schedules={"the page cannot be moved": "CPU0 CPU2"},
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "EntriesMapped",
@@ -242,5 +246,6 @@ CASES = (
         movers={"CPU2": offline_pages},
         shipped=("v6.15", ""),
         schedules={"the page can be moved": "CPU0 CPU2"},
+        proposed=("2025-02-10", "<20250210193801.781278-1-david@redhat.com>"),
     ),
 )

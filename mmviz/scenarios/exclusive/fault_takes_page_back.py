@@ -121,6 +121,7 @@ def case(
     free: Verdict = NEVER,
     shipped: tuple[str, str] | None = None,
     schedule: str = "",
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Let two CPUs touch the page, and perhaps a third throw it away."""
     zaps = {"CPU2": madvise_dontneed} if zap else {}
@@ -140,6 +141,7 @@ def case(
         shipped=shipped,
         kind="ordering" if both == Verdict.ALWAYS else "race",
         schedules={"the page goes away meanwhile": schedule} if schedule else {},
+        proposed=proposed,
     )
 
 
@@ -152,6 +154,7 @@ CASES = (
         mm=NoReference,
         zap=False,
         shipped=("v5.14", "v6.2"),
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "NoReference",
@@ -162,6 +165,7 @@ CASES = (
         free=SOMETIMES,
         shipped=("v5.14", "v6.2"),
         schedule="CPU0*3 CPU1*3 CPU0*11 CPU2*8 CPU1",
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "NoSecondLook",
@@ -196,5 +200,6 @@ CASES = (
         "since v6.3: reference, page lock, drivers, second look, restore",
         states=3448,
         shipped=("v6.3", ""),
+        proposed=("2023-03-30", "<20230330012519.804116-1-apopple@nvidia.com>"),
     ),
 )

@@ -133,6 +133,7 @@ def case(
     note: str = "",
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Race a conversion against a fork and a write of the same process."""
     return Case(
@@ -151,6 +152,7 @@ def case(
         schedules=schedules or {},
         note=note,
         shipped=shipped,
+        proposed=proposed,
     )
 
 
@@ -163,6 +165,7 @@ CASES = (
         Verdict.SOMETIMES,
         states=47,
         schedules={"fork copies the entry": "CPU0*5 CPU1*12"},
+        proposed=("2021-03-26", "<20210326000805.2518-6-apopple@nvidia.com>"),
     ),
     case(
         "CheckOutsideMmapLock",
@@ -172,6 +175,7 @@ CASES = (
         Verdict.SOMETIMES,
         states=68,
         schedules={"fork at that instant": "CPU0*4 CPU1*3 CPU0*3 CPU1*4"},
+        proposed=("2021-04-01", "<35941260.J9UuDlmC3F@nvdebian>"),
     ),
     case(
         "CheckInsideMmapLock",
@@ -192,5 +196,6 @@ CASES = (
         note="fork() may fail with ENOMEM: it gives up on a page that is locked",
         schedules={"fork meets a locked page": "CPU0*4 CPU1*5 CPU0 CPU1*4"},
         shipped=("v5.14", ""),
+        proposed=("2021-04-01", "<9244031.kThbcIvB84@nvdebian>"),
     ),
 )

@@ -104,6 +104,7 @@ def case(
     bad: Verdict = NEVER,
     note: str = "",
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Race a conversion against a fork and a write of the same process."""
     return Case(
@@ -117,6 +118,7 @@ def case(
         states=states,
         note=note,
         schedules=schedules or {},
+        proposed=proposed,
     )
 
 
@@ -151,6 +153,7 @@ CASES = (
         parent=EntryCopied,
         bad=SOMETIMES,
         schedules={"fork at that instant": "CPU0*4 CPU1*3 CPU0*3 CPU1*4"},
+        proposed=("2021-04-01", "<35941260.J9UuDlmC3F@nvdebian>"),
     ),
     three(
         "PinMeetsBothNoSequence",

@@ -135,6 +135,7 @@ CASES = (
         shipped=("v5.14", ""),
         note="documented as not supported: who pins a page and lets a GPU at it must know",
         schedules={"the NIC writes in between": "CPU1*4 GPU NIC GPU"},
+        proposed=("2021-03-31", "<20210331131854.GI1463678@nvidia.com>"),
     ),
     Case(
         name="ReadOnly",
@@ -160,5 +161,6 @@ CASES = (
         expect={"increment_lost": NEVER, "cpu_and_device_both_map": NEVER},
         states=156,
         shipped=("v5.14", ""),
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
 )

@@ -105,6 +105,7 @@ def case(
     protected: Verdict = NEVER,
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Let a driver make the page exclusive while others come for it."""
     return Case(
@@ -122,6 +123,7 @@ def case(
         states=states,
         shipped=shipped,
         schedules=schedules or {},
+        proposed=proposed,
     )
 
 
@@ -158,5 +160,6 @@ CASES = (
         EVERYBODY,
         states=3229,
         shipped=("v6.14", ""),
+        proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
 )

@@ -172,6 +172,7 @@ def case(
     protected: Verdict = NEVER,
     shipped: tuple[str, str] | None = None,
     schedule: str = "",
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Let a driver make the page exclusive while others come for it."""
     return Case(
@@ -189,6 +190,7 @@ def case(
         states=states,
         shipped=shipped,
         schedules={"taken back before it is mapped": schedule} if schedule else {},
+        proposed=proposed,
     )
 
 
@@ -239,6 +241,7 @@ CASES = (
         {"CPU0": write, "CPU2": mprotect},
         states=191,
         shipped=("v5.14", ""),
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "MmapLockAgainstZap",
@@ -250,6 +253,7 @@ CASES = (
         stale=SOMETIMES,
         shipped=("v5.14", ""),
         schedule="CPU1*6 CPU0*10 CPU1*2",
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "SequenceOnly",
@@ -267,5 +271,6 @@ CASES = (
         {"CPU0": write, "CPU2": madvise_dontneed, "CPU3": mprotect},
         states=3229,
         shipped=("v6.14", ""),
+        proposed=("2025-01-24", "<20250124181524.3584236-2-david@redhat.com>"),
     ),
 )

@@ -106,6 +106,7 @@ def case(
     protected: Verdict = NEVER,
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Change the protection of a page that a device has or is about to get."""
     return Case(
@@ -123,6 +124,7 @@ def case(
         states=states,
         shipped=shipped,
         schedules=schedules or {},
+        proposed=proposed,
     )
 
 
@@ -177,6 +179,7 @@ CASES = (
         states=894,
         actors=against(mprotect),
         shipped=("v6.14", "v6.14"),
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "AskTheMapping",
@@ -186,5 +189,6 @@ CASES = (
         actors=against(mprotect),
         world=lambda: Machine(mm=ExclusiveMm(vma=KeepsEntry())),
         shipped=("v6.15", ""),
+        proposed=("2025-02-10", "<20250210193801.781278-1-david@redhat.com>"),
     ),
 )

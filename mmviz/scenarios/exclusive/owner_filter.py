@@ -173,6 +173,7 @@ def case(
     livelock: bool = False,
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Let a driver make the page exclusive while others come for it."""
     return Case(
@@ -192,6 +193,7 @@ def case(
         kind="race" if others else "ordering",
         shipped=shipped,
         schedules=schedules or {},
+        proposed=proposed,
     )
 
 
@@ -214,6 +216,7 @@ CASES = (
         states=102,
         driver=dmirror_exclusive,
         shipped=("v5.14", ""),
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "EventOnly",
@@ -289,5 +292,6 @@ CASES = (
         states=3892,
         others=EVERYBODY,
         shipped=("v6.14", "v6.14"),
+        proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
 )

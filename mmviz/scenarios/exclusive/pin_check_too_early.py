@@ -142,6 +142,7 @@ def case(
     schedule: str = "",
     kind: str = "race",
     shipped: tuple[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Race one pin against one conversion."""
     return Case(
@@ -156,6 +157,7 @@ def case(
         kind=kind,
         shipped=shipped,
         schedules={"the pin slips in": schedule} if schedule else {},
+        proposed=proposed,
     )
 
 
@@ -170,6 +172,7 @@ CASES = (
         schedule="CPU0*4 CPU1*4",
         kind="contract",
         shipped=("v5.14", ""),
+        proposed=("2021-03-26", "<20210326000805.2518-6-apopple@nvidia.com>"),
     ),
     case(
         "CheckBefore",
@@ -179,6 +182,7 @@ CASES = (
         Verdict.SOMETIMES,
         states=53,
         schedule="CPU1*2 CPU0*4 CPU1*3",
+        proposed=("2021-03-31", "<2124945.3NMGunUBXV@nvdebian>"),
     ),
     case(
         "NoRecheckInGup",
@@ -207,5 +211,6 @@ CASES = (
         CheckAfter(),
         Verdict.NEVER,
         states=69,
+        proposed=("2021-04-01", "<35941260.J9UuDlmC3F@nvdebian>"),
     ),
 )

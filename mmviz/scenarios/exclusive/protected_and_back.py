@@ -148,6 +148,7 @@ def case(
     lost: Verdict = NEVER,
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Write-protect a page that a device has."""
     return Case(
@@ -162,6 +163,7 @@ def case(
         kind="race" if len(actors) > 1 else "ordering",
         shipped=shipped,
         schedules=schedules or {},
+        proposed=proposed,
     )
 
 
@@ -174,6 +176,7 @@ CASES = (
         actors={"CPU0": mprotect_and_back},
         world=taken,
         shipped=("v5.14", "v6.14"),
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "AndBackPinned",
@@ -185,6 +188,7 @@ CASES = (
         lost=ALWAYS,
         shipped=("v5.14", "v5.18"),
         schedules={"the next write copies the pinned page": "CPU0*47"},
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "AndBackPinnedFlag",

@@ -146,6 +146,7 @@ def case(
     shipped: tuple[str, str] | None = None,
     note: str = "",
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Race a conversion against a fork of the same process."""
     return Case(
@@ -162,6 +163,7 @@ def case(
         shipped=shipped,
         note=note,
         schedules=schedules or {},
+        proposed=proposed,
     )
 
 
@@ -196,6 +198,7 @@ CASES = (
         livelock=True,
         shipped=("v5.14", ""),
         schedules={"the loop never gets over the fork": "CPU0*9 CPU1*63"},
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "SleepAndLeak",
@@ -206,6 +209,7 @@ CASES = (
         forks=fork_that_sleeps,
         stuck=True,
         schedules={"fork waits for the driver, the driver for fork": "CPU1*8 CPU0*8 CPU1*3"},
+        proposed=("2021-04-07", "<20210407084238.20443-6-apopple@nvidia.com>"),
     ),
     case(
         "SleepOnPageLock",
@@ -214,6 +218,7 @@ CASES = (
         prefault,
         states=189,
         forks=fork_that_sleeps,
+        proposed=("2021-04-07", "<20210407084238.20443-6-apopple@nvidia.com>"),
     ),
     case(
         "NoPageLock",
@@ -230,6 +235,7 @@ CASES = (
         dmirror_exclusive,
         states=52,
         shipped=("v5.14", ""),
+        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
     case(
         "FaultInFirst",

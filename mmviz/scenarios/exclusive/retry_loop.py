@@ -133,6 +133,7 @@ def case(
     livelock: bool = False,
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Let a driver make the page exclusive while others disturb it."""
     return Case(
@@ -154,6 +155,7 @@ def case(
         kind="race" if others else "ordering",
         shipped=shipped,
         schedules=schedules or {},
+        proposed=proposed,
     )
 
 
@@ -181,6 +183,7 @@ CASES = (
         states=73,
         daemons=("CPU0",),
         shipped=("v6.14", ""),
+        proposed=("2025-01-24", "<20250124181524.3584236-2-david@redhat.com>"),
     ),
     case(
         "RetryKeepsPage",
@@ -192,6 +195,7 @@ CASES = (
         stuck=True,
         shipped=("v5.14", "v6.13"),
         schedules={"it waits for its own page lock": "CPU1*8 CPU0*6 CPU1*8"},
+        proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
     case(
         "RetryLeaksPage",
@@ -203,6 +207,7 @@ CASES = (
         leaks=SOMETIMES,
         shipped=("v5.14", "v6.13"),
         schedules={"it never unlocks": "CPU1*8 CPU0*10 CPU1*8"},
+        proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
     case(
         "LeftoverEntry",
@@ -214,6 +219,7 @@ CASES = (
         livelock=True,
         shipped=("v5.14", ""),
         schedules={"one disturbance is enough": "CPU1*2 CPU0*6 CPU1*52"},
+        proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
     case(
         "MutexAroundConversion",

@@ -188,6 +188,7 @@ def case(
     no_page: Verdict = NEVER,
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Fork while the page is under the entry, and see what both processes have then."""
     return Case(
@@ -207,6 +208,7 @@ def case(
         kind="ordering",
         shipped=shipped,
         schedules=schedules or {},
+        proposed=proposed,
     )
 
 
@@ -219,6 +221,7 @@ CASES = (
         world=lambda: Family(parent=EntryCopied()),
         actors=(fork_only, idle),
         seen=ALWAYS,
+        proposed=("2021-03-26", "<20210326000805.2518-6-apopple@nvidia.com>"),
     ),
     case(
         "ChildExitsFirst",

@@ -107,6 +107,7 @@ def case(
     first: type[Svmm] = Svmm,
     cookie: str = "first",
     both: Verdict = NEVER,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Let the second GPU's driver make a page exclusive that the first GPU maps."""
     return Case(
@@ -120,6 +121,7 @@ def case(
         states=states,
         kind="race" if both == NEVER else "ordering",
         schedules={"the second GPU gets the page": "CPU1*14"} if both != NEVER else {},
+        proposed=proposed,
     )
 
 
@@ -163,6 +165,7 @@ CASES = (
         states=94,
         mm=Unannounced,
         both=ALWAYS,
+        proposed=("2025-01-29", "<20250129115411.2077152-1-david@redhat.com>"),
     ),
     case(
         "UnannouncedAtomic",
@@ -177,5 +180,6 @@ CASES = (
         "I/I.3",
         "as nouveau: each driver ignores conversions with its own cookie",
         states=110,
+        proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
 )
