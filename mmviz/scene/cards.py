@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from mmviz.engine import Frame, Struct, World, spoken
 from mmviz.kernel.locks import SeqCount
+from mmviz.kernel.mm_struct import MmStruct
 from mmviz.kernel.page import Page
+from mmviz.kernel.refcount import RefCount
 from mmviz.scene.marks import shorten
 from mmviz.scene.reach import Reach, structs_in
 
@@ -108,6 +110,17 @@ def gone(struct: Struct, values: Values) -> str:
 @gone.register
 def _(page: Page, values: Values) -> str:
     return "free" if values[page.path("refs")] == 0 else ""
+
+
+@gone.register
+def _(mm: MmStruct, values: Values) -> str:
+    return "freed" if values[mm.path("mm_count")] == 0 else ""
+
+
+@gone.register
+def _(counted: RefCount, values: Values) -> str:
+    ends = counted.path("freed")  # a Slab outlives its count until kfree()
+    return "freed" if values.get(ends, values[counted.path("refs")] == 0) else ""
 
 
 def can_go(struct: Struct) -> bool:

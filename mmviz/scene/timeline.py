@@ -62,7 +62,7 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
         IndexError: `cursor` is outside `frames`.
     """
     now = frames[cursor]
-    first, last = _page(len(frames) - 1, cursor)
+    first, last = page(len(frames) - 1, cursor)
     rows: dict[int, float] = {}
     y = HEAD + 0.3
     for index in range(first, last + 1):
@@ -76,7 +76,7 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
     for index, top in rows.items():
         marks += _step(frames[index], top, cursor, columns)
     if len(rows) < len(frames) - 1:
-        marks.append(Text(GUTTER, low, _note(first, last, len(frames) - 1), "quiet", live=True))
+        marks.append(Text(GUTTER, low, beyond(first, last, len(frames) - 1), "quiet", live=True))
     high = HEAD + 0.3 + ROW * max(height(len(frames) - 1, frames), room)
     return sheet(columns.width, high + (len(frames) > MOST_ROWS + 1), marks)
 
@@ -85,13 +85,13 @@ def height(steps: int, frames: Sequence[Frame]) -> int:
     """Return the rows the highest page of a run takes."""
     most = 0
     for cursor in range(steps + 1):
-        first, last = _page(steps, cursor)
+        first, last = page(steps, cursor)
         broken = sum(len(frame.violated) for frame in frames[first : last + 1])
         most = max(most, last + 1 - first + broken)
     return most
 
 
-def _page(steps: int, cursor: int) -> tuple[int, int]:
+def page(steps: int, cursor: int) -> tuple[int, int]:
     """Return the first and last step of the page the cursor is on.
 
     A page stays put while the cursor walks down it; then comes the next.
@@ -104,7 +104,7 @@ def _page(steps: int, cursor: int) -> tuple[int, int]:
     return first, min(first + MOST_ROWS - 1, steps)
 
 
-def _note(first: int, last: int, steps: int) -> str:
+def beyond(first: int, last: int, steps: int) -> str:
     """Say what lies outside of the page."""
     parts = []
     if first > 1:

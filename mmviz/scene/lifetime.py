@@ -1,0 +1,269 @@
+"""Who lives how long: a bar an object from allocation to free, time running to the right.
+
+A bar's cells are what was so after each step. On it goes the reference count, a line that rises
+and falls with its number where it changes; past its end each use is marked. Of what comes after
+the cursor only the numbers of the steps are there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from mmviz.engine import Frame, Run, spoken
+from mmviz.scene.lives import Subject, Use, subjects, uses
+from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
+from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.theme import CLEAR
+from mmviz.scene.timeline import MOST_ROWS, beyond, page
+
+LEFT, CELL = 27.0, 6.0  # cells the names take, and a step
+HEAD = 2.9  # lines of the axis
+TRACK, GAP, LINE = 2.3, 0.6, 0.95  # lines of a bar for each count on it, between bars, of a count
+FLAT, TIGHT = 1.15, 0.25  # the same where there are many bars, which have numbers and no line
+ROOMY = 12  # so many bars may be high
+WIDTH = LEFT + CELL * (MOST_ROWS + 1) + 1
+
+
+class Page(NamedTuple):
+    """The steps in sight: frame `first` is the leftmost of `most` columns."""
+
+    first: int
+    last: int
+    most: int
+
+    def left(self, index: int) -> float:
+        """Return where a frame's column begins."""
+        return LEFT + CELL * (index - self.first)
+
+
+class Lifetime:
+    """The life of every object that a run may free, or that is counted."""
+
+    name, title, looks_ahead = "lifetime", "Lifetimes", True
+    tips: Mapping[str, str] = {}
+
+    def __init__(self, rehearsal: Rehearsal, bars: list[Subject], lasting: list[Subject]) -> None:
+        self.bars, self.is_flat = bars, len(bars) > ROOMY
+        self.values = rehearsal.reach.values
+        self.folded = _folded([subject.card.name for subject in lasting])
+        self._used = lru_cache(maxsize=2)(self._find)  # found once a run, not once a frame
+
+    def _find(self, last: Frame) -> dict[str, dict[int, Use]]:
+        """Return each object's uses after its end in the run that ends with a frame, by step."""
+        frames = [*last.back()][::-1]
+        return {
+            subject.card.name: {use.step: use for use in uses(frames, subject)}
+            for subject in self.bars
+        }
+
+    def scene(self, run: Run, k: int) -> Scene:
+        """Draw the bars as far as frame `k`."""
+        frames, steps = run.frames, len(run.frames) - 1
+        first, last = page(steps, k)
+        shown = Page(first - 1, last, min(steps, MOST_ROWS) + 1)
+        width = max(LEFT + CELL * shown.most + 1, 64, *(len(line) + 2 for line in self.folded))
+        marks: list[Box | Line | Text] = []
+        y = HEAD
+        for subject in self.bars:
+            height = FLAT if self.is_flat else TRACK * max(len(subject.counts), 1)
+            marks += self._bar(frames, subject, k, shown, y, height)
+            y += height + (TIGHT if self.is_flat else GAP)
+        marks += _axis(frames, k, shown, y)
+        notes = list(self.folded)
+        if self.is_flat:
+            notes.insert(0, f"{len(self.bars)} objects: each count is a number where it changes")
+        for line in notes:
+            marks.append(Text(1, y, line, "quiet"))
+            y += 1.2
+        if steps > MOST_ROWS:
+            marks.append(Text(1, y, beyond(first, last, steps), "quiet", live=True))
+            y += 1.2
+        return sheet(width, y + 0.3, marks)
+
+    def text(self, run: Run, k: int) -> str:
+        """Return a line for each object: its counts, its end, and who used it after."""
+        frames = run.frames[: k + 1]
+        lines = [_life(frames, subject, uses(frames, subject)) for subject in self.bars]
+        return "\n".join([*lines, *(" ".join(self.folded),) * bool(self.folded)])
+
+    def _bar(
+        self,
+        frames: Sequence[Frame],
+        subject: Subject,
+        k: int,
+        shown: Page,
+        y: float,
+        height: float,
+    ) -> Iterator[Box | Line | Text]:
+        """Draw one object's name, and its bar with all that is on it."""
+        used = self._used(frames[-1])[subject.card.name]
+        yield from self._name(frames[: k + 1], subject, y, used)
+        paths = list(subject.counts.values())
+        tracks = [paths] if self.is_flat or not paths else [[path] for path in paths]
+        for place in range(shown.most):
+            index = shown.first + place
+            x = shown.left(index)
+            role, word, is_over = CLEAR, "", False
+            if index <= shown.last:
+                role, word, is_over = _cell(frames, index, k, subject, used)
+            key = f"step:{index}" if index in used else f"object:{subject.card.name}"
+            yield Box(x, y, CELL, height, CLEAR if is_over and not word else role, key)
+            for number, track in enumerate(tracks):
+                top = y + 0.1 + TRACK * number
+                said = word if not number else ""
+                if not is_over and index <= shown.last:
+                    said = _changed(frames, index, shown, track)
+                yield Text(x + 0.35, top, said, role, bold=role in ("bad", "written"))
+                if not self.is_flat:
+                    yield from self._line(frames, index, shown, "".join(track), top, is_over, role)
+
+    def _name(
+        self, past: Sequence[Frame], subject: Subject, y: float, used: Mapping[int, Use]
+    ) -> Iterator[Text]:
+        """Say what an object is called, how it is now, and what is counted of it."""
+        card, flat = subject.card, self.is_flat
+        role, state = _state(past, subject, used)
+        name = shorten(card.name, 12 if flat else 25)
+        yield Text(1, y + 0.1, name, "plain", bold=True)
+        if not flat and len(card.title) <= LEFT - 2 and card.kind:
+            yield Text(2 + len(name), y + 0.1, card.kind, "quiet")
+        where = (14, y + 0.1) if flat else (1, y + 1.2)
+        yield Text(*where, shorten(state, 12 if flat else 16), role, role == "bad", live=True)
+        if not flat:
+            for number, key in enumerate(subject.counts):
+                said = shorten(key, 9)
+                yield Text(LEFT - 0.6 - len(said), y + 1.2 + TRACK * number, said, "quiet")
+
+    def _line(
+        self,
+        frames: Sequence[Frame],
+        index: int,
+        shown: Page,
+        path: str,
+        top: float,
+        is_over: bool,
+        role: str,
+    ) -> Iterator[Box | Line]:
+        """Draw a cell's piece of the count's line, or of the trace of what is no more."""
+        x, low = shown.left(index), top + TRACK - 0.1
+        now = before = low
+        if index <= shown.last and path and not is_over:
+            levels = sorted({0, *self.values[path]})
+            rise = LINE / (len(levels) - 1)
+            now = low - rise * levels.index(frames[index].values[path])
+            earlier = frames[max(index - 1, shown.first)]
+            before = low - rise * levels.index(earlier.values[path])
+        seen = role != CLEAR and not is_over
+        yield Box(x, now, CELL, low - now, "good" if seen and now < low else CLEAR, f"field:{path}")
+        level = top + 1.55 if is_over else now
+        trace = "ghost" if role == "ghost" else "link" if seen and path else CLEAR
+        yield Line(((x, level if is_over else before), (x, level), (x + CELL, level)), trace)
+
+
+def _cell(
+    frames: Sequence[Frame], index: int, k: int, subject: Subject, used: Mapping[int, Use]
+) -> tuple[str, str, bool]:
+    """Return how a cell of a bar looks, its word, and whether the object is no more."""
+    frame = frames[index]
+    end = subject.ended(frame.values)
+    is_end = bool(end) and index > 0 and not subject.ended(frames[index - 1].values)
+    word = "✗ use" if index in used else end if is_end or (end and not index) else ""
+    if index > k:
+        return CLEAR, word, bool(end)
+    if index in used:
+        return "bad", word, bool(end)
+    if end:
+        return "written" if is_end and index == k else "ghost", word, True
+    if index == k:
+        if any(change.field in subject.paths for change in frame.writes):
+            return "written", word, False
+        if subject.paths & set(frame.reads):
+            return "read", word, False
+    return "plain" if subject.counts else "good", word, False
+
+
+def _changed(frames: Sequence[Frame], index: int, shown: Page, paths: Sequence[str]) -> str:
+    """Return the counts where one has just changed, and at the page's left edge."""
+    now = [spoken(frames[index].values[path]) for path in paths]
+    if index > shown.first and now == [spoken(frames[index - 1].values[path]) for path in paths]:
+        return ""
+    return shorten("/".join(now), int(CELL) - 1)
+
+
+def _state(past: Sequence[Frame], subject: Subject, used: Mapping[int, Use]) -> tuple[str, str]:
+    """Say how an object is at the cursor: the worst that has happened to it."""
+    if bad := [use for step, use in used.items() if step < len(past)]:
+        return "bad", f"✗ {bad[-1].word}, step {bad[-1].step}"
+    end = subject.ended(past[-1].values)
+    if not end:
+        return "quiet", "alive"
+    since = _since(past, subject)
+    return "ghost", f"{end}, step {since}" if since else f"{end} at start"
+
+
+def _since(past: Sequence[Frame], subject: Subject) -> int:
+    """Return the step since which an object is as it is, alive or not."""
+    now = bool(subject.ended(past[-1].values))
+    return next((f.index + 1 for f in reversed(past) if bool(subject.ended(f.values)) != now), 0)
+
+
+def _axis(frames: Sequence[Frame], k: int, shown: Page, low: float) -> Iterator[Box | Line | Text]:
+    """Draw the numbers of the steps and who takes them, and a hair line at the cursor's end."""
+    for place in range(shown.most):
+        index = shown.first + place
+        x = shown.left(index)
+        there = index <= shown.last
+        role = CLEAR if not there else "now" if index == k else "past" if index < k else "future"
+        number = str(index) if index else "start"
+        actor = frames[index].actor if there else ""
+        if there and index <= k and frames[index].violated:
+            role, number = "bad", f"✗ {number}"
+        yield Box(x, 0.2, CELL, 2.3, role, f"step:{index}")
+        is_told = role in ("now", "bad")
+        yield Text(x + 0.35, 0.3, number if there else "", role, bold=is_told, live=True)
+        yield Text(x + 0.35, 1.35, shorten(actor, int(CELL) - 1), role)
+        edge = "now" if index == k else CLEAR
+        yield Line(((x + CELL, 2.5), (x + CELL, low - 0.3)), edge)
+
+
+def _life(frames: Sequence[Frame], subject: Subject, used: Sequence[Use]) -> str:
+    """Tell an object's life so far in one line."""
+    parts = []
+    for key, path in subject.counts.items():
+        told = [
+            f"{spoken(frame.values[path])} (step {frame.index})"
+            for before, frame in zip((None, *frames), frames, strict=False)
+            if before is None or before.values[path] != frame.values[path]
+        ]
+        parts.append(f"{key} {' → '.join(told)}")
+    before = subject.ended(frames[0].values)
+    parts.insert(0, f"{before} at the start" if before else "alive from the start")
+    for last, frame in pairwise(frames):
+        end = subject.ended(frame.values)
+        if bool(end) != bool(subject.ended(last.values)):
+            did = end or "allocated"
+            parts.append(f"{did} in step {frame.index} by {frame.actor} {frame.label}")
+    for use in used:
+        frame = frames[use.step]
+        parts.append(f"✗ {use.word} after that in step {use.step} by {frame.actor} {frame.label}")
+    return f"{subject.card.title}: {'; '.join(parts)}"
+
+
+def _folded(names: Sequence[str]) -> list[str]:
+    """Say in words which objects no run frees, in lines that fit on a sheet."""
+    if not names:
+        return []
+    many = f"{len(names)} more objects" if len(names) > 1 else "1 more object"
+    lines = [f"… {many}, which no run frees or counts: "]
+    for name in names:
+        if len(lines[-1]) + len(name) > 80:
+            lines.append("  ")
+        lines[-1] += f"{shorten(name, 40)}, "
+    return [line.rstrip(", ") + "," * (line is not lines[-1]) for line in lines]
+
+
+def lifetime(rehearsal: Rehearsal) -> Lifetime | None:
+    """Return the lifetimes of a case; None where nothing is ever freed or counted."""
+    bars, lasting = subjects(rehearsal.reach)
+    return Lifetime(rehearsal, bars, lasting) if bars else None

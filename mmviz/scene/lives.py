@@ -1,0 +1,127 @@
+"""When an object of a run lives, what its counts are, and who uses it when it is no more."""
+
+from collections.abc import Sequence
+from functools import singledispatch
+from itertools import pairwise
+from typing import NamedTuple
+
+from mmviz.engine import Frame, Struct
+from mmviz.kernel.io_mm import IoMm, SvaBond
+from mmviz.kernel.iommu import CountedDomain
+from mmviz.kernel.iommu_module import IommuModule
+from mmviz.kernel.mm_count import MmCount
+from mmviz.kernel.mm_struct import MmStruct
+from mmviz.kernel.page import Page
+from mmviz.kernel.refcount import RefCount
+from mmviz.kernel.rmap import MappedPage
+from mmviz.scene.cards import Card, Values, can_go, cards, gone
+from mmviz.scene.reach import Reach, structs_in
+
+
+@singledispatch
+def counts(struct: Struct) -> tuple[str, ...]:
+    """Return the fields of an object that count who needs it."""
+    return ()
+
+
+@counts.register(RefCount)
+@counts.register(Page)
+@counts.register(CountedDomain)
+@counts.register(IoMm)
+@counts.register(SvaBond)
+@counts.register(IommuModule)
+def _(_counted: Struct) -> tuple[str, ...]:
+    return ("refs",)
+
+
+@counts.register(MappedPage)
+def _(_page: Struct) -> tuple[str, ...]:
+    return ("refs", "mapcount")
+
+
+@counts.register(MmStruct)
+@counts.register(MmCount)
+def _(_mm: Struct) -> tuple[str, ...]:
+    return ("mm_users", "mm_count")
+
+
+class Subject(NamedTuple):
+    """An object that has a lifetime.
+
+    Attributes:
+        card: the object, and the fields that lie in its memory.
+        paths: those fields' paths; whether it is freed is not among them.
+        counts: the paths of its reference counts, by their names.
+    """
+
+    card: Card
+    paths: frozenset[str]
+    counts: dict[str, str]
+
+    def ended(self, values: Values) -> str:
+        """Say in a word that the object is no more; "" while it lives."""
+        return gone(self.card.struct, values)
+
+
+class Use(NamedTuple):
+    """Somebody uses an object that is no more: "read", "written" or "used", in a step."""
+
+    step: int
+    word: str
+
+
+def subjects(reach: Reach) -> tuple[list[Subject], list[Subject]]:
+    """Return the objects that may be freed or counted, and those no run frees or counts."""
+    changing: list[Subject] = []
+    lasting: list[Subject] = []
+    for card in cards(reach):
+        struct = card.struct
+        counted = {key: struct.path(key) for key in counts(struct)}
+        if not (can_go(struct) or counted):
+            continue
+        own = {struct.path(key): key for key, _ in struct.fields()}
+        paths = {row.path for row in card.rows} | own.keys()
+        subject = Subject(card, frozenset(paths - {struct.path("freed")}), counted)
+        start = {path: values[0] for path, values in reach.values.items()}
+        changes = any(reach.varies(path) for path in counted.values()) or any(
+            bool(gone(struct, start | {path: value})) != bool(gone(struct, start))
+            for path in own
+            for value in reach.values[path]
+        )
+        (changing if changes else lasting).append(subject)
+    return changing, lasting
+
+
+def uses(frames: Sequence[Frame], subject: Subject) -> list[Use]:
+    """Return each use of an object after its end, in the order of the steps."""
+    return [
+        Use(frame.index, word)
+        for before, frame in pairwise(frames)
+        if subject.ended(before.values) and (word := _use(before, frame, subject))
+    ]
+
+
+def _use(before: Frame, frame: Frame, subject: Subject) -> str:
+    """Say how a step uses an object that was gone before it; "" when it does not.
+
+    Looking at the count of what is no more is how one finds out; only a step that complains or
+    breaks something uses it by that. Such a step uses what it refers to, too, as hardware does,
+    which looks at nothing first.
+    """
+    struct = subject.card.struct
+    fails = bool(frame.violated or frame.log)
+    looked = frozenset() if fails else frozenset(subject.counts.values())
+    memory = subject.paths - looked
+    written = {change.field for change in frame.writes}
+    if memory & written and subject.ended(frame.values):
+        return "written"
+    if memory & set(frame.reads) and subject.ended(frame.values):
+        return "read"
+    if not (fails or frame.cite == "hardware"):
+        return ""
+    stopped = frame.values["dead"] and struct.path("freed") in frame.reads
+    met = [change.old for change in frame.writes] + [change.new for change in frame.writes]
+    met.append(frame.answer)
+    if fails:
+        met += [before.values[path] for path in frame.reads]
+    return "used" if stopped or any(struct in structs_in(value) for value in met) else ""
