@@ -102,7 +102,7 @@ def _dotted(
     apart: float = LOOSE,
 ) -> tuple[dict[str, Point], dict[Route, tuple[Point, ...]], float, float]:
     """Let dot place the cards that arrows tie together, those named in `right` to the right."""
-    picture = json.loads(_dot(source(drawn, arrows, ranks, right, apart)))
+    picture = json.loads(dot(source(drawn, arrows, ranks, right, apart)))
     _, _, wide, top = map(float, picture["bb"].split(","))
 
     def cell(x: float, y: float) -> Point:
@@ -116,7 +116,7 @@ def _dotted(
     routes = {}
     for edge in picture["edges"]:
         arrow = arrows[int(edge["id"])]
-        way = tuple(cell(x, y) for x, y in _sampled(edge["pos"]))
+        way = tuple(cell(x, y) for x, y in sampled(edge["pos"]))
         routes[arrow] = way[::-1] if arrow.card in right else way
     return at, routes, wide / CHAR + 2 * MARGIN, top / LINE + MARGIN
 
@@ -164,7 +164,7 @@ def _cell(port: str, width: float, height: float) -> str:
     )
 
 
-def _dot(text: str) -> str:
+def dot(text: str) -> str:
     """Run dot on a DOT source and return its JSON."""
     try:
         import pygraphviz
@@ -191,7 +191,7 @@ def _dot_on_path(text: str) -> str:
     return done.stdout
 
 
-def _sampled(spline: str) -> list[Point]:
+def sampled(spline: str) -> list[Point]:
     """Return points along one of dot's splines, "x,y x,y x,y …"."""
     points = [_point(word) for word in spline.split(";")[0].split()]
     found = [points[0]]

@@ -51,14 +51,14 @@ def test_names_never_reach_the_layout_engine(rehearsal):
 
 
 def test_without_pygraphviz_the_machines_own_dot_is_used(rehearsal, monkeypatch, tmp_path):
-    real = layout._dot(source([], []))
+    real = layout.dot(source([], []))
     program = tmp_path / "dot"
     program.write_text(f"#!/bin/sh\ncat > {tmp_path}/asked\ncat <<'X'\n{real}\nX\n", "utf-8")
     program.chmod(0o755)
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
     monkeypatch.setattr(shutil, "which", lambda name: str(program))
 
-    assert layout._dot("digraph {}").strip() == real.strip()
+    assert layout.dot("digraph {}").strip() == real.strip()
     assert (tmp_path / "asked").read_text("utf-8") == "digraph {}"
 
 
