@@ -23,8 +23,7 @@ Sources:
 
 from typing import Any, Protocol
 
-from mmviz.engine import Case, Map, Verdict, World
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Map, Verdict, World, expecting
 from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu
 from mmviz.kernel.iommu_module import IommuModule, ModularGroup
 
@@ -150,7 +149,7 @@ def case(
             "CPU2": vfio_group_fops_release,
         },
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         schedules=schedules or {},
         kind="ordering" if ALWAYS in broken.values() else "race",

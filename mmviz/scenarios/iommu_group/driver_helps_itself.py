@@ -21,8 +21,8 @@ Simplified:
     CleanUpUnderLock: the driver's lock covers all of release.
 
 Sources:
-    <38bac59a-808d-5e91-227a-a3a06633c091@arm.com> (Robin Murphy's three alternatives), answered by
-    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com> (Robin Murphy's three alternatives), answered by
+    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
     drivers/iommu/iommu.c: iommu_release_device(), iommu_domain_free(); include/linux/iommu.h:
     struct iommu_ops, detach_dev until 1b932ceddd19 (v6.3)
@@ -32,8 +32,7 @@ Sources:
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from mmviz.engine import Case, Verdict
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, expecting
 from mmviz.kernel.iommu import (
     BlindIommu,
     CountedDomain,
@@ -128,6 +127,7 @@ def case(
     driver: type[Iommu] = Iommu,
     rids: tuple[str, str] = DISTINCT,
     free: Callable[[Plug], Awaitable[None]] = iommu_domain_free,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the release of device a against the end of VFIO's use and the release of b."""
@@ -135,13 +135,14 @@ def case(
         name=name,
         id=f"B1/{variant}",
         title=title,
+        proposed=proposed,
         world=partial(plug, rids, domain, driver),
         actors={
             "CPU0": lambda k: order.iommu_release_device(k, k.a),
             "CPU1": lambda k: vfio_ends_then_b_is_unplugged(k, order, free),
         },
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
     )
 
@@ -173,6 +174,7 @@ CASES = (
         93,
         DelistThenRelease(),
         domain=CountedDomain,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         "CountReferencesSharedRid",
@@ -182,6 +184,7 @@ CASES = (
         DelistThenRelease(),
         domain=CountedDomain,
         rids=SHARED,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         "CleanUpWithoutLock",
@@ -209,6 +212,7 @@ CASES = (
         189,
         ReleaseUnderDriverLock(),
         free=free_and_clean_up_hardware,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         "CleanUpSharedRid",
@@ -218,6 +222,7 @@ CASES = (
         ReleaseUnderDriverLock(),
         rids=SHARED,
         free=free_and_clean_up_hardware,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         "CleanUpBlindly",
@@ -229,7 +234,14 @@ CASES = (
         free=free_and_block_devices,
         survivor_loses_translation=SOMETIMES,
     ),
-    case("DetachUnderMutex", "n6", "(2) a callback under the mutex", 123, DetachUnderMutex()),
+    case(
+        "DetachUnderMutex",
+        "n6",
+        "(2) a callback under the mutex",
+        123,
+        DetachUnderMutex(),
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
+    ),
     case(
         "DetachSharedRid",
         "n6-shared",
@@ -237,6 +249,7 @@ CASES = (
         123,
         DetachUnderMutex(),
         rids=SHARED,
+        proposed=("2022-09-09", "<YxuGQDCzDsvKV2W8@nvidia.com>"),
     ),
     case(
         "DetachBlindly",

@@ -16,7 +16,7 @@ Simplified:
     VFIO's domain is not freed: release_order has what would follow.
 
 Sources:
-    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the series' last patch)
     drivers/vfio/vfio_main.c: vfio_unregister_group_dev(), VFIO_GROUP_UNSET_CONTAINER
     ca5f21b25749 (v6.1) waits for all users; 3dd59a7dcb97 (v6.1) disassociates instead
@@ -24,8 +24,7 @@ Sources:
 
 from typing import Any, Protocol
 
-from mmviz.engine import Case, Map, Verdict, World, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Map, Verdict, World, expecting, field
 from mmviz.kernel.iommu import BLOCKED, Device, Domain, IommuGroup
 from mmviz.kernel.vfio import OwnedIommu, VfioGroup
 
@@ -152,7 +151,7 @@ def case(
             "CPU1": keep_file_open if kept else vfio_group_unset_container,
         },
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         schedules=schedules or {},
         stuck=stuck,

@@ -17,7 +17,7 @@ Simplified:
     No DMA steps: whose device works is noted, and the table tells what it reaches.
 
 Sources:
-    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
     drivers/iommu/iommu.c: iommu_device_use_default_domain(), iommu_group_claim_dma_owner()
     1ea2a07a532b (v5.19) ownership; 0286300e6045 (v5.19) claim attaches the blocking domain
@@ -27,8 +27,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from mmviz.engine import Case, Map, Verdict, World
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Map, Verdict, World, expecting
 from mmviz.kernel.dma_owner import OwnedGroup
 from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu
 
@@ -192,7 +191,7 @@ def case(
             **arrives,
         },
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         schedules=schedules or {},
         shipped=shipped,

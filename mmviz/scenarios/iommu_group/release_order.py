@@ -24,7 +24,7 @@ Simplified:
     fire here; that of RebindToDefault fires on legal use, which is another argument of the mail.
 
 Sources:
-    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
     <87b7041e-bc8d-500c-7167-04190e3795a9@arm.com> (Robin Murphy, who sees the race)
     drivers/iommu/iommu.c: iommu_release_device(), iommu_group_remove_device(),
@@ -37,8 +37,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
 
-from mmviz.engine import Case, Map, Verdict, World
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Map, Verdict, World, expecting
 from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu, IommuGroup
 
 
@@ -207,6 +206,7 @@ def case(
     states: int,
     kind: str = "race",
     shipped: tuple[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the release of device a against the end of VFIO's use and the release of b."""
@@ -214,13 +214,14 @@ def case(
         name=type(order).__name__,
         id=f"B1/{variant}",
         title=title,
+        proposed=proposed,
         world=plug,
         actors={
             "CPU0": lambda k: order.iommu_release_device(k, k.a),
             "CPU1": lambda k: vfio_ends_then_b_is_unplugged(k, order),
         },
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         kind=kind,
         shipped=shipped,
@@ -238,6 +239,7 @@ CASES = (
             use_after_free=SOMETIMES,
         ),
         schedules={"the thread's own run": "CPU0*3 CPU1*10 CPU0*2"},
+        proposed=("2022-09-08", "<4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com>"),
     ),
     case(
         PutGroupFirst(),
@@ -264,12 +266,14 @@ CASES = (
         states=158,
         device_attached_to_freed_domain=SOMETIMES,
         use_after_free=SOMETIMES,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         RebindToDefault(),
         "n12",
         "tempting: attach the leaving device to the default domain first",
         states=109,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         ReleaseUnderMutex(),
@@ -277,6 +281,7 @@ CASES = (
         "as merged in v6.4: one critical section",
         states=61,
         shipped=("v6.4", ""),
+        proposed=("2022-09-09", "<Yxs+1s+MPENLTUpG@nvidia.com>"),
     ),
     replace(
         case(

@@ -17,7 +17,7 @@ Simplified:
     Only device a is unplugged.
 
 Sources:
-    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed), and the audit
     of 2022-09-09 to 09-22 that followed
     drivers/iommu/iommu.c: iommu_release_device(), iommu_group_store_type()
@@ -28,8 +28,7 @@ Sources:
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from mmviz.engine import Case, Map, Verdict, World, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Map, Verdict, World, expecting, field
 from mmviz.kernel.iommu import BLOCKED, Domain, Iommu
 from mmviz.kernel.iommu_sysfs import GroupedDevice, TypedGroup
 from mmviz.kernel.locks import Mutex
@@ -191,7 +190,7 @@ def case(
             "CPU1": lambda k: iommu_group_store_type(k, locks),
         },
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         stuck=stuck,
         kind=kind,

@@ -15,7 +15,7 @@ Simplified:
     OutsideWarned is as wrong; the kernel says so, which is a property of its own here.
 
 Sources:
-    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
     drivers/iommu/iommu.c: iommu_group_remove_device(), iommu_group_release()
     drivers/iommu/fsl_pamu_domain.c, a caller; df15d76dcaca, aa0958570f24 (v6.6) one shared path
@@ -24,8 +24,7 @@ Sources:
 from functools import partial
 from typing import Protocol
 
-from mmviz.engine import Case, Map, Verdict, World, atomic, warn
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Map, Verdict, World, atomic, expecting, warn
 from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu, IommuGroup
 
 ALWAYS = Verdict.ALWAYS
@@ -112,6 +111,7 @@ def case(
     warns: bool = False,
     own: bool = False,
     shipped: tuple[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Let a driver remove the last device of a group."""
@@ -122,10 +122,11 @@ def case(
         world=partial(outside, has_domain, warns, own),
         actors={"CPU0": removal.iommu_group_remove_device},
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         kind="ordering",
         shipped=shipped,
+        proposed=proposed,
     )
 
 
@@ -149,6 +150,7 @@ CASES = (
         device_attached_to_freed_domain=ALWAYS,
         use_after_free=ALWAYS,
         misuse_is_reported=ALWAYS,
+        proposed=("2022-09-08", "<YxpiBEbGHECGGq5Q@nvidia.com>"),
     ),
     case(
         "OutsideNoDriver",

@@ -19,7 +19,7 @@ Simplified:
     only the driver's own pointer is left to dangle.
 
 Sources:
-    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
     drivers/iommu/iommu.c: iommu_release_device(), __iommu_attach_device()
     drivers/iommu/arm/arm-smmu/arm-smmu.c: stream ids that several devices share
@@ -30,8 +30,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from mmviz.engine import Case, Verdict
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, expecting
 from mmviz.kernel.iommu import BlindIommu, Domain, Iommu
 from mmviz.scenarios.iommu_group.release_order import (
     BAD,
@@ -67,6 +66,7 @@ def case(
     vfio_ends: bool = False,
     domain: type[Domain] = Domain,
     shipped: tuple[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Unplug device a while b is in use; or while VFIO ends and b is unplugged too."""
@@ -77,11 +77,12 @@ def case(
         name=name,
         id=variant,
         title=title,
+        proposed=proposed,
         world=partial(plug, rids, domain, driver),
         actors={"CPU0": lambda k: order.iommu_release_device(k, k.a)} | beside,
         daemons=() if vfio_ends else ("DEV",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         kind="ordering" if ALWAYS in broken.values() else "race",
         shipped=shipped,
@@ -96,6 +97,7 @@ CASES = (
         33,
         RebindToDefault(),
         survivor_loses_translation=ALWAYS,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         "BlindDriver",
@@ -113,6 +115,7 @@ CASES = (
         21,
         ReleaseUnderMutex(),
         shipped=("v6.4", ""),
+        proposed=("2022-09-09", "<YxuGQDCzDsvKV2W8@nvidia.com>"),
     ),
     case(
         "RebindDistinctRids",
@@ -130,6 +133,7 @@ CASES = (
         DelistThenRelease(),
         vfio_ends=True,
         use_after_free=SOMETIMES,
+        proposed=("2022-09-08", "<4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com>"),
     ),
     case(
         "VfioEndsRebindToDefault",
@@ -139,6 +143,7 @@ CASES = (
         RebindToDefault(),
         vfio_ends=True,
         survivor_loses_translation=SOMETIMES,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         "VfioEndsReleaseUnderMutex",
@@ -147,5 +152,6 @@ CASES = (
         61,
         ReleaseUnderMutex(),
         vfio_ends=True,
+        proposed=("2022-09-09", "<Yxs+1s+MPENLTUpG@nvidia.com>"),
     ),
 )

@@ -14,7 +14,7 @@ Simplified:
     situations do not touch each other.  Each check is asked about the removals it was meant for.
 
 Sources:
-    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device(), in
+    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device(), in
     answer to Robin Murphy's check
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
     drivers/iommu/iommu.c: iommu_release_device(), iommu_group_remove_device()
@@ -24,7 +24,7 @@ Sources:
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from mmviz.engine import Case, Verdict, World
+from mmviz.engine import Case, Verdict, World, expecting
 from mmviz.engine.step import Step
 from mmviz.kernel.group_check import BLOCKING, DEFAULT, NO_DOMAIN, USERS, Situation
 
@@ -88,6 +88,7 @@ def case(
     *,
     states: int,
     shipped: tuple[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Ask one check about all the removals it is meant for."""
@@ -98,10 +99,11 @@ def case(
         world=situations,
         actors={"CPU0": lambda k: actor(k, check)},
         bad=BAD,
-        expect={prop: broken.get(prop, Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         kind="ordering",
         shipped=shipped,
+        proposed=proposed,
     )
 
 
@@ -115,6 +117,7 @@ CASES = (
         states=10,
         warns_of_legal_use=ALWAYS,
         misses_misuse=ALWAYS,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         "OwnerOrDomain",
@@ -133,6 +136,7 @@ CASES = (
         Situation.warn_on_owner_of_empty_group,
         states=7,
         shipped=("v6.4", ""),
+        proposed=("2022-09-08", "<4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com>"),
     ),
     case(
         "AnyDomain",

@@ -17,7 +17,7 @@ Simplified:
     ReleaseDomain is derived from the kernel's code, nobody in the thread speaks of it.
 
 Sources:
-    Jason Gunthorpe, 2022-09-09, Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
+    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
     drivers/iommu/iommu.c: __iommu_detach_device(), __iommu_group_set_domain(),
     iommu_deinit_device(); 0061ffe289e1 (v6.9) release_domain
@@ -116,6 +116,7 @@ CASES = (
         "the same callback, of a driver that leaves a shared RID alone",
         27,
         DetachUnderMutex(),
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         "CountReferences",
@@ -124,6 +125,7 @@ CASES = (
         21,
         DelistThenRelease(),
         domain=CountedDomain,
+        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
     case(
         "ReleaseDomain",

@@ -27,8 +27,7 @@ Sources:
 from functools import partial
 from typing import Protocol
 
-from mmviz.engine import Case, Verdict, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, expecting, field
 from mmviz.kernel.io_mm import IoMm, SvaBond
 from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.mm_struct import mmput as put_user
@@ -145,7 +144,7 @@ def case(
         },
         daemons=("DEV",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         shipped=shipped,
         schedules=schedules or {},

@@ -25,8 +25,7 @@ Sources:
 from functools import partial
 from typing import Any, Protocol
 
-from mmviz.engine import Case, Map, Verdict, World, field, mark
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Map, Verdict, World, expecting, field, mark
 from mmviz.kernel.iopf import INVALID, SUCCESS, FaultableMm, PageRequest, ShadowTable
 from mmviz.kernel.mm_struct import Pgd
 from mmviz.kernel.mm_struct import mmput as put_user
@@ -148,6 +147,7 @@ def case(
     mapped: bool = False,
     livelock: bool = False,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the exit against the handler and the device."""
@@ -155,6 +155,7 @@ def case(
         name=type(driver).__name__,
         id=f"A10/{variant}",
         title=title,
+        proposed=proposed,
         world=partial(shadow, mapped),
         actors={
             "CPU0": lambda k: iommu_sva_handle_iopf(k, driver),
@@ -163,7 +164,7 @@ def case(
         },
         daemons=("CPU0",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         schedules=schedules or {},
         kind="ordering" if ALWAYS in broken.values() else "race",
@@ -205,5 +206,11 @@ CASES = (
         states=102,
         livelock=True,
     ),
-    case(UserOrNothing(), "j1", "mmget_not_zero() or INVALID, and release() clears", states=102),
+    case(
+        UserOrNothing(),
+        "j1",
+        "mmget_not_zero() or INVALID, and release() clears",
+        states=102,
+        proposed=("2020-03-06", "<20200306130919.GJ31668@ziepe.ca>"),
+    ),
 )

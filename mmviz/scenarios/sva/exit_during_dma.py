@@ -33,8 +33,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from mmviz.engine import Case, Verdict, World, field, mark
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, World, expecting, field, mark
 from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.mm_struct import mmput as put_user
 from mmviz.kernel.page import Page
@@ -156,6 +155,7 @@ def case(
     states: int,
     counted: bool = True,
     shipped: tuple[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the exit against the driver's unbind and the device's DMA."""
@@ -163,6 +163,7 @@ def case(
         name=type(driver).__name__ + ("" if counted else "Uncounted"),
         id=variant,
         title=title,
+        proposed=proposed,
         world=partial(bond, counted),
         actors={
             "CPU0": lambda k: mmput(k, driver),
@@ -171,7 +172,7 @@ def case(
         },
         daemons=("DEV",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         shipped=shipped,
     )
@@ -203,6 +204,7 @@ CASES = (
             device_reads_freed_page=SOMETIMES,
         ),
         schedules={"a walk between the flush and the free": "DEV*2 CPU0*7 DEV CPU0 DEV"},
+        proposed=("2020-03-06", "<20200306130919.GJ31668@ziepe.ca>"),
     ),
     case(
         ClearEntry(),
@@ -216,6 +218,7 @@ CASES = (
         "A1/a7",
         "tempting, as v5.2 allowed: stop the device (safe here; see release_sleeps)",
         192,
+        proposed=("2020-03-06", "<20200306161519.GB99609@myrica>"),
     ),
     case(
         ClearEntryQuietly(),
@@ -230,6 +233,7 @@ CASES = (
         "as the thread proposed, and SMMUv3 does (v5.11): a pgd that always fails",
         263,
         shipped=("v5.11", ""),
+        proposed=("2020-03-06", "<20200306145245.GK31668@ziepe.ca>"),
     ),
     case(
         DummyPgd(),

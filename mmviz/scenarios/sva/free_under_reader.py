@@ -21,8 +21,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Case, Verdict, World, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, World, expecting, field
 from mmviz.kernel.io_mm import IoMm, SvaBond
 from mmviz.kernel.kfree_rcu import KfreeRcu
 from mmviz.kernel.mm_struct import MmStruct, Pgd
@@ -111,6 +110,7 @@ def case(
     *,
     states: int,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the unbind against an invalidation."""
@@ -118,6 +118,7 @@ def case(
         name=type(unbind).__name__,
         id=f"A12/{variant}",
         title=title,
+        proposed=proposed,
         world=bound,
         actors={
             "CPU0": mmu_notifier_invalidate_range,
@@ -127,7 +128,7 @@ def case(
         },
         daemons=("RCU", "SRCU"),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         schedules=schedules or {},
     )
@@ -149,5 +150,11 @@ CASES = (
         states=59,
         use_after_free=Verdict.SOMETIMES,
     ),
-    case(BothLater(), "l1", "call_srcu() for the notifier, kfree_rcu() for the bond", states=94),
+    case(
+        BothLater(),
+        "l1",
+        "call_srcu() for the notifier, kfree_rcu() for the bond",
+        states=94,
+        proposed=("2020-02-24", "<20200224182401.353359-1-jean-philippe@linaro.org>"),
+    ),
 )

@@ -24,8 +24,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Case, Verdict, World, field, mark
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, World, expecting, field, mark
 from mmviz.kernel.io_mm import InitialisedLater, NotifierList, SvaBond
 from mmviz.kernel.locks import Mutex
 
@@ -158,6 +157,7 @@ def case(
     states: int,
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race two binds and a callback."""
@@ -165,6 +165,7 @@ def case(
         name=type(driver).__name__,
         id=f"A7/{variant}",
         title=title,
+        proposed=proposed,
         world=TwoBinds,
         actors={
             "CPU0": lambda k: iommu_sva_bind_device(k, driver, k.io_mm1, k.bond1),
@@ -173,7 +174,7 @@ def case(
         },
         daemons=("CPU2",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         schedules=schedules or {},
         shipped=shipped,
@@ -211,7 +212,13 @@ CASES = (
         two_notifiers_for_one_process=SOMETIMES,
     ),
     case(LateUnderLock(), "g2", "all under the lock, callbacks act through bonds", states=69),
-    case(PrivateData(), "g5", "as the patch: complete before it is on the list", states=111),
+    case(
+        PrivateData(),
+        "g5",
+        "as the patch: complete before it is on the list",
+        states=111,
+        proposed=("2020-02-24", "<20200224182401.353359-1-jean-philippe@linaro.org>"),
+    ),
     case(
         RegisterUnderLock(),
         "g6",

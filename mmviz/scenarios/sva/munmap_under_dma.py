@@ -22,8 +22,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Case, Verdict, field, mark
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, expecting, field, mark
 from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.page import Page
 from mmviz.kernel.pasid import Smmu, SvaDevice
@@ -117,6 +116,7 @@ def case(
     *,
     states: int,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the munmap against the device."""
@@ -124,11 +124,12 @@ def case(
         name=type(order).__name__,
         id=f"A13/{variant}",
         title=title,
+        proposed=proposed,
         world=unmapping,
         actors={"CPU0": order.munmap, "DEV": lambda k: dma(k, order)},
         daemons=("DEV",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         schedules=schedules or {},
     )
@@ -157,7 +158,13 @@ CASES = (
         states=31,
         user_fills_kernel_log=SOMETIMES,
     ),
-    case(Unreported(), "m1", "the right order: entry, caches, page", states=18),
+    case(
+        Unreported(),
+        "m1",
+        "the right order: entry, caches, page",
+        states=18,
+        proposed=("2020-03-13", "<20200313191324.GG31668@ziepe.ca>"),
+    ),
     case(
         ClearInvalidateFree(),
         "m5",

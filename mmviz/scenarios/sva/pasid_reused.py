@@ -12,15 +12,13 @@ Memory model: sequentially consistent; the IOMMU's caches are modelled.
 
 Simplified:
     One number is left to give, so the second process waits until it is free, and gets it.
-    Each process has a queue on the one device.  The device keeps no cache of its own; the IOTLB
-    stands for both.
+    Each process has a queue on the one device, which keeps no cache besides the IOTLB.
     The quiet entry is used, so that no DMA is reported.  The second process stays bound.
     release() and unbind take the lock of sva/two_drivers_bind: without it a late release() would
     write P1's dummy over P2's pgd where the number is freed in unbind.
     FreeInMmdrop does not need that lock: the exit's own reference keeps the number until release()
-    is through.  drain and the flush's wait wait for the same DMA; either would do.
-    RefuseTakenSlot is safe for memory; its price, a bind that fails for no fault of its own, is
-    judged as a property of its own.
+    is through.  drain and the flush wait for the same DMA; either would do.
+    RefuseTakenSlot is safe for memory; its price, a bind that fails, is a property of its own.
 
 Sources:
     Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>: non-present at final teardown
@@ -31,8 +29,7 @@ Sources:
 
 from functools import partial
 
-from mmviz.engine import Case, Verdict, World, field, mark
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, World, expecting, field, mark
 from mmviz.kernel.io_mm import IoMm, SvaBond
 from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.mm_struct import mmput as put_user
@@ -228,6 +225,7 @@ def case(
     states: int,
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race P1's exit, its driver's unbind, P2's bind, and the device."""
@@ -235,6 +233,7 @@ def case(
         name=type(driver).__name__,
         id=f"A11/{variant}",
         title=title,
+        proposed=proposed,
         world=partial(reuse, driver.drops_pasid),
         actors={
             "CPU0": lambda k: mmput(k, driver),
@@ -245,7 +244,7 @@ def case(
         },
         daemons=("OLD", "NEW"),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         shipped=shipped,
         schedules=schedules or {},
@@ -296,5 +295,6 @@ CASES = (
         "k4",
         "freed in unbind, when all is quiet (v4 and v5 of the series)",
         states=322,
+        proposed=("2020-02-24", "<20200224182401.353359-1-jean-philippe@linaro.org>"),
     ),
 )

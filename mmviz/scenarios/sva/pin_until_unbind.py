@@ -23,8 +23,7 @@ Sources:
 
 from functools import partial
 
-from mmviz.engine import Case, Verdict, at_end, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, at_end, expecting, field
 from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.page import Page
 from mmviz.kernel.pasid import NOT_PRESENT, Smmu, SvaDevice
@@ -101,7 +100,7 @@ def case(
         actors={"CPU0": lambda k: do_exit(k, pinned), "DEV": dma},
         daemons=("DEV",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         kind=kind,
     )

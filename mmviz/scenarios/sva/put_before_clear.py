@@ -26,8 +26,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Case, Verdict
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, expecting
 from mmviz.kernel.pasid import NOT_PRESENT_QUIET
 from mmviz.scenarios.sva import exit_during_dma
 from mmviz.scenarios.sva.exit_during_dma import (
@@ -127,7 +126,7 @@ def case(
         },
         daemons=("DEV",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         schedules=schedules or {},
     )

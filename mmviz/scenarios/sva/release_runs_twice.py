@@ -25,8 +25,7 @@ Sources:
 from collections.abc import Callable
 from typing import Any
 
-from mmviz.engine import Case, Verdict, World, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, World, expecting, field
 from mmviz.kernel import mm_struct
 from mmviz.kernel.io_mm import IoMm
 from mmviz.kernel.mm_struct import MmStruct, Pgd
@@ -79,20 +78,27 @@ BAD = ("refcount_underflow", "use_after_free")
 
 
 def case(
-    driver: PutsEachTime | PutsOnce, variant: str, title: str, *, states: int, **broken: Verdict
+    driver: PutsEachTime | PutsOnce,
+    variant: str,
+    title: str,
+    *,
+    states: int,
+    proposed: tuple[str, str] | None = None,
+    **broken: Verdict,
 ) -> Case:
     """Race unregister against exit."""
     return Case(
         name=type(driver).__name__,
         id=f"A9/{variant}",
         title=title,
+        proposed=proposed,
         world=Registered,
         actors={
             "CPU0": lambda k: mmu_notifier_unregister(k, driver.release),
             "CPU1": lambda k: mmput(k, driver.release),
         },
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
     )
 
@@ -105,5 +111,11 @@ CASES = (
         states=175,
         refcount_underflow=Verdict.SOMETIMES,
     ),
-    case(PutsOnce(), "i6", "release() puts once, under a lock (the series' v5; AMD)", states=246),
+    case(
+        PutsOnce(),
+        "i6",
+        "release() puts once, under a lock (the series' v5; AMD)",
+        states=246,
+        proposed=("2020-04-14", "<20200414170252.714402-1-jean-philippe@linaro.org>"),
+    ),
 )

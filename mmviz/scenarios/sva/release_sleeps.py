@@ -26,8 +26,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Case, Verdict, World, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, World, expecting, field
 from mmviz.kernel.mm_struct import MmStruct, Pgd, last_mmput
 from mmviz.kernel.mm_struct import mmput as put_user
 from mmviz.kernel.pasid import Smmu
@@ -142,6 +141,7 @@ def case(
     stuck: bool = False,
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the fault worker against the kill and the device."""
@@ -149,6 +149,7 @@ def case(
         name=name or type(driver).__name__,
         id=f"A4/{variant}",
         title=title,
+        proposed=proposed,
         world=faults,
         actors={
             "CPU0": lambda k: mlx5_ib_eqe_pf_action(k, driver),
@@ -158,7 +159,7 @@ def case(
         },
         daemons=("DEV", "KWORKER"),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         schedules=schedules or {},
         stuck=stuck,
@@ -175,6 +176,7 @@ CASES = (
         schedules={"the worker puts last": "CPU0 CPU1 CPU0*3"},
         shipped=("v5.2", "v5.7"),
         innocent_process_waits=SOMETIMES,
+        proposed=("2020-03-06", "<20200306161519.GB99609@myrica>"),
     ),
     case(
         WaitUntilIdle(),
@@ -189,6 +191,11 @@ CASES = (
     case(PutAsync(), "d4", "tempting: this worker calls mmput_async()", states=60),
     case(AskToStop(), "d5", "the device is asked to stop, nobody waits", states=66),
     case(
-        NeverWait(), "d1", "release() never waits for the device", states=60, shipped=("v5.8", "")
+        NeverWait(),
+        "d1",
+        "release() never waits for the device",
+        states=60,
+        shipped=("v5.8", ""),
+        proposed=("2020-04-08", "<20200408140427.212807-1-jean-philippe@linaro.org>"),
     ),
 )

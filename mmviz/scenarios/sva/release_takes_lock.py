@@ -174,6 +174,7 @@ def case(
     states: int,
     stuck: bool = False,
     shipped: tuple[str, str] | None = None,
+    proposed: tuple[str, str] | None = None,
 ) -> Case:
     """Race the worker against the exiting task, a fence's signaller and the async worker."""
     return Case(
@@ -193,6 +194,7 @@ def case(
         states=states,
         stuck=stuck,
         shipped=shipped,
+        proposed=proposed,
     )
 
 
@@ -217,6 +219,7 @@ CASES = (
         "tempting: no lock at all, only a fence; its signaller needs the lock",
         states=79,
         stuck=True,
+        proposed=("2020-03-13", "<20200313191324.GG31668@ziepe.ca>"),
     ),
     case(
         BindUnderLock(),
@@ -251,5 +254,6 @@ CASES = (
         "e2",
         "release() takes a leaf lock of its own and no other",
         states=118,
+        proposed=("2020-03-13", "<20200313191324.GG31668@ziepe.ca>"),
     ),
 )

@@ -26,8 +26,7 @@ Sources:
 from functools import partial
 from typing import NamedTuple
 
-from mmviz.engine import Case, Verdict, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, expecting, field
 from mmviz.kernel.io_mm import IoMm, SvaBond
 from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.mm_struct import mmput as put_user
@@ -103,13 +102,21 @@ BAD = ("user_fills_kernel_log", "driver_bug_unreported")
 
 
 def case(
-    name: str, variant: str, title: str, policy: Policy, *, states: int, **broken: Verdict
+    name: str,
+    variant: str,
+    title: str,
+    policy: Policy,
+    *,
+    states: int,
+    proposed: tuple[str, str] | None = None,
+    **broken: Verdict,
 ) -> Case:
     """Race the exit against an unbind that leaves the device running."""
     return Case(
         name=name,
         id=f"A3/{variant}",
         title=title,
+        proposed=proposed,
         world=partial(reported, policy),
         actors={
             "CPU0": lambda k: mmput(k, policy),
@@ -118,7 +125,7 @@ def case(
         },
         daemons=("DEV",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
     )
 
@@ -186,5 +193,6 @@ CASES = (
         "as the thread proposed: a dummy at exit, not present after unbind",
         Policy(DUMMY, NOT_PRESENT),
         states=207,
+        proposed=("2020-03-13", "<20200313191324.GG31668@ziepe.ca>"),
     ),
 )

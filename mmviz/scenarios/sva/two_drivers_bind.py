@@ -24,8 +24,7 @@ Sources:
 
 from typing import Any, Protocol
 
-from mmviz.engine import Case, Verdict, World, at_end, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, World, at_end, expecting, field
 from mmviz.kernel.io_mm import IoMm, SvaBond
 from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.mm_struct import mmput as put_user
@@ -212,6 +211,7 @@ def case(
     *,
     states: int,
     kind: str = "race",
+    proposed: tuple[str, str] | None = None,
     **broken: Verdict,
 ) -> Case:
     """Race the exit against both drivers' unbind."""
@@ -219,6 +219,7 @@ def case(
         name=type(library).__name__,
         id=f"A6/{variant}",
         title=title,
+        proposed=proposed,
         world=two_bonds,
         actors={
             "CPU0": lambda k: mmput(k, library),
@@ -226,7 +227,7 @@ def case(
             "CPU2": lambda k: iommu_sva_unbind_device(k, library, k.bond2),
         },
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         kind=kind,
     )
@@ -272,6 +273,18 @@ CASES = (
         reference_leaked=ALWAYS,
     ),
     case(BindTwice(), "f7-put", "the second bind puts the reference it does not need", states=1018),
-    case(ReleaseDetaches(), "f1", "v4: release() detaches, under the lock", states=225),
-    case(ReleaseClears(), "f4", "v5: release() only clears, unbind puts", states=266),
+    case(
+        ReleaseDetaches(),
+        "f1",
+        "v4: release() detaches, under the lock",
+        states=225,
+        proposed=("2020-02-24", "<20200224182401.353359-1-jean-philippe@linaro.org>"),
+    ),
+    case(
+        ReleaseClears(),
+        "f4",
+        "v5: release() only clears, unbind puts",
+        states=266,
+        proposed=("2020-04-14", "<20200414170252.714402-1-jean-philippe@linaro.org>"),
+    ),
 )

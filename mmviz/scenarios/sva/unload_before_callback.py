@@ -25,8 +25,7 @@ Sources:
 from functools import partial
 from typing import Protocol
 
-from mmviz.engine import Case, Verdict, World
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, World, expecting
 from mmviz.kernel.io_mm import IoMm
 from mmviz.kernel.kfree_rcu import InOrderSrcu, Module, NotifierSrcu
 from mmviz.kernel.mm_struct import MmStruct, Pgd, mmu_notifier_release
@@ -137,7 +136,7 @@ def case(
         },
         daemons=("SRCU",),
         bad=BAD,
-        expect={name_of(prop): broken.get(name_of(prop), Verdict.NEVER) for prop in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         shipped=shipped,
     )
