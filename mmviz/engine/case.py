@@ -46,13 +46,13 @@ def sentence_of(prop: Property) -> str:
 
 
 def expecting(
-    bad: Iterable[Property], verdicts: Mapping[str, Verdict] | None = None, **more: Verdict
+    bad: Iterable[Property], verdicts: Mapping[Any, Verdict] | None = None, **more: Verdict
 ) -> dict[str, Verdict]:
     """Return what a case claims of each bad state: Never, save for those named.
 
     Args:
         bad: the bad states.
-        verdicts: what is claimed of some of them, by name.
+        verdicts: what is claimed of some of them, by name or by the predicate itself.
         **more: the same, as keywords.
 
     Raises:
@@ -62,7 +62,7 @@ def expecting(
         expect=expecting(BAD, device_reads_freed_page=Verdict.SOMETIMES)
     """
     claimed = dict.fromkeys(map(name_of, bad), Verdict.NEVER)
-    named = {**(verdicts or {}), **more}
+    named = {name_of(prop): verdict for prop, verdict in {**(verdicts or {}), **more}.items()}
     for name in named:
         if name not in claimed:
             raise ModelError(

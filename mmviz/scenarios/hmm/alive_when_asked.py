@@ -21,9 +21,12 @@ Sources:
     include/linux/sched/mm.h: mmget_not_zero()
 """
 
-from mmviz.engine import Case, Struct, Verdict, atomic, field
+from typing import Any
+
+from mmviz.engine import Case, Struct, Verdict, atomic, expecting, field
 from mmviz.engine.case import Actor, Property
 from mmviz.kernel.hmm_range import RangedHmm
+from mmviz.scenarios.hmm import RANGES, patch
 from mmviz.scenarios.hmm.armed_after_release import Mirrored, mmput
 
 
@@ -107,9 +110,8 @@ def case(
     worker: Actor,
     states: int,
     other: Actor = mmput,
-    fails: bool = False,
-    shipped: tuple[str, str] | None = None,
-    **schedules: str,
+    verdict: Verdict = Verdict.NEVER,
+    **more: Any,
 ) -> Case:
     """Exit, or close the driver, on CPU0 while a worker of the driver works."""
     return Case(
@@ -119,10 +121,9 @@ def case(
         world=WithMirror,
         actors={"CPU0": other, "kworker": worker},
         bad=BAD,
-        expect={"use_after_free": Verdict.SOMETIMES if fails else Verdict.NEVER},
+        expect=expecting(BAD, use_after_free=verdict),
         states=states,
-        shipped=shipped,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -133,8 +134,8 @@ CASES = (
         "the helper's answer lets a driver look for the mapping",
         believe,
         30,
-        fails=True,
-        it_dies_after_the_answer="kworker*2 CPU0*5 kworker",
+        verdict=Verdict.SOMETIMES,
+        schedules={"it dies after the answer": "kworker*2 CPU0*5 kworker"},
     ),
     case(
         "DeadMirror",
@@ -143,8 +144,8 @@ CASES = (
         spare_work,
         30,
         other=hmm_mirror_unregister,
-        fails=True,
-        the_mirror_leads_nowhere="kworker CPU0*2 kworker",
+        verdict=Verdict.SOMETIMES,
+        schedules={"the mirror leads nowhere": "kworker CPU0*2 kworker"},
     ),
     case(
         "HintOnly",
@@ -152,6 +153,7 @@ CASES = (
         "the helper spares work, and mmget_not_zero() guards the mapping",
         spare_work,
         54,
+        proposed=RANGES,
     ),
     case(
         "GetNotZero",
@@ -160,5 +162,6 @@ CASES = (
         be_a_user,
         23,
         shipped=("v5.3", ""),
+        proposed=patch(7),
     ),
 )

@@ -27,10 +27,13 @@ Sources:
     drivers/infiniband/core/umem_odp.c: a warning against mmput() under its own lock
 """
 
-from mmviz.engine import Case, Verdict, World, at_end, field
-from mmviz.engine.case import Property, name_of
+from typing import Any
+
+from mmviz.engine import Case, Verdict, World, at_end, expecting, field
+from mmviz.engine.case import Property
 from mmviz.kernel.hmm_range import AddressSpace, HmmRange, RangedHmm
 from mmviz.kernel.locks import Mutex
+from mmviz.scenarios.hmm import RANGES, patch
 
 
 class Mirrored(World):
@@ -172,9 +175,7 @@ def case(
     title: str,
     states: int,
     *fails: str,
-    stuck: bool = False,
-    shipped: tuple[str, str] | None = None,
-    **schedules: str,
+    **more: Any,
 ) -> Case:
     """Exit on CPU0 while a worker handles a device's fault."""
     return Case(
@@ -184,11 +185,9 @@ def case(
         world=Mirrored,
         actors={"CPU0": mmput, "kworker": driver.fault},
         bad=BAD,
-        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
-        stuck=stuck,
-        shipped=shipped,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -202,8 +201,11 @@ CASES = (
         96,
         *LATE,
         shipped=("v5.2", "v5.2"),
-        the_mappings_go="kworker*4 CPU0*5 kworker",
-        listed_after_the_release="kworker CPU0*2 kworker",
+        schedules={
+            "the mappings go": "kworker*4 CPU0*5 kworker",
+            "listed after the release": "kworker CPU0*2 kworker",
+        },
+        proposed=RANGES,
     ),
     case(
         GrabOnly(),
@@ -218,7 +220,8 @@ CASES = (
         "as posted in May 2019: a user's reference, given back at the end of register",
         78,
         "use_after_free",
-        the_mappings_go="kworker*4 CPU0*5 kworker",
+        schedules={"the mappings go": "kworker*4 CPU0*5 kworker"},
+        proposed=patch(5),
     ),
     case(
         PlainGet(),
@@ -227,7 +230,7 @@ CASES = (
         219,
         *LATE,
         "refcount_resurrected",
-        the_process_exits_twice="CPU0 kworker*13 CPU0*4",
+        schedules={"the process exits twice": "CPU0 kworker*13 CPU0*4"},
     ),
     case(
         UnregisterUnderLock(),
@@ -235,13 +238,14 @@ CASES = (
         "the range's reference is given back under the driver's lock, and is the last",
         33,
         stuck=True,
-        release_needs_the_lock="kworker CPU0 kworker*8",
+        schedules={"release needs the lock": "kworker CPU0 kworker*8"},
     ),
     case(
         CallerGets(),
         "HMM-05/05d",
         "as posted, and the caller keeps a user's reference of its own, as the contract says",
         39,
+        proposed=patch(5),
     ),
     case(
         RangeHoldsUser(),
@@ -249,6 +253,7 @@ CASES = (
         "the range keeps a user's reference as long as it is listed, as merged v5.3",
         35,
         shipped=("v5.3", "v5.4"),
-        the_worker_is_the_last_user="kworker CPU0 kworker*13",
+        schedules={"the worker is the last user": "kworker CPU0 kworker*13"},
+        proposed=patch(6, revision=2),
     ),
 )

@@ -23,12 +23,14 @@ Sources:
 """
 
 from functools import partial
+from typing import Any
 
-from mmviz.engine import Case, Oops, Verdict, at_end, atomic, field
-from mmviz.engine.case import Property, name_of
+from mmviz.engine import Case, Oops, Verdict, at_end, atomic, expecting, field
+from mmviz.engine.case import Property
 from mmviz.kernel.hmm import RegisteringMm
 from mmviz.kernel.locks import RwSemaphore
 from mmviz.kernel.taint import Taint
+from mmviz.scenarios.hmm import COUNTED, patch
 from mmviz.scenarios.hmm.create_meets_dying import (
     FINAL,
     V52,
@@ -112,9 +114,8 @@ def case(
     world: type[Ruled] = UnderReadLock,
     exists: bool = True,
     asserts: bool = False,
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
-    **broken: Verdict,
+    broken: dict[str, Verdict] | None = None,
+    **more: Any,
 ) -> Case:
     """Register mirrors on CPU1 and CPU2."""
     return Case(
@@ -127,11 +128,10 @@ def case(
             for i in range(2)
         },
         bad=BAD,
-        expect={name_of(p): broken.get(name_of(p), Verdict.NEVER) for p in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         kind="ordering" if exists else "race",
-        shipped=shipped,
-        schedules=schedules or {},
+        **more,
     )
 
 
@@ -147,8 +147,8 @@ CASES = (
         exists=False,
         shipped=("v5.2", "v5.2"),
         schedules={"no memory, they say": "CPU1*2 CPU2*2 CPU1 CPU2*3"},
-        create_fails_by_timing=ALWAYS,
-        bug_in_mm_take_all_locks=ALWAYS,
+        broken={"create_fails_by_timing": ALWAYS, "bug_in_mm_take_all_locks": ALWAYS},
+        proposed=COUNTED,
     ),
     case(
         "CommentOnly",
@@ -157,7 +157,8 @@ CASES = (
         V52,
         36,
         shipped=("v5.2", "v5.2"),
-        misuse_goes_unnoticed=ALWAYS,
+        broken={"misuse_goes_unnoticed": ALWAYS},
+        proposed=COUNTED,
     ),
     case(
         "AssertionCompiledOut",
@@ -165,7 +166,7 @@ CASES = (
         "an assertion, in a kernel without lockdep",
         FINAL,
         25,
-        misuse_goes_unnoticed=ALWAYS,
+        broken={"misuse_goes_unnoticed": ALWAYS},
     ),
     case(
         "Assertion",
@@ -175,7 +176,8 @@ CASES = (
         36,
         asserts=True,
         shipped=("v5.3", "v5.4"),
-        lockdep_complains=ALWAYS,
+        broken={"lockdep_complains": ALWAYS},
+        proposed=patch(8),
     ),
     case(
         "WriteLock",
@@ -187,5 +189,6 @@ CASES = (
         exists=False,
         asserts=True,
         shipped=("v5.3", "v5.4"),
+        proposed=patch(8),
     ),
 )

@@ -21,11 +21,14 @@ Sources:
     Documentation of mmu_notifier_put() in the same file
 """
 
-from mmviz.engine import Case, Verdict, World, field, mark
-from mmviz.engine.case import Property, name_of
+from typing import Any
+
+from mmviz.engine import Case, Verdict, World, expecting, field, mark
+from mmviz.engine.case import Property
 from mmviz.kernel.locks import SpinLock
 from mmviz.kernel.notifier_users import CountedNotifier, NotifierList
 from mmviz.kernel.rcu import SrcuCallbacks
+from mmviz.scenarios.hmm import GET_PUT
 
 
 class Subscribed(World):
@@ -122,8 +125,7 @@ def case(
     title: str,
     states: int,
     *fails: str,
-    shipped: tuple[str, str] | None = None,
-    **schedules: str,
+    **more: Any,
 ) -> Case:
     """Close on CPU0, open and close on CPU1, and invalidate on CPU2."""
     return Case(
@@ -139,10 +141,9 @@ def case(
         },
         daemons=("kworker",),
         bad=BAD,
-        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
-        shipped=shipped,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -154,7 +155,7 @@ CASES = (
         1136,
         "use_after_free",
         "refcount_resurrected",
-        found_without_a_user="CPU0*3 CPU1*3 CPU0*4 kworker CPU1",
+        schedules={"found without a user": "CPU0*3 CPU1*3 CPU0*4 kworker CPU1"},
     ),
     case(
         OneSection(),
@@ -162,5 +163,6 @@ CASES = (
         "both in one section, as since v5.4",
         599,
         shipped=("v5.4", ""),
+        proposed=GET_PUT,
     ),
 )

@@ -26,12 +26,14 @@ Sources:
 """
 
 from functools import partial
+from typing import Any
 
-from mmviz.engine import Case, Verdict, World, field, mark
-from mmviz.engine.case import Actor, Property, name_of
+from mmviz.engine import Case, Verdict, World, expecting, field, mark
+from mmviz.engine.case import Actor, Property
 from mmviz.kernel.hmm import Hmm, RegisteringMm, Registration
 from mmviz.kernel.rcu import RcuSynchronize, SrcuCallbacks
 from mmviz.kernel.softirq import BottomHalves
+from mmviz.scenarios.hmm import COUNTED, patch
 
 Got = tuple[Hmm | None, str]
 
@@ -159,9 +161,8 @@ def case(
     dying: bool = True,
     locked: bool = True,
     signalled: bool = False,
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
-    **broken: Verdict,
+    broken: dict[str, Verdict] | None = None,
+    **more: Any,
 ) -> Case:
     """Close on CPU0 if there is an old hmm, and register on the CPUs after it."""
     actors: dict[str, Actor] = {}
@@ -180,11 +181,10 @@ def case(
         world=partial(registering, dying),
         actors=actors,
         bad=BAD,
-        expect={name_of(p): broken.get(name_of(p), Verdict.NEVER) for p in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         daemons=("kworker",) if "kworker" in actors else (),
-        shipped=shipped,
-        schedules=schedules or {},
+        **more,
     )
 
 
@@ -203,8 +203,8 @@ CASES = (
             "the dying one is in the way": "CPU1*2 CPU0 CPU1*3",
             "the count is gone": "CPU1*2 CPU0*3 CPU1",
         },
-        use_after_free=SOMETIMES,
-        create_fails_by_timing=SOMETIMES,
+        broken={"use_after_free": SOMETIMES, "create_fails_by_timing": SOMETIMES},
+        proposed=COUNTED,
     ),
     case(
         "TwoCreators",
@@ -215,7 +215,7 @@ CASES = (
         creators=2,
         dying=False,
         locked=False,
-        create_fails_by_timing=SOMETIMES,
+        broken={"create_fails_by_timing": SOMETIMES},
     ),
     case(
         "PublishThenFail",
@@ -228,8 +228,7 @@ CASES = (
         locked=False,
         signalled=True,
         schedules={"found before it fails": "CPU1*2 CPU2*2 CPU1*3 CPU2"},
-        use_after_free=SOMETIMES,
-        create_fails_by_timing=SOMETIMES,
+        broken={"use_after_free": SOMETIMES, "create_fails_by_timing": SOMETIMES},
     ),
     case(
         "FinalNoMmapSem",
@@ -240,7 +239,7 @@ CASES = (
         creators=2,
         dying=False,
         locked=False,
-        mm_has_two_hmms=SOMETIMES,
+        broken={"mm_has_two_hmms": SOMETIMES},
     ),
     case(
         "RegisterThenPublish",
@@ -250,6 +249,7 @@ CASES = (
         176,
         creators=2,
         shipped=("v5.3", "v5.3"),
+        proposed=patch(4, revision=4),
     ),
     case(
         "RegisterFailsThenNothing",
@@ -260,5 +260,6 @@ CASES = (
         creators=2,
         signalled=True,
         shipped=("v5.3", "v5.3"),
+        proposed=patch(4, revision=4),
     ),
 )

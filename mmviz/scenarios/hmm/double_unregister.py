@@ -26,11 +26,13 @@ Sources:
 """
 
 from functools import partial
+from typing import Any
 
-from mmviz.engine import Case, Struct, Verdict, World, atomic, field
-from mmviz.engine.case import Property, name_of
+from mmviz.engine import Case, Struct, Verdict, World, atomic, expecting, field
+from mmviz.engine.case import Property
 from mmviz.kernel.hmm_mirror import HmmMirror, MirroredHmm
 from mmviz.kernel.locks import Mutex
+from mmviz.scenarios.hmm import COUNTED, patch
 
 
 class DriverFile(Struct):
@@ -177,8 +179,7 @@ def case(
     states: int,
     *fails: str,
     mirrors: int = 1,
-    shipped: tuple[str, str] | None = None,
-    **schedules: str,
+    **more: Any,
 ) -> Case:
     """Unregister the first of some mirrors on CPU0 and on CPU1."""
     return Case(
@@ -188,10 +189,9 @@ def case(
         world=partial(registered, mirrors),
         actors={"CPU0": lambda k: mmput(k, era), "CPU1": lambda k: close(k, era)},
         bad=BAD,
-        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
-        shipped=shipped,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -206,7 +206,8 @@ CASES = (
         "use_after_free",
         "refcount_underflow",
         shipped=V52,
-        both_have_found_it="CPU0 CPU1 CPU0*6 CPU1",
+        schedules={"both have found it": "CPU0 CPU1 CPU0*6 CPU1"},
+        proposed=COUNTED,
     ),
     case(
         ClearedPointer(),
@@ -216,7 +217,8 @@ CASES = (
         "reference_is_stolen",
         mirrors=2,
         shipped=V52,
-        both_have_found_it="CPU0 CPU1 CPU0*5 CPU1*5",
+        schedules={"both have found it": "CPU0 CPU1 CPU0*5 CPU1*5"},
+        proposed=COUNTED,
     ),
     case(
         LookAgain(),
@@ -224,7 +226,7 @@ CASES = (
         "tempting: looks again under the semaphore, which is in the memory that goes",
         55,
         "use_after_free",
-        the_semaphore_is_gone="CPU0 CPU1 CPU0*7 CPU1",
+        schedules={"the semaphore is gone": "CPU0 CPU1 CPU0*7 CPU1"},
     ),
     case(
         LookAgain(),
@@ -239,7 +241,7 @@ CASES = (
         "tempting: xchg(), and the one that comes second frees the mirror",
         34,
         "use_after_free",
-        the_loser_frees="CPU0*2 CPU1*2 CPU0",
+        schedules={"the loser frees": "CPU0*2 CPU1*2 CPU0"},
     ),
     case(
         CalledOnce(),
@@ -247,5 +249,6 @@ CASES = (
         "the caller sees to it that there is one call, as merged v5.3",
         29,
         shipped=("v5.3", "v5.4"),
+        proposed=patch(9),
     ),
 )

@@ -27,11 +27,12 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import Case, Verdict, at_end, field, mark
+from mmviz.engine import Case, Verdict, at_end, expecting, field, mark
 from mmviz.kernel.hmm_invalidate import CountingHmm
 from mmviz.kernel.hmm_range import HmmRange
 from mmviz.kernel.locks import Mutex, RwSemaphore
 from mmviz.kernel.notifier import MmuNotifier
+from mmviz.scenarios.hmm import RANGES, patch
 from mmviz.scenarios.invalidate_page.hook_not_implemented import device_keeps_stale_entry
 from mmviz.scenarios.invalidate_page.range_start_only import VA, Mirror, device_reads_freed_page
 
@@ -170,7 +171,7 @@ def case(
             "GPU": fault,
         },
         bad=BAD,
-        expect={p.__name__: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in BAD},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
         **more,
     )
@@ -186,6 +187,7 @@ CASES = (
         stuck=True,
         shipped=("v5.2", "v5.2"),
         schedules={"waits for ever": "CPU0 oom_reaper*2 CPU0 GPU*2"},
+        proposed=RANGES,
     ),
     case(
         AnswerSwallowed(),
@@ -195,6 +197,7 @@ CASES = (
         (device_reads_freed_page, device_keeps_stale_entry),
         shipped=("v5.2", "v5.2"),
         schedules={"still mapped, and freed": "GPU*5 oom_reaper*8"},
+        proposed=RANGES,
     ),
     case(
         CountDroppedEarly(),
@@ -211,5 +214,6 @@ CASES = (
         571,
         shipped=("v5.3", "v5.4"),
         schedules={"nothing is left behind": "CPU0 oom_reaper*4 CPU0 GPU*10"},
+        proposed=patch(12, revision=3),
     ),
 )

@@ -18,6 +18,7 @@ Simplified:
     do not take it; so it is left out.
 
 Sources:
+    c0b124054f9e (v4.14): mm/hmm/mirror: mirror process address space on device with HMM helpers
     ec131b2d7fa6 (v4.20): mm/hmm: invalidate device page table at start of invalidation
     a3e0d41c2b1f (v5.2): mm/hmm: improve driver API to work and wait over a range
     04ec32fbc2b2 (v5.5): mm/hmm: allow hmm_range to be used with a mmu_interval_notifier
@@ -32,6 +33,7 @@ from mmviz.kernel.hmm_range import HmmRange
 from mmviz.kernel.interval_notifier import IntervalSubscriptions, MmuIntervalNotifier
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.notifier import MmuNotifierSubscriptions
+from mmviz.scenarios.hmm import INTERVALS, RANGES
 from mmviz.scenarios.invalidate_page.range_start_only import (
     BAD,
     VA,
@@ -42,6 +44,9 @@ from mmviz.scenarios.invalidate_page.range_start_only import (
     device_reads_freed_page,
     zap_full_batch,
 )
+
+MIRRORED = ("2017-08-17", "<20170817000548.32038-4-jglisse@redhat.com>")  # c0b124054f9e, v4.14
+AT_START = ("2018-08-24", "<20180824192549.30844-7-jglisse@redhat.com>")
 
 
 class FlaggedMirror(Mirror):
@@ -160,6 +165,7 @@ CASES = (
         world=FlaggedMirror,
         shipped=("v4.14", "v4.19"),
         schedules={"a fresh page in between": "CPU0*2 CPU1 CPU0*6"},
+        proposed=MIRRORED,
     ),
     case(
         SyncedAtEnd(),
@@ -173,6 +179,7 @@ CASES = (
         kind="ordering",
         shipped=("v4.14", "v4.19"),
         schedules={"freed before range_end": "CPU0*3"},
+        proposed=MIRRORED,
     ),
     case(
         ValidOnceRegistered(),
@@ -183,6 +190,7 @@ CASES = (
         world=FlaggedMirror,
         shipped=("v4.20", "v5.1"),
         schedules={"registered in the middle": "CPU0*5 GPU*8 CPU0*4 CPU1"},
+        proposed=AT_START,
     ),
     case(
         ValidAgainAtEnd(),
@@ -193,6 +201,7 @@ CASES = (
         world=CountingMirror,
         shipped=("v5.2", "v5.4"),
         schedules={"valid, changed, valid again": "GPU*3 CPU0*9 CPU1 GPU*5"},
+        proposed=RANGES,
     ),
     case(
         IntervalNotifier(),
@@ -202,5 +211,6 @@ CASES = (
         world=IntervalMirror,
         shipped=("v5.5", ""),
         schedules={"disturbed, and begun anew": "GPU*2 CPU0*8 CPU1 GPU*9"},
+        proposed=INTERVALS,
     ),
 )

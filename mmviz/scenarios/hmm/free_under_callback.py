@@ -31,10 +31,11 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import Case, Verdict, World, at_end, field
-from mmviz.engine.case import Property, name_of
+from mmviz.engine import Case, Verdict, World, at_end, expecting, field
+from mmviz.engine.case import Property
 from mmviz.kernel.hmm import Hmm, HmmMm
 from mmviz.kernel.rcu import SrcuCallbacks
+from mmviz.scenarios.hmm import COUNTED, GET_PUT, patch
 
 
 class Mirrored(World):
@@ -170,9 +171,7 @@ def case(
     title: str,
     states: int,
     fails: tuple[str, ...] = (),
-    stuck: bool = False,
-    shipped: tuple[str, str] | None = None,
-    **schedules: str,
+    **more: Any,
 ) -> Case:
     """Close the driver on CPU0 while CPU1 invalidates."""
     actors: dict[str, Any] = {
@@ -188,14 +187,9 @@ def case(
         world=Mirrored,
         actors=actors,
         bad=BAD,
-        expect={
-            prop: Verdict.SOMETIMES if prop in fails else Verdict.NEVER
-            for prop in map(name_of, BAD)
-        },
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
-        stuck=stuck,
-        shipped=shipped,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -207,8 +201,11 @@ CASES = (
         states=73,
         fails=("use_after_free", "null_dereference"),
         shipped=("v5.2", "v5.2"),
-        the_pointer_is_cleared="CPU1*2 CPU0*4 CPU1*2",
-        the_memory_is_gone="CPU1*3 CPU0*5 CPU1",
+        schedules={
+            "the pointer is cleared": "CPU1*2 CPU0*4 CPU1*2",
+            "the memory is gone": "CPU1*3 CPU0*5 CPU1",
+        },
+        proposed=COUNTED,
     ),
     case(
         ContainerOf(),
@@ -216,7 +213,7 @@ CASES = (
         "the callback uses container_of and takes a reference, the last put frees at once",
         states=59,
         fails=("use_after_free",),
-        the_count_was_in_the_memory="CPU1*2 CPU0*5 CPU1",
+        schedules={"the count was in the memory": "CPU1*2 CPU0*5 CPU1"},
     ),
     case(
         AssertedLookup(),
@@ -224,7 +221,7 @@ CASES = (
         "freed after a grace period, but the callback still asks mm->hmm and wants an answer",
         states=78,
         fails=("null_dereference",),
-        the_pointer_is_cleared="CPU1*2 CPU0*4 CPU1*2",
+        schedules={"the pointer is cleared": "CPU1*2 CPU0*4 CPU1*2"},
     ),
     case(
         PlainKrefGet(),
@@ -232,7 +229,7 @@ CASES = (
         "freed after a grace period, but the callback raises the count without looking",
         states=93,
         fails=("use_after_free", "refcount_resurrected"),
-        freed_twice="CPU1*2 CPU0*2 CPU1*3 CPU0*3 CPU1*4 kworker",
+        schedules={"freed twice": "CPU1*2 CPU0*2 CPU1*3 CPU0*3 CPU1*4 kworker"},
     ),
     case(
         WaitInLastPut(),
@@ -240,7 +237,7 @@ CASES = (
         "the last put waits for the grace period itself",
         states=68,
         stuck=True,
-        waits_for_itself="CPU1*3 CPU0*2 CPU1*5",
+        schedules={"waits for itself": "CPU1*3 CPU0*2 CPU1*5"},
     ),
     case(
         NoKrefInCallback(),
@@ -248,6 +245,7 @@ CASES = (
         "no reference in the callback, freed after a grace period, as v5.4's get and put",
         states=44,
         shipped=("v5.4", ""),
+        proposed=GET_PUT,
     ),
     case(
         FreedAfterGracePeriod(),
@@ -255,7 +253,10 @@ CASES = (
         "container_of, a reference unless zero, freed after a grace period, as merged v5.3",
         states=64,
         shipped=("v5.3", "v5.3"),
-        the_callback_puts_last="CPU1*3 CPU0*2 CPU1*6 kworker",
-        the_callback_is_too_late="CPU1*2 CPU0*5 CPU1*2 kworker",
+        schedules={
+            "the callback puts last": "CPU1*3 CPU0*2 CPU1*6 kworker",
+            "the callback is too late": "CPU1*2 CPU0*5 CPU1*2 kworker",
+        },
+        proposed=patch(1),
     ),
 )

@@ -23,9 +23,12 @@ Sources:
     mmu_interval_seq_released()
 """
 
-from mmviz.engine import Case, Verdict, World, field
+from typing import Any
+
+from mmviz.engine import Case, Verdict, World, expecting, field
 from mmviz.engine.case import Actor, Property
 from mmviz.kernel.interval_seq import DeferringSubscriptions, IntervalSub
+from mmviz.scenarios.hmm import INTERVALS
 
 
 class Subscribed(World):
@@ -105,10 +108,8 @@ def case(
     variant: str,
     title: str,
     states: int,
-    fails: bool = False,
-    stuck: bool = False,
-    shipped: tuple[str, str] | None = None,
-    **schedules: str,
+    verdict: Verdict = Verdict.NEVER,
+    **more: Any,
 ) -> Case:
     """Invalidate on CPU0, and remove on CPU1 unless the callback does."""
     actors: dict[str, Actor] = {"CPU0": lambda k: invalidate_range(k, era)}
@@ -121,15 +122,10 @@ def case(
         world=Subscribed,
         actors=actors,
         bad=BAD,
-        expect={
-            "use_after_free": Verdict.SOMETIMES if fails else Verdict.NEVER,
-            "sleeps_in_atomic": Verdict.NEVER,
-        },
+        expect=expecting(BAD, use_after_free=verdict),
         states=states,
-        stuck=stuck,
         kind="race" if len(actors) > 1 else "ordering",
-        shipped=shipped,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -139,17 +135,18 @@ CASES = (
         "X-4/4c",
         "puts the removal off, and does not wait for it",
         46,
-        fails=True,
-        freed_under_the_callback="CPU0*3 CPU1*4 CPU0*2",
+        verdict=Verdict.SOMETIMES,
+        schedules={"freed under the callback": "CPU0*3 CPU1*4 CPU0*2"},
     ),
     case(
         LookWithoutLock(),
         "X-4/4d",
         "waits for the number to move, without the lock, as shipped v5.5 to v5.17",
         44,
-        fails=True,
+        verdict=Verdict.SOMETIMES,
         shipped=("v5.5", "v5.17"),
-        between_number_and_tree="CPU0*4 CPU1*3 CPU0*3 CPU1*2 CPU0",
+        schedules={"between number and tree": "CPU0*4 CPU1*3 CPU0*3 CPU1*2 CPU0"},
+        proposed=INTERVALS,
     ),
     case(
         RemoveInCallback(),
@@ -157,7 +154,7 @@ CASES = (
         "the callback removes its own interval",
         9,
         stuck=True,
-        waits_for_itself="CPU0*8",
+        schedules={"waits for itself": "CPU0*8"},
     ),
     case(
         LookUnderLock(),
@@ -165,5 +162,6 @@ CASES = (
         "waits for the number to move, and looks under the lock, as since v5.18",
         39,
         shipped=("v5.18", ""),
+        proposed=("2022-04-20", "<20220420043734.476348-1-apopple@nvidia.com>"),
     ),
 )

@@ -29,13 +29,15 @@ Sources:
 """
 
 from functools import partial
+from typing import Any
 
-from mmviz.engine import Case, Verdict, World, at_end, field, mark
-from mmviz.engine.case import Actor, Property, name_of
+from mmviz.engine import Case, Verdict, World, at_end, expecting, field, mark
+from mmviz.engine.case import Actor, Property
 from mmviz.kernel.hmm_range import HmmRange, RangedHmm
 from mmviz.kernel.locks import SpinLock
 from mmviz.kernel.taint import Taint
 from mmviz.kernel.waitqueue import WaitQueueHead
+from mmviz.scenarios.hmm import RANGES, patch
 
 
 class Waiting(World):
@@ -140,9 +142,8 @@ def case(
     exits: bool = False,
     in_atomic: bool = False,
     stuck: bool = False,
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
-    **broken: Verdict,
+    broken: dict[str, Verdict] | None = None,
+    **more: Any,
 ) -> Case:
     """End an invalidation on CPU0 while CPU1 waits for that."""
     actors: dict[str, Actor] = {
@@ -158,12 +159,11 @@ def case(
         world=WaitingInAtomic if in_atomic else Waiting,
         actors=actors,
         bad=BAD,
-        expect={name_of(p): broken.get(name_of(p), Verdict.NEVER) for p in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         stuck=stuck,
         kind="ordering" if in_atomic else "race",
-        shipped=shipped,
-        schedules=schedules or {},
+        **more,
     )
 
 
@@ -196,8 +196,8 @@ CASES = (
         in_atomic=True,
         shipped=("v5.2", "v5.2"),
         schedules={"nothing to wait for": "CPU0*2 CPU1*3"},
-        sleeps_in_atomic=Verdict.SOMETIMES,
-        misuse_goes_unnoticed=Verdict.SOMETIMES,
+        broken={"sleeps_in_atomic": Verdict.SOMETIMES, "misuse_goes_unnoticed": Verdict.SOMETIMES},
+        proposed=RANGES,
     ),
     case(
         "ExitUnseen",
@@ -208,6 +208,7 @@ CASES = (
         exits=True,
         stuck=True,
         schedules={"the exit undoes it": "CPU0*2 CPU1 CPU2*2 CPU1*2"},
+        proposed=patch(6),
     ),
     case(
         "WaitEventInAtomic",
@@ -217,7 +218,8 @@ CASES = (
         wait_event,
         in_atomic=True,
         shipped=("v5.3", "v5.4"),
-        sleeps_in_atomic=Verdict.ALWAYS,
+        broken={"sleeps_in_atomic": Verdict.ALWAYS},
+        proposed=patch(6),
     ),
     case(
         "WaitEventOrDead",
@@ -235,5 +237,6 @@ CASES = (
         wait_event,
         shipped=("v5.3", "v5.4"),
         schedules={"the wake-up comes in between": "CPU1*3 CPU0*2 CPU1*4"},
+        proposed=patch(6),
     ),
 )

@@ -25,11 +25,13 @@ Sources:
 """
 
 from functools import partial
+from typing import Any
 
-from mmviz.engine import Case, Verdict, World, at_end, field
-from mmviz.engine.case import Actor, Property, name_of
+from mmviz.engine import Case, Verdict, World, at_end, expecting, field
+from mmviz.engine.case import Actor, Property
 from mmviz.kernel.hmm import CountedMm, Hmm
 from mmviz.kernel.rcu import SrcuCallbacks
+from mmviz.scenarios.hmm import COUNTED, patch
 
 
 class Opened(World):
@@ -204,10 +206,8 @@ def case(
     title: str,
     states: int,
     actors: dict[str, Actor] | None = None,
-    shipped: tuple[str, str] | None = None,
-    kind: str = "ordering",
-    schedules: dict[str, str] | None = None,
-    **broken: Verdict,
+    broken: dict[str, Verdict] | None = None,
+    **more: Any,
 ) -> Case:
     """Exit on CPU0 and close on CPU1, unless `actors` says otherwise."""
     return Case(
@@ -217,11 +217,10 @@ def case(
         world=driver.world,
         actors=actors or exit_and_close(driver),
         bad=BAD,
-        expect={name_of(p): broken.get(name_of(p), Verdict.NEVER) for p in BAD},
+        expect=expecting(BAD, broken),
         states=states,
-        shipped=shipped,
-        kind=kind,
-        schedules=schedules or {},
+        kind="ordering",
+        **more,
     )
 
 
@@ -235,13 +234,15 @@ CASES = (
         19,
         shipped=("v5.2", "v5.2"),
         schedules={"closed after the exit": "CPU0*2 CPU1*4"},
-        use_after_free=Verdict.SOMETIMES,
+        broken={"use_after_free": Verdict.SOMETIMES},
+        proposed=COUNTED,
     ),
     case(
         GrabUntilFree(),
         "HMM-03/03b",
         "as posted in May 2019: a reference of its own, put at the end of hmm_free()",
         27,
+        proposed=patch(3),
     ),
     case(
         FAILS,
@@ -249,7 +250,8 @@ CASES = (
         "as posted: the error path of hmm_get_or_create() forgets the reference",
         5,
         actors={"CPU0": lambda k: register_and_exit(k, FAILS)},
-        mm_struct_is_leaked=Verdict.ALWAYS,
+        broken={"mm_struct_is_leaked": Verdict.ALWAYS},
+        proposed=patch(3),
     ),
     case(
         DropThenUse(),
@@ -257,14 +259,14 @@ CASES = (
         "tempting: hmm_free() puts the reference, and the SRCU callback still uses the mm",
         28,
         schedules={"the callback comes last": "CPU0*2 CPU1*5 kworker*2"},
-        use_after_free=Verdict.SOMETIMES,
+        broken={"use_after_free": Verdict.SOMETIMES},
     ),
     case(
         GrabAndNeverDrop(),
         "HMM-03/03f",
         "the reference is never put",
         24,
-        mm_struct_is_leaked=Verdict.ALWAYS,
+        broken={"mm_struct_is_leaked": Verdict.ALWAYS},
     ),
     case(
         MAPPED,
@@ -272,8 +274,7 @@ CASES = (
         "tempting: mmget() in place of mmgrab(), while the process has the device's file mapped",
         2,
         actors={"CPU0": lambda k: exit_closes_file(k, MAPPED)},
-        mm_struct_is_leaked=Verdict.ALWAYS,
-        hmm_is_leaked=Verdict.ALWAYS,
+        broken={"mm_struct_is_leaked": Verdict.ALWAYS, "hmm_is_leaked": Verdict.ALWAYS},
     ),
     case(
         GrabUntilCallback(),
@@ -282,5 +283,6 @@ CASES = (
         27,
         shipped=("v5.3", "v5.3"),
         schedules={"closed after the exit": "CPU0*2 CPU1*5 kworker*3"},
+        proposed=patch(4, revision=4),
     ),
 )

@@ -23,6 +23,7 @@ Sources:
 from dataclasses import replace
 
 from mmviz.engine import Case, Verdict
+from mmviz.scenarios.hmm import patch
 from mmviz.scenarios.hmm.create_meets_dying import (
     FINAL,
     Registering,
@@ -76,7 +77,8 @@ CASES = (
         "as posted, May and June 2019: the SRCU callback takes mmap_sem",
         MmapSemInCallback(),
         61,
-        sleeps_in_atomic=SOMETIMES,
+        broken={"sleeps_in_atomic": SOMETIMES},
+        proposed=patch(4),
     ),
     waited_for(
         case(
@@ -86,7 +88,8 @@ CASES = (
             MmapSemInCallback(),
             249,
             schedules={"each waits for the other": "CPU0*2 CPU2*2 kworker*2"},
-            sleeps_in_atomic=SOMETIMES,
+            broken={"sleeps_in_atomic": SOMETIMES},
+            proposed=patch(4),
         )
     ),
     case(
@@ -96,8 +99,7 @@ CASES = (
         ClearWhateverIsThere(),
         234,
         creators=2,
-        sleeps_in_atomic=SOMETIMES,
-        mm_has_two_hmms=SOMETIMES,
+        broken={"sleeps_in_atomic": SOMETIMES, "mm_has_two_hmms": SOMETIMES},
     ),
     case(
         "RegisterThenPublish",
@@ -107,5 +109,6 @@ CASES = (
         176,
         creators=2,
         shipped=("v5.3", "v5.3"),
+        proposed=patch(4, revision=4),
     ),
 )

@@ -22,12 +22,15 @@ Sources:
     mn_hlist_release()
 """
 
-from mmviz.engine import Case, Map, Verdict, atomic, field
-from mmviz.engine.case import Actor, Property, name_of
+from typing import Any
+
+from mmviz.engine import Case, Map, Verdict, atomic, expecting, field
+from mmviz.engine.case import Actor, Property
 from mmviz.kernel.kfree_rcu import Module, NotifierSrcu
 from mmviz.kernel.notifier import MmuNotifierSubscriptions
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.scenarios.hmm import GET_PUT
 from mmviz.scenarios.hmm.count_and_list_under_one_lock import OneSection, Subscribed
 from mmviz.scenarios.invalidate_page.range_start_only import (
     VA,
@@ -151,8 +154,7 @@ def case(
     states: int,
     actors: dict[str, Actor],
     *fails: str,
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
+    **more: Any,
 ) -> Case:
     """Let `actors` end a mirror while a worker frees its notifier."""
     return Case(
@@ -162,10 +164,9 @@ def case(
         world=mirrored,
         actors={**actors, "kworker": mmu_notifier_free_rcu},
         bad=BAD,
-        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
-        shipped=shipped,
-        schedules=schedules or {},
+        **more,
     )
 
 
@@ -196,6 +197,7 @@ CASES = (
         15,
         {"CPU1": exit_mmap},
         shipped=("v5.4", ""),
+        proposed=GET_PUT,
     ),
     case(
         "UnmapPutSynchronize",
@@ -204,5 +206,6 @@ CASES = (
         110,
         {"CPU0": close, "CPU1": zap_page_range},
         shipped=("v5.4", ""),
+        proposed=GET_PUT,
     ),
 )

@@ -26,9 +26,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from mmviz.engine import Case, Struct, Verdict, World, atomic, field
-from mmviz.engine.case import Property, name_of
+from mmviz.engine import Case, Struct, Verdict, World, atomic, expecting, field
+from mmviz.engine.case import Property
 from mmviz.kernel.hmm_range import HeldHmm, HeldRange, PoisonedHmm
+from mmviz.scenarios.hmm import RANGES, patch
 from mmviz.scenarios.hmm.double_unregister import DriverFile
 
 
@@ -161,9 +162,8 @@ def case(
     era: NullPointer,
     states: int,
     *actors: Callable[..., Coroutine[Any, Any, None]],
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
-    **broken: Verdict,
+    broken: dict[str, Verdict] | None = None,
+    **more: Any,
 ) -> Case:
     """Let the driver's threads call, CPU0 first."""
     return Case(
@@ -173,11 +173,10 @@ def case(
         world=Looking,
         actors={f"CPU{i}": partial(actor, era=era) for i, actor in enumerate(actors)},
         bad=BAD,
-        expect={name_of(p): broken.get(name_of(p), Verdict.NEVER) for p in BAD},
+        expect=expecting(BAD, broken),
         states=states,
         kind="race" if len(actors) > 1 else "ordering",
-        shipped=shipped,
-        schedules=schedules or {},
+        **more,
     )
 
 
@@ -194,9 +193,12 @@ CASES = (
         once,
         use,
         shipped=V52,
-        schedules={"it goes after the look": "CPU1 CPU0*4 CPU1", "it comes late": "CPU0*5 CPU1*2"},
-        use_after_free=SOMETIMES,
-        misuse_goes_unnoticed=SOMETIMES,
+        schedules={
+            "it goes after the look": "CPU1 CPU0*4 CPU1",
+            "it comes late": "CPU0*5 CPU1*2",
+        },
+        broken={"use_after_free": SOMETIMES, "misuse_goes_unnoticed": SOMETIMES},
+        proposed=RANGES,
     ),
     case(
         "PoisonRace",
@@ -207,9 +209,12 @@ CASES = (
         once,
         use,
         shipped=V53,
-        schedules={"it goes after the look": "CPU1 CPU0*4 CPU1", "it comes late": "CPU0*5 CPU1*2"},
-        use_after_free=SOMETIMES,
-        follows_poisoned_pointer=SOMETIMES,
+        schedules={
+            "it goes after the look": "CPU1 CPU0*4 CPU1",
+            "it comes late": "CPU0*5 CPU1*2",
+        },
+        broken={"use_after_free": SOMETIMES, "follows_poisoned_pointer": SOMETIMES},
+        proposed=patch(10),
     ),
     case(
         "NullTwice",
@@ -219,7 +224,8 @@ CASES = (
         8,
         twice,
         shipped=V52,
-        misuse_goes_unnoticed=ALWAYS,
+        broken={"misuse_goes_unnoticed": ALWAYS},
+        proposed=RANGES,
     ),
     case(
         "PoisonTwice",
@@ -229,7 +235,8 @@ CASES = (
         8,
         twice,
         shipped=V53,
-        follows_poisoned_pointer=ALWAYS,
+        broken={"follows_poisoned_pointer": ALWAYS},
+        proposed=patch(10),
     ),
     case(
         "PoisonFirst",
@@ -238,7 +245,7 @@ CASES = (
         PoisonFirst(),
         4,
         once,
-        follows_poisoned_pointer=ALWAYS,
+        broken={"follows_poisoned_pointer": ALWAYS},
     ),
     case(
         "NullSerialised",

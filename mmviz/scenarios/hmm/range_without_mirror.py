@@ -26,12 +26,15 @@ Sources:
     mm/mmap.c: mm_take_all_locks() wants mmap_sem for writing
 """
 
-from mmviz.engine import Case, Map, Verdict, World, field
-from mmviz.engine.case import Actor, Property, name_of
+from typing import Any
+
+from mmviz.engine import Case, Map, Verdict, World, expecting, field
+from mmviz.engine.case import Actor, Property
 from mmviz.kernel.hmm_of_mm import HmmOfMm, MirroringHmm, RangedDevice
 from mmviz.kernel.hmm_range import HmmRange
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import PageTable
+from mmviz.scenarios.hmm import RANGES, patch
 from mmviz.scenarios.hmm.double_unregister import DriverFile
 from mmviz.scenarios.invalidate_page.range_start_only import (
     VA,
@@ -150,8 +153,7 @@ def case(
     fault: Actor,
     *fails: str,
     closes: Actor = close,
-    shipped: tuple[str, str] | None = None,
-    **schedules: str,
+    **more: Any,
 ) -> Case:
     """Close on CPU0, fill on CPU1, and reclaim on CPU2."""
     return Case(
@@ -161,10 +163,9 @@ def case(
         world=Mirrored,
         actors={"CPU0": closes, "CPU1": fault, "CPU2": zap_page_range},
         bad=BAD,
-        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
-        shipped=shipped,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -177,7 +178,8 @@ CASES = (
         by_mm,
         *UNTOLD,
         shipped=("v5.2", "v5.2"),
-        there_is_no_mirror_to_tell="CPU0*5 CPU1*6 CPU2*4",
+        schedules={"there is no mirror to tell": "CPU0*5 CPU1*6 CPU2*4"},
+        proposed=RANGES,
     ),
     case(
         "ByMmReading",
@@ -188,6 +190,7 @@ CASES = (
         "bug_in_mm_take_all_locks",
         *UNTOLD,
         shipped=("v5.2", "v5.2"),
+        proposed=RANGES,
     ),
     case(
         "ByMmUnlocked",
@@ -197,7 +200,7 @@ CASES = (
         by_mm_unlocked,
         "use_after_free",
         *UNTOLD,
-        gone_after_the_load="CPU1 CPU0*5 CPU1",
+        schedules={"gone after the load": "CPU1 CPU0*5 CPU1"},
     ),
     case(
         "ByMirrorUnserialised",
@@ -208,7 +211,7 @@ CASES = (
         "use_after_free",
         "refcount_resurrected",
         *UNTOLD,
-        gone_before_the_call="CPU0*5 CPU1",
+        schedules={"gone before the call": "CPU0*5 CPU1"},
     ),
     case(
         "ByMirrorSerialised",
@@ -218,5 +221,6 @@ CASES = (
         by_mirror_locked,
         closes=close_locked,
         shipped=("v5.3", "v5.4"),
+        proposed=patch(2),
     ),
 )

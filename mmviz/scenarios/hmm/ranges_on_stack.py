@@ -22,11 +22,14 @@ Sources:
     hmm_invalidate_range_start(); include/linux/rculist.h
 """
 
-from mmviz.engine import Case, Verdict, World, atomic, field
-from mmviz.engine.case import Property, name_of
+from typing import Any
+
+from mmviz.engine import Case, Verdict, World, atomic, expecting, field
+from mmviz.engine.case import Property
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.rcu import Rcu
 from mmviz.kernel.rculist import ListEntry, ListHead
+from mmviz.scenarios.hmm import RANGES, patch
 
 
 class StackRange(ListEntry):
@@ -140,8 +143,7 @@ def case(
     title: str,
     states: int,
     *fails: str,
-    shipped: tuple[str, str] | None = None,
-    **schedules: str,
+    **more: Any,
 ) -> Case:
     """Return from the driver's function on CPU0 while CPU1 walks the list."""
     return Case(
@@ -154,10 +156,9 @@ def case(
             "CPU1": list_.hmm_invalidate_range_start,
         },
         bad=BAD,
-        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
-        shipped=shipped,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -168,7 +169,7 @@ CASES = (
         "what the helpers invite: no lock to read, and the function returns at once",
         38,
         "use_after_free",
-        the_stack_is_gone="CPU1*2 CPU0*4 CPU1",
+        schedules={"the stack is gone": "CPU1*2 CPU0*4 CPU1"},
     ),
     case(
         LocklessPlainList(),
@@ -177,8 +178,10 @@ CASES = (
         40,
         "use_after_free",
         "follows_poisoned_pointer",
-        the_link_is_poisoned="CPU1*3 CPU0*2 CPU1",
-        the_stack_is_gone="CPU1*2 CPU0*4 CPU1",
+        schedules={
+            "the link is poisoned": "CPU1*3 CPU0*2 CPU1",
+            "the stack is gone": "CPU1*2 CPU0*4 CPU1",
+        },
     ),
     case(
         LocklessGracePeriod(),
@@ -192,6 +195,7 @@ CASES = (
         "the lock on both sides, with helpers that nobody needs, as shipped v5.2",
         20,
         shipped=("v5.2", "v5.2"),
+        proposed=RANGES,
     ),
     case(
         LockedPlainList(),
@@ -199,5 +203,6 @@ CASES = (
         "the lock on both sides, with the usual helpers, as merged v5.3",
         20,
         shipped=("v5.3", "v5.4"),
+        proposed=patch(11),
     ),
 )

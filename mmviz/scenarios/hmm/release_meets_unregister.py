@@ -16,18 +16,22 @@ Simplified:
     In OwnCount hmm_release() itself takes the mirror off the list; the process always exits here.
 
 Sources:
+    <20180322012848.6936-1-jglisse@redhat.com>: mm/hmm: HMM should have a callback before MM is
+    destroyed v3, in Andrew Morton's tree in April 2018
     The series of <20190523153436.19102-1-jgg@ziepe.ca>, from June 2019 (v5.3): Remove confusing
     comment and logic from hmm_release
     mm/hmm.c, v5.2 and v5.3: hmm_release(), hmm_mirror_unregister()
 """
 
 from functools import partial
+from typing import Any
 
-from mmviz.engine import Case, Verdict, World, at_end, atomic, field, mark
-from mmviz.engine.case import Property, name_of
+from mmviz.engine import Case, Verdict, World, at_end, atomic, expecting, field, mark
+from mmviz.engine.case import Property
 from mmviz.kernel.locks import RwSemaphore
 from mmviz.kernel.rculist import HEAD, ListEntry, ListHead
 from mmviz.kernel.refcount import Kref, Slab
+from mmviz.scenarios.hmm import patch
 
 
 class DriversMirror(ListEntry, Slab, Kref):
@@ -154,9 +158,7 @@ def case(
     title: str,
     states: int,
     *fails: str,
-    stuck: bool = False,
-    shipped: tuple[str, str] | None = None,
-    **schedules: str,
+    **more: Any,
 ) -> Case:
     """Exit on CPU0 and close on CPU1."""
     return Case(
@@ -166,11 +168,9 @@ def case(
         world=partial(registered, era.refs),
         actors={"CPU0": era.hmm_release, "CPU1": era.close},
         bad=BAD,
-        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
-        stuck=stuck,
-        shipped=shipped,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -178,11 +178,12 @@ CASES = (
     case(
         DropForRelease(),
         "X-6/6a",
-        "the semaphore is dropped around the callback, as shipped v5.2",
+        "the semaphore is dropped around the callback, as shipped until v5.2",
         36,
         "use_after_free",
-        shipped=("v5.2", "v5.2"),
-        freed_before_the_callback="CPU0*4 CPU1*4 CPU0",
+        shipped=("v4.17", "v5.2"),
+        schedules={"freed before the callback": "CPU0*4 CPU1*4 CPU0"},
+        proposed=("2018-03-21", "<20180322012848.6936-1-jglisse@redhat.com>"),
     ),
     case(
         UnregisterInRelease(),
@@ -190,7 +191,7 @@ CASES = (
         "the semaphore is held for reading, and the driver unregisters in the callback",
         14,
         stuck=True,
-        waits_for_itself="CPU0*3",
+        schedules={"waits for itself": "CPU0*3"},
     ),
     case(
         OwnCount(),
@@ -204,5 +205,6 @@ CASES = (
         "the semaphore is held for reading while the drivers are told, as merged v5.3",
         19,
         shipped=("v5.3", "v5.4"),
+        proposed=patch(11, revision=2),
     ),
 )

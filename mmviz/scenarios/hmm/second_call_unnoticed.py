@@ -20,10 +20,12 @@ Sources:
 """
 
 from functools import partial
+from typing import Any
 
-from mmviz.engine import Case, Verdict, at_end, field
-from mmviz.engine.case import Property, name_of
+from mmviz.engine import Case, Verdict, at_end, expecting, field
+from mmviz.engine.case import Property
 from mmviz.kernel.hmm_mirror import HmmMirror, MirroredHmm, PoisonedSem
+from mmviz.scenarios.hmm import COUNTED, patch
 from mmviz.scenarios.hmm.double_unregister import CalledOnce, ClearedPointer, Registered, hmm_put
 
 
@@ -99,7 +101,7 @@ def case(
     always: str = "",
     calls: int = 2,
     mirrors: int = 1,
-    shipped: tuple[str, str] | None = None,
+    **more: Any,
 ) -> Case:
     """Unregister the first of some mirrors twice, or once."""
     return Case(
@@ -109,10 +111,10 @@ def case(
         world=partial(registered, CalledTwice if calls == 2 else WithPoison, mirrors),
         actors={"CPU0": lambda k: close(k, era)},
         bad=BAD,
-        expect={p: Verdict.ALWAYS if p == always else Verdict.NEVER for p in map(name_of, BAD)},
+        expect=expecting(BAD, {always: Verdict.ALWAYS} if always else None),
         states=states,
         kind="ordering",
-        shipped=shipped,
+        **more,
     )
 
 
@@ -127,6 +129,7 @@ CASES = (
         9,
         "misuse_goes_unnoticed",
         shipped=("v5.2", "v5.2"),
+        proposed=COUNTED,
     ),
     case(
         "PoisonedPointer",
@@ -135,6 +138,7 @@ CASES = (
         PoisonedPointer(),
         10,
         "follows_poisoned_pointer",
+        proposed=patch(9),
     ),
     case(
         "PoisonedLinks",
@@ -144,6 +148,7 @@ CASES = (
         9,
         "use_after_free",
         shipped=V53,
+        proposed=patch(9, revision=4),
     ),
     case(
         "PoisonedLinksOfTwo",
@@ -154,6 +159,7 @@ CASES = (
         "follows_poisoned_pointer",
         mirrors=2,
         shipped=V53,
+        proposed=patch(9, revision=4),
     ),
     case(
         "CalledOnce",
@@ -163,5 +169,6 @@ CASES = (
         7,
         calls=1,
         shipped=V53,
+        proposed=patch(9),
     ),
 )

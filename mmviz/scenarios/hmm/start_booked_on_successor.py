@@ -27,10 +27,13 @@ Sources:
     mm/mmap.c: mm_take_all_locks()
 """
 
-from mmviz.engine import Case, Verdict, at_end, atomic, field
-from mmviz.engine.case import Property, name_of
+from typing import Any
+
+from mmviz.engine import Case, Verdict, at_end, atomic, expecting, field
+from mmviz.engine.case import Property
 from mmviz.kernel.hmm import Hmm, HmmMm
 from mmviz.kernel.locks import RwSemaphore, might_sleep
+from mmviz.scenarios.hmm import patch
 from mmviz.scenarios.hmm.free_under_callback import (
     FreedAfterGracePeriod,
     Mirrored,
@@ -149,7 +152,7 @@ def case(
     title: str,
     states: int,
     *fails: str,
-    **schedules: str,
+    **more: Any,
 ) -> Case:
     """Register again on CPU0 while CPU1 reclaims."""
     return Case(
@@ -164,9 +167,9 @@ def case(
         },
         daemons=("kworker",),
         bad=BAD,
-        expect={p: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in map(name_of, BAD)},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
-        schedules={name.replace("_", " "): run for name, run in schedules.items()},
+        **more,
     )
 
 
@@ -177,12 +180,13 @@ CASES = (
         "the callback asks mm->hmm, and an answer is not needed",
         536,
         "invalidation_never_ends",
-        booked_on_the_new_one="CPU1*3 CPU0*7 CPU1*9 CPU0",
+        schedules={"booked on the new one": "CPU1*3 CPU0*7 CPU1*9 CPU0"},
     ),
     case(
         ContainerOf(),
         "HMM-01/01h",
         "the callback finds the struct hmm around its notifier, as merged v5.3",
         413,
+        proposed=patch(1),
     ),
 )

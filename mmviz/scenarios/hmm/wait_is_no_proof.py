@@ -30,6 +30,7 @@ from mmviz.engine import field, mark
 from mmviz.kernel.interval_seq import IntervalSub, SeqSubscriptions
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.notifier import MmuNotifierSubscriptions
+from mmviz.scenarios.hmm import INTERVALS
 from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA, Driver, Mirror, case
 
 
@@ -129,6 +130,7 @@ CASES = (
         186,
         world=SeqMirror,
         shipped=("v5.5", ""),
+        proposed=INTERVALS,
     ),
     case(
         WaitAndCompare(),
@@ -139,5 +141,6 @@ CASES = (
         invalidators=2,
         name="WaitAndCompareTwoInvalidators",
         shipped=("v5.5", ""),
+        proposed=INTERVALS,
     ),
 )

@@ -25,7 +25,7 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import Case, Verdict, field, mark
+from mmviz.engine import Case, Verdict, expecting, field, mark
 from mmviz.kernel.notifier import MmuNotifierOps
 from mmviz.kernel.page import Page
 from mmviz.kernel.vcpu import Vcpu
@@ -118,6 +118,9 @@ async def vcpu_run(k: Guest, driver: RequestedAtStart) -> None:
         await k.vcpu.vcpu_enter_guest()
 
 
+BAD = (guest_keeps_stale_address,)
+
+
 def case(
     driver: RequestedAtStart,
     variant: str,
@@ -137,8 +140,8 @@ def case(
             "VCPU": lambda k: vcpu_run(k, driver),
         },
         daemons=("VCPU",),
-        bad=(guest_keeps_stale_address,),
-        expect={"guest_keeps_stale_address": verdict},
+        bad=BAD,
+        expect=expecting(BAD, guest_keeps_stale_address=verdict),
         states=states,
         **more,
     )
@@ -153,6 +156,7 @@ CASES = (
         Verdict.SOMETIMES,
         shipped=("v4.15", "v5.7"),
         schedules={"reloaded before the clear": "CPU0*2 VCPU*5 CPU0*5"},
+        proposed=("2017-11-30", "<20171130180546.4331-1-rkrcmar@redhat.com>"),
     ),
     case(
         RequestedAfterClear(),
@@ -161,6 +165,7 @@ CASES = (
         30,
         shipped=("v5.8", "v6.4"),
         schedules={"reloaded when it is gone": "CPU0*4 VCPU CPU0*3 VCPU*6"},
+        proposed=("2020-06-06", "<20200606042627.61070-1-eiichi.tsukata@nutanix.com>"),
     ),
     case(
         CheckedReload(),
@@ -169,5 +174,6 @@ CASES = (
         227,
         shipped=("v6.5", ""),
         schedules={"asks itself again": "CPU0*5 VCPU*8 CPU0*8 VCPU*10"},
+        proposed=("2023-06-02", "<20230602011518.787006-2-seanjc@google.com>"),
     ),
 )

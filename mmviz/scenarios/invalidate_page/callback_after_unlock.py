@@ -23,16 +23,18 @@ Sources:
     <20170831211738.17922-1-jglisse@redhat.com>: the callback's first pitfall
     mm/rmap.c, v2.6.27 to v4.10: try_to_unmap_one(), page_mkclean_one()
     virt/kvm/kvm_main.c, until v4.13: kvm_mmu_notifier_invalidate_page() bumps the sequence
-    c7ab0d2fdc84 (v4.11): the callback moves under the lock; 5f32b2654024: it is removed
+    c7ab0d2fdc84 (v4.11): the callback moves under the lock
+    <20170831211738.17922-14-jglisse@redhat.com>: it is removed (v4.13)
 """
 
 from typing import Any
 
-from mmviz.engine import Case, Map, Verdict, World, at_end, field, mark
+from mmviz.engine import Case, Map, Verdict, World, at_end, expecting, field, mark
 from mmviz.kernel.locks import SpinLock
 from mmviz.kernel.notifier import MmuNotifier
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.scenarios.invalidate_page import BRACKETED, CORE, WALKED
 
 VA = "0x1000"
 
@@ -160,7 +162,7 @@ def case(
     states: int,
     name: str = "",
     device_faults: bool = False,
-    expect: tuple[Verdict, ...] = (),
+    expect: dict[Any, Verdict] | None = None,
     **more: Any,
 ) -> Case:
     """Unmap the page on CPU0 while CPU1 touches the address, and perhaps the device too."""
@@ -175,13 +177,13 @@ def case(
             **({"GPU": fault} if device_faults else {}),
         },
         bad=BAD,
-        expect=dict(zip((p.__name__ for p in BAD), expect, strict=True)),
+        expect=expecting(BAD, expect),
         states=states,
         **more,
     )
 
 
-NEVER, SOMETIMES, ALWAYS = Verdict.NEVER, Verdict.SOMETIMES, Verdict.ALWAYS
+SOMETIMES, ALWAYS = Verdict.SOMETIMES, Verdict.ALWAYS
 
 CASES = (
     case(
@@ -189,16 +191,17 @@ CASES = (
         "MN-A/A0",
         "the callback comes after the lock is dropped, as shipped v2.6.27 to v4.10",
         states=26,
-        expect=(NEVER, NEVER, SOMETIMES),
+        expect={cpu_and_device_disagree: SOMETIMES},
         shipped=("v2.6.27", "v4.10"),
         schedules={"a fresh page in between": "CPU0*4 CPU1 CPU0*5"},
+        proposed=CORE,
     ),
     case(
         PagePutBeforeCallback(),
         "MN-A/A0b",
         "the last page reference is put before the callback comes",
         states=26,
-        expect=(ALWAYS, NEVER, SOMETIMES),
+        expect={device_reads_freed_page: ALWAYS, cpu_and_device_disagree: SOMETIMES},
         kind="ordering",
         schedules={"freed under the device": "CPU0*5 CPU1 CPU0*4"},
     ),
@@ -209,9 +212,10 @@ CASES = (
         states=231,
         name="SequenceChecked",
         device_faults=True,
-        expect=(NEVER, NEVER, SOMETIMES),
+        expect={cpu_and_device_disagree: SOMETIMES},
         shipped=("v2.6.27", "v4.10"),
         schedules={"a fresh page in between": "CPU0*4 CPU1 CPU0*5 GPU*7"},
+        proposed=CORE,
     ),
     case(
         CallbackUnderLock(),
@@ -219,17 +223,17 @@ CASES = (
         "the callback comes under the page-table lock, as v4.11 has it",
         states=192,
         device_faults=True,
-        expect=(NEVER, NEVER, NEVER),
         shipped=("v4.11", "v4.12"),
         schedules={"the fault has to try again": "CPU0*2 GPU CPU0*6 CPU1 CPU0 GPU*12"},
+        proposed=WALKED,
     ),
     case(
         CallbackBeforeLock(),
         "MN-A/A3",
         "range_start before the lock is taken, as merged v4.13; the device does not fault",
         states=22,
-        expect=(NEVER, NEVER, NEVER),
         shipped=("v4.13", ""),
         schedules={"a fresh page comes when the device has let go": "CPU0*8 CPU1 CPU0"},
+        proposed=BRACKETED,
     ),
 )

@@ -23,11 +23,12 @@ Sources:
 from functools import partial
 from typing import Literal
 
-from mmviz.engine import Case, Map, Verdict, World, field
+from mmviz.engine import Case, Map, Verdict, World, expecting, field
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.notifier import MmuNotifier
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.scenarios.invalidate_page import RECOMMENDED
 
 Check = Literal["both", "sequence"]
 
@@ -86,6 +87,9 @@ async def zap_page_range(k: Mirrors, va: str) -> None:
     await k.update.mutex_unlock()
 
 
+BAD = (device_reads_freed_page,)
+
+
 def family(
     faults: int = 2, invalidators: int = 2, pages: int = 1, check: Check = "both", states: int = 0
 ) -> Case:
@@ -101,6 +105,7 @@ def family(
     gpus = {f"GPU{i}": partial(fault, va=address(i % pages), check=check) for i in range(faults)}
     cpus = {f"CPU{i}": partial(zap_page_range, va=address(i % pages)) for i in range(invalidators)}
     words = {"both": "SequenceAndCounter", "sequence": "SequenceOnly"}[check]
+    verdict = Verdict.NEVER if check == "both" else Verdict.SOMETIMES
     size = f"{faults}x{invalidators}x{pages}"
     return Case(
         name=f"{words}{size}",
@@ -108,10 +113,11 @@ def family(
         title=f"faults: {faults}, invalidators: {invalidators}, pages: {pages}, checked: {check}",
         world=lambda: Mirrors(tuple(Page(pfn=7 + i) for i in range(pages))),
         actors={**gpus, **cpus},
-        bad=(device_reads_freed_page,),
-        expect={"device_reads_freed_page": Verdict.NEVER if check == "both" else Verdict.SOMETIMES},
+        bad=BAD,
+        expect=expecting(BAD, device_reads_freed_page=verdict),
         states=states,
         shipped=("v2.6.27", "") if check == "both" else None,
+        proposed=RECOMMENDED if check == "both" else None,
     )
 
 

@@ -17,15 +17,17 @@ Simplified:
 
 Sources:
     <20170831211738.17922-1-jglisse@redhat.com>: two ways to listen
-    aac2fea94f7a (v4.13-rc), reverted by 785373b4c387: invalidate_range() alone in mm/rmap.c
+    aac2fea94f7a (v4.13-rc): rmap: do not call mmu_notifier_invalidate_page() under ptl; posted as
+    <20170804134928.l4klfcnqatni7vsc@black.fi.intel.com>, reverted by 785373b4c387
     369ea8242c0f (v4.13): mm/rmap: update to new mmu_notifier semantic v2
     include/linux/mmu_notifier.h, v4.13: which callbacks to implement
 """
 
 from typing import Any
 
-from mmviz.engine import Case, Verdict, at_end
+from mmviz.engine import Case, Verdict, at_end, expecting
 from mmviz.kernel.notifier import MmuNotifierOps
+from mmviz.scenarios.invalidate_page import BRACKETED
 from mmviz.scenarios.invalidate_page.new_page_before_notify import ToldAtEnd
 from mmviz.scenarios.invalidate_page.range_start_only import (
     VA,
@@ -84,7 +86,7 @@ def case(
             "GPU": driver.fault,
         },
         bad=BAD,
-        expect={p.__name__: expect.get(p, Verdict.NEVER) for p in BAD},
+        expect=expecting(BAD, expect),
         states=states,
         **more,
     )
@@ -103,6 +105,7 @@ CASES = (
         dict.fromkeys(BAD, SOMETIMES),
         kind="ordering",
         schedules={"nobody told the guest": "GPU*7 CPU0*4 CPU1"},
+        proposed=("2017-08-04", "<20170804134928.l4klfcnqatni7vsc@black.fi.intel.com>"),
     ),
     case(
         "ToldAtEnd",
@@ -135,6 +138,7 @@ CASES = (
         {},
         schedules={"told in time": "CPU0*8 CPU1 CPU0*5 GPU*7"},
         shipped=("v4.13", "v6.5"),
+        proposed=BRACKETED,
     ),
     case(
         "AllCallbacksHardwareWalks",
@@ -145,5 +149,6 @@ CASES = (
         HardwareWalks(),
         {},
         shipped=("v4.13", "v6.5"),
+        proposed=BRACKETED,
     ),
 )

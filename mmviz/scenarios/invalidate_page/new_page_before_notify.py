@@ -28,9 +28,10 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import Case, Verdict, atomic, field
+from mmviz.engine import Case, Verdict, atomic, expecting, field
 from mmviz.kernel.notifier import MmuNotifierOps
 from mmviz.kernel.page_data import DataPage
+from mmviz.scenarios.invalidate_page import UNDER_PTL
 from mmviz.scenarios.invalidate_page.range_start_only import (
     VA,
     Driver,
@@ -153,7 +154,7 @@ def case(
         world=world,
         actors={"CPU0": lambda k: change(k, driver), "CPU1": store, "GPU": driver.fault},
         bad=BAD,
-        expect={p.__name__: Verdict.SOMETIMES if p in fails else Verdict.NEVER for p in BAD},
+        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
         states=states,
         **more,
     )
@@ -190,7 +191,8 @@ CASES = (
         ToldAtEnd(),
         world=MergedMirror,
         schedules={"the old page, and the same in it": "CPU0*5 GPU CPU1*3 CPU0*3"},
-        shipped=("v4.15", ""),
+        shipped=("v4.15", "v6.5"),
+        proposed=("2017-09-01", "<20170901173011.10745-1-jglisse@redhat.com>"),
     ),
     case(
         "ClearNotifySet",
@@ -201,5 +203,6 @@ CASES = (
         HardwareWalks(),
         shipped=("v3.19", ""),
         schedules={"the store has to wait": "CPU0*5 CPU1 CPU0*2 CPU1*2 CPU0*2"},
+        proposed=UNDER_PTL,
     ),
 )

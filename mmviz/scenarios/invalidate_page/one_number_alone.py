@@ -27,6 +27,7 @@ from typing import Any
 
 from mmviz.engine import Case, field
 from mmviz.kernel.locks import SeqCount
+from mmviz.scenarios.invalidate_page import RECOMMENDED
 from mmviz.scenarios.invalidate_page.range_start_only import (
     BAD,
     VA,
@@ -150,5 +151,6 @@ CASES: tuple[Case, ...] = (
         4385,
         invalidators=2,
         shipped=("v2.6.27", ""),
+        proposed=RECOMMENDED,
     ),
 )

@@ -33,12 +33,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from mmviz.engine import Case, Map, Verdict, World, field, mark
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Map, Verdict, World, expecting, field, mark
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.notifier import MmuNotifier, MmuNotifierOps, MmuNotifierSubscriptions
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.scenarios.invalidate_page import RECOMMENDED
 
 VA = "0x1000"
 
@@ -222,7 +222,7 @@ def case(
         world=world,
         actors={**cpus, f"CPU{invalidators}": do_user_addr_fault, "GPU": driver.fault},
         bad=bad,
-        expect={name_of(p): verdicts.get(p, Verdict.NEVER) for p in bad},
+        expect=expecting(bad, verdicts),
         states=states,
         schedules=schedules,
         **more,
@@ -242,6 +242,7 @@ CASES = (
             "undone before the CPU clears": "CPU0*2 GPU*3 CPU0*3",
             "looked up before and mapped after": "GPU CPU0*5 GPU*2",
         },
+        proposed=RECOMMENDED,
     ),
     case(
         PinWhileMapped(),
@@ -259,5 +260,6 @@ CASES = (
         states=261,
         shipped=("v2.6.27", ""),
         schedules={"the fault has to try again": "CPU0*5 GPU*5 CPU0*6 GPU*3 CPU1"},
+        proposed=RECOMMENDED,
     ),
 )

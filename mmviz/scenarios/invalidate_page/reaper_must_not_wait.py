@@ -26,10 +26,11 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import Case, Verdict, field
+from mmviz.engine import Case, expecting, field
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.oom import Zone
 from mmviz.kernel.page import Page
+from mmviz.scenarios.invalidate_page import NOT_BLOCKABLE
 from mmviz.scenarios.invalidate_page.range_start_only import VA, Mirror, device_reads_freed_page
 
 
@@ -95,6 +96,9 @@ async def submit(k: StarvedMirror) -> None:
     await k.update.mutex_unlock()
 
 
+BAD = (device_reads_freed_page,)
+
+
 def case(
     driver: SleepingCallback,
     variant: str,
@@ -110,8 +114,8 @@ def case(
         title=title,
         world=StarvedMirror,
         actors={"CPU0": submit, "oom_reaper": driver.oom_reap_task},
-        bad=(device_reads_freed_page,),
-        expect={"device_reads_freed_page": Verdict.NEVER},
+        bad=BAD,
+        expect=expecting(BAD),
         states=states,
         stuck=stuck,
         **more,
@@ -134,6 +138,7 @@ CASES = (
         6,
         shipped=("v4.14", "v4.18"),
         schedules={"somebody else has to go": "CPU0 oom_reaper CPU0*2"},
+        proposed=("2017-08-30", "<20170830084600.17491-1-mhocko@kernel.org>"),
     ),
     case(
         TryingCallback(),
@@ -142,5 +147,6 @@ CASES = (
         17,
         shipped=("v4.19", ""),
         schedules={"given up after two attempts": "CPU0 oom_reaper*3 CPU0*2"},
+        proposed=NOT_BLOCKABLE,
     ),
 )

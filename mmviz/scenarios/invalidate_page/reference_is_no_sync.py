@@ -20,7 +20,8 @@ Simplified:
     No case of this kind keeps every promise; the last one stays in sync, for comparison.
 
 Sources:
-    <20170831211738.17922-1-jglisse@redhat.com>: references, for drivers that need not follow
+    <20170831211738.17922-1-jglisse@redhat.com>: references, for drivers that need not follow; it
+    does not say whether the driver unmaps the page before it puts the reference
     mm/gup.c: get_user_pages(), today pin_user_pages()
     Documentation/core-api/pin_user_pages.rst: what a pin promises, and what not
 """
@@ -29,6 +30,7 @@ from typing import Any
 
 from mmviz.engine import atomic
 from mmviz.kernel.page import Page
+from mmviz.scenarios.invalidate_page import RECOMMENDED
 from mmviz.scenarios.invalidate_page.range_start_only import (
     BAD,
     VA,
@@ -136,6 +138,7 @@ CASES = (
         zap=zap_full_batch,
         kind="ordering",
         schedules={"put with the entry still there": "CPU0*6 CPU1"},
+        proposed=RECOMMENDED,
     ),
     case(
         UncheckedFault(),
@@ -176,6 +179,7 @@ CASES = (
         zap=zap_full_batch,
         kind="contract",
         schedules={"old data until range_end": "CPU0*3 CPU1 CPU0*4"},
+        proposed=RECOMMENDED,
     ),
     case(
         CheckedFault(),
@@ -194,5 +198,6 @@ CASES = (
         "for comparison: no reference, the driver stays in sync",
         261,
         shipped=("v2.6.27", ""),
+        proposed=RECOMMENDED,
     ),
 )

@@ -33,6 +33,8 @@ from mmviz.kernel.umem_odp import (
     LateInterval,
     UmemOdp,
 )
+from mmviz.scenarios.hmm import INTERVALS
+from mmviz.scenarios.invalidate_page import ODP
 from mmviz.scenarios.invalidate_page.range_start_only import BAD as BAD_ENTRY
 from mmviz.scenarios.invalidate_page.range_start_only import (
     VA,
@@ -187,6 +189,7 @@ CASES = (
         bad=BAD,
         shipped=("v3.19", "v4.19"),
         schedules={"nothing tells that it is new": "CPU0*2 GPU*3 CPU0*4 CPU1 GPU*5"},
+        proposed=ODP,
     ),
     case(
         ActivatedAndBumped(),
@@ -207,5 +210,6 @@ CASES = (
         bad=BAD,
         schedules={"inserted by the last to end": "CPU0*2 CPU1*2 GPU CPU0*3 CPU1*2 CPU2 GPU*6"},
         shipped=("v5.5", ""),
+        proposed=INTERVALS,
     ),
 )

@@ -21,7 +21,8 @@ Simplified:
 
 Sources:
     <20170831211738.17922-1-jglisse@redhat.com>: sequence number and active range counter
-    ca748c39ea3f (v4.20): drivers/infiniband/core/umem_odp.c, umem_rwsem from start to end
+    ca748c39ea3f (v4.20): drivers/infiniband/core/umem_odp.c, umem_rwsem from start to end; its day
+    could not be looked up, so both cases have the day on which their deadlock was told
     f25a546e6529 (v5.5): RDMA/odp uses an interval notifier instead; the semaphore could deadlock
     mm/mmu_notifier.c: __mmu_notifier_register(); mm/mmap.c: mm_take_all_locks()
 """
@@ -31,8 +32,11 @@ from typing import Any
 from mmviz.engine import field
 from mmviz.kernel.locks import QueuedRwSemaphore, RwSemaphore
 from mmviz.kernel.notifier import MmuNotifierOps
+from mmviz.scenarios.invalidate_page import CORE
 from mmviz.scenarios.invalidate_page.range_start_only import VA, Mirror, case, zap_page_range
 from mmviz.scenarios.invalidate_page.registered_in_between import BAD, InsertedAtOnce, NewObject
+
+SAID = ("2019-10-15", "<20191015181242.8343-1-jgg@ziepe.ca>")  # its patch for RDMA/odp
 
 
 class ShutOutObject(NewObject):
@@ -109,6 +113,7 @@ CASES = (
         stuck=True,
         shipped=("v4.20", "v5.4"),
         schedules={"behind the writer that waits for it": "CPU0*3 GPU CPU0 CPU1"},
+        proposed=SAID,
     ),
     case(
         HeldStartToEnd(),
@@ -119,6 +124,7 @@ CASES = (
         bad=BAD,
         schedules={"the object waits outside": "CPU0*2 GPU CPU0*6 CPU1 GPU*9"},
         shipped=("v4.20", "v5.4"),
+        proposed=SAID,
     ),
     case(
         AllLocksTaken(),
@@ -130,5 +136,6 @@ CASES = (
         bad=BAD,
         shipped=("v2.6.27", ""),
         schedules={"nobody comes in between": "CPU0*4 CPU1 CPU0*4 GPU*10"},
+        proposed=CORE,
     ),
 )

@@ -27,6 +27,7 @@ Sources:
 from typing import Any
 
 from mmviz.engine import Case, mark
+from mmviz.scenarios.invalidate_page import RECOMMENDED
 from mmviz.scenarios.invalidate_page.range_start_only import (
     BAD,
     VA,
@@ -112,7 +113,13 @@ CASES = (
     ),
     case(*COUNTER, 236, BAD, schedules={"it has come and gone": "GPU CPU0*11 CPU1 GPU*5"}),
     case(*OUTSIDE, 324, BAD, schedules={"the answer gets old": "GPU*3 CPU0*11 CPU1 GPU*4"}),
-    case(*BOTH, 261, schedules={"it has come and gone": "GPU*2 CPU0*11 CPU1 GPU*11"}, shipped=KVM),
+    case(
+        *BOTH,
+        261,
+        schedules={"it has come and gone": "GPU*2 CPU0*11 CPU1 GPU*11"},
+        shipped=KVM,
+        proposed=RECOMMENDED,
+    ),
     two(*AT_START, 3682, BAD, schedules={"repaired too late": "CPU0*5 GPU*7 CPU0*3 CPU2 CPU1*8"}),
     two(*COUNTER, 3906, BAD, schedules={"repaired too late": "GPU CPU0*11 CPU2 GPU*5 CPU1*11"}),
     two(*OUTSIDE, 5567, BAD, schedules={"repaired too late": "GPU*3 CPU0*11 CPU2 GPU*4 CPU1*11"}),
@@ -121,5 +128,6 @@ CASES = (
         4385,
         schedules={"the second still runs": "CPU0*5 CPU1*5 CPU0*6 CPU2 GPU*6 CPU1*6 GPU*2"},
         shipped=KVM,
+        proposed=RECOMMENDED,
     ),
 )

@@ -29,11 +29,11 @@ Sources:
 from collections.abc import Callable
 from typing import Any
 
-from mmviz.engine import Case, Verdict, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, expecting, field
 from mmviz.kernel.locks import Mutex, SpinLock
 from mmviz.kernel.notifier import MmuNotifierOps
 from mmviz.kernel.rcu import Rcu
+from mmviz.scenarios.invalidate_page import BRACKETED, WALKED
 from mmviz.scenarios.invalidate_page.new_page_before_notify import CopiedMirror, wp_page_copy
 from mmviz.scenarios.invalidate_page.range_start_only import VA, Mirror, device_reads_freed_page
 
@@ -159,7 +159,7 @@ def case(
         world=world,
         actors={"CPU0": driver.try_to_unmap_one, "CPU1": driver.submit},
         bad=BAD,
-        expect={name_of(p): Verdict.NEVER for p in BAD} | {"sleeps_in_atomic": sleeps},
+        expect=expecting(BAD, sleeps_in_atomic=sleeps),
         states=states,
         **more,
     )
@@ -179,6 +179,7 @@ CASES = (
             "alone and wrong already": "CPU0*3",
             "each waits for the other": "CPU0*2 CPU1",
         },
+        proposed=WALKED,
     ),
     case(
         LocksInBothOrders(),
@@ -196,6 +197,7 @@ CASES = (
         28,
         world=SpinMirror,
         shipped=("v4.11", "v4.12"),
+        proposed=WALKED,
     ),
     case(
         MutexUnderRcu(),
@@ -223,5 +225,6 @@ CASES = (
         36,
         shipped=("v4.13", ""),
         schedules={"the unmapping waits its turn": "CPU1*4 CPU0*7"},
+        proposed=BRACKETED,
     ),
 )

@@ -27,10 +27,10 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import Case, Verdict, field
-from mmviz.engine.case import name_of
+from mmviz.engine import Case, Verdict, expecting, field
 from mmviz.kernel.locks import Mutex, SpinLock
 from mmviz.kernel.notifier import MmuNotifier, MmuNotifierOps
+from mmviz.scenarios.invalidate_page import UNDER_PTL
 from mmviz.scenarios.invalidate_page.callback_after_unlock import fault, invalidate_page
 from mmviz.scenarios.invalidate_page.range_start_only import (
     BAD,
@@ -148,7 +148,7 @@ def case(
             "GPU": driver.fault,
         },
         bad=bad,
-        expect={name_of(p): expect.get(p, Verdict.NEVER) for p in bad},
+        expect=expecting(bad, expect),
         states=states,
         **more,
     )
@@ -209,5 +209,6 @@ CASES = (
         {},
         shipped=("v3.19", "v6.5"),
         schedules={"walked and flushed": "CPU0*2 GPU CPU0*5 CPU1"},
+        proposed=UNDER_PTL,
     ),
 )

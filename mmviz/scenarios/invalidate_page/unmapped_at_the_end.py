@@ -20,6 +20,7 @@ Sources:
     mm/hmm.c, v4.14 to v4.19: the device was synchronised in hmm_invalidate_range_end()
 """
 
+from mmviz.scenarios.invalidate_page import RECOMMENDED
 from mmviz.scenarios.invalidate_page.range_start_only import (
     BAD,
     VA,
@@ -86,7 +87,7 @@ CASES = (
         kind="ordering",
         schedules={"nobody told the device": "CPU0*10 CPU1"},
     ),
-    case(*AT_START, 261, shipped=("v2.6.27", "")),
+    case(*AT_START, 261, shipped=("v2.6.27", ""), proposed=RECOMMENDED),
     case(
         SequenceAndCounter(),
         "MN-E/E0 (full batch)",
@@ -95,5 +96,6 @@ CASES = (
         zap=zap_full_batch,
         name="SequenceAndCounterFullBatch",
         shipped=("v2.6.27", ""),
+        proposed=RECOMMENDED,
     ),
 )
