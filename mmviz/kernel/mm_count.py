@@ -1,17 +1,17 @@
 """The two counts of a struct mm_struct: who uses the address space, who keeps the memory."""
 
-from mmviz.engine import Allocated, atomic, warn
+from mmviz.engine import Allocated, Struct, atomic, warn
 
 
-class MmCount(Allocated):
-    """A struct mm_struct that is freed with its last reference.
+class MmCounts(Struct):
+    """The counts of a struct mm_struct, and what comes of the last reference.
 
     Attributes:
         mm_users: who uses the address space; the last one to leave tears it down.
         mm_count: who keeps the struct; all users together count as one.
 
     Source: include/linux/sched/mm.h; kernel/fork.c, mmput(), __mmdrop().
-    Simplified: mmput() and mmdrop() say whether it was the last; the caller goes on from there.
+    Simplified: mmput() says whether it was the last; the caller goes on from there.
     """
 
     mm_users: int = 1
@@ -19,14 +19,14 @@ class MmCount(Allocated):
 
     @atomic("include/linux/sched/mm.h")
     def mmget(self) -> None:
-        """Take a user's reference; there must be one already."""
+        """Become a user without asking; if the last one has left, the exit is under way."""
         if self.mm_users == 0:
             warn("refcount_resurrected", f"mmget({self.name}) on an address space without users")
         self.mm_users += 1
 
     @atomic("include/linux/sched/mm.h")
     def mmget_not_zero(self) -> bool:
-        """Take a user's reference unless the last user has left; say whether."""
+        """Become a user, unless the last one has left; say whether."""
         if self.mm_users == 0:
             return False
         self.mm_users += 1
@@ -43,7 +43,7 @@ class MmCount(Allocated):
 
     @atomic("include/linux/sched/mm.h")
     def mmgrab(self) -> None:
-        """Take a reference on the struct's memory, and on nothing else."""
+        """Take a reference on the struct's memory: the mappings may go all the same."""
         self.mm_count += 1
 
     @atomic("include/linux/sched/mm.h")
@@ -58,4 +58,18 @@ class MmCount(Allocated):
             return
         self.mm_count -= 1
         if self.mm_count == 0:
-            self.free()
+            self.free_mm()
+
+    def free_mm(self) -> None:
+        """Do what the last reference brings about, inside a step."""
+
+
+class MmCount(MmCounts, Allocated):
+    """A struct mm_struct that is freed with its last reference.
+
+    Source: kernel/fork.c, __mmdrop().
+    """
+
+    def free_mm(self) -> None:
+        """Give the struct's memory back, inside a step."""
+        self.free()

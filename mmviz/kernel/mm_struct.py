@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
-from mmviz.engine import Struct, atomic, warn
+from mmviz.engine import Struct, atomic, field
+from mmviz.kernel.mm_count import MmCounts
 from mmviz.kernel.page import Page
 from mmviz.kernel.rcu import Srcu
 
@@ -22,12 +23,10 @@ class Pgd(Struct):
     freed: bool = False
 
 
-class MmStruct(Struct):
+class MmStruct(MmCounts):
     """A struct mm_struct, as far as its end goes.
 
     Attributes:
-        mm_users: who uses the address space; at zero exit_mmap() tears it down.
-        mm_count: who keeps the struct and its pgd; all users together count as one.
         pgd: its top-level table.
         subscribed: an mmu_notifier is on the list, so somebody is told when mappings change.
 
@@ -37,29 +36,8 @@ class MmStruct(Struct):
     the subscription's memory while release() runs is left out.
     """
 
-    pgd: Pgd
-    mm_users: int = 1
-    mm_count: int = 1
+    pgd: Pgd = field(default_factory=Pgd)
     subscribed: bool = False
-
-    @atomic("kernel/fork.c")
-    def mmput(self) -> bool:
-        """Drop a user; say whether it was the last, so that the address space must go."""
-        self.mm_users -= 1
-        return self.mm_users == 0
-
-    @atomic("include/linux/sched/mm.h")
-    def mmget(self) -> None:
-        """Become a user, whether or not there still is one."""
-        self.mm_users += 1
-
-    @atomic("include/linux/sched/mm.h")
-    def mmget_not_zero(self) -> bool:
-        """Become a user, unless the last one is gone; say whether."""
-        if self.mm_users == 0:
-            return False
-        self.mm_users += 1
-        return True
 
     @atomic("include/linux/atomic.h")
     def has_users(self) -> bool:
@@ -94,15 +72,9 @@ class MmStruct(Struct):
         if page is not None:
             page.put()
 
-    @atomic("kernel/fork.c")
-    def mmdrop(self) -> None:
-        """Put a reference on the struct; the last one frees the pgd."""
-        if self.mm_count == 0:
-            warn("refcount_underflow", f"{self.name}: mmdrop() without a reference")
-            return
-        self.mm_count -= 1
-        if self.mm_count == 0:
-            self.pgd.freed = True
+    def free_mm(self) -> None:
+        """Free the pgd, inside a step."""
+        self.pgd.freed = True
 
     @atomic("mm/mmu_notifier.c")
     def mmu_notifier_put(self) -> None:

@@ -9,7 +9,7 @@ from mmviz.kernel.pasid import NOT_PRESENT, NOT_PRESENT_QUIET, Smmu, SvaDevice
 
 
 def wired():
-    mm = MmStruct(Pgd(Page(7), name="pgd"), mm_count=2, subscribed=True, name="mm")
+    mm = MmStruct(pgd=Pgd(Page(7), name="pgd"), mm_count=2, subscribed=True, name="mm")
     smmu = Smmu(mm.pgd)
     return mm, smmu, SvaDevice(smmu)
 
@@ -87,7 +87,7 @@ def test_an_exit_frees_the_page_and_leaves_the_pgd_to_the_last_reference():
 
 
 def test_an_mm_with_another_user_does_not_end():
-    mm = MmStruct(Pgd(Page(7)), mm_users=2)
+    mm = MmStruct(pgd=Pgd(Page(7)), mm_users=2)
     assert not mm.mmput().do()
 
 
@@ -113,7 +113,7 @@ def test_only_the_loud_kind_of_not_present_is_reported(entry, found):
 
     def world():
         smmu = Smmu(entry)
-        return OneMm(MmStruct(Pgd(Page(7))), smmu, SvaDevice(smmu))
+        return OneMm(MmStruct(pgd=Pgd(Page(7))), smmu, SvaDevice(smmu))
 
     assert judged("user_fills_kernel_log", world, dma) == found
 
@@ -125,7 +125,7 @@ def test_an_mmdrop_too_many_is_caught():
 
     def world():
         smmu = Smmu(NOT_PRESENT)
-        return OneMm(MmStruct(Pgd(Page(7))), smmu, SvaDevice(smmu))
+        return OneMm(MmStruct(pgd=Pgd(Page(7))), smmu, SvaDevice(smmu))
 
     assert judged("refcount_underflow", world, drops) == Verdict.ALWAYS
 

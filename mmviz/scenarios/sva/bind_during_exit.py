@@ -45,7 +45,7 @@ class Binding(Bond):
 
 def binding(mm_users: int = 1) -> Binding:
     """Before the bind: the process runs, the device is stopped."""
-    mm = MmStruct(Pgd(Page(7), name="pgd"), mm_users, mm_count=2, subscribed=True)
+    mm = MmStruct(pgd=Pgd(Page(7), name="pgd"), mm_users=mm_users, mm_count=2, subscribed=True)
     smmu = Smmu(NOT_PRESENT)
     return Binding(mm, smmu, SvaDevice(smmu, stopped=True, name="device"))
 

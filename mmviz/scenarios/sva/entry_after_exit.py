@@ -45,7 +45,7 @@ class Shadow(World):
 def shadow(mapped: bool = False) -> Shadow:
     """The device has the page already, or will have to ask."""
     page = Page(7)
-    mm = FaultableMm(Pgd(page, name="pgd"), mm_count=2, subscribed=True)
+    mm = FaultableMm(pgd=Pgd(page, name="pgd"), mm_count=2, subscribed=True)
     table = Map[str, Page | None]({VA: page if mapped else None})
     return Shadow(mm, ShadowTable(table))
 
@@ -134,7 +134,13 @@ class SuccessAfterExit(UserOrNothing):
         return SUCCESS
 
 
-BAD = (device_keeps_freed_page, "torn_down_twice", "refcount_underflow", "use_after_free")
+BAD = (
+    device_keeps_freed_page,
+    "torn_down_twice",
+    "refcount_resurrected",
+    "refcount_underflow",
+    "use_after_free",
+)
 SOMETIMES, ALWAYS = Verdict.SOMETIMES, Verdict.ALWAYS
 
 
@@ -196,6 +202,7 @@ CASES = (
         states=391,
         device_keeps_freed_page=SOMETIMES,
         torn_down_twice=SOMETIMES,
+        refcount_resurrected=SOMETIMES,
         refcount_underflow=SOMETIMES,
         use_after_free=SOMETIMES,
     ),

@@ -51,7 +51,7 @@ class Bond(World):
 
 def bond(counted: bool = True) -> Bond:
     """Bind; the notifier holds a reference on the mm if it is counted."""
-    mm = MmStruct(Pgd(Page(7), name="pgd"), mm_count=1 + counted, subscribed=True)
+    mm = MmStruct(pgd=Pgd(Page(7), name="pgd"), mm_count=1 + counted, subscribed=True)
     smmu = Smmu(mm.pgd)
     return Bond(mm, smmu, SvaDevice(smmu, name="device"))
 

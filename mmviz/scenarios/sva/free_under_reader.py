@@ -43,7 +43,7 @@ def bound() -> Bound:
     io_mm = IoMm(refs=1)
     bond = SvaBond(io_mm=io_mm)
     io_mm.bonds = (bond,)
-    return Bound(MmStruct(Pgd(), subscribed=True), io_mm, bond)
+    return Bound(MmStruct(pgd=Pgd(), subscribed=True), io_mm, bond)
 
 
 class Unbind(Protocol):

@@ -38,7 +38,7 @@ class Unmapping(Bond):
 
 def unmapping() -> Unmapping:
     """The page is mapped, the device may use it."""
-    mm = MmStruct(Pgd(Page(7), name="pgd"), mm_count=2, subscribed=True)
+    mm = MmStruct(pgd=Pgd(Page(7), name="pgd"), mm_count=2, subscribed=True)
     smmu = Smmu(mm.pgd)
     return Unmapping(mm, smmu, SvaDevice(smmu, name="device"))
 

@@ -57,10 +57,10 @@ def reuse(drops_pasid: bool = False) -> Reuse:
     ioasid = Ioasid("P1")
     pgd = Pgd(Page(7), name="pgd of P1")
     if drops_pasid:
-        p1: MmStruct = DropsPasid(pgd, mm_count=2, subscribed=True, ioasid=ioasid, name="P1")
+        p1: MmStruct = DropsPasid(pgd=pgd, mm_count=2, subscribed=True, ioasid=ioasid, name="P1")
     else:
-        p1 = MmStruct(pgd, mm_count=2, subscribed=True, name="P1")
-    p2 = MmStruct(Pgd(Page(8), name="pgd of P2"), name="P2")
+        p1 = MmStruct(pgd=pgd, mm_count=2, subscribed=True, name="P1")
+    p2 = MmStruct(pgd=Pgd(Page(8), name="pgd of P2"), name="P2")
     smmu = Smmu(p1.pgd)
     old = DmaQueue(smmu, name="queue of P1")
     new = DmaQueue(smmu, stopped=True, name="queue of P2")

@@ -40,7 +40,7 @@ class OpenQueue(Bond):
 
 def open_queue(mapped: bool = False, pinned: bool = True) -> OpenQueue:
     """The queue is open, and bound."""
-    mm = MmStruct(Pgd(Page(7), name="pgd"), mm_users=1 + pinned)
+    mm = MmStruct(pgd=Pgd(Page(7), name="pgd"), mm_users=1 + pinned)
     smmu = Smmu(mm.pgd)
     file = Kref(refs=1 + mapped, name="file")
     return OpenQueue(mm, smmu, SvaDevice(smmu, name="device"), file=file, mapped=mapped)

@@ -37,7 +37,7 @@ class Registered(World):
     """A process with one notifier, which holds one reference for its bond."""
 
     mm: MmStruct = field(
-        default_factory=lambda: MmStruct(Pgd(Page(7), name="pgd"), mm_count=2, subscribed=True)
+        default_factory=lambda: MmStruct(pgd=Pgd(Page(7), name="pgd"), mm_count=2, subscribed=True)
     )
     srcu: Srcu = field(default_factory=Srcu)
     io_mm: IoMm = field(default_factory=lambda: IoMm(refs=1))

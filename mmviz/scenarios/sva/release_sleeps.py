@@ -48,7 +48,7 @@ class Faults(World):
 
 def faults() -> Faults:
     """P1's task and the worker use P1."""
-    p1 = MmStruct(Pgd(name="pgd"), mm_users=2, mm_count=2, subscribed=True, name="P1")
+    p1 = MmStruct(pgd=Pgd(name="pgd"), mm_users=2, mm_count=2, subscribed=True, name="P1")
     return Faults(p1, Smmu(p1.pgd))
 
 

@@ -46,7 +46,7 @@ class Worker(World):
 
 def worker(mm_users: int) -> Worker:
     """The process has a notifier, and one or two users."""
-    return Worker(MmStruct(Pgd(name="pgd"), mm_users, mm_count=2, subscribed=True))
+    return Worker(MmStruct(pgd=Pgd(name="pgd"), mm_users=mm_users, mm_count=2, subscribed=True))
 
 
 class Driver(Protocol):

@@ -55,7 +55,7 @@ class Policy(NamedTuple):
 
 def reported(policy: Policy) -> Reported:
     """Bound."""
-    mm = MmStruct(Pgd(Page(7), name="pgd"), mm_count=2, subscribed=True)
+    mm = MmStruct(pgd=Pgd(Page(7), name="pgd"), mm_count=2, subscribed=True)
     bond = SvaBond()
     io_mm = IoMm(refs=1, bonds=(bond,))
     smmu = ReportingSmmu(

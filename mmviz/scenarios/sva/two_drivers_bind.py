@@ -44,7 +44,7 @@ class TwoBonds(World):
 
 def two_bonds() -> TwoBonds:
     """Two drivers have bound the process."""
-    mm = MmStruct(Pgd(name="pgd"), mm_count=2, subscribed=True)
+    mm = MmStruct(pgd=Pgd(name="pgd"), mm_count=2, subscribed=True)
     io_mm = IoMm(refs=2)
     bonds = SvaBond(io_mm=io_mm), SvaBond(io_mm=io_mm)
     io_mm.bonds = bonds

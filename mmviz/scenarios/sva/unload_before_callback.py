@@ -43,7 +43,7 @@ class Loaded(World):
 def loaded(srcu: type[NotifierSrcu] = NotifierSrcu) -> Loaded:
     """The notifier is on the process's list, and holds a reference on the mm."""
     module = Module()
-    mm = MmStruct(Pgd(name="pgd"), mm_count=2, subscribed=True)
+    mm = MmStruct(pgd=Pgd(name="pgd"), mm_count=2, subscribed=True)
     return Loaded(mm, IoMm(refs=1), module, srcu(module=module))
 
 
