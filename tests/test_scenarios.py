@@ -97,3 +97,14 @@ def test_the_small_print_names_the_memory_model_of_the_scenario():
 
     assert "memory: sequentially consistent" in explore(strong).small_print
     assert "memory: total store order" in explore(weak).small_print
+
+
+def test_every_bad_state_says_more_than_its_name():
+    bare = {
+        f"{case.scenario}: {prop}"
+        for case in CASES
+        for prop in case.properties
+        if case.sentence(prop).casefold() == prop.replace("_", " ")
+        or " " not in case.sentence(prop)
+    }
+    assert bare == set()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from mmviz.engine.complaints import COMPLAINTS
 from mmviz.engine.errors import ModelError, UnknownName
 from mmviz.engine.html import escape, html_table
 
@@ -69,18 +70,6 @@ def expecting(
                 f"{name} is expected, but not among the bad states: {', '.join(claimed)}"
             )
     return claimed | named
-
-
-COMPLAINTS = {
-    "use_after_free": "Kernel code touches an object after it was freed",
-    "sleeps_in_atomic": "A function that may sleep is called where sleeping is forbidden",
-    "refcount_underflow": "A reference is put more often than it was taken",
-    "refcount_resurrected": "A reference is taken on an object whose count already was zero",
-    "unlock_not_owner": "A lock is released by somebody who does not hold it",
-    "null_dereference": "Kernel code follows a NULL pointer",
-    "attach_after_release": "The core attaches a device whose driver data is gone",
-    "user_fills_kernel_log": "A user makes the kernel print errors at will",
-}
 
 
 KINDS = ("race", "ordering", "contract")

@@ -113,12 +113,12 @@ def already_mapped() -> Machine:
 
 
 def increment_lost(k: Machine) -> bool:
-    """The counter is lower than the increments made."""
+    """The counter is lower than the increments made: a program's count is wrong for good."""
     return k.counter.value != k.counter.added
 
 
 def cpu_and_device_both_map(k: Machine) -> bool:
-    """The device was promised the page for its atomics, yet the CPU has it too."""
+    """The device was promised the page for its atomics, the CPU has it too: updates get lost."""
     return k.gpu.exclusive and k.cpu.pte is not None and not k.cpu.pte.exclusive
 
 

@@ -55,23 +55,23 @@ def entries(k: Machine) -> list[Pte]:
 
 
 def references_wrong(k: Machine) -> bool:
-    """The page counts other references than there are entries."""
+    """The page counts other references than it has: it is freed in use, or never."""
     return k.page.refs != len(entries(k))
 
 
 def mapcount_wrong(k: Machine) -> bool:
-    """The page counts other mappings than there are entries that are to be counted."""
+    """The page counts other mappings than it has: it can never be moved, or goes too early."""
     counted = [e for e in entries(k) if not e.exclusive or not k.parent.convert_unmaps]
     return k.page.mapcount != len(counted)
 
 
 def rss_wrong(k: Machine) -> bool:
-    """A process counts other pages than it has entries."""
+    """A process counts other pages than it has: limits and the OOM killer hit the wrong one."""
     return any(m.anon_rss != (m.pte is not None) for m in (k.parent, k.child))
 
 
 def free_page_has_entry(k: Machine) -> bool:
-    """The page is back with the allocator, and a process still has an entry for it."""
+    """A process still has an entry for a page that is free, and soon is somebody else's."""
     return k.page.is_free and bool(entries(k))
 
 

@@ -55,7 +55,7 @@ class Taken(Machine):
 
 
 def free_page_in_use(k: Taken) -> bool:
-    """Somebody holds the lock of a page that is free, or the process maps it."""
+    """A page that is free is locked or mapped: its next owner shares it without knowing."""
     mapped = k.mm.vma.pte is not None and k.mm.vma.pte.page is k.page
     return k.page.is_free and (mapped or k.page.locked is not None)
 

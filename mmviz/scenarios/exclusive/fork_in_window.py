@@ -62,17 +62,17 @@ def names(mapping: CowMapping, page: Page | None) -> bool:
 
 
 def pin_lost_its_page(k: Machine) -> bool:
-    """The parent no longer has the page that its NIC writes to."""
+    """The parent no longer has the page that its NIC writes to: what arrives is lost to it."""
     return k.nic.page is not None and not names(k.parent, k.nic.page)
 
 
 def foreign_process_sees_dma(k: Machine) -> bool:
-    """The child has the page that the parent's NIC writes to."""
+    """The child has the page that the parent's NIC writes to: it reads another process's data."""
     return names(k.child, k.nic.page)
 
 
 def cow_broken(k: Machine) -> bool:
-    """One process can write a page that the other one has as well."""
+    """One process writes a page that the other one has as well, and so into its memory."""
     parent, child = k.parent.pte, k.child.pte
     if parent is None or child is None or parent.page is not child.page:
         return False

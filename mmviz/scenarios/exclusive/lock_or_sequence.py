@@ -55,7 +55,7 @@ class Machine(World):
 
 
 def cpu_and_device_both_map(k: Machine) -> bool:
-    """The device was promised the page for its atomics, yet the CPU has it too."""
+    """The device was promised the page for its atomics, the CPU has it too: updates get lost."""
     pte = k.mm.vma.pte
     return k.svmm.gpu.exclusive and pte is not None and not pte.exclusive
 
@@ -68,7 +68,7 @@ def device_keeps_stale_entry(k: Machine) -> bool:
 
 
 def write_after_mprotect(k: Machine) -> bool:
-    """The mapping was made read-only and mprotect has returned, yet CPU or device can write."""
+    """mprotect() has made the memory read-only and returned, yet CPU or device can write it."""
     if k.mm.vma.vm_write or k.mm.mmap_lock.writer is not None:
         return False
     pte = k.mm.vma.pte

@@ -57,12 +57,12 @@ class Machine(World):
 
 
 def pinned_page_hidden(k: Machine) -> bool:
-    """The GPU has a page to itself that is pinned for the NIC."""
+    """The GPU has a page to itself that the NIC still writes to: one undoes the other's work."""
     return k.nic.page is not None and k.gpu.page is k.nic.page
 
 
 def cpu_and_device_both_map(k: Machine) -> bool:
-    """The device was promised the page for its atomics, yet the CPU has it too."""
+    """The device was promised the page for its atomics, the CPU has it too: updates get lost."""
     return k.gpu.exclusive and k.cpu.pte is not None and not k.cpu.pte.exclusive
 
 

@@ -107,13 +107,13 @@ class UffdVma(Vma):
 
 @at_end
 def pin_lost_its_page(k: Nic) -> bool:
-    """The process no longer has the page that its NIC writes to."""
+    """The process no longer has the page that its NIC writes to: what arrives is lost to it."""
     pte = k.mm.vma.pte
     return k.nic.page is not None and (pte is None or pte.page is not k.nic.page)
 
 
 def write_past_userfaultfd(k: Nic) -> bool:
-    """The page is write-protected by userfaultfd, yet CPU or device can write without it."""
+    """Memory is written past userfaultfd: a snapshot or a migrated machine is not whole."""
     vma = k.mm.vma
     if not isinstance(vma, UffdVma) or not vma.uffd_wp:
         return False

@@ -93,7 +93,7 @@ def mapped_already() -> Family:
 
 
 def device_writes_childs_page(k: Family) -> bool:
-    """The GPU may write a page that the child has, too."""
+    """The GPU may write a page that the child has, too: the child's memory changes by itself."""
     return k.child.pte is not None and k.child.pte.page is k.svmm.gpu.page
 
 

@@ -57,13 +57,13 @@ def leftover() -> Machine:
 
 @at_end
 def page_left_locked(k: Machine) -> bool:
-    """The driver has finished, and the page is still locked by it."""
+    """The driver has finished, and the page stays locked: who touches it hangs for ever."""
     return k.page.locked == "CPU1"
 
 
 @at_end
 def page_leaked(k: Machine) -> bool:
-    """The driver has finished, and the page counts more than entries and faults account for."""
+    """The driver has finished, and the page keeps a reference for ever: its memory is lost."""
     faults = len(k.mm.mmap_lock.readers)
     return k.page.refs > (k.mm.vma.pte is not None) + faults
 

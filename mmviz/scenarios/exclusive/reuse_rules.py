@@ -123,7 +123,7 @@ class RestoredOnly(ForkedMapping):
 
 
 def child_has_no_page(k: Family) -> bool:
-    """The child runs, and has nothing where its parent had a page."""
+    """The child runs, and has nothing where its parent had a page: it reads zeroes."""
     gone = isinstance(k.child_task, WaitedTask) and k.child.pte is None
     return k.child_task.runs and k.child.pte is None and not gone
 

@@ -51,7 +51,7 @@ class Machine(World):
 
 
 def pinned_page_hidden(k: Machine) -> bool:
-    """The GPU has a page to itself that is pinned for the NIC."""
+    """The GPU has a page to itself that the NIC still writes to: one undoes the other's work."""
     return k.nic.page is not None and k.gpu.page is k.nic.page
 
 

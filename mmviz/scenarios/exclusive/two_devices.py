@@ -58,14 +58,14 @@ class Unannounced(ExclusiveMm):
 
 
 def other_device_maps(k: Machine) -> bool:
-    """One GPU has been promised the page for its atomics, yet the other one maps it, too."""
+    """One GPU was promised the page for its atomics, the other maps it too: updates get lost."""
     first, second = k.first.gpu, k.second.gpu
     same = first.page is not None and first.page is second.page
     return same and (first.exclusive or second.exclusive)
 
 
 def cpu_and_device_both_map(k: Machine) -> bool:
-    """A device was promised the page for its atomics, yet the CPU has it too."""
+    """A device was promised the page for its atomics, the CPU has it too: updates get lost."""
     pte = k.mm.vma.pte
     present = pte is not None and not pte.exclusive
     return present and (k.first.gpu.exclusive or k.second.gpu.exclusive)

@@ -58,12 +58,12 @@ def owned(rid: str = "03:00.0") -> Owned:
 
 
 def kernel_and_user_mixed(k: Owned) -> bool:
-    """A kernel driver and a user work on devices of one group."""
+    """A kernel driver and a user share a group: the user's device can reach kernel memory."""
     return k.group.kernel_dma and k.group.user_dma
 
 
 def user_reaches_kernel_domain(k: Owned) -> bool:
-    """A user has the group, and a device of it translates by the kernel's domain."""
+    """A user's device is on the kernel's domain: by DMA it reaches memory of the kernel."""
     return k.group.user_dma and any(to is k.d for to in k.iommu.table.values())
 
 

@@ -70,12 +70,12 @@ def plug(
 
 
 def device_attached_to_freed_domain(k: Plug) -> bool:
-    """The hardware's entry of a device leads to the page tables of a freed domain."""
+    """A device's DMA is translated by the page tables of a freed domain: it may land anywhere."""
     return any(isinstance(to, Domain) and to.freed for to in k.iommu.table.values())
 
 
 def survivor_loses_translation(k: Plug) -> bool:
-    """Device b is attached to a domain, but its DMA does not go through it."""
+    """Device b is in use, and its DMA is no longer translated: its user's work fails."""
     attached = k.b in k.group.devices and k.b.domain is not None
     return attached and k.iommu.table[k.b.rid] is not k.b.domain
 

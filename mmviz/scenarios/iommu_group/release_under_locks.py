@@ -63,7 +63,7 @@ def typed() -> Typed:
 
 
 def device_attached_to_freed_domain(k: Typed) -> bool:
-    """The hardware's entry of a device leads to the page tables of a freed domain."""
+    """A device's DMA is translated by the page tables of a freed domain: it may land anywhere."""
     return any(isinstance(to, Domain) and to.freed for to in k.iommu.table.values())
 
 

@@ -51,7 +51,7 @@ def shadow(mapped: bool = False) -> Shadow:
 
 
 def device_keeps_freed_page(k: Shadow) -> bool:
-    """The device's table leads to a page that was given back."""
+    """The device's table leads to a page that was given back: its next owner's data are at risk."""
     page = k.dev.pte[VA]
     return page is not None and page.is_free
 

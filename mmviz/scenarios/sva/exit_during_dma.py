@@ -57,12 +57,12 @@ def bond(counted: bool = True) -> Bond:
 
 
 def device_reads_freed_page(k: Bond) -> bool:
-    """A DMA is on its way to a page that was given back."""
+    """A DMA is on its way to a page that was given back: its next owner's data are overwritten."""
     return k.dev.inflight is not None and k.dev.inflight.is_free
 
 
 def iommu_walks_freed_pgd(k: Bond) -> bool:
-    """The IOMMU's entry, or its copy of it, points at a pgd that was given back."""
+    """The IOMMU walks a pgd that was given back: a device's DMA may land anywhere."""
     return any(isinstance(to, Pgd) and to.freed for to in (k.smmu.entry, k.smmu.cached_entry))
 
 

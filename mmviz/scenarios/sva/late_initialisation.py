@@ -41,7 +41,7 @@ class TwoBinds(World):
 
 
 def two_notifiers_for_one_process(k: TwoBinds) -> bool:
-    """The driver has two notifiers on one process's list."""
+    """The driver has two notifiers for one process, and will take leave of one only."""
     return len(k.list.notifiers) > 1
 
 

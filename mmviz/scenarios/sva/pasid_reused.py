@@ -69,7 +69,7 @@ def reuse(drops_pasid: bool = False) -> Reuse:
 
 
 def device_mixes_processes(k: Reuse) -> bool:
-    """A DMA begun for one process is on its way to a page of the other."""
+    """A DMA begun for one process is on its way into the memory of another one."""
     pages = (k.old.inflight, k.new.inflight)
     return any(
         page is not None and page.pfn != own for page, own in zip(pages, (7, 8), strict=True)
@@ -77,12 +77,12 @@ def device_mixes_processes(k: Reuse) -> bool:
 
 
 def device_reads_freed_page(k: Reuse) -> bool:
-    """A DMA is on its way to a page that was given back."""
+    """A DMA is on its way to a page that was given back: its next owner's data are overwritten."""
     return any(q.inflight is not None and q.inflight.is_free for q in (k.old, k.new))
 
 
 def process_loses_translation(k: Reuse) -> bool:
-    """The second process is bound, and its PASID's entry is not its pgd."""
+    """The second process is bound, and its PASID leads elsewhere: its DMA fails or strays."""
     return not k.new.stopped and k.smmu.entry is not k.p2.pgd
 
 

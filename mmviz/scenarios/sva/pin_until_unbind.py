@@ -48,7 +48,7 @@ def open_queue(mapped: bool = False, pinned: bool = True) -> OpenQueue:
 
 @at_end
 def memory_kept_for_ever(k: OpenQueue) -> bool:
-    """The process has ended, and its address space still has a user."""
+    """The process has ended, and its memory is not given back as long as the driver holds on."""
     return k.mm.mm_users > 0
 
 

@@ -42,7 +42,7 @@ from mmviz.scenarios.sva.exit_during_dma import (
 
 
 def iommu_walks_freed_pgd(k: Bond) -> bool:
-    """The device works, and the IOMMU's entry or its copy points at a pgd that was given back."""
+    """The device works, and the IOMMU walks a pgd that was given back: DMA may land anywhere."""
     return not k.dev.stopped and exit_during_dma.iommu_walks_freed_pgd(k)
 
 

@@ -53,7 +53,7 @@ def faults() -> Faults:
 
 
 def innocent_process_waits(k: Faults) -> bool:
-    """The fault worker sleeps in P1's release(), and the fault of P2 is queued."""
+    """A process that has done nothing waits for its page fault while another one exits."""
     return "CPU0" in k.device.waiters and "P2" in k.queue.faults
 
 

@@ -52,19 +52,19 @@ def two_bonds() -> TwoBonds:
 
 
 def bond_loses_translation(k: TwoBonds) -> bool:
-    """The process lives and is bound to a device, and its PASID's entry is not present."""
+    """The process lives and is bound, and its PASID's entry is not present: its DMA fails."""
     return bool(k.io_mm.bonds) and k.mm.mm_users > 0 and not isinstance(k.smmu.entry, Pgd)
 
 
 @at_end
 def entry_left_behind(k: TwoBonds) -> bool:
-    """All is unbound, and the PASID's entry still is present."""
+    """All is unbound, and the PASID's entry still leads into the memory of the process."""
     return isinstance(k.smmu.entry, Pgd)
 
 
 @at_end
 def reference_leaked(k: TwoBonds) -> bool:
-    """All is unbound, and somebody's reference on the io_mm was never put."""
+    """All is unbound, and somebody's reference was never put: memory is lost until reboot."""
     return k.io_mm.refs > 0
 
 
