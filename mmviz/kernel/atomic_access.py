@@ -25,10 +25,10 @@ class AtomicAccess(Struct):
 
     @atomic("driver")
     def map_atomic(self, page: Page) -> None:
-        """Let the device do atomic operations on the page."""
+        """Let the device do atomic operations on the page, which no CPU must reach now."""
         self.page, self.exclusive = page, True
 
     @atomic("driver")
     def unmap(self) -> None:
-        """Clear the device's entry: it can begin nothing new."""
+        """Clear the device's entry: it can begin nothing new; what has begun goes on."""
         self.page, self.exclusive = None, False

@@ -196,7 +196,7 @@ class BufferVma(Vma):
 
     @atomic("mm/memory.c")
     def zap_pte_range(self) -> Page | None:
-        """Clear the entry; return the page it named."""
+        """Clear the entry; return the page it named, which others may still use."""
         was = self.pte
         page = super().zap_pte_range().do()
         if was is not None and not isinstance(was.page, ZeroPage):

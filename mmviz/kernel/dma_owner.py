@@ -25,12 +25,12 @@ class OwnedGroup(IommuGroup):
 
     @atomic("drivers/iommu/iommu.c")
     def is_usable(self) -> bool:
-        """Look whether a kernel driver may use the group."""
+        """Look whether a kernel driver may use the group; without the mutex that may change."""
         return not self.owner
 
     @atomic("drivers/iommu/iommu.c")
     def is_claimable(self) -> bool:
-        """Look whether nobody uses the group."""
+        """Look whether nobody uses the group; without the mutex somebody may come at once."""
         return self.owner_cnt == 0
 
     @atomic("drivers/iommu/iommu.c")

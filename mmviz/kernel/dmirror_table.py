@@ -63,7 +63,7 @@ class DmirrorPage(MmuIntervalNotifier):
 
     @atomic("lib/test_hmm.c")
     def dmirror_atomic_map(self, page: Page) -> None:
-        """Let the device do atomic operations on the page."""
+        """Let the device do atomic operations on the page, which no CPU must reach now."""
         self.entry = DeviceEntry(word_page(page), DPT_XA_TAG_ATOMIC)
 
     @atomic("lib/test_hmm.c")

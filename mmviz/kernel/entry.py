@@ -80,12 +80,12 @@ class CowMapping(Struct):
 
     @atomic("mm/memory.c")
     def handle_pte_fault(self) -> Pte | None:
-        """Look at the entry that made the CPU fault, without the page-table lock."""
+        """Look at the entry that made the CPU fault, without a lock: it may change at once."""
         return self.pte
 
     @atomic("include/linux/pgtable.h")
     def ptep_get_lockless(self) -> Pte | None:
-        """Read the entry without any lock."""
+        """Read the entry without any lock: it may change the next moment."""
         return self.pte
 
     @atomic("mm/rmap.c")

@@ -167,7 +167,7 @@ class NotifierList(Struct):
 
     @atomic("driver")
     def find(self) -> InitialisedLater | None:
-        """Look for the driver's notifier."""
+        """Look for the driver's notifier: without a lock another bind may add one at once."""
         return self.notifiers[0] if self.notifiers else None
 
     @atomic("mm/mmu_notifier.c")

@@ -41,7 +41,7 @@ class Domain(Allocated):
 
     @atomic("drivers/iommu/iommu.c")
     def iommu_domain_free(self) -> None:
-        """Give the domain and its page tables back to the allocator."""
+        """Give the domain and its page tables back, whoever still points at them."""
         self.owner_leaves()
 
     def owner_leaves(self) -> None:
@@ -153,12 +153,12 @@ class Iommu(Struct):
 
     @atomic("driver")
     def release_device(self, dev: Device) -> Domain | None:
-        """Begin to release a device: read which domain the driver noted for it."""
+        """Begin to release a device: read its domain, which must not be freed from here on."""
         return dev.domain
 
     @atomic("driver")
     def detach_dev(self, dev: Device) -> Domain | None:
-        """Begin to detach a device: read which domain the driver noted for it."""
+        """Begin to detach a device: read its domain, which must not be freed from here on."""
         return dev.domain
 
     @atomic("driver")

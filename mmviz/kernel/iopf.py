@@ -58,7 +58,7 @@ class FaultableMm(MmStruct):
 
     @atomic("mm/mmap.c")
     def exit_mmap(self) -> None:
-        """Unmap everything; give the pages and the lower tables back."""
+        """Unmap everything; pages and lower tables go back, whatever caches still know them."""
         if self.torn_down:
             warn("torn_down_twice", f"exit_mmap() runs on {self.name} a second time")
         self.torn_down = True
@@ -80,5 +80,5 @@ class ShadowTable(DevicePageTable):
 
     @atomic("hardware")
     def translate(self, address: str) -> Page | None:
-        """Look the page up in the device's table."""
+        """Look the page up in the device's table; the DMA is under way from here on."""
         return self.pte[address]

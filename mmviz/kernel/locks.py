@@ -268,7 +268,7 @@ class WaitQueue(Struct):
 
     @atomic("include/linux/wait.h", when=lambda queue: queue.woken)
     def wait_event(self) -> None:
-        """Sleep until the wake-up."""
+        """Sleep until the wake-up; what was looked at before may have changed by then."""
         might_sleep("wait_event()")
 
     @atomic("kernel/sched/wait.c")

@@ -67,7 +67,7 @@ class MmStruct(MmCounts):
 
     @atomic("mm/mmap.c")
     def exit_mmap(self) -> None:
-        """Unmap everything; give the pages and the lower tables back."""
+        """Unmap everything; pages and lower tables go back, whatever caches still know them."""
         page, self.pgd.page = self.pgd.page, None
         if page is not None:
             page.put()

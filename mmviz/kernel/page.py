@@ -92,12 +92,12 @@ class Page(Struct):
 
     @atomic("include/linux/mm.h")
     def page_maybe_dma_pinned(self) -> bool:
-        """Say whether the count tells of a pin."""
+        """Say whether the count tells of a pin now; GUP-fast may add one the next moment."""
         return self.is_maybe_dma_pinned
 
     @atomic("mm/filemap.c", when=lambda page: page.locked is None)
     def lock_page(self) -> None:
-        """Take the page lock, sleeping while somebody else has it."""
+        """Take the page lock, sleeping while somebody has it; the page may go meanwhile."""
         might_sleep("lock_page()")
         self.locked = current().name
         enter(self)

@@ -81,7 +81,7 @@ class DmaQueue(Struct):
 
     @atomic("hardware", when=lambda queue: not queue.stopped)
     def translate(self) -> Page | None:
-        """Start a DMA: find the page in the device's own cache, or ask the IOMMU."""
+        """Start a DMA: find the page in the device's cache or the IOMMU; it is under way now."""
         self.inflight = self.find()
         return self.inflight
 

@@ -60,7 +60,7 @@ class OwnedIommu(Iommu):
 
     @atomic("driver")
     def release_device(self, dev: Device) -> Domain | None:
-        """Begin to release a device: read which domain the driver noted for it."""
+        """Begin to release a device: read its domain, which must not be freed from here on."""
         if dev.domain is self.user_domain:
             warn("released_while_owned", f"{dev} is released, and is on {dev.domain} still")
         return dev.domain

@@ -48,7 +48,7 @@ class Vma(ForkedMapping):
 
     @atomic("mm/memory.c")
     def zap_pte_range(self) -> Page | None:
-        """Clear the entry; return the page it named."""
+        """Clear the entry; return the page it named, which others may still use."""
         page = self.pte and self.pte.page
         self.pte = None
         return page

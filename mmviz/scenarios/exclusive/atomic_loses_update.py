@@ -65,7 +65,7 @@ class Gpu(AtomicAccess):
 
     @atomic("hardware", when=lambda gpu, _: gpu.page is not None)
     def read(self, counter: Counter) -> None:
-        """The GPU reads the counter over the bus."""
+        """The GPU reads the counter over the bus; it adds later, to what it has read now."""
         self.register = counter.value
 
     @atomic("hardware")
