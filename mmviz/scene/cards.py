@@ -49,6 +49,7 @@ class Card(NamedTuple):
     rows: tuple[Row, ...]
     label_width: int
     value_width: int
+    foot: int = 0  # lines kept free below the rows
 
     @property
     def title(self) -> str:
@@ -63,8 +64,8 @@ class Card(NamedTuple):
 
     @property
     def height(self) -> float:
-        """The title, the rows, and air."""
-        return TITLE + ROW * len(self.rows) + 0.2
+        """The title, the rows and what is below them, and air."""
+        return TITLE + ROW * (len(self.rows) + self.foot) + 0.2
 
 
 TITLE, ROW = 1.2, 1.15  # lines that a title and a row take
@@ -158,7 +159,7 @@ def cards(reach: Reach) -> list[Card]:
         if not is_part(struct):
             shown = list(_shown(struct, "", is_part, reach))
             if shown or can_go(struct):
-                made.append(_card(struct, shown, reach))
+                made.append(card(struct, shown, reach))
     return made
 
 
@@ -198,7 +199,7 @@ def _shown(
             yield Row(path, below, say, live)
 
 
-def _card(struct: Struct, shown: Sequence[Row], reach: Reach) -> Card:
+def card(struct: Struct, shown: Sequence[Row], reach: Reach) -> Card:
     """Make a card wide enough for the values that its fields may have."""
     is_world = isinstance(struct, World)
     name = "world" if is_world else struct.name
@@ -230,8 +231,8 @@ def said(row: Row, frame: Frame, width: int) -> str:
     words = row.say(value) + (LOST if lost(row, frame) else "")
     for change in frame.writes:
         if change.field == row.path:
-            both = f"{row.say(change.old)} → {words}"
-            words = both if len(both) <= width else f"→ {words}"
+            ways = (f"{row.say(change.old)} → {words}", f"→ {words}")
+            words = next((way for way in ways if len(way) <= width), words)
     return shorten(words, width)
 
 

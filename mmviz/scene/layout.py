@@ -8,7 +8,8 @@ Sizes come from characters, so the fonts of the machine do not matter.
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import graphviz
@@ -21,7 +22,7 @@ EM = 12.0  # points; any number would do, as only ratios count
 CHAR, LINE = CELL_WIDTH * EM, CELL_HEIGHT * EM  # points that a cell is wide and high
 MARGIN, GAP = 1.0, 2.0
 ROOM = 124.0  # cells that fit across a notebook
-LOOSE, TIGHT = 0.55, 0.25  # inches between the ranks; tight where the sheet would be too wide
+LOOSE, TIGHT, TIGHTEST = 0.55, 0.25, 0.19  # inches between the ranks, where the sheet is too wide
 SAMPLES = 10  # points on each piece of a spline
 
 
@@ -69,7 +70,10 @@ def plan(reach: Reach) -> Plan:
     routes: dict[Route, tuple[Point, ...]] = {}
     width = height = 0.0
     if drawn:
-        ways = list(_sides(drawn, arrows))
+        ways = [
+            (ranks, frozenset(arrow for arrow in arrows if arrow.card in right))
+            for ranks, right in _sides(drawn, arrows)
+        ]
         tries = [_dotted(drawn, list(arrows), *sides) for sides in ways]
         if min(one[2] for one in tries) > ROOM:
             tries += [_dotted(drawn, list(arrows), *sides, TIGHT) for sides in ways]
@@ -77,6 +81,29 @@ def plan(reach: Reach) -> Plan:
     loose = [card for card in shown if card.name not in tied]
     placed, width, height = _shelved(loose, width, height)
     return Plan(tuple(shown), at | placed, routes, width, height)
+
+
+def in_columns(columns: Sequence[Sequence[Card]], arrows: Sequence[Route]) -> Plan:
+    """Lay cards out in columns from left to right; none is empty.
+
+    Raises:
+        NoGraphviz: neither pygraphviz nor `dot` is there.
+    """
+    drawn = [card for column in columns for card in column]
+    place = {card.name: number for number, column in enumerate(columns) for card in column}
+    back = [arrow for arrow in arrows if place[arrow.card] > place[arrow.target]]
+    tries = [_dotted(drawn, arrows, "LR", back, gap, columns) for gap in (LOOSE, TIGHT, TIGHTEST)]
+    at, routes, width, _ = min(tries, key=lambda one: max(one[2], ROOM))
+    drawn_at = [y for _, y in at.values()] + [y for way in routes.values() for _, y in way]
+    up = min(drawn_at) - MARGIN / 2  # dot leaves room for the edges that only keep the order
+    low = max([at[card.name][1] + card.height for card in drawn] + drawn_at) - up + MARGIN / 2
+    return Plan(
+        tuple(drawn),
+        {name: (x, y - up) for name, (x, y) in at.items()},
+        {arrow: tuple((x, y - up) for x, y in way) for arrow, way in routes.items()},
+        width,
+        low,
+    )
 
 
 def _sides(drawn: Sequence[Card], arrows: Iterable[Route]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -98,11 +125,12 @@ def _dotted(
     drawn: Sequence[Card],
     arrows: Sequence[Route],
     ranks: str,
-    right: frozenset[str],
+    back: Collection[Route],
     apart: float = LOOSE,
+    columns: Sequence[Sequence[Card]] = (),
 ) -> tuple[dict[str, Point], dict[Route, tuple[Point, ...]], float, float]:
-    """Let dot place the cards that arrows tie together, those named in `right` to the right."""
-    picture = json.loads(dot(source(drawn, arrows, ranks, right, apart)))
+    """Let dot place the cards that arrows tie together; see `source`."""
+    picture = json.loads(dot(source(drawn, arrows, ranks, back, apart, columns)))
     _, _, wide, top = map(float, picture["bb"].split(","))
 
     def cell(x: float, y: float) -> Point:
@@ -110,14 +138,18 @@ def _dotted(
 
     at = {}
     for node in picture["objects"]:
+        if "pos" not in node:
+            continue  # a column
         card = drawn[int(node["name"])]
         x, y = cell(*map(float, node["pos"].split(",")))
         at[card.name] = (x - card.width / 2, y - card.height / 2)
     routes = {}
-    for edge in picture["edges"]:
+    for edge in picture.get("edges", ()):
+        if "id" not in edge:
+            continue  # it only keeps columns in order
         arrow = arrows[int(edge["id"])]
         way = tuple(cell(x, y) for x, y in sampled(edge["pos"]))
-        routes[arrow] = way[::-1] if arrow.card in right else way
+        routes[arrow] = way[::-1] if arrow in back else way
     return at, routes, wide / CHAR + 2 * MARGIN, top / LINE + MARGIN
 
 
@@ -125,12 +157,13 @@ def source(
     drawn: Sequence[Card],
     arrows: Sequence[Route],
     ranks: str = "LR",
-    right: frozenset[str] = frozenset(),
+    back: Collection[Route] = (),
     apart: float = LOOSE,
+    columns: Sequence[Sequence[Card]] = (),
 ) -> str:
     """Return the DOT source: a table a card, so that arrows leave from their rows.
 
-    Arrows from a card in `right` are told to dot the wrong way round.
+    Arrows in `back` are told to dot the wrong way round; cards of a column get one rank.
     """
     graph = graphviz.Digraph(
         graph_attr={"rankdir": ranks, "nodesep": "0.2", "ranksep": str(apart)},
@@ -150,9 +183,15 @@ def source(
         )
     for index, arrow in enumerate(arrows):
         ends = [f"{number[arrow.card]}:{ports[arrow.path]}", f"{number[arrow.target]}:t"]
-        if arrow.card in right:
+        if arrow in back:
             ends.reverse()
         graph.edge(*ends, id=str(index), dir="none")
+    for column in columns:
+        with graph.subgraph(graph_attr={"rank": "same"}) as rank:
+            for card in column:
+                rank.node(number[card.name])
+    for column, after in pairwise(columns):
+        graph.edge(number[column[0].name], number[after[0].name], style="invis")
     return str(graph.source)
 
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from mmviz.engine import Frame, Struct
 from mmviz.kernel.io_mm import IoMm, SvaBond
-from mmviz.kernel.iommu import CountedDomain
+from mmviz.kernel.iommu import CountedDomain, Domain, IommuGroup
 from mmviz.kernel.iommu_module import IommuModule
 from mmviz.kernel.mm_count import MmCount
-from mmviz.kernel.mm_struct import MmStruct
+from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.page import Page
 from mmviz.kernel.refcount import RefCount
 from mmviz.kernel.rmap import MappedPage
-from mmviz.scene.cards import Card, Values, can_go, cards, gone
+from mmviz.scene.cards import Card, Values, can_go, cards, gone, walk
 from mmviz.scene.reach import Reach, structs_in
 
 
@@ -43,6 +43,57 @@ def _(_page: Struct) -> tuple[str, ...]:
 @counts.register(MmCount)
 def _(_mm: Struct) -> tuple[str, ...]:
     return ("mm_users", "mm_count")
+
+
+@singledispatch
+def keeper(struct: Struct, reach: Reach) -> str:
+    """Say what an object's lifetime hangs on."""
+    return "its maker alone"
+
+
+@keeper.register
+def _(domain: Domain, reach: Reach) -> str:
+    defaults = {
+        each.name
+        for group in walk(reach.world)
+        if isinstance(group, IommuGroup)
+        for value in reach.values[group.path("default_domain")]
+        for each in structs_in(value)
+    }
+    return "the group's refs" if domain.name in defaults else "its maker alone"
+
+
+@keeper.register
+def _(_domain: CountedDomain, _reach: Reach) -> str:
+    return "its refs"
+
+
+@keeper.register
+def _(_group: IommuGroup, _reach: Reach) -> str:
+    return "refs, one a device"
+
+
+@keeper.register(MmStruct)
+@keeper.register(MmCount)
+@keeper.register(Pgd)
+def _(_mm: Struct, _reach: Reach) -> str:
+    return "mm_count"
+
+
+@keeper.register(Page)
+@keeper.register(RefCount)
+def _(_counted: Struct, _reach: Reach) -> str:
+    return "refs"
+
+
+@keeper.register
+def _(_io_mm: IoMm, _reach: Reach) -> str:
+    return "refs, one a bond"
+
+
+@keeper.register
+def _(_bond: SvaBond, _reach: Reach) -> str:
+    return "refs, one a bind"
 
 
 class Subject(NamedTuple):
