@@ -3,8 +3,8 @@
 import pytest
 
 from mmviz.engine import explore, replay
+from mmviz.kernel.notifier_walk import walk_notifiers
 from mmviz.scenarios import find
-from mmviz.scenarios.hmm import free_under_callback
 from mmviz.scenarios.hmm.free_under_callback import FreedAfterGracePeriod
 
 from .mutation import effects
@@ -94,7 +94,7 @@ IN_FULL = {  # what breaks without each line of the merged fix, in the order of 
         {"stuck"},
     ],
     FreedAfterGracePeriod.free_memory: [{"stuck"}],
-    free_under_callback.mmu_notifier_invalidate_range_start: [
+    walk_notifiers: [
         {"use_after_free", "unlock_not_owner"},
         set(),  # no callback is called
         set(),

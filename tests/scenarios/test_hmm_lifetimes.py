@@ -167,10 +167,19 @@ IN_FULL = [
         {},
         [
             {"range_is_valid_on_dead_mm", "refcount_underflow", "use_after_free"},
+            set(),  # nothing is listed, nothing is looked up
+            {"address_space_is_leaked"},
+        ],
+    ),
+    (
+        ARMED,
+        "HMM-05/05f",
+        armed_after_release.hmm_vma_fault,
+        {},
+        [
             set(),  # not listed, not valid: nothing is looked up
             set(),  # nothing is looked up
             set(),  # nobody looks at the list any more, as "Simplified:" says
-            {"address_space_is_leaked"},
         ],
     ),
     (

@@ -3,9 +3,9 @@
 import pytest
 
 from mmviz.engine import at_end, replay
+from mmviz.kernel.notifier_walk import walk_notifiers
 from mmviz.scenarios import find
 from mmviz.scenarios.hmm import (
-    count_and_list_under_one_lock,
     interval_removed_early,
     put_is_no_fence,
     release_meets_unregister,
@@ -141,7 +141,7 @@ IN_FULL = [
     (
         GET_PUT,
         "X-5/5a",
-        count_and_list_under_one_lock.mmu_notifier_invalidate_range_start,
+        walk_notifiers,
         FREED,
         [{"unlock_not_owner", "use_after_free"}, set(), set(), set()],
     ),

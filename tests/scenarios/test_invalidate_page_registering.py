@@ -4,8 +4,9 @@ import pytest
 
 from mmviz.engine import Verdict, at_end, explore, replay
 from mmviz.scenarios import find, load
+from mmviz.scenarios.hmm.flag_is_no_sequence import IntervalNotifier
 from mmviz.scenarios.invalidate_page import range_end_unpaired
-from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
+from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA, SequenceAndCounter
 from mmviz.scenarios.invalidate_page.registered_in_between import ActivatedLater, IntervalInserted
 from mmviz.scenarios.invalidate_page.registration_shut_out import (
     AllLocksTaken,
@@ -49,7 +50,7 @@ def test_an_object_that_hears_only_the_end_counts_below_zero():
     case = find(BETWEEN, "X-3/3a")
     run = replay(case, case.schedules["only the end is heard"])
 
-    assert run.tip.world.object.mmu_invalidate_in_progress == -1
+    assert run.tip.world.notifier.mmu_invalidate_in_progress == -1
 
 
 def test_a_new_object_looks_as_if_nothing_had_happened():
@@ -74,19 +75,17 @@ def test_the_lines_of_the_insertions_that_are_right_are_for_something():
     assert broken(bumped, good=(device_has_a_page,)) == set()
     assert broken(interval, good=(device_has_a_page,)) == set()
     assert what_breaks(bumped, ActivatedLater.insert) == [{"livelock"} | NO_PAGE]
-    assert what_breaks(bumped, ActivatedLater.invalidate_range_start) == [
-        ENTRY | COUNT,
+    assert what_breaks(bumped, ActivatedLater.invalidate_range_start) == [ENTRY | COUNT] * 2
+    assert what_breaks(bumped, SequenceAndCounter.invalidate_range_start) == [
         ENTRY | NOT_OWNER,
         ENTRY | COUNT,
         ENTRY,
         {"stuck"},
     ]
-    assert what_breaks(interval, IntervalInserted.fault)[:2] == [
-        ENTRY,  # the insertion
-        {"livelock"} | NO_PAGE,
-    ]
-    assert what_breaks(interval, IntervalInserted.invalidate_range_start) == [
-        ENTRY,
+    assert what_breaks(interval, IntervalInserted.fault) == [ENTRY, NO_PAGE]
+    assert what_breaks(interval, IntervalNotifier.fault)[0] == {"livelock"} | NO_PAGE
+    assert what_breaks(interval, IntervalInserted.invalidate_range_start) == [ENTRY] * 2
+    assert what_breaks(interval, IntervalNotifier.invalidate_range_start) == [
         ENTRY | NOT_OWNER,
         ENTRY,
         ENTRY,

@@ -77,6 +77,13 @@ async def hmm_range_snapshot(k: Mirrored) -> None:
     await k.update.mutex_unlock()
 
 
+async def hmm_vma_fault(k: Mirrored) -> None:
+    """List the range, look it up, and take it off the list."""
+    await k.hmm.hmm_range_register(k.range)
+    await hmm_range_snapshot(k)
+    await k.hmm.hmm_range_unregister(k.range)
+
+
 class DeadFlag:
     """Asks hmm->dead before it lists the range, and again after."""
 
@@ -94,9 +101,7 @@ class GrabOnly(DeadFlag):
 
     async def fault(self, k: Mirrored) -> None:
         await k.mm.mmgrab()
-        await k.hmm.hmm_range_register(k.range)
-        await hmm_range_snapshot(k)
-        await k.hmm.hmm_range_unregister(k.range)
+        await hmm_vma_fault(k)
         await k.mm.mmdrop()
 
 
@@ -127,9 +132,7 @@ class PlainGet(DeadFlag):
 
     async def fault(self, k: Mirrored) -> None:
         await k.mm.mmget()
-        await k.hmm.hmm_range_register(k.range)
-        await hmm_range_snapshot(k)
-        await k.hmm.hmm_range_unregister(k.range)
+        await hmm_vma_fault(k)
         await mmput(k)
 
 
@@ -139,9 +142,7 @@ class RangeHoldsUser(DeadFlag):
     async def fault(self, k: Mirrored) -> None:
         if not await k.mm.mmget_not_zero():
             return
-        await k.hmm.hmm_range_register(k.range)
-        await hmm_range_snapshot(k)
-        await k.hmm.hmm_range_unregister(k.range)
+        await hmm_vma_fault(k)
         await mmput(k)
 
 

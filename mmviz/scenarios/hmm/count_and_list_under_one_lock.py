@@ -27,6 +27,7 @@ from mmviz.engine import Case, Verdict, World, expecting, field, mark
 from mmviz.engine.case import Property
 from mmviz.kernel.locks import SpinLock
 from mmviz.kernel.notifier_users import CountedNotifier, NotifierList
+from mmviz.kernel.notifier_walk import walk_notifiers
 from mmviz.kernel.rcu import SrcuCallbacks
 from mmviz.scenarios.hmm import GET_PUT
 
@@ -102,11 +103,9 @@ async def open_and_close(k: Opened, api: OneSection) -> None:
 
 async def mmu_notifier_invalidate_range_start(k: Subscribed) -> None:
     """Reclaim tells the process's notifiers."""
-    await k.srcu.srcu_read_lock()
-    notifier = await k.list.hlist_for_each_entry_rcu()
-    if notifier is not None:
-        await notifier.invalidate_range_start()
-    await k.srcu.srcu_read_unlock()
+    await walk_notifiers(
+        k.srcu, k.list.hlist_for_each_entry_rcu, CountedNotifier.invalidate_range_start
+    )
 
 
 async def srcu_invoke_callbacks(k: Subscribed) -> None:

@@ -29,7 +29,7 @@ from typing import Any
 
 from mmviz.engine import field, mark
 from mmviz.kernel.hmm_invalidate import CountingHmm, FlaggedHmm
-from mmviz.kernel.hmm_range import HmmRange
+from mmviz.kernel.hmm_range import HmmRange, RangedHmm
 from mmviz.kernel.interval_notifier import IntervalSubscriptions, MmuIntervalNotifier
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.notifier import MmuNotifierSubscriptions
@@ -53,16 +53,14 @@ class FlaggedMirror(Mirror):
     """A range is valid or not, and that is all."""
 
     update: Mutex = field(default_factory=Mutex)
-    hmm: FlaggedHmm = field(default_factory=FlaggedHmm)
+    hmm: RangedHmm = field(default_factory=FlaggedHmm)
     range: HmmRange = field(default_factory=HmmRange)
 
 
-class CountingMirror(Mirror):
+class CountingMirror(FlaggedMirror):
     """HMM counts invalidations, and makes ranges valid again."""
 
-    update: Mutex = field(default_factory=Mutex)
-    hmm: CountingHmm = field(default_factory=CountingHmm)
-    range: HmmRange = field(default_factory=HmmRange)
+    hmm: RangedHmm = field(default_factory=CountingHmm)
 
 
 class IntervalMirror(Mirror):

@@ -29,11 +29,13 @@ Sources:
     mm/mmu_notifier.c: __mmu_notifier_invalidate_range_start(), mmu_notifier_call_srcu()
 """
 
+from functools import partial
 from typing import Any
 
 from mmviz.engine import Case, Verdict, World, at_end, expecting, field
 from mmviz.engine.case import Property
 from mmviz.kernel.hmm import Hmm, HmmMm
+from mmviz.kernel.notifier_walk import walk_notifiers
 from mmviz.kernel.rcu import SrcuCallbacks
 from mmviz.scenarios.hmm import COUNTED, GET_PUT, patch
 
@@ -145,11 +147,9 @@ async def hmm_mirror_unregister(k: Mirrored, ops: LookedUpByMm) -> None:
 
 async def mmu_notifier_invalidate_range_start(k: Mirrored, ops: LookedUpByMm) -> None:
     """Reclaim tells the mm's notifiers."""
-    await k.srcu.srcu_read_lock()
-    notifier = await k.mm.hlist_for_each_entry_rcu()
-    if notifier is not None:
-        await ops.hmm_invalidate_range_start(k, notifier)
-    await k.srcu.srcu_read_unlock()
+    await walk_notifiers(
+        k.srcu, k.mm.hlist_for_each_entry_rcu, partial(ops.hmm_invalidate_range_start, k)
+    )
 
 
 async def srcu_invoke_callbacks(k: Mirrored) -> None:

@@ -71,13 +71,13 @@ async def look_then_sleep(k: Waiting) -> None:
     await k.wq.schedule()
 
 
-async def wait_event(k: Waiting) -> None:
+async def wait_event(k: Waiting, or_dead: bool = False) -> None:
     """Queue up, look, sleep, and look again."""
     await k.taint.might_sleep("wait_event_timeout()")
     while True:
         mark("again")
         await k.wq.prepare_to_wait()
-        if await k.range.hmm_range_valid():
+        if await k.range.hmm_range_valid() or (or_dead and await k.hmm.read_dead()):
             break
         await k.wq.schedule()
     await k.wq.finish_wait()
@@ -85,16 +85,7 @@ async def wait_event(k: Waiting) -> None:
 
 async def wait_event_or_dead(k: Waiting) -> None:
     """The same, and an exit ends the wait, too."""
-    await k.taint.might_sleep("wait_event_timeout()")
-    while True:
-        mark("again")
-        await k.wq.prepare_to_wait()
-        if await k.range.hmm_range_valid():
-            break
-        if await k.hmm.read_dead():
-            break
-        await k.wq.schedule()
-    await k.wq.finish_wait()
+    await wait_event(k, or_dead=True)
 
 
 async def shortcut(k: Waiting) -> None:

@@ -22,12 +22,15 @@ Sources:
     mn_hlist_release()
 """
 
+from functools import partial
 from typing import Any
 
 from mmviz.engine import Case, Map, Verdict, atomic, expecting, field
 from mmviz.engine.case import Actor, Property
 from mmviz.kernel.kfree_rcu import Module, NotifierSrcu
 from mmviz.kernel.notifier import MmuNotifierSubscriptions
+from mmviz.kernel.notifier_users import CountedNotifier
+from mmviz.kernel.notifier_walk import walk_notifiers
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
 from mmviz.scenarios.hmm import GET_PUT
@@ -111,24 +114,22 @@ async def close_with_entries(k: Mirrored) -> None:
 async def zap_page_range(k: Mirrored) -> None:
     """The process gives its page back; notifiers on the list are told before."""
     await k.mm.mmu_notifier_invalidate_range_start()
-    await k.srcu.srcu_read_lock()
-    if await k.list.hlist_for_each_entry_rcu() is not None:
-        await k.gpu.unmap(VA)
-    await k.srcu.srcu_read_unlock()
+    await walk_notifiers(k.srcu, k.list.hlist_for_each_entry_rcu, lambda _: k.gpu.unmap(VA))
     page = await k.cpu.zap_pte_range(VA)
     await k.mm.mmu_notifier_invalidate_range_end()
     if page is not None:
         await page.put_page()
 
 
+async def release(k: Mirrored, notifier: CountedNotifier) -> None:
+    """The driver's callback for a process that exits."""
+    await k.gpu.unmap(VA)
+    await API.mmu_notifier_put(k, notifier)
+
+
 async def exit_mmap(k: Mirrored) -> None:
     """The process exits; the driver's release() clears the entries and puts."""
-    await k.srcu.srcu_read_lock()
-    notifier = await k.list.hlist_for_each_entry_rcu()
-    if notifier is not None:
-        await k.gpu.unmap(VA)
-        await API.mmu_notifier_put(k, notifier)
-    await k.srcu.srcu_read_unlock()
+    await walk_notifiers(k.srcu, k.list.hlist_for_each_entry_rcu, partial(release, k))
     page = await k.cpu.zap_pte_range(VA)
     if page is not None:
         await page.put_page()

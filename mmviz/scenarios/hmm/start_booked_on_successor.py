@@ -27,12 +27,14 @@ Sources:
     mm/mmap.c: mm_take_all_locks()
 """
 
+from functools import partial
 from typing import Any
 
 from mmviz.engine import Case, Verdict, at_end, atomic, expecting, field
 from mmviz.engine.case import Property
 from mmviz.kernel.hmm import Hmm, HmmMm
 from mmviz.kernel.locks import RwSemaphore, might_sleep
+from mmviz.kernel.notifier_walk import walk_notifiers
 from mmviz.scenarios.hmm import patch
 from mmviz.scenarios.hmm.free_under_callback import (
     FreedAfterGracePeriod,
@@ -103,36 +105,38 @@ def invalidation_never_ends(k: RegisteredAgain) -> bool:
 class ToleratedLookup(FreedAfterGracePeriod):
     """Asks the mm for its hmm, and returns if there is none."""
 
-    async def hmm_of(self, k: RegisteredAgain, notifier: BookedHmm) -> Hmm | None:
+    async def hmm_of(self, k: RegisteredAgain, notifier: Hmm) -> Hmm | None:
         return await self.mm_get_hmm(k)
 
 
 class ContainerOf(ToleratedLookup):
     """Finds the hmm around the notifier it was called with."""
 
-    async def hmm_of(self, k: RegisteredAgain, notifier: BookedHmm) -> Hmm | None:
+    async def hmm_of(self, k: RegisteredAgain, notifier: Hmm) -> Hmm | None:
         return notifier if await notifier.kref_get_unless_zero() else None
+
+
+async def start(k: RegisteredAgain, ops: ToleratedLookup, notifier: Hmm) -> None:
+    """HMM's callback before the change: count it."""
+    hmm = await ops.hmm_of(k, notifier)
+    if isinstance(hmm, BookedHmm):
+        await hmm.hmm_invalidate_range_start()
+        await ops.hmm_put(k, hmm)
+
+
+async def end(k: RegisteredAgain, ops: ToleratedLookup, notifier: Hmm) -> None:
+    """HMM's callback after the change: count it no more."""
+    hmm = await ops.hmm_of(k, notifier)
+    if isinstance(hmm, BookedHmm):
+        await hmm.hmm_invalidate_range_end()
+        await ops.hmm_put(k, hmm)
 
 
 async def try_to_unmap(k: RegisteredAgain, ops: ToleratedLookup) -> None:
     """Reclaim unmaps a page of a file, and tells the mm's notifiers before and after."""
     await k.mm.i_mmap_rwsem.down_read()
-    await k.srcu.srcu_read_lock()
-    notifier = await k.mm.hlist_for_each_entry_rcu()
-    if isinstance(notifier, BookedHmm):
-        hmm = await ops.hmm_of(k, notifier)
-        if isinstance(hmm, BookedHmm):
-            await hmm.hmm_invalidate_range_start()
-            await ops.hmm_put(k, hmm)
-    await k.srcu.srcu_read_unlock()
-    await k.srcu.srcu_read_lock()
-    notifier = await k.mm.hlist_for_each_entry_rcu()
-    if isinstance(notifier, BookedHmm):
-        hmm = await ops.hmm_of(k, notifier)
-        if isinstance(hmm, BookedHmm):
-            await hmm.hmm_invalidate_range_end()
-            await ops.hmm_put(k, hmm)
-    await k.srcu.srcu_read_unlock()
+    for callback in (start, end):
+        await walk_notifiers(k.srcu, k.mm.hlist_for_each_entry_rcu, partial(callback, k, ops))
     await k.mm.i_mmap_rwsem.up_read()
 
 

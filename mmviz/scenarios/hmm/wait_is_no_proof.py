@@ -27,7 +27,7 @@ Sources:
 from typing import Any
 
 from mmviz.engine import field, mark
-from mmviz.kernel.interval_seq import IntervalSub, SeqSubscriptions
+from mmviz.kernel.interval_seq import Begun, IntervalSub, SeqSubscriptions
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.notifier import MmuNotifierSubscriptions
 from mmviz.scenarios.hmm import INTERVALS
@@ -52,17 +52,26 @@ class WaitAndCompare(Driver):
         await k.gpu.unmap(VA)
         await k.update.mutex_unlock()
 
+    async def wait(self, k: Any, begun: Begun) -> None:
+        """What the driver does if the section begins in the middle of an invalidation."""
+        if begun.busy:
+            await k.mm.wait_event(begun.seq)
+
+    async def disturbed(self, k: Any, begun: Begun) -> bool:
+        """What the driver asks, under its lock, before it maps the page."""
+        interval: IntervalSub = k.interval
+        return await interval.mmu_interval_read_retry(begun.seq)
+
     async def fault(self, k: Any) -> None:
         while True:
             mark("again")
             begun = await k.mm.mmu_interval_read_begin(k.interval)
-            if begun.busy:
-                await k.mm.wait_event(begun.seq)
+            await self.wait(k, begun)
             page = await k.cpu.hmm_range_fault(VA)
             if page is None:
                 return
             await k.update.mutex_lock()
-            if await k.interval.mmu_interval_read_retry(begun.seq):
+            if await self.disturbed(k, begun):
                 await k.update.mutex_unlock()
                 continue
             await k.gpu.map(VA, page)
@@ -73,35 +82,15 @@ class WaitAndCompare(Driver):
 class NoWait(WaitAndCompare):
     """Begins at once, and compares under the lock."""
 
-    async def fault(self, k: Any) -> None:
-        while True:
-            mark("again")
-            begun = await k.mm.mmu_interval_read_begin(k.interval)
-            page = await k.cpu.hmm_range_fault(VA)
-            if page is None:
-                return
-            await k.update.mutex_lock()
-            if await k.interval.mmu_interval_read_retry(begun.seq):
-                await k.update.mutex_unlock()
-                continue
-            await k.gpu.map(VA, page)
-            await k.update.mutex_unlock()
-            return
+    async def wait(self, k: Any, begun: Begun) -> None:
+        """Nothing."""
 
 
 class HintAsProof(WaitAndCompare):
     """Waits when it begins, and takes that for an answer about later."""
 
-    async def fault(self, k: Any) -> None:
-        begun = await k.mm.mmu_interval_read_begin(k.interval)
-        if begun.busy:
-            await k.mm.wait_event(begun.seq)
-        page = await k.cpu.hmm_range_fault(VA)
-        if page is None:
-            return
-        await k.update.mutex_lock()
-        await k.gpu.map(VA, page)
-        await k.update.mutex_unlock()
+    async def disturbed(self, k: Any, begun: Begun) -> bool:
+        return False
 
 
 CASES = (

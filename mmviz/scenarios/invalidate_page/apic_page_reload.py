@@ -29,7 +29,7 @@ from mmviz.engine import Case, Verdict, expecting, field, mark
 from mmviz.kernel.notifier import MmuNotifierOps
 from mmviz.kernel.page import Page
 from mmviz.kernel.vcpu import Vcpu
-from mmviz.scenarios.invalidate_page.range_start_only import VA, GuardedMirror
+from mmviz.scenarios.invalidate_page.range_start_only import VA, GuardedMirror, SequenceAndCounter
 from mmviz.scenarios.invalidate_page.told_under_ptl import try_to_unmap_one
 
 
@@ -91,9 +91,7 @@ class CheckedReload(RequestedAtStart):
         await k.vcpu.kvm_make_all_cpus_request()
 
     async def invalidate_range_end(self, k: Guest) -> None:
-        await k.update.mutex_lock()
-        await k.notifier.kvm_mmu_invalidate_end()
-        await k.update.mutex_unlock()
+        await SequenceAndCounter().invalidate_range_end(k)
 
     async def reload(self, k: Guest) -> None:
         seq = await k.notifier.read_mmu_invalidate_seq()

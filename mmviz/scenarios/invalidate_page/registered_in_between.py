@@ -24,8 +24,7 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import field, mark
-from mmviz.kernel.locks import Mutex
+from mmviz.engine import field
 from mmviz.kernel.notifier import MmuNotifierSubscriptions
 from mmviz.kernel.umem_odp import (
     ActivatingSubscriptions,
@@ -34,21 +33,22 @@ from mmviz.kernel.umem_odp import (
     UmemOdp,
 )
 from mmviz.scenarios.hmm import INTERVALS
+from mmviz.scenarios.hmm.flag_is_no_sequence import IntervalMirror, IntervalNotifier
 from mmviz.scenarios.invalidate_page import ODP
 from mmviz.scenarios.invalidate_page.range_start_only import BAD as BAD_ENTRY
 from mmviz.scenarios.invalidate_page.range_start_only import (
     VA,
-    Driver,
+    GuardedMirror,
     Mirror,
+    SequenceAndCounter,
     case,
 )
 
 
-class NewObject(Mirror):
+class NewObject(GuardedMirror):
     """A page that the CPU maps, and an object that is about to be registered for it."""
 
-    update: Mutex = field(default_factory=Mutex)
-    object: UmemOdp = field(default_factory=UmemOdp)
+    notifier: UmemOdp = field(default_factory=UmemOdp)
 
     def __post_init__(self) -> None:
         self.cpu.pte[VA] = self.page
@@ -61,7 +61,7 @@ class ActivatedObject(NewObject):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.mm = ActivatingSubscriptions(objects=(self.object,))
+        self.mm = ActivatingSubscriptions(objects=(self.notifier,))
 
 
 class BumpedObject(NewObject):
@@ -69,13 +69,12 @@ class BumpedObject(NewObject):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.mm = ActivatingSubscriptions(objects=(self.object,), bumps=True)
+        self.mm = ActivatingSubscriptions(objects=(self.notifier,), bumps=True)
 
 
-class NewInterval(Mirror):
+class NewInterval(IntervalMirror):
     """The object is an interval notifier."""
 
-    update: Mutex = field(default_factory=Mutex)
     interval: LateInterval = field(default_factory=LateInterval)
 
     def __post_init__(self) -> None:
@@ -87,83 +86,54 @@ def count_out_of_balance(k: Mirror) -> bool:
     """An object counts fewer invalidations than none, or one when none is under way."""
     if not isinstance(k, NewObject):
         return False
-    count = k.object.mmu_invalidate_in_progress
+    count = k.notifier.mmu_invalidate_in_progress
     return count < 0 or (k.mm.active_invalidate_ranges == 0 and count > 0)
 
 
-class InsertedAtOnce(Driver):
+class InsertedAtOnce(SequenceAndCounter):
     """Puts the object into the tree, whatever is under way."""
 
     async def insert(self, k: Any) -> None:
-        await k.object.interval_tree_insert()
+        await k.notifier.interval_tree_insert()
 
     async def invalidate_range_start(self, k: Any) -> None:
-        if await k.object.interval_tree_lookup():
-            await k.update.mutex_lock()
-            await k.object.kvm_mmu_invalidate_begin()
-            await k.gpu.unmap(VA)
-            await k.update.mutex_unlock()
+        if await k.notifier.interval_tree_lookup():
+            await super().invalidate_range_start(k)
 
     async def invalidate_range_end(self, k: Any) -> None:
-        if await k.object.interval_tree_lookup():
-            await k.update.mutex_lock()
-            await k.object.kvm_mmu_invalidate_end()
-            await k.update.mutex_unlock()
+        if await k.notifier.interval_tree_lookup():
+            await super().invalidate_range_end(k)
+
+    async def must_retry(self, k: Any, seq: int) -> bool:
+        notifier: UmemOdp = k.notifier
+        return await notifier.ib_umem_mmu_notifier_retry(seq)
 
     async def fault(self, k: Any) -> None:
         await self.insert(k)
-        while True:
-            mark("again")
-            seq = await k.object.read_mmu_invalidate_seq()
-            page = await k.cpu.get_user_pages(VA)
-            if page is None:
-                return
-            await k.update.mutex_lock()
-            if await k.object.ib_umem_mmu_notifier_retry(seq):
-                await k.update.mutex_unlock()
-                await page.put_page()
-                continue
-            await k.gpu.map(VA, page)
-            await k.update.mutex_unlock()
-            await page.put_page()
-            return
+        await super().fault(k)
 
 
 class ActivatedLater(InsertedAtOnce):
     """Lets the object count when the last invalidation is over."""
 
     async def insert(self, k: Any) -> None:
-        await k.object.interval_tree_insert_deferred(k.mm)
+        await k.notifier.interval_tree_insert_deferred(k.mm)
 
 
 class ActivatedAndBumped(ActivatedLater):
     """Bumps the object's sequence as it begins to count."""
 
 
-class IntervalInserted(Driver):
+class IntervalInserted(IntervalNotifier):
     """Inserts an interval notifier; the core defers it while anything is under way."""
 
     async def invalidate_range_start(self, k: Any) -> None:
         if await k.interval.interval_tree_iter_first():
-            await k.update.mutex_lock()
-            await k.interval.mmu_interval_set_seq()
-            await k.gpu.unmap(VA)
-            await k.update.mutex_unlock()
+            await super().invalidate_range_start(k)
 
     async def fault(self, k: Any) -> None:
         await k.interval.mmu_interval_notifier_insert(k.mm)
-        while True:
-            mark("again")
-            await k.interval.mmu_interval_read_begin()
-            page = await k.cpu.hmm_range_fault(VA)
-            await k.update.mutex_lock()
-            if await k.interval.mmu_interval_read_retry():
-                await k.update.mutex_unlock()
-                continue
-            if page is not None:
-                await k.gpu.map(VA, page)
-            await k.update.mutex_unlock()
-            return
+        await super().fault(k)
 
 
 BAD = (*BAD_ENTRY, count_out_of_balance)

@@ -33,26 +33,21 @@ from mmviz.scenarios.invalidate_page.range_start_only import (
 )
 
 
-class UnmappedAtEnd(SequenceAndCounter):
-    """Counts at range_start, and unmaps at range_end."""
+class NeverUnmapped(SequenceAndCounter):
+    """Keeps its books in order, and the device's entry too."""
 
     async def invalidate_range_start(self, k: GuardedMirror) -> None:
         await k.update.mutex_lock()
         await k.notifier.kvm_mmu_invalidate_begin()
         await k.update.mutex_unlock()
 
+
+class UnmappedAtEnd(NeverUnmapped):
+    """Counts at range_start, and unmaps at range_end."""
+
     async def invalidate_range_end(self, k: GuardedMirror) -> None:
         await k.update.mutex_lock()
         await k.gpu.unmap(VA)
-        await k.notifier.kvm_mmu_invalidate_end()
-        await k.update.mutex_unlock()
-
-
-class NeverUnmapped(UnmappedAtEnd):
-    """Keeps its books in order, and the device's entry too."""
-
-    async def invalidate_range_end(self, k: GuardedMirror) -> None:
-        await k.update.mutex_lock()
         await k.notifier.kvm_mmu_invalidate_end()
         await k.update.mutex_unlock()
 
