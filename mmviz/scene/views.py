@@ -12,6 +12,7 @@ from mmviz.engine.case import nearest
 from mmviz.scene import layout, objects, timeline
 from mmviz.scene.lifetime import lifetime
 from mmviz.scene.marks import Scene
+from mmviz.scene.pagetable import pagetable
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.words import caption
 
@@ -79,6 +80,7 @@ VIEWS: dict[str, Callable[[Rehearsal], View | None]] = {
     "timeline": Timeline,
     "objects": Objects,
     "lifetime": lifetime,
+    "pagetable": pagetable,
 }
 
 

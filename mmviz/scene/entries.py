@@ -1,0 +1,132 @@
+"""Entries and the tables they lie in; how a map from addresses to pages becomes such tables."""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from functools import partial
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
+
+from mmviz.engine import Map, Struct
+from mmviz.kernel.page import Page
+from mmviz.scene.cards import Say, in_words
+from mmviz.scene.reach import Reach, pointee, structs_in
+from mmviz.scene.walk import Level, folded, leaf_label, number, upper
+
+
+class Side(Enum):
+    """Where a table belongs: the CPU's, a device's, what names tables, what is named."""
+
+    CPU = "cpu"
+    DEVICE = "device"
+    ROOT = "root"
+    TARGET = "target"
+
+
+class Peer(NamedTuple):
+    """The entry that should name the same.
+
+    Attributes:
+        path: its field.
+        name: what it is called.
+        is_source: the other is a mere copy of it, which is stale once it is gone.
+    """
+
+    path: str
+    name: str
+    is_source: bool = False
+
+    @property
+    def absent(self) -> str:
+        """What is said where the peer names nothing."""
+        return "stale" if self.is_source else f"{self.name}: none"
+
+
+class Entry(NamedTuple):
+    """One entry: a field that names a page or a table.
+
+    Attributes:
+        path: the field.
+        label: what it is called in its table.
+        address: what it translates; "" for the one address there is, None for no address.
+        peer: who should name the same.
+        say: how its value is said.
+        folded: how many entries this line stands for, if not for one.
+    """
+
+    path: str
+    label: str
+    address: str | None = None
+    peer: Peer | None = None
+    say: Say = in_words
+    folded: int = 0
+
+
+class Table(NamedTuple):
+    """Entries that lie together, and the levels a walk passes on its way to them."""
+
+    struct: Struct
+    name: str
+    kind: str
+    side: Side
+    entries: tuple[Entry, ...]
+    levels: tuple[Level, ...] = ()
+
+
+def of_map(
+    struct: Struct, entries: Map[Any, Any], kind: str, side: Side, reach: Reach
+) -> Iterator[Table]:
+    """Yield the tables that an `address -> page` map is: the CPU's, one for each table of PTEs."""
+    name = struct.name or entries.name
+    if side is not Side.CPU:
+        yield Table(struct, name, kind, side, tuple(_rows(entries, list(entries), "", reach)))
+        return
+    huge = _huge(entries)
+
+    def place(address: object) -> tuple[tuple[Level, ...], str]:
+        leaf = "PMD" if address in huge else "PTE"
+        return upper(address, leaf), leaf
+
+    for many, ((levels, leaf), group) in enumerate(groupby(entries, place)):
+        keys = list(group)
+        called = name if many == 0 else f"{name} {keys[0]}"
+        kind = f"{leaf} table" if leaf == "PTE" else "huge PMD"
+        yield Table(struct, called, kind, side, tuple(_rows(entries, keys, leaf, reach)), levels)
+
+
+def _rows(
+    entries: Map[Any, Any], keys: Sequence[object], leaf: str, reach: Reach
+) -> Iterator[Entry]:
+    """Yield the entries of a map, long runs that never change folded to one line each."""
+
+    def changes(key: object) -> bool:
+        path = entries.path(key)
+        page = pointee(reach.values[path][0])
+        return reach.varies(path) or (isinstance(page, Page) and reach.varies(page.path("refs")))
+
+    for run in folded(keys, changes):
+        path = entries.path(run[0])
+        if len(run) == 1:
+            label = leaf_label(run[0], leaf) if leaf else str(run[0])
+            yield Entry(path, label, str(run[0]))
+            continue
+        used = sum(reach.values[entries.path(key)][0] is not None for key in run)
+        words = f"{len(run)} never change, {f'{used} in use' if used else 'all empty'}"
+        yield Entry(path, "…", say=partial(_as_told, words), folded=len(run))
+
+
+def _as_told(words: str, _value: Any) -> str:
+    """Say the same whatever the value is."""
+    return words
+
+
+def _huge(entries: Map[Any, Any]) -> set[object]:
+    """Return the addresses that a huge page maps at the start: neighbours that name one page.
+
+    Simplified: a huge page that is mapped only later is shown in base pages.
+    """
+    keys = [key for key in entries if number(key) is not None]
+    found: set[object] = set()
+    for one, other in pairwise(keys):
+        if entries[one] is not None and structs_in(entries[one]) == structs_in(entries[other]):
+            found |= {one, other}
+    return found

@@ -1,0 +1,128 @@
+"""The walk of an address, the CPU's and the device's, and the pages both end at.
+
+Tables that are walked lie on the left, pages in the middle, and whoever else has a translation
+on the right: a device's table, its caches, another process's entry. Where tables themselves are
+pointed at, by a PASID table or an IOMMU's, they are in the middle, too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mmviz.engine import Frame, Run
+from mmviz.scene.cards import ROW, TITLE, gone, said
+from mmviz.scene.entries import Table
+from mmviz.scene.layout import MARGIN
+from mmviz.scene.marks import Box, Line, Scene, Text, sheet
+from mmviz.scene.objects import objects
+from mmviz.scene.peers import all_tables, room, verdict
+from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.tableplan import BETWEEN, CHAIN, DOWN, Placed, table_plan
+from mmviz.scene.theme import CLEAR
+from mmviz.scene.walk import LEVELS
+from mmviz.scene.words import caption
+
+UPPER_NOTE = "Upper levels of a walk are not modelled: they always exist."
+LOWER_NOTE = "Of a process's tables the PGD is modelled; those below it come and go with it."
+HUGE_NOTE = (
+    "A huge page is one PMD entry; its base pages, 512 in the kernel, are as many as modelled."
+)
+
+
+def pagetable(rehearsal: Rehearsal) -> "PageTables | None":
+    """Return the view of a case's tables; None where nothing translates an address."""
+    tables = all_tables(rehearsal.reach)
+    return PageTables(rehearsal, tables) if tables else None
+
+
+class PageTables:
+    """Who translates an address to which page."""
+
+    name, title, looks_ahead = "pagetable", "Page tables", False
+
+    def __init__(self, rehearsal: Rehearsal, tables: Sequence[Table]) -> None:
+        self.actors = tuple(rehearsal.case.actors)
+        self.placed, plan = table_plan(tables, rehearsal.reach)
+        self.notes = tuple(_notes(tables))
+        wide = max(len(note) + 2 * MARGIN for note in (*self.notes, ""))
+        self.plan = plan._replace(width=max(plan.width, wide), height=plan.height + len(self.notes))
+        self.tips: Mapping[str, str] = LEVELS | {
+            f"object:{each.card.name}": f"{each.card.name}: {each.card.kind or 'entries'}."
+            for each in self.placed
+            if each.card.name != each.card.struct.name
+        }
+
+    def scene(self, run: Run, k: int) -> Scene:
+        """Draw every table, cache and page in its place."""
+        frame = run.frames[k]
+        drawn = objects(frame, self.plan, self.actors)
+        marks: list[Box | Line | Text] = [*drawn.boxes, *drawn.lines, *drawn.texts]
+        for each in self.placed:
+            if each.table is not None:
+                marks += _chain(each.table, each, frame)
+                marks += _flags(each.table, each, frame)
+        for index, note in enumerate(self.notes):
+            low = self.plan.height - len(self.notes) + index - 0.3
+            marks.append(Text(MARGIN, low, note, "quiet"))
+        return sheet(self.plan.width, self.plan.height, marks)
+
+    def text(self, run: Run, k: int) -> str:
+        """Return every entry and page in words; a star marks what the step wrote."""
+        frame = run.frames[k]
+        written = {change.field for change in frame.writes}
+        lines = [caption(frame, len(run.schedule))]
+        for card, _, _, table in self.placed:
+            state = gone(card.struct, frame.values)
+            lines.append(f"{card.title}{f' ✗ {state}' if state else ''}")
+            if table is not None and table.levels:
+                lines.append(f"    {' → '.join(level.words for level in table.levels)}")
+            for index, row in enumerate(card.rows):
+                star = "*" if row.path in written else " "
+                words = f"  {star} {row.label}: {said(row, frame, card.value_width)}"
+                if table is not None:
+                    words += f"  {verdict(table.entries[index], frame.values).words}"
+                lines.append(words.rstrip())
+        return "\n".join([*lines, *self.notes])
+
+
+def _notes(tables: Sequence[Table]) -> Iterator[str]:
+    """Yield what the picture has to say about itself."""
+    last = {table.levels[-1].name for table in tables if table.levels}
+    if last - {"lower"}:
+        yield UPPER_NOTE
+    if "lower" in last:
+        yield LOWER_NOTE
+    if "PUD" in last:
+        yield HUGE_NOTE
+
+
+def _chain(table: Table, placed: Placed, frame: Frame) -> Iterator[Box | Line | Text]:
+    """Draw the levels of a walk above the table where it ends."""
+    if not table.levels:
+        return
+    x, top = placed.at
+    y = top - CHAIN - DOWN
+    role = "ghost" if gone(table.struct, frame.values) else "quiet"
+    for index, level in enumerate(table.levels):
+        wide = len(level.words) + 1
+        yield Box(x, y, wide, CHAIN, role, f"level:{level.name}")
+        yield Text(x + 0.5, y + 0.1, level.words, role)
+        if index < len(table.levels) - 1:
+            middle = y + CHAIN / 2
+            yield Line(((x + wide, middle), (x + wide + BETWEEN, middle)), "link", arrow=True)
+            x += wide + BETWEEN
+    down = x + min(3.0, wide / 2)
+    yield Line(((down, y + CHAIN), (down, top)), "link", arrow=True)
+
+
+def _flags(table: Table, placed: Placed, frame: Frame) -> Iterator[Box | Text]:
+    """Draw beside each entry that has a peer whether the two agree: a flag where they do not."""
+    x, top = placed.at
+    for index, entry in enumerate(table.entries):
+        if entry.peer is None:
+            continue
+        found = verdict(entry, frame.values)
+        wide = room(entry) + 1
+        left = x - wide - 0.5 if placed.column == 0 else x + placed.card.width + 0.5
+        y = top + TITLE + ROW * index + 0.1
+        role = found.role if found.role in ("bad", "blocked") else CLEAR
+        yield Box(left, y, wide, 1, role, f"field:{entry.path}")
+        yield Text(left + 0.5, y, found.words, found.role or CLEAR, role == "bad", live=True)

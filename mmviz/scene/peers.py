@@ -1,0 +1,98 @@
+"""Who should translate an address alike, and whether they do."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from mmviz.kernel.entry import Pte
+from mmviz.kernel.mm_struct import Pgd
+from mmviz.kernel.page import Page
+from mmviz.scene.cards import Values, walk
+from mmviz.scene.entries import Entry, Peer, Side, Table
+from mmviz.scene.reach import Reach, pointee
+from mmviz.scene.tables import tables
+
+
+class Verdict(NamedTuple):
+    """What is to be said of an entry and its peer, "≠ cpu", and how it looks."""
+
+    words: str = ""
+    role: str = ""
+
+
+def all_tables(reach: Reach) -> list[Table]:
+    """Return the tables of a case, each entry with its peer; none where nothing translates."""
+    found = [table for struct in walk(reach.world) for table in tables(struct, reach)]
+    found = [
+        table for table in found if table.side is not Side.TARGET or _counts(table, found, reach)
+    ]
+    if not any(_lives(table, reach) for table in found):
+        return []
+    peers: dict[str, Peer] = {}
+    for table in found:
+        if table.side is Side.CPU or isinstance(table.struct, Pgd):
+            for entry in table.entries:
+                if entry.address is not None:
+                    peers.setdefault(entry.address, Peer(entry.path, table.struct.name))
+    only = next(iter(peers.values())) if len(peers) == 1 else None
+    return [_with_peers(table, peers, only) for table in found]
+
+
+def _counts(target: Table, found: Sequence[Table], reach: Reach) -> bool:
+    """Tell whether a table is a process's own, or an entry ever leads to it."""
+    if any(entry.address is not None for entry in target.entries):
+        return True
+    paths = [entry.path for table in found if table is not target for entry in table.entries]
+    return any(pointee(value) is target.struct for path in paths for value in reach.values[path])
+
+
+def _lives(table: Table, reach: Reach) -> bool:
+    """Tell whether a table is worth a picture: an entry changes, or the table goes."""
+    paths = [entry.path for entry in table.entries]
+    freed = table.struct.path("freed")
+    return any(reach.varies(path) for path in [*paths, freed] if path in reach.values)
+
+
+def _with_peers(table: Table, peers: Mapping[str, Peer], only: Peer | None) -> Table:
+    """Give a device's entries their peers: the first process's entry for the same address.
+
+    Where a process has one entry, and the device one address, they are for each other.
+    """
+    if table.side is not Side.DEVICE:
+        return table
+    if len({entry.address for entry in table.entries if entry.address is not None}) > 1:
+        only = None
+    entries = (
+        entry
+        if entry.peer is not None or entry.address is None
+        else entry._replace(peer=peers.get(entry.address, only))
+        for entry in table.entries
+    )
+    return table._replace(entries=tuple(entries))
+
+
+def verdict(entry: Entry, values: Values) -> Verdict:
+    """Say whether an entry and its peer agree: "= cpu", "≠ cpu", "cpu: none", "stale".
+
+    A page is held against the page to which the peer leads, be it through a table.  A device that
+    may do atomic operations is at odds with a CPU that may write.
+    """
+    if entry.peer is None:
+        return Verdict()
+    value, other = values[entry.path], values[entry.peer.path]
+    same, differs = Verdict(f"= {entry.peer.name}", "quiet"), Verdict(f"≠ {entry.peer.name}", "bad")
+    if isinstance(value, bool):
+        at_odds = isinstance(other, Pte) and other.is_writable
+        return Verdict() if not value else differs if at_odds else same
+    mine, theirs = pointee(value), pointee(other)
+    if isinstance(mine, Page) and isinstance(theirs, Pgd):
+        theirs = values[theirs.path("page")]
+    if mine is None:
+        return Verdict()
+    if theirs is None:
+        return Verdict(entry.peer.absent, "blocked")
+    return same if theirs is mine else differs
+
+
+def room(entry: Entry) -> int:
+    """Return the cells that the widest verdict on an entry takes."""
+    return max(len(entry.peer.absent), len(f"≠ {entry.peer.name}")) if entry.peer else 0

@@ -1,0 +1,202 @@
+"""Where the tables of a case lie: three columns, and arrows from entry to page between them."""
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+from typing import NamedTuple
+
+from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
+from mmviz.scene.cards import LOST, ROW, SHORT, TITLE, WIDEST, Card, Row, can_go, cards
+from mmviz.scene.entries import Side, Table
+from mmviz.scene.layout import MARGIN, ROOM, Plan, Route
+from mmviz.scene.marks import Point
+from mmviz.scene.peers import room
+from mmviz.scene.reach import Reach, pointee, structs_in
+
+CHAIN, DOWN = 1.2, 0.6  # lines that the levels above a table take, and the arrow down from them
+BETWEEN = 2.0  # cells from level to level
+GAP = 1.0  # lines from card to card
+NARROW, LOOSE = 4.0, 10.0  # cells from column to column
+SLIM = 28  # cells that a value takes at most where the sheet is full
+STEPS = 16  # pieces of an arrow
+BULGE = 1.5  # cells that an arrow within a column swings out
+STUB = 1.3  # cells that an arrow goes straight before it ends, as long as its head
+
+
+class Placed(NamedTuple):
+    """A card of the picture, its upper left corner, and the table it shows, if it is one."""
+
+    card: Card
+    at: Point
+    column: int
+    table: Table | None
+
+
+def table_plan(tables: Sequence[Table], reach: Reach) -> tuple[list[Placed], Plan]:
+    """Lay out the tables of a case and the pages they name, the same for all its runs."""
+    placed, width, height = _placed(_columns(tables, reach))
+    if width > ROOM:  # a value that was written then says less often what it was before
+        placed, width, height = _placed(_columns(tables, reach, tight=True))
+    return placed, Plan(
+        tuple(each.card for each in placed),
+        {each.card.name: each.at for each in placed},
+        dict(_routes(placed, reach)),
+        width,
+        height,
+    )
+
+
+def _columns(
+    tables: Sequence[Table], reach: Reach, tight: bool = False
+) -> list[list[tuple[Card, Table | None]]]:
+    """Sort tables and pages into the three columns."""
+    of: dict[Side, list[Table]] = {side: [] for side in Side}
+    for table in tables:
+        of[table.side].append(table)
+    spaces = list(dict.fromkeys(table.struct.name for table in of[Side.CPU]))
+    near = set(spaces[: ceil(len(spaces) / 2)])
+    left = of[Side.ROOT] + [table for table in of[Side.CPU] if table.struct.name in near]
+    right = [table for table in of[Side.CPU] if table.struct.name not in near] + of[Side.DEVICE]
+    middle = of[Side.TARGET]
+    if not left:
+        left, middle = middle, []
+    made = [
+        [(_card(table, reach, tight), table) for table in column]
+        for column in (left, middle, right)
+    ]
+    columns: list[list[tuple[Card, Table | None]]] = [list(column) for column in made]
+    named = dict.fromkeys(
+        target.name
+        for column in made
+        for _, table in column
+        for entry in table.entries
+        if not entry.folded
+        for value in reach.values[entry.path]
+        for target in structs_in(value)
+        if isinstance(target, Page)
+    )
+    pages = {card.struct.name: card for card in cards(reach) if isinstance(card.struct, Page)}
+    columns[1] += [(_page(pages[name], reach, tight), None) for name in named]
+    return columns
+
+
+def _card(table: Table, reach: Reach, tight: bool) -> Card:
+    """Make the card of a table."""
+    rows = []
+    for entry in table.entries:
+        values = reach.values[entry.path]
+        goes = any(can_go(target) for value in values for target in structs_in(value))
+        rows.append(Row(entry.path, entry.label, entry.say, goes or len(values) > 1))
+    return _sized(Card(table.name, table.kind, table.struct, tuple(rows), 0, 0), reach, tight)
+
+
+def _page(card: Card, reach: Reach, tight: bool) -> Card:
+    """Return a page's card that tells pins from other references."""
+    refs = card.struct.path("refs")
+    rows = tuple(row._replace(say=pins) if row.path == refs else row for row in card.rows)
+    return _sized(card._replace(rows=rows), reach, tight)
+
+
+def _sized(card: Card, reach: Reach, tight: bool) -> Card:
+    """Make a card as wide as what its fields may hold, and if not tight, a short one's change."""
+    width = 0
+    for row in card.rows:
+        values = reach.values[row.path]
+        words = [row.say(value) for value in values]
+        longest = max(
+            len(said) + len(LOST) * any(map(can_go, structs_in(value)))
+            for said, value in zip(words, values, strict=True)
+        )
+        if len(values) > 1:
+            plain = max(map(len, words))
+            change = plain + len(" → ") + longest if plain <= SHORT and not tight else 0
+            longest = max(longest + 2, change)
+        width = max(width, min(longest, SLIM if tight else WIDEST))
+    labels = max((len(row.label) for row in card.rows), default=0)
+    return card._replace(label_width=labels, value_width=width)
+
+
+def pins(refs: int) -> str:
+    """Say of a page's count how much of it is pins: each counts 1024."""
+    pinned, rest = divmod(refs, GUP_PIN_COUNTING_BIAS)
+    return f"{rest} + {pinned} pin{'s' * (pinned > 1)}" if pinned else str(refs)
+
+
+def _placed(
+    columns: Sequence[Sequence[tuple[Card, Table | None]]],
+) -> tuple[list[Placed], float, float]:
+    """Give every card its place: each column is as wide as its widest card, and centred."""
+    widths = [
+        max([0.0, *(max(card.width, _chain_width(table)) for card, table in column)])
+        for column in columns
+    ]
+    flags = [
+        max([0.0, *(float(room(entry)) for _, table in column if table for entry in table.entries)])
+        for column in columns
+    ]
+    flags = [flag + 2.5 if flag else 0.0 for flag in flags]
+    used = sum(widths) + flags[0] + flags[2] + 2 * MARGIN
+    gaps = sum(bool(width) for width in widths) - 1
+    gutter = min(max((ROOM - used) / gaps, NARROW), LOOSE) if gaps else 0.0
+    heights = [sum(_height(*each) + GAP for each in column) - GAP for column in columns]
+    tall = max(heights)
+    placed: list[Placed] = []
+    x = MARGIN + flags[0]
+    for number, column in enumerate(columns):
+        y = MARGIN / 2 + (tall - heights[number]) / 2
+        for card, table in column:
+            top = y + _height(card, table) - card.height
+            wide = card._replace(
+                value_width=int(widths[number]) - 4 - card.label_width,
+            )
+            placed.append(Placed(wide, (x, top), number, table))
+            y += _height(card, table) + GAP
+        x += widths[number] + (gutter if widths[number] else 0)
+    return placed, used + gutter * gaps, tall + MARGIN
+
+
+def _chain_width(table: Table | None) -> float:
+    """Return the cells that the levels above a table take."""
+    levels = table.levels if table else ()
+    return sum(len(level.words) + 1 + BETWEEN for level in levels) - BETWEEN
+
+
+def _height(card: Card, table: Table | None) -> float:
+    """Return the lines that a card takes, with the levels above it."""
+    return card.height + (CHAIN + DOWN if table and table.levels else 0)
+
+
+def _routes(placed: Sequence[Placed], reach: Reach) -> Iterator[tuple[Route, tuple[Point, ...]]]:
+    """Yield an arrow for all that an entry may ever name, where both lie side by side."""
+    by_name = {each.card.struct.name: each for each in placed if each.column == 1}
+    by_name |= {
+        each.card.struct.name: each
+        for each in placed
+        if each.table is not None and each.table.side is Side.TARGET
+    }
+    for each in placed:
+        entries = each.table.entries if each.table is not None else ()
+        for index, entry in enumerate(entries):
+            for value in reach.values[entry.path] if not entry.folded else ():
+                struct = pointee(value)
+                to = by_name.get(struct.name) if struct is not None else None
+                if to is not None and to is not each:
+                    route = Route(each.card.name, entry.path, to.card.name)
+                    yield route, _arrow(each, index, to)
+
+
+def _arrow(source: Placed, index: int, target: Placed) -> tuple[Point, ...]:
+    """Return the way from a row to a card: an S between columns, a C within one."""
+    (x0, y0), (x1, y1) = source.at, target.at
+    y0, y1 = y0 + TITLE + ROW * (index + 0.5) + 0.05, y1 + TITLE / 2
+    within = source.column == target.column
+    if source.column <= target.column:
+        x0 += source.card.width
+    if source.column > target.column or within:
+        x1 += target.card.width
+    stub = STUB if x1 < x0 or within else -STUB
+    way = [(x0, y0)]
+    for step in range(STEPS + 1):
+        t = step / STEPS
+        out = BULGE * min(1.0, 4 * t, 4 * (1 - t)) if within else 0.0
+        way.append((x0 + (x1 + stub - x0) * t + out, y0 + (y1 - y0) * t * t * (3 - 2 * t)))
+    return (*way, (x1, y1))

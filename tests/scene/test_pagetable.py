@@ -1,0 +1,261 @@
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from mmviz.engine import Case, Map, Struct, Verdict, World, atomic, field
+from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
+from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.scenarios import every_case, find
+from mmviz.scene.check import problems
+from mmviz.scene.layout import ROOM
+from mmviz.scene.pagetable import pagetable
+from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.svg import svg
+from mmviz.scene.tableplan import pins
+from mmviz.scene.walk import upper
+
+CASES = list(every_case())
+MOST_BYTES = 300_000
+ENTRIES, TOUCHED = 512, 3
+
+
+@pytest.fixture(scope="module")
+def see():
+    """Return a function that gives a case's view and its first run."""
+    seen = {}
+
+    def shown(scenario, case=None):
+        if (scenario, case) not in seen:
+            found = find(scenario, case) if case else first(scenario)
+            seen[scenario, case] = rehearsed(found)
+        return seen[scenario, case]
+
+    return shown
+
+
+def first(scenario):
+    return next(case for case in CASES if str(case.scenario) == scenario)
+
+
+def rehearsed(case):
+    rehearsal = Rehearsal(case)
+    return pagetable(rehearsal), rehearsal.run(next(iter(rehearsal.runs().values())))
+
+
+def words(scene):
+    return [text.text for text in scene.texts]
+
+
+def lit(scene, role):
+    return [box.key for box in scene.boxes if box.role == role]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
+def test_every_frame_is_fit_to_be_seen_and_keeps_its_marks(case):
+    view, run = rehearsed(case)
+    if view is None:
+        return
+    scenes = [view.scene(run, k) for k in range(len(run.frames))]
+
+    assert {problem for scene in scenes for problem in problems(scene)} == set()
+    shapes = {(s.width, s.height, len(s.boxes), len(s.lines), len(s.texts)) for s in scenes}
+    assert len(shapes) == 1
+    assert scenes[0].width <= ROOM
+    assert {(text.x, text.y) for text in scenes[0].texts} == {
+        (text.x, text.y) for text in scenes[-1].texts
+    }
+    picture = svg(scenes[-1])
+    ET.fromstring(picture)
+    assert len(picture) < MOST_BYTES
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
+def test_the_text_says_every_value_and_verdict_that_the_picture_shows(case):
+    view, run = rehearsed(case)
+    if view is None:
+        return
+    for k in range(len(run.frames)):
+        told = view.text(run, k)
+        missing = [
+            text.text
+            for text in view.scene(run, k).texts
+            if text.text.strip() and text.text not in told
+        ]
+        assert missing == []
+
+
+def test_a_case_in_which_nothing_translates_an_address_has_no_such_view():
+    view, _ = rehearsed(first("hmm/double_unregister"))
+
+    assert view is None
+
+
+def test_an_entry_that_names_a_freed_page_says_so_and_its_arrow_breaks(see):
+    view, run = see("sva/munmap_under_dma")
+    scene = view.scene(run, len(run.frames) - 1)
+
+    assert words(scene).count("page 7 ✗ freed") == 3  # IOTLB, ATC, the DMA under way
+    assert "field:smmu.iotlb" in lit(scene, "dangling")
+    arrow = next(line for line in scene.lines if line.key == "field:smmu.iotlb")
+    assert arrow.role == "dangling"
+    assert "object:page 7" in lit(scene, "ghost")
+
+
+def test_cpu_and_device_that_name_different_pages_are_flagged(see):
+    view, run = see("invalidate_page/callback_after_unlock")
+    before, after = view.scene(run, 0), view.scene(run, len(run.frames) - 1)
+
+    assert "= cpu" in words(before)
+    assert lit(before, "bad") == []
+    assert "≠ cpu" in words(after)
+    assert lit(after, "bad") == ["field:gpu.pte[0x1000]"]
+    assert "≠ cpu" in view.text(run, len(run.frames) - 1)
+
+
+def test_a_copy_of_a_pasid_table_entry_that_is_not_the_entry_is_flagged(see):
+    view, run = see("sva/clear_order")
+    scene = view.scene(run, len(run.frames) - 1)
+
+    assert "≠ entry" in words(scene)
+    assert lit(scene, "bad") == ["field:smmu.cached_entry"]
+
+
+def test_what_a_cache_still_has_and_the_table_has_not_is_stale(see):
+    view, run = see("sva/munmap_under_dma")
+    at = next(k for k, frame in enumerate(run.frames) if frame.label.startswith("zap_pte_range"))
+
+    assert "stale" not in words(view.scene(run, at - 1))
+    assert words(view.scene(run, at)).count("stale") == 3
+
+
+def test_a_step_that_changes_one_field_lights_one_row(see):
+    view, run = see("sva/munmap_under_dma")
+    at = next(k for k, frame in enumerate(run.frames) if frame.label.startswith("zap_pte_range"))
+
+    assert len(run.frames[at].writes) == 1
+    assert lit(view.scene(run, at), "written") == ["field:pgd.page"]
+    assert "page 7 → none" in words(view.scene(run, at))
+
+
+def test_parent_and_child_are_on_one_level_with_the_page_between_them(see):
+    view, run = see("exclusive/gup_fast_meets_fork")
+    scene = view.scene(run, 0)
+    at = {box.key: box for box in scene.boxes if box.key.startswith("object:")}
+
+    assert at["object:parent"].x < at["object:page 7"].x < at["object:child"].x
+
+
+def test_a_huge_page_ends_the_walk_at_the_pmd(see):
+    view, run = see("invalidate_page/huge_page_in_part")
+    said = words(view.scene(run, 0))
+
+    assert "PMD[1] 0x200000" in said
+    assert "PMD[1] 0x201000" in said
+    assert "PTE[2] 0x202000" in said
+    assert any("512 in the kernel" in note for note in said)
+
+
+def test_the_upper_levels_are_the_bits_of_the_address():
+    at = (3 << 39) | (5 << 30) | (511 << 21) | (7 << 12)
+
+    path = [level.words for level in upper(hex(at))]
+    assert path == ["PGD[3]", "P4D folded", "PUD[5]", "PMD[511]"]
+    assert [level.words for level in upper("the page")] == ["PGD → P4D → PUD → PMD"]
+
+
+def test_upper_levels_are_said_not_to_be_modelled(see):
+    view, run = see("invalidate_page/callback_after_unlock")
+
+    assert any("not modelled" in note for note in words(view.scene(run, 0)))
+    assert "not modelled" in view.text(run, 0)
+
+
+def test_pins_are_told_from_other_references():
+    assert pins(2) == "2"
+    assert pins(GUP_PIN_COUNTING_BIAS + 2) == "2 + 1 pin"
+    assert pins(2 * GUP_PIN_COUNTING_BIAS) == "0 + 2 pins"
+
+
+class Big(World):
+    """A table of 512 entries, of which a few are ever touched, and a device that has one."""
+
+    cpu: PageTable = field(
+        default_factory=lambda: PageTable(
+            Map({hex(0x400000 + 0x1000 * i): None for i in range(ENTRIES)})
+        )
+    )
+    gpu: DevicePageTable = field(
+        default_factory=lambda: DevicePageTable(
+            Map({hex(0x400000 + 0x1000 * i): None for i in range(ENTRIES)})
+        )
+    )
+    page: Page = field(default_factory=lambda: Page(pfn=7, refs=0))
+
+
+VA = "0x4ff000"
+
+
+async def touch(k):
+    await k.cpu.handle_mm_fault(VA, k.page)
+    await k.gpu.map(VA, k.page)
+    await k.cpu.zap_pte_range(VA)
+
+
+def case_of(world, actor):
+    return Case(
+        name="Toy",
+        id="T/2",
+        title="a toy",
+        world=world,
+        actors={"CPU0": actor},
+        bad=(never,),
+        expect={"never": Verdict.NEVER},
+    )
+
+
+def never(k):
+    """Nothing bad is looked for."""
+    return k is None
+
+
+def test_a_table_of_512_entries_folds_what_nothing_changes_and_says_how_much():
+    view, run = rehearsed(case_of(Big, touch))
+    scene = view.scene(run, 1)
+    said = words(scene)
+
+    assert said.count("255 never change, all empty") == 2  # before it: the CPU's and the device's
+    assert said.count("256 never change, all empty") == 2  # and after it
+    assert "PTE[255] 0x4ff000" in said
+    assert scene.height < 30
+    assert problems(scene) == []
+    assert "255 never change" in view.text(run, 1)
+    assert "cpu: none" in words(view.scene(run, 3))
+
+
+class Shadow(Struct):
+    """A kind of table that no drawing code knows."""
+
+    entries: Map = field(default_factory=lambda: Map({"A": None, "B": None}))
+    last: Page = None
+
+    @atomic("driver")
+    def install(self, page):
+        self.entries["A"] = self.last = page
+
+
+class Unknown(World):
+    shadow: Shadow = field(default_factory=Shadow)
+    page: Page = field(default_factory=lambda: Page(pfn=9))
+
+
+async def install(k):
+    await k.shadow.install(k.page)
+
+
+def test_a_map_of_pages_in_a_class_nobody_knows_is_a_table():
+    view, run = rehearsed(case_of(Unknown, install))
+    scene = view.scene(run, 1)
+
+    assert set(lit(scene, "written")) == {"field:shadow.entries[A]", "field:shadow.last"}
+    assert "object:page 9" in {box.key for box in scene.boxes}
+    assert problems(scene) == []
