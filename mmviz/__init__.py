@@ -9,8 +9,8 @@
     print(mmviz.entry(0xF7FFFFFFFDB97400, kernel="6.15"))
 
 The search and the scenarios are imported at once, and are standard library only; runs, the
-widgets (`Player`, `Driver`, `Debate`), the tables of all cases (`debate`, `catalogue`) and `entry`
-are imported when first used.
+widgets (`Player`, `Driver`, `Debate`), the tables of cases (`debate`, `catalogue`, `mutations`)
+and `entry` are imported when first used.
 """
 
 import importlib
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mmviz.engine import Frame, Run, replay
     from mmviz.scenarios.catalogue import catalogue
     from mmviz.scenarios.debate import debate
+    from mmviz.scenarios.mutations import mutations
     from mmviz.widgets import Debate, Driver, Player
 
     # Any: an mmviz.kernel.x86_entry.Explanation, which this layer does not import.
@@ -65,6 +66,7 @@ __all__ = [
     "explore",
     "find",
     "load",
+    "mutations",
     "names",
     "replay",
     "table",
@@ -75,6 +77,7 @@ _LATE = {
     **dict.fromkeys(("Debate", "Driver", "Player"), "mmviz.widgets"),
     "catalogue": "mmviz.scenarios.catalogue",
     "debate": "mmviz.scenarios.debate",
+    "mutations": "mmviz.scenarios.mutations",
     "entry": "mmviz.kernel.x86_entry",
 }
 

@@ -1,4 +1,4 @@
-"""The command line: list, check, replay, lab.
+"""The command line: list, check, mutate, replay, lab.
 
 Exit status: 0 all is as declared; 1 something differs from what is declared; 2 the
 command cannot be carried out as typed, with one line that says why.
@@ -57,7 +57,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="SCHEDULE",
         help='who goes, in order: "CPU0 CPU1*2", a JSON list, or the name of a stored schedule',
     )
-    for command in (listing, check, replay):
+
+    mutate = commands.add_parser(
+        "mutate",
+        help="leave out each line of the safe cases in turn; status 1 when one is for nothing and "
+        "no reason is recorded",
+    )
+    mutate.add_argument("selection", nargs="*", metavar="SCENARIO[:CASE]", help=SELECTION)
+    for command in (listing, check, mutate, replay):
         command.add_argument("--json", action="store_true", help="print JSON on stdout")
 
     lab = commands.add_parser("lab", help="open the course in JupyterLab")
@@ -107,6 +114,10 @@ def _run(options: argparse.Namespace) -> int:
             from mmviz.cli.check import check
 
             return check(options.selection, options.json, options.max_states, options.set)
+        case "mutate":
+            from mmviz.cli.mutate import mutate
+
+            return mutate(options.selection, options.json)
         case "replay":
             from mmviz.cli.walk import walk
 

@@ -83,6 +83,8 @@ class Search:
         cut: why the search ended early, "" when it did not.
     """
 
+    learns = Model
+
     def __init__(
         self,
         case: Case,
@@ -91,7 +93,7 @@ class Search:
         progress: Callable[[Progress], None] | None,
         stop: Callable[[], bool] | None,
     ) -> None:
-        self.case, self.model = case, Model(case)
+        self.case, self.model = case, self.learns(case)
         self.max_states, self.max_bytes = max_states, max_bytes
         self.progress, self.stop = progress, stop
         self.parent: dict[int, int] = {self.model.start: -1}

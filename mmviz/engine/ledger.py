@@ -1,5 +1,6 @@
 """The slots of a world: their values, and what the running step reads and writes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmviz.engine.errors import ModelError
@@ -117,15 +118,22 @@ def copy_roots(roots: list[tuple[str, Struct]], cells: list[Any], of: Ledger) ->
     twin = Ledger(roots)
     place = {id(struct): fresh for struct, fresh in zip(of.structs, twin.structs, strict=True)}
 
-    def there(value: Any) -> Any:
-        if isinstance(value, Struct):
-            return place[id(value)]
-        if isinstance(value, tuple | frozenset):
-            make = getattr(value, "_make", type(value))  # a NamedTuple has its own
-            return make(map(there, value))
-        return value
-
     for struct in twin.structs:
         struct._ledger = None
         for key in struct._values:
-            struct._values[key] = there(cells[struct._at[key]])
+            struct._values[key] = moved(cells[struct._at[key]], place)
+
+
+def moved(value: Any, place: Mapping[int, Struct]) -> Any:
+    """Return a value with each object in it replaced by its twin in another tree.
+
+    Args:
+        value: a field's value, or a step's answer.
+        place: the id of an object -> its twin.
+    """
+    if isinstance(value, Struct):
+        return place[id(value)]
+    if isinstance(value, tuple | frozenset):
+        make = getattr(value, "_make", type(value))  # a NamedTuple has its own
+        return make(moved(part, place) for part in value)
+    return value

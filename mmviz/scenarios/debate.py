@@ -145,7 +145,7 @@ class Debate:
         """Return the table and the lines that replay what fails, as Markdown."""
         lines = [f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|---|---:|"] if self.rows else []
         for row in self:
-            *cells, _, states = map(_marked, row.cells)
+            *cells, _, states = map(marked, row.cells)
             found = "<br>".join(
                 f"**{each.verdict}** `{each.what}`"
                 if each in row.failing
@@ -213,6 +213,6 @@ def _told(row: Row) -> list[str]:
     return lines
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
     """Return text for a cell of a Markdown table, its signs taken for what they are."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

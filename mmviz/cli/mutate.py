@@ -1,0 +1,65 @@
+"""`mmviz mutate`: leave out each line of the safe cases, and say what it is for."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from mmviz.cli.listing import row, select
+from mmviz.scenarios.mutations import UNEXPLAINED, Mutations, mutations, mutations_of, stale
+
+
+def mutate(words: Sequence[str], as_json: bool) -> int:
+    """Print what breaks without each line of the cases that the words name.
+
+    A case in which something goes wrong as it is has no line that keeps it safe: it is passed
+    over, and complained about only when it was named.
+
+    Returns:
+        1 when a line is for nothing and no reason is recorded, or a reason is for nothing.
+    """
+    named = [word.rpartition("/")[2].partition(":") for word in words]
+    if len(words) == 1 and named[0][1]:
+        (case,) = select(words)
+        found = [mutations(case.scenario, case.name)]
+    else:
+        cases = {(case.scenario, case.name) for case in select(words)}
+        found = [
+            each
+            for scenario in dict.fromkeys(case.scenario for case in select(words))
+            for each in mutations_of(scenario)
+            if (scenario, each.case.name) in cases
+        ]
+    unexplained = sum(len(each.those(UNEXPLAINED)) for each in found)
+    wrong = [
+        line for scenario in {each.case.scenario for each in found} for line in stale(scenario)
+    ]
+    if as_json:
+        import json
+
+        print(json.dumps([as_data(each) for each in found], indent=1))
+    else:
+        for each in found:
+            print(f"{each}\n")
+        print(
+            f"{len(found)} safe cases, {sum(map(len, found))} lines; {unexplained} not explained."
+        )
+    for line in sorted(wrong):
+        print(line, file=sys.stderr)
+    return 1 if unexplained or wrong else 0
+
+
+def as_data(found: Mutations) -> dict[str, Any]:
+    """Return a case's lines as `--json` prints them."""
+    return row(found.case) | {
+        "lines": [
+            {
+                "function": entry.omission.spot.line.function,
+                "line": entry.text,
+                "actors": list(entry.omission.actors),
+                "breaks": list(entry.omission.breaks),
+                "standing": entry.standing,
+                "why": entry.why,
+            }
+            for entry in found
+        ]
+    }
