@@ -72,6 +72,11 @@ class Table(NamedTuple):
     levels: tuple[Level, ...] = ()
 
 
+def maps_at_start(table: Table, reach: Reach) -> bool:
+    """Tell whether an entry of a table names something before anybody has done a step."""
+    return any(pointee(reach.values[entry.path][0]) is not None for entry in table.entries)
+
+
 def of_map(
     struct: Struct, entries: Map[Any, Any], kind: str, side: Side, reach: Reach
 ) -> Iterator[Table]:

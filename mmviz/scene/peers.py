@@ -3,13 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mmviz.engine import Struct
 from mmviz.kernel.entry import Pte
+from mmviz.kernel.exclusive_mm import ExclusiveMm
 from mmviz.kernel.mm_struct import Pgd
 from mmviz.kernel.page import Page
 from mmviz.scene.cards import Values, walk
-from mmviz.scene.entries import Entry, Peer, Side, Table
+from mmviz.scene.entries import Entry, Peer, Side, Table, maps_at_start
 from mmviz.scene.reach import Reach, pointee
 from mmviz.scene.tables import tables
+
+LONGEST = 10  # characters of a name that a flag has room for
 
 
 class Verdict(NamedTuple):
@@ -27,14 +31,54 @@ def all_tables(reach: Reach) -> list[Table]:
     ]
     if not any(_lives(table, reach) for table in found):
         return []
-    peers: dict[str, Peer] = {}
+    own = _own_peers(reach)
+    peers = _peers(found, reach)
+    only = next(iter(peers.values())) if len(peers) == 1 else None
+    return [
+        _with_peers(table, peers, own.get(table.struct.name, only))
+        if table.side is Side.DEVICE
+        else table
+        for table in found
+    ]
+
+
+def _peers(found: Sequence[Table], reach: Reach) -> dict[str, Peer]:
+    """Return, for each address, the process's entry that devices should agree with.
+
+    Of several processes it is the one that maps something from the start: a child does not, its
+    devices are still its parent's. Where that leaves several, nobody can say.
+    """
+    there: dict[str, list[Table]] = {}
+    paths: dict[tuple[str, str], str] = {}
     for table in found:
         if table.side is Side.CPU or isinstance(table.struct, Pgd):
             for entry in table.entries:
                 if entry.address is not None:
-                    peers.setdefault(entry.address, Peer(entry.path, table.struct.name))
-    only = next(iter(peers.values())) if len(peers) == 1 else None
-    return [_with_peers(table, peers, only) for table in found]
+                    there.setdefault(entry.address, []).append(table)
+                    paths[entry.address, table.name] = entry.path
+    peers = {}
+    for address, tables_there in there.items():
+        first = [table for table in tables_there if maps_at_start(table, reach)]
+        among = first or tables_there
+        if len(among) == 1:
+            peers[address] = Peer(paths[address, among[0].name], _called(among[0].struct))
+    return peers
+
+
+def _own_peers(reach: Reach) -> dict[str, Peer]:
+    """Return the peers of those who have an interval notifier, and of what it holds: its mm's."""
+    return {
+        each.name: Peer(mm.vma.path("pte"), _called(mm.vma))
+        for mm in walk(reach.world)
+        if isinstance(mm, ExclusiveMm)
+        for interval in mm.notifiers.intervals
+        for each in (interval, *(one for _, one in interval.fields() if isinstance(one, Struct)))
+    }
+
+
+def _called(process: Struct) -> str:
+    """Return what a flag calls a process's table."""
+    return process.name if len(process.name) <= LONGEST else "CPU"
 
 
 def _counts(target: Table, found: Sequence[Table], reach: Reach) -> bool:
@@ -53,18 +97,16 @@ def _lives(table: Table, reach: Reach) -> bool:
 
 
 def _with_peers(table: Table, peers: Mapping[str, Peer], only: Peer | None) -> Table:
-    """Give a device's entries their peers: the first process's entry for the same address.
+    """Give a device's entries their peers: the process's entry for the same address.
 
     Where a process has one entry, and the device one address, they are for each other.
     """
-    if table.side is not Side.DEVICE:
-        return table
     if len({entry.address for entry in table.entries if entry.address is not None}) > 1:
         only = None
     entries = (
         entry
         if entry.peer is not None or entry.address is None
-        else entry._replace(peer=peers.get(entry.address, only))
+        else entry._replace(peer=peers.get(entry.address, only) if entry.address else only)
         for entry in table.entries
     )
     return table._replace(entries=tuple(entries))

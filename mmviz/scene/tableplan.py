@@ -1,12 +1,11 @@
 """Where the tables of a case lie: three columns, and arrows from entry to page between them."""
 
 from collections.abc import Iterator, Sequence
-from math import ceil
 from typing import NamedTuple
 
 from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
 from mmviz.scene.cards import LOST, ROW, SHORT, TITLE, WIDEST, Card, Row, can_go, cards
-from mmviz.scene.entries import Side, Table
+from mmviz.scene.entries import Side, Table, maps_at_start
 from mmviz.scene.layout import MARGIN, ROOM, Plan, Route
 from mmviz.scene.marks import Point
 from mmviz.scene.peers import room
@@ -48,12 +47,15 @@ def table_plan(tables: Sequence[Table], reach: Reach) -> tuple[list[Placed], Pla
 def _columns(
     tables: Sequence[Table], reach: Reach, tight: bool = False
 ) -> list[list[tuple[Card, Table | None]]]:
-    """Sort tables and pages into the three columns."""
+    """Sort tables and pages into the three columns.
+
+    A process that maps nothing at the start, a child, lies on the other side of the pages.
+    """
     of: dict[Side, list[Table]] = {side: [] for side in Side}
     for table in tables:
         of[table.side].append(table)
-    spaces = list(dict.fromkeys(table.struct.name for table in of[Side.CPU]))
-    near = set(spaces[: ceil(len(spaces) / 2)])
+    first = {table.struct.name for table in of[Side.CPU] if maps_at_start(table, reach)}
+    near = first or {table.struct.name for table in of[Side.CPU]}
     left = of[Side.ROOT] + [table for table in of[Side.CPU] if table.struct.name in near]
     right = [table for table in of[Side.CPU] if table.struct.name not in near] + of[Side.DEVICE]
     middle = of[Side.TARGET]

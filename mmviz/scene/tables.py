@@ -10,7 +10,7 @@ from typing import Any
 
 from mmviz.engine import Map, Struct, World
 from mmviz.kernel.atomic_access import AtomicAccess
-from mmviz.kernel.dmirror_table import DmirrorPage
+from mmviz.kernel.dmirror_table import DeviceEntry, DmirrorPage
 from mmviz.kernel.entry import CowMapping
 from mmviz.kernel.iommu import Device, Domain, Iommu
 from mmviz.kernel.mm_struct import MmStruct, Pgd
@@ -92,8 +92,13 @@ def _(access: AtomicAccess, reach: Reach) -> Iterator[Table]:
 @tables.register
 def _(mirrored: DmirrorPage, reach: Reach) -> Iterator[Table]:
     del reach
-    entry = Entry(mirrored.path("entry"), "entry", "")
+    entry = Entry(mirrored.path("entry"), "entry", "", say=_tagged)
     yield Table(mirrored, mirrored.name, "device's entry", Side.DEVICE, (entry,))
+
+
+def _tagged(value: DeviceEntry | None) -> str:
+    """Say which page the device has, and for what."""
+    return "none" if value is None else f"{value.page} {value.tag or 'R'}"
 
 
 @tables.register
@@ -180,7 +185,7 @@ def _(device: Device, reach: Reach) -> Iterator[Table]:
 def _(buffer: StoreBuffer, reach: Reach) -> Iterator[Table]:
     path = buffer.path("stores")
     waiting = [each for one in reach.values[path] for each in one]
-    if any(isinstance(pointee(each.value), Page) for each in waiting):
+    if any(isinstance(each.on, Page) or pointee(each.value) is not None for each in waiting):
         entry = Entry(path, "stores", say=_stores)
         yield Table(buffer, buffer.name, "store buffer", Side.DEVICE, (entry,))
 
