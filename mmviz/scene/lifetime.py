@@ -16,13 +16,14 @@ from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.theme import CLEAR
 from mmviz.scene.timeline import MOST_ROWS, beyond, page
+from mmviz.scene.words import more
 
-LEFT, CELL = 27.0, 6.0  # cells the names take, and a step
+LEFT, CELL, ROOM = 29.0, 5.85, 5  # cells the names take, and a step; characters in a step's
+ROOMS = (8, 12, MOST_ROWS + 1)  # columns of a sheet; none between, so that it seldom grows
 HEAD = 2.9  # lines of the axis
 TRACK, GAP, LINE = 2.3, 0.6, 0.95  # lines of a bar for each count on it, between bars, of a count
 FLAT, TIGHT = 1.15, 0.25  # the same where there are many bars, which have numbers and no line
 ROOMY = 12  # so many bars may be high
-WIDTH = LEFT + CELL * (MOST_ROWS + 1) + 1
 
 
 class Page(NamedTuple):
@@ -46,7 +47,8 @@ class Lifetime:
     def __init__(self, rehearsal: Rehearsal, bars: list[Subject], lasting: list[Subject]) -> None:
         self.bars, self.is_flat = bars, len(bars) > ROOMY
         self.values = rehearsal.reach.values
-        self.folded = _folded([subject.card.name for subject in lasting])
+        names = [subject.card.name for subject in lasting]
+        self.folded = more(names, "object", "which no run frees or counts")
         self._used = lru_cache(maxsize=2)(self._find)  # found once a run, not once a frame
 
     def _find(self, last: Frame) -> dict[str, dict[int, Use]]:
@@ -61,7 +63,8 @@ class Lifetime:
         """Draw the bars as far as frame `k`."""
         frames, steps = run.frames, len(run.frames) - 1
         first, last = page(steps, k)
-        shown = Page(first - 1, last, min(steps, MOST_ROWS) + 1)
+        most = next(room for room in ROOMS if min(steps, MOST_ROWS) < room)
+        shown = Page(first - 1, last, most)
         width = max(LEFT + CELL * shown.most + 1, 64, *(len(line) + 2 for line in self.folded))
         marks: list[Box | Line | Text] = []
         y = HEAD
@@ -85,7 +88,7 @@ class Lifetime:
         """Return a line for each object: its counts, its end, and who used it after."""
         frames = run.frames[: k + 1]
         lines = [_life(frames, subject, uses(frames, subject)) for subject in self.bars]
-        return "\n".join([*lines, *(" ".join(self.folded),) * bool(self.folded)])
+        return "\n".join([*lines, *self.folded])
 
     def _bar(
         self,
@@ -113,7 +116,7 @@ class Lifetime:
                 top = y + 0.1 + TRACK * number
                 said = word if not number else ""
                 if not is_over and index <= shown.last:
-                    said = _changed(frames, index, shown, track)
+                    said = _changed(frames, index, shown, track, subject)
                 yield Text(x + 0.35, top, said, role, bold=role in ("bad", "written"))
                 if not self.is_flat:
                     yield from self._line(frames, index, shown, "".join(track), top, is_over, role)
@@ -129,7 +132,7 @@ class Lifetime:
         if not flat and len(card.title) <= LEFT - 2 and card.kind:
             yield Text(2 + len(name), y + 0.1, card.kind, "quiet")
         where = (14, y + 0.1) if flat else (1, y + 1.2)
-        yield Text(*where, shorten(state, 12 if flat else 16), role, role == "bad", live=True)
+        yield Text(*where, shorten(state, 14 if flat else 18), role, role == "bad", live=True)
         if not flat:
             for number, key in enumerate(subject.counts):
                 said = shorten(key, 9)
@@ -183,12 +186,16 @@ def _cell(
     return "plain" if subject.counts else "good", word, False
 
 
-def _changed(frames: Sequence[Frame], index: int, shown: Page, paths: Sequence[str]) -> str:
-    """Return the counts where one has just changed, and at the page's left edge."""
+def _changed(
+    frames: Sequence[Frame], index: int, shown: Page, paths: Sequence[str], subject: Subject
+) -> str:
+    """Return the counts where one has just changed, and where a bar or a page begins."""
     now = [spoken(frames[index].values[path]) for path in paths]
-    if index > shown.first and now == [spoken(frames[index - 1].values[path]) for path in paths]:
+    before = frames[max(index - 1, 0)].values
+    is_new = index == shown.first or bool(subject.ended(before))
+    if not is_new and now == [spoken(before[path]) for path in paths]:
         return ""
-    return shorten("/".join(now), int(CELL) - 1)
+    return shorten("/".join(now), ROOM)
 
 
 def _state(past: Sequence[Frame], subject: Subject, used: Mapping[int, Use]) -> tuple[str, str]:
@@ -222,7 +229,7 @@ def _axis(frames: Sequence[Frame], k: int, shown: Page, low: float) -> Iterator[
         yield Box(x, 0.2, CELL, 2.3, role, f"step:{index}")
         is_told = role in ("now", "bad")
         yield Text(x + 0.35, 0.3, number if there else "", role, bold=is_told, live=True)
-        yield Text(x + 0.35, 1.35, shorten(actor, int(CELL) - 1), role)
+        yield Text(x + 0.35, 1.35, shorten(actor, ROOM), role)
         edge = "now" if index == k else CLEAR
         yield Line(((x + CELL, 2.5), (x + CELL, low - 0.3)), edge)
 
@@ -248,19 +255,6 @@ def _life(frames: Sequence[Frame], subject: Subject, used: Sequence[Use]) -> str
         frame = frames[use.step]
         parts.append(f"✗ {use.word} after that in step {use.step} by {frame.actor} {frame.label}")
     return f"{subject.card.title}: {'; '.join(parts)}"
-
-
-def _folded(names: Sequence[str]) -> list[str]:
-    """Say in words which objects no run frees, in lines that fit on a sheet."""
-    if not names:
-        return []
-    many = f"{len(names)} more objects" if len(names) > 1 else "1 more object"
-    lines = [f"… {many}, which no run frees or counts: "]
-    for name in names:
-        if len(lines[-1]) + len(name) > 80:
-            lines.append("  ")
-        lines[-1] += f"{shorten(name, 40)}, "
-    return [line.rstrip(", ") + "," * (line is not lines[-1]) for line in lines]
 
 
 def lifetime(rehearsal: Rehearsal) -> Lifetime | None:

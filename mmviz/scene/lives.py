@@ -9,8 +9,8 @@ from mmviz.engine import Frame, Struct
 from mmviz.kernel.io_mm import IoMm, SvaBond
 from mmviz.kernel.iommu import CountedDomain, Domain, IommuGroup
 from mmviz.kernel.iommu_module import IommuModule
-from mmviz.kernel.mm_count import MmCount
-from mmviz.kernel.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm_count import MmCounts
+from mmviz.kernel.mm_struct import Pgd
 from mmviz.kernel.page import Page
 from mmviz.kernel.refcount import RefCount
 from mmviz.kernel.rmap import MappedPage
@@ -39,9 +39,8 @@ def _(_page: Struct) -> tuple[str, ...]:
     return ("refs", "mapcount")
 
 
-@counts.register(MmStruct)
-@counts.register(MmCount)
-def _(_mm: Struct) -> tuple[str, ...]:
+@counts.register
+def _(_mm: MmCounts) -> tuple[str, ...]:
     return ("mm_users", "mm_count")
 
 
@@ -73,8 +72,7 @@ def _(_group: IommuGroup, _reach: Reach) -> str:
     return "refs, one a device"
 
 
-@keeper.register(MmStruct)
-@keeper.register(MmCount)
+@keeper.register(MmCounts)
 @keeper.register(Pgd)
 def _(_mm: Struct, _reach: Reach) -> str:
     return "mm_count"

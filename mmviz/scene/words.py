@@ -114,3 +114,17 @@ def ending(case: Case, frame: Frame) -> str:
     if frame.values["dead"]:  # an Oops
         return "The machine has stopped"
     return f"Nobody can move, and {' and '.join(waiting)} wait{'s' * (len(waiting) == 1)} for ever"
+
+
+def more(names: Sequence[str], what: str, which: str, width: int = 80) -> list[str]:
+    """Say what is left out of a picture, and why, in lines of about `width` characters."""
+    if not names:
+        return []
+    noun, of, whole = what.partition(" ")
+    lines = [f"… {len(names)} more {noun}{'s' * (len(names) > 1)}{of}{whole}, {which}:"]
+    for index, name in enumerate(names):
+        said = name + "," * (index < len(names) - 1)
+        if len(lines[-1]) + len(said) + 1 > width:
+            lines.append("  ")
+        lines[-1] += f" {said}"
+    return lines

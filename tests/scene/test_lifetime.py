@@ -1,0 +1,274 @@
+"""Bars end where the objects do, counts are the fields', and a use after the end is marked."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from mmviz.engine import Case, Verdict, World, field, mark, spoken
+from mmviz.kernel.io_mm import SvaBond
+from mmviz.kernel.refcount import RefCount, Slab
+from mmviz.scenarios import every_case, find
+from mmviz.scene.check import problems
+from mmviz.scene.lifetime import CELL, HEAD, LEFT, ROOMY, lifetime
+from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.svg import svg
+from mmviz.scene.theme import CLEAR
+from mmviz.scene.timeline import MOST_ROWS, page
+
+CASES = list(every_case())
+
+
+def first_run(rehearsal):
+    return rehearsal.run(next(iter(rehearsal.runs().values())))
+
+
+def told(rehearsal, scenario, case):
+    """Return the view and the first run of a case."""
+    made = rehearsal(find(scenario, case))
+    return lifetime(made), first_run(made)
+
+
+def row_of(scene, name):
+    """Return the y of an object's name."""
+    return next(text.y for text in scene.texts if text.text == name and text.bold) - 0.1
+
+
+def bar(scene, name, first=0):
+    """Return {frame: role} of an object's cells that are to be seen."""
+    y = row_of(scene, name)
+    cells = [b for b in scene.boxes if abs(b.y - y) < 1e-6 and b.key.startswith(("object", "step"))]
+    return {
+        round((b.x - LEFT) / CELL) + first: b.role
+        for b in cells
+        if b.role != CLEAR and b.y > HEAD / 2
+    }
+
+
+def seen(scene):
+    """Return the marks of a scene that are to be seen."""
+    marks = (*scene.boxes, *scene.lines, *scene.texts)
+    return [m for m in marks if m.role != CLEAR and getattr(m, "text", "x").strip()]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
+def test_every_frame_is_fit_to_be_seen_and_tells_the_counts_as_they_are(case, rehearsed):
+    rehearsal = rehearsed(case)
+    view = lifetime(rehearsal)
+    if view is None:
+        return
+    run = first_run(rehearsal)
+    steps = len(run.schedule)
+    wrong, shapes = set(), set()
+
+    for k, frame in enumerate(run.frames):
+        scene, words = view.scene(run, k), view.text(run, k)
+        wrong |= set(problems(scene))
+        shapes.add((scene.width, scene.height, *map(len, scene[2:])))
+        first = page(steps, k)[0] - 1
+        for subject in view.bars:
+            line = next(line for line in words.split("\n") if line.startswith(subject.card.title))
+            for key, path in subject.counts.items():
+                assert re.search(
+                    rf"{key} [^;]*?{re.escape(spoken(frame.values[path]))} \(step \d+\)(;|$)", line
+                )
+            if not view.is_flat:
+                check_numbers(scene, subject, run.frames, first, k)
+
+    assert wrong == set()
+    assert len(shapes) == 1, "the sheet or the marks change while a run is played"
+    assert scene.width <= 124
+    for theme in ("light", "dark"):
+        picture = svg(scene, theme)
+        assert len(picture) < 300_000
+        ElementTree.fromstring(picture)
+
+
+def check_numbers(scene, subject, frames, first, k):
+    """Hold the numbers on a bar, each standing until the next, against the fields."""
+    y = row_of(scene, subject.card.name)
+    for number, path in enumerate(subject.counts.values()):
+        shown = {
+            round((text.x - 0.35 - LEFT) / CELL) + first: text.text
+            for text in scene.texts
+            if abs(text.y - (y + 0.1 + 2.3 * number)) < 1e-6
+            and text.x > LEFT
+            and text.role != CLEAR
+            and text.text
+        }
+        last = ""
+        for index in range(first, k + 1):
+            last = shown.get(index, last)
+            if not subject.ended(frames[index].values):
+                assert last == spoken(frames[index].values[path]), f"{path} in frame {index}"
+
+
+def test_a_bar_ends_with_the_step_that_frees_and_a_use_after_it_is_marked(rehearsed):
+    view, run = told(rehearsed, "hmm/double_unregister", "ClearedPointer")
+    freed = next(f.index for f in run.frames if f.values["hmm.freed"])
+    assert (freed, len(run.schedule)) == (8, 9)
+
+    before, at_free, after = (view.scene(run, k) for k in (7, 8, 9))
+
+    assert set(bar(before, "hmm")) == set(range(8))
+    assert bar(at_free, "hmm")[8] == "written"
+    assert bar(after, "hmm")[8] == "ghost"
+    assert 9 not in bar(after, "hmm"), "past its end an object has no cells"
+    assert bar(after, "hmm.mirrors_sem")[9] == "bad"
+    assert {"✗ use", "✗ used, step 9", "freed, step 8"} <= {
+        m.text for m in seen(after) if hasattr(m, "text")
+    }
+    assert any(box.key == "step:9" and box.y > HEAD for box in after.boxes)
+    assert "✗ used after that in step 9 by CPU0 down_write(hmm.mirrors_sem)" in view.text(run, 9)
+    assert "✗" not in view.text(run, 8)
+
+
+def test_a_pages_bar_ends_with_its_last_reference_and_a_late_write_is_marked(rehearsed):
+    rehearsal = rehearsed(find("exclusive/fault_takes_page_back", "NoReference"))
+    view = lifetime(rehearsal)
+    run = rehearsal.run(rehearsal.runs()["the page goes away meanwhile"])
+    end = next(f.index for f in run.frames if f.values["page 7.refs"] == 0)
+    lock = next(f.index for f in run.frames[end:] if f.label == "lock_page(page 7)")
+
+    text = view.text(run, len(run.schedule))
+    scene = view.scene(run, lock)
+
+    assert f"free in step {end} by" in text
+    assert f"✗ written after that in step {lock} by" in text
+    assert f"✗ written, step {lock}" in {text.text for text in scene.texts}
+    assert any(box.key == f"step:{lock}" and box.role == "bad" for box in scene.boxes)
+
+
+def test_a_group_ends_with_its_last_reference(rehearsed):
+    rehearsal = rehearsed(find("iommu_group/release_order", "ReleaseUnderMutex"))
+    view, run = lifetime(rehearsal), rehearsal.run()
+    while run.enabled():
+        run.step(run.enabled()[0])
+    last = len(run.schedule)
+    ends = [f.index for f in run.frames if f.values["group.refs"] == 0]
+
+    alive = [k for k, role in bar(view.scene(run, last), "group").items() if role == "plain"]
+
+    if ends:
+        assert max(alive) < ends[0]
+    assert f"refs {run.frames[0].values['group.refs']} (step 0)" in view.text(run, last)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "case"),
+    [
+        ("hmm/double_unregister", "ClearedPointer"),
+        ("iommu_group/release_order", "DelistThenRelease"),
+        ("sva/free_under_reader", "NotifierAtOnce"),
+    ],
+)
+def test_what_comes_after_the_cursor_is_not_told(rehearsed, scenario, case):
+    view, run = told(rehearsed, scenario, case)
+    assert len(run.schedule) <= MOST_ROWS
+
+    for k in range(len(run.frames)):
+        so_far = view.scene(run.fork(at=k), k)
+        later = {m for m in seen(view.scene(run, k)) if m not in seen(so_far)}
+        axis = {m for m in later if m.role == "future" and m.y < HEAD}
+        assert later == axis
+        assert not any("✗" in getattr(m, "text", "") for m in axis)
+
+
+def test_a_step_that_breaks_something_is_marked_on_the_axis_once_it_is_there(rehearsed):
+    view, run = told(rehearsed, "iommu_group/release_order", "DelistThenRelease")
+
+    def axis(k):
+        return {m.text for m in seen(view.scene(run, k)) if hasattr(m, "text") and m.y < HEAD}
+
+    assert "✗ 7" in axis(7)
+    assert "✗ 7" not in axis(6)
+    assert "7" in axis(6)
+
+
+class Many(World):
+    """Fifty objects, of which some are freed."""
+
+    bonds: tuple = ()
+    last: RefCount = field(default_factory=RefCount)
+
+
+def fifty(freed):
+    async def free(k):
+        for bond in k.bonds[:freed]:
+            await bond.kfree()
+
+    return Case(
+        name=f"Fifty{freed}",
+        id="T/50",
+        title="many objects",
+        world=lambda: Many(tuple(SvaBond(name=f"bond {n}") for n in range(50))),
+        actors={"CPU0": free},
+        bad=("use_after_free",),
+        expect={"use_after_free": Verdict.NEVER},
+    )
+
+
+@pytest.mark.parametrize("freed", [3, 50])
+def test_fifty_objects_stay_legible_and_what_is_never_freed_is_folded(freed):
+    rehearsal = Rehearsal(fifty(freed))
+    view, run = lifetime(rehearsal), rehearsal.run(["CPU0"] * freed)
+    assert view.is_flat == (freed > ROOMY)
+
+    scenes = [view.scene(run, k) for k in range(freed + 1)]
+    words = " ".join(text.text for text in scenes[-1].texts)
+
+    assert {problem for scene in scenes for problem in problems(scene)} == set()
+    assert len({(scene.width, scene.height, *map(len, scene[2:])) for scene in scenes}) == 1
+    assert all(f"bond {n}" in words for n in range(50)), "nothing is left out silently"
+    if freed == 3:
+        assert "… 48 more objects, which no run frees or counts: " in words
+    else:
+        assert "50 objects: each count is a number where it changes" in words
+        assert "⋮ 35 earlier steps" in words or "earlier" in words
+    assert len(svg(scenes[-1])) < 300_000
+    assert scenes[-1].height < 90
+    assert f"freed in step {freed} by CPU0 kfree" in view.text(run, freed)
+
+
+class Counted(World):
+    count: RefCount = field(default_factory=lambda: RefCount(name="count"))
+    slab: Slab = field(default_factory=lambda: Slab(name="slab"))
+
+
+def test_a_long_run_is_shown_in_pages_and_says_so():
+    async def up_and_down(k):
+        for n in range(20):
+            mark("again", n)
+            await k.count.refcount_inc()
+            await k.count.refcount_dec_and_test()
+        await k.slab.kfree()
+
+    case = Case(
+        name="Long", id="T/41", title="a long run", world=Counted,
+        actors={"CPU0": up_and_down}, bad=("use_after_free",),
+        expect={"use_after_free": Verdict.NEVER},
+    )  # fmt: skip
+    rehearsal = Rehearsal(case)
+    view, run = lifetime(rehearsal), rehearsal.run(["CPU0"] * 41)
+    scenes = [view.scene(run, k) for k in range(42)]
+
+    assert {problem for scene in scenes for problem in problems(scene)} == set()
+    assert len({(scene.width, scene.height, *map(len, scene[2:])) for scene in scenes}) == 1
+    assert "⋮ 26 later steps" in {text.text for text in scenes[0].texts}
+    assert "freed, step 41" in {text.text for text in scenes[41].texts}
+    for k, scene in enumerate(scenes):
+        subject = next(bar for bar in view.bars if bar.card.name == "count")
+        check_numbers(scene, subject, run.frames, page(41, k)[0] - 1, k)
+
+
+def test_only_a_case_in_which_nothing_is_ever_freed_or_counted_has_no_such_view(rehearsed):
+    for case in CASES:
+        rehearsal = rehearsed(case)
+        ever_freed = [
+            path
+            for path, values in rehearsal.reach.values.items()
+            if path.endswith((".freed", ".refs", ".mm_count")) and rehearsal.reach.varies(path)
+        ]
+
+        if lifetime(rehearsal) is None:
+            assert ever_freed == []
