@@ -86,7 +86,8 @@ def _counts(target: Table, found: Sequence[Table], reach: Reach) -> bool:
     if any(entry.address is not None for entry in target.entries):
         return True
     paths = [entry.path for table in found if table is not target for entry in table.entries]
-    return any(pointee(value) is target.struct for path in paths for value in reach.values[path])
+    named = (pointee(value) for path in paths for value in reach.values[path])
+    return target.struct.name in {struct.name for struct in named if struct is not None}
 
 
 def _lives(table: Table, reach: Reach) -> bool:

@@ -1,6 +1,6 @@
 """Where the tables of a case lie: three columns, and arrows from entry to page between them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
@@ -38,7 +38,7 @@ def table_plan(tables: Sequence[Table], reach: Reach) -> tuple[list[Placed], Pla
     return placed, Plan(
         tuple(each.card for each in placed),
         {each.card.name: each.at for each in placed},
-        dict(_routes(placed, reach)),
+        _routes(placed, reach),
         width,
         height,
     )
@@ -167,38 +167,46 @@ def _height(card: Card, table: Table | None) -> float:
     return card.height + (CHAIN + DOWN if table and table.levels else 0)
 
 
-def _routes(placed: Sequence[Placed], reach: Reach) -> Iterator[tuple[Route, tuple[Point, ...]]]:
-    """Yield an arrow for all that an entry may ever name, where both lie side by side."""
+def _routes(placed: Sequence[Placed], reach: Reach) -> dict[Route, tuple[Point, ...]]:
+    """Return an arrow for all that an entry may ever name, where both lie side by side."""
     by_name = {each.card.struct.name: each for each in placed if each.column == 1}
     by_name |= {
         each.card.struct.name: each
         for each in placed
         if each.table is not None and each.table.side is Side.TARGET
     }
+    found: dict[Route, tuple[Placed, int, Placed]] = {}
     for each in placed:
-        entries = each.table.entries if each.table is not None else ()
-        for index, entry in enumerate(entries):
+        for index, entry in enumerate(each.table.entries if each.table is not None else ()):
             for value in reach.values[entry.path] if not entry.folded else ():
                 struct = pointee(value)
                 to = by_name.get(struct.name) if struct is not None else None
-                if to is not None and to is not each:
-                    route = Route(each.card.name, entry.path, to.card.name)
-                    yield route, _arrow(each, index, to)
+                if to is not None and to is not each and abs(each.column - to.column) < 2:
+                    found[Route(each.card.name, entry.path, to.card.name)] = each, index, to
+    ends: dict[tuple[str, bool], list[Route]] = {}
+    for route, (each, _, to) in found.items():
+        ends.setdefault((to.card.name, each.column >= to.column), []).append(route)
+    share = {
+        route: (place + 1) / (len(many) + 1)
+        for many in ends.values()
+        for place, route in enumerate(many)
+    }
+    return {route: _arrow(*between, share[route]) for route, between in found.items()}
 
 
-def _arrow(source: Placed, index: int, target: Placed) -> tuple[Point, ...]:
-    """Return the way from a row to a card: an S between columns, a C within one."""
+def _arrow(source: Placed, index: int, target: Placed, share: float) -> tuple[Point, ...]:
+    """Return the way from a row to the title of a card: an S between columns, a C within one."""
     (x0, y0), (x1, y1) = source.at, target.at
-    y0, y1 = y0 + TITLE + ROW * (index + 0.5) + 0.05, y1 + TITLE / 2
+    y0, y1 = y0 + TITLE + ROW * (index + 0.5) + 0.05, y1 + TITLE * share
     within = source.column == target.column
     if source.column <= target.column:
         x0 += source.card.width
-    if source.column > target.column or within:
+    if source.column >= target.column:
         x1 += target.card.width
-    stub = STUB if x1 < x0 or within else -STUB
+    stub = STUB if source.column >= target.column else -STUB
     way = [(x0, y0)]
     for step in range(STEPS + 1):
         t = step / STEPS
-        out = BULGE * min(1.0, 4 * t, 4 * (1 - t)) if within else 0.0
+        out = BULGE * (1 - (2 * t - 1) ** 4) if within else 0.0
         way.append((x0 + (x1 + stub - x0) * t + out, y0 + (y1 - y0) * t * t * (3 - 2 * t)))
     return (*way, (x1, y1))

@@ -140,7 +140,14 @@ def test_a_copy_of_a_pasid_table_entry_that_is_not_the_entry_is_flagged(see):
     scene = view.scene(run, len(run.frames) - 1)
 
     assert "≠ entry" in words(scene)
+    assert {"object:pgd", "object:dummy pgd"} <= {box.key for box in scene.boxes}
     assert lit(scene, "bad") == ["field:smmu.cached_entry"]
+
+
+def test_a_table_that_nothing_ever_leads_to_is_left_out(see):
+    view, run = see("sva/munmap_under_dma")
+
+    assert "object:dummy pgd" not in {box.key for box in view.scene(run, 0).boxes}
 
 
 def test_what_a_cache_still_has_and_the_table_has_not_is_stale(see):
