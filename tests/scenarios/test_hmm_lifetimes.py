@@ -158,7 +158,12 @@ IN_FULL = [
         "HMM-04/04f",
         hmm_mirror_register,
         {},
-        [{"mm_has_two_hmms", "unlock_not_owner"}, set(), set(), {"stuck"}],  # create, hang on it
+        [
+            {"mm_has_two_hmms", "unlock_not_owner"},
+            {"unused_hmm_is_leaked"},  # the driver is told of an error, and there is none
+            set(),
+            {"stuck"},
+        ],
     ),
     (
         ARMED,

@@ -258,3 +258,9 @@ CASES = (
         proposed=patch(6, revision=2),
     ),
 )
+
+SPARE = {
+    "CallerGets: await super().fault(k)": (
+        "It is what the caller's reference is for: without it nobody looks anything up."
+    ),
+}

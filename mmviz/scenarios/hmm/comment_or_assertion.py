@@ -192,3 +192,9 @@ CASES = (
         proposed=patch(8),
     ),
 )
+
+SPARE = {
+    "if not await k.mm.do_mmu_notifier_register(signalled):": (
+        "No signal comes, and its own check is met: mmap_sem is held for writing."
+    ),
+}

@@ -28,7 +28,7 @@ Sources:
 from functools import partial
 from typing import Any
 
-from mmviz.engine import Case, Verdict, World, expecting, field, mark
+from mmviz.engine import Case, Verdict, World, at_end, expecting, field, mark
 from mmviz.engine.case import Actor, Property
 from mmviz.kernel.hmm import Hmm, RegisteringMm, Registration
 from mmviz.kernel.rcu import RcuSynchronize, SrcuCallbacks
@@ -68,6 +68,13 @@ def mm_has_two_hmms(k: Registering) -> bool:
     """Two drivers of one process hang on two different struct hmm."""
     one, two = (driver.hmm for driver in k.drivers)
     return one is not None and two is not None and one is not two
+
+
+@at_end
+def unused_hmm_is_leaked(k: Registering) -> bool:
+    """All is done, and memory for a struct hmm that nobody got has not been freed."""
+    refused = [hmm for hmm, driver in zip(k.fresh, k.drivers, strict=True) if driver.ret[:1] == "-"]
+    return not all(hmm.freed for hmm in refused)
 
 
 class PublishIfNone:
@@ -147,6 +154,7 @@ BAD: tuple[Property, ...] = (
     "use_after_free",
     create_fails_by_timing,
     mm_has_two_hmms,
+    unused_hmm_is_leaked,
     "sleeps_in_atomic",
 )
 
@@ -263,3 +271,16 @@ CASES = (
         proposed=patch(4, revision=4),
     ),
 )
+
+SPARE = {
+    "await k.srcu.call_srcu(k.old)": (
+        "The worker may idle for ever, so memory that never comes back is no bad state."
+    ),
+    "await k.old.kfree()": (
+        "The worker may idle for ever, so memory that never comes back is no bad state."
+    ),
+    "await k.bh.local_bh_disable()": (
+        "This callback takes no lock that sleeps; in mmap_sem_in_callback one does."
+    ),
+    "await k.bh.local_bh_enable()": "The worker does nothing else that could sleep.",
+}

@@ -252,3 +252,13 @@ CASES = (
         proposed=patch(9),
     ),
 )
+
+SPARE = {
+    "CalledOnce: hmm = await mirror.read_hmm()": (
+        "The mirror always names the same struct hmm here, so there is one answer only."
+    ),
+    "CalledOnce: await hmm.mirrors_sem.down_write()": (
+        "Nobody walks the list meanwhile, and the driver's mutex lets one call in."
+    ),
+    "CalledOnce: await hmm.mirrors_sem.up_write()": "Nobody else takes the semaphore.",
+}

@@ -212,3 +212,9 @@ CASES = (
         proposed=INTERVALS,
     ),
 )
+
+SPARE = {
+    "await k.gpu.map(VA, page)": (
+        "That a fault maps its page is no bad state: the next invalidation may take it away."
+    ),
+}

@@ -231,3 +231,9 @@ CASES = (
         proposed=patch(6),
     ),
 )
+
+SPARE = {
+    "if await k.range.hmm_range_valid() or (or_dead and await k.hmm.read_dead()):": (
+        "The invalidation ends and the process exits in every run: either ends the wait."
+    ),
+}

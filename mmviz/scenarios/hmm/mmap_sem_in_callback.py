@@ -112,3 +112,12 @@ CASES = (
         proposed=patch(4, revision=4),
     ),
 )
+
+SPARE = {
+    "await k.srcu.call_srcu(k.old)": (
+        "The worker may idle for ever, so memory that never comes back is no bad state."
+    ),
+    "RegisterThenPublish: await k.old.kfree()": (
+        "The worker may idle for ever, so memory that never comes back is no bad state."
+    ),
+}

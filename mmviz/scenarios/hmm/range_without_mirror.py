@@ -224,3 +224,12 @@ CASES = (
         proposed=patch(2),
     ),
 )
+
+SPARE = {
+    "await by_mirror(k)": (
+        "It is one of the two that the mutex keeps apart: without it no device is filled."
+    ),
+    "await close(k)": (
+        "It is one of the two that the mutex keeps apart: without it the mirror stays."
+    ),
+}

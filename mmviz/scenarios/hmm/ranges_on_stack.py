@@ -206,3 +206,13 @@ CASES = (
         proposed=patch(11),
     ),
 )
+
+SPARE = {
+    "LocklessGracePeriod: await k.lock.mutex_lock()": "The lock is for writers, and there is one.",
+    "LocklessGracePeriod: await k.lock.mutex_unlock()": (
+        "The lock is for writers, and there is one."
+    ),
+    "LocklessGracePeriod: await k.range.return_from_function()": (
+        "It is what the wait is for: without it the stack frame stays."
+    ),
+}

@@ -208,3 +208,9 @@ CASES = (
         proposed=patch(11, revision=2),
     ),
 )
+
+SPARE = {
+    "OwnCount: await k.mirror.release()": (
+        "What the driver does when it is told is not modelled; the put after it is."
+    ),
+}

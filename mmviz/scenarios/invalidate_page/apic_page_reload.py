@@ -25,7 +25,7 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import Case, Verdict, expecting, field, mark
+from mmviz.engine import Case, Verdict, at_end, expecting, field, mark
 from mmviz.kernel.notifier import MmuNotifierOps
 from mmviz.kernel.page import Page
 from mmviz.kernel.vcpu import Vcpu
@@ -46,6 +46,12 @@ def guest_keeps_stale_address(k: Guest) -> bool:
     """No invalidation is under way, and the guest runs with another page than the CPU has."""
     runs = k.vcpu.in_guest and k.mm.active_invalidate_ranges == 0
     return runs and k.vcpu.apic_access_page is not k.cpu.pte[VA]
+
+
+@at_end
+def guest_is_kept_out(k: Guest) -> bool:
+    """The page is gone, and what KVM has left behind keeps the guest out for ever."""
+    return k.notifier.mmu_invalidate_in_progress != 0 or k.update.owner == "CPU0"
 
 
 async def gfn_to_page(k: Guest) -> Page | None:
@@ -116,7 +122,7 @@ async def vcpu_run(k: Guest, driver: RequestedAtStart) -> None:
         await k.vcpu.vcpu_enter_guest()
 
 
-BAD = (guest_keeps_stale_address,)
+BAD = (guest_keeps_stale_address, guest_is_kept_out)
 
 
 def case(
@@ -175,3 +181,9 @@ CASES = (
         proposed=("2023-06-02", "<20230602011518.787006-2-seanjc@google.com>"),
     ),
 )
+
+SPARE = {
+    "CheckedReload: await k.update.mutex_lock()": (
+        "Each side reads or writes both words in one step; order_of_the_words has them in two."
+    ),
+}

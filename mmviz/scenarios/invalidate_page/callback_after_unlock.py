@@ -72,6 +72,12 @@ def cpu_and_device_disagree(k: Mirror) -> bool:
     return ours is not None and theirs is not None and ours is not theirs
 
 
+@at_end
+def page_refs_out_of_balance(k: Mirror) -> bool:
+    """All is done, and a page has references that nobody will put, or fewer than it has users."""
+    return any(page.refs != (k.cpu.pte[VA] is page) for page in (k.page, k.fresh))
+
+
 async def invalidate_page(k: Any) -> None:
     """The driver's callback: it must not sleep."""
     await k.update.spin_lock()
@@ -152,7 +158,12 @@ async def fault(k: Any) -> None:
         return
 
 
-BAD = (device_reads_freed_page, device_keeps_stale_entry, cpu_and_device_disagree)
+BAD = (
+    device_reads_freed_page,
+    device_keeps_stale_entry,
+    cpu_and_device_disagree,
+    page_refs_out_of_balance,
+)
 
 
 def case(
@@ -237,3 +248,9 @@ CASES = (
         proposed=BRACKETED,
     ),
 )
+
+SPARE = {
+    "CallbackBeforeLock: await k.cpu.ptl.spin_lock()": (
+        "The device has let go of the page already; a CPU that faults earlier is as welcome."
+    ),
+}

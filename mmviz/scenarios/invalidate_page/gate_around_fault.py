@@ -113,3 +113,9 @@ CASES = (
         schedules={"the invalidation waits its turn": "CPU0 GPU*5 CPU0*6 CPU1"},
     ),
 )
+
+SPARE = {
+    "await k.gpu.map(VA, page)": (
+        "That a fault maps its page is no bad state: the next invalidation may take it away."
+    ),
+}

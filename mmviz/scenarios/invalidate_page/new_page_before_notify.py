@@ -38,6 +38,7 @@ from mmviz.scenarios.invalidate_page.range_start_only import (
     Mirror,
     device_keeps_stale_entry,
     device_reads_freed_page,
+    page_refs_out_of_balance,
     zap_full_batch,
 )
 from mmviz.scenarios.invalidate_page.told_under_ptl import HardwareWalks
@@ -132,7 +133,12 @@ async def store(k: CopiedMirror) -> None:
         await k.store(VA, "new")
 
 
-BAD = (device_reads_freed_page, device_keeps_stale_entry, device_reads_old_data)
+BAD = (
+    device_reads_freed_page,
+    device_keeps_stale_entry,
+    device_reads_old_data,
+    page_refs_out_of_balance,
+)
 
 
 def case(
@@ -206,3 +212,12 @@ CASES = (
         proposed=UNDER_PTL,
     ),
 )
+
+SPARE = {
+    "SameContentNotifiedLate: await k.cpu.ptep_clear_flush(VA)": (
+        "The content is the same, so in between nobody can tell the pages apart."
+    ),
+    "await k.mm.mmu_notifier_invalidate_range_end()": (
+        "An invalidation that never ends only hides a stale entry, and there is none."
+    ),
+}

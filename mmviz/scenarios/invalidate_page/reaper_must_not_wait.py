@@ -150,3 +150,9 @@ CASES = (
         proposed=NOT_BLOCKABLE,
     ),
 )
+
+SPARE = {
+    "TryingCallback: if not await k.update.mutex_trylock():": (
+        "The driver's thread touches nothing that the mutex guards; the trial is about waiting."
+    ),
+}

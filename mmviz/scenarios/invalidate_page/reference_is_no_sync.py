@@ -201,3 +201,9 @@ CASES = (
         proposed=RECOMMENDED,
     ),
 )
+
+SPARE = {
+    "SequenceAndCounter: await k.update.mutex_lock()": (
+        "Both words are written in one step; order_of_the_words writes them in two."
+    ),
+}

@@ -42,6 +42,7 @@ from mmviz.scenarios.invalidate_page.range_start_only import (
     Mirror,
     SequenceAndCounter,
     case,
+    page_refs_out_of_balance,
 )
 
 
@@ -136,7 +137,7 @@ class IntervalInserted(IntervalNotifier):
         await super().fault(k)
 
 
-BAD = (*BAD_ENTRY, count_out_of_balance)
+BAD = (*BAD_ENTRY, count_out_of_balance, page_refs_out_of_balance)
 
 CASES = (
     case(
@@ -144,7 +145,7 @@ CASES = (
         "X-3/3a",
         "the object is inserted at once and counts at once",
         619,
-        BAD,
+        (*BAD_ENTRY, count_out_of_balance),
         world=NewObject,
         bad=BAD,
         schedules={"only the end is heard": "CPU0*2 GPU*7 CPU0*6 CPU1"},
@@ -183,3 +184,12 @@ CASES = (
         proposed=INTERVALS,
     ),
 )
+
+SPARE = {
+    "IntervalInserted: await k.cpu.handle_mm_fault(VA, k.fresh)": (
+        "A fresh page only shows a stale entry in one more way."
+    ),
+    "IntervalInserted: await k.gpu.map(VA, page)": (
+        "That a fault maps its page is no bad state: the next invalidation may take it away."
+    ),
+}

@@ -139,3 +139,9 @@ CASES = (
         proposed=CORE,
     ),
 )
+
+SPARE = {
+    "await k.mm.mmu_notifier_invalidate_range_end()": (
+        "An invalidation that never ends only hides a stale entry, and there is none."
+    ),
+}

@@ -228,3 +228,15 @@ CASES = (
         proposed=BRACKETED,
     ),
 )
+
+SPARE = {
+    "SpinlockUnderPageTableLock: await k.cpu.ptl.spin_lock()": (
+        "What the driver looks up is used for nothing: the case is about the order of the locks."
+    ),
+    "SpinlockUnderPageTableLock: await k.update.spin_lock()": (
+        "What the driver looks up is used for nothing: the case is about the order of the locks."
+    ),
+    "SpinlockUnderPageTableLock: await k.cpu.ptep_get(VA)": (
+        "What the driver looks up is used for nothing: the case is about the order of the locks."
+    ),
+}
