@@ -116,7 +116,15 @@ def encode(what: Entry, kernel: str = "6.15", *, levels: int = 4, pte_marker: bo
         EntryError: that kernel has no such entry, or a value does not fit.
         UnknownName: the kernel is not known.
     """
-    where = layout(kernel, levels, pte_marker)
+    return encode_at(what, layout(kernel, levels, pte_marker))
+
+
+def encode_at(what: Entry, where: Layout) -> int:
+    """Return the 64 bits of an entry in a layout.
+
+    Raises:
+        EntryError: that layout has no such entry, or a value does not fit.
+    """
     kind, raw = what.kind, 0
     if kind not in (Kind.NONE, Kind.PRESENT, Kind.PROT_NONE, *where.types):
         known = ", ".join(dict.fromkeys(where.types))

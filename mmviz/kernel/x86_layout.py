@@ -75,8 +75,10 @@ STRAY = (
     flag("D", DIRTY, "stray_dirty", "Noise of an old processor, ignored by pte_none()."),
 )
 NOTES = (
-    flag("SD", 1, "soft_dirty", "The page is soft-dirty (_PAGE_SWP_SOFT_DIRTY, RW's place)."),
-    flag("F", 2, "uffd_wp", "userfaultfd hears of writes (_PAGE_SWP_UFFD_WP, US's place)."),
+    flag(
+        "SOFT_DIRTY", 1, "soft_dirty", "The page is soft-dirty (_PAGE_SWP_SOFT_DIRTY, RW's place)."
+    ),
+    flag("UFFD_WP", 2, "uffd_wp", "userfaultfd hears of writes (_PAGE_SWP_UFFD_WP, US's place)."),
 )
 FLAGS = (
     flag("RW", 1, "write", "The CPU may write (_PAGE_RW)."),
@@ -157,7 +159,7 @@ class Layout:
             found = (self._type(kind), *self._offset(kind), *STRAY, *NOTES)
             if kind is Kind.SWAP and self.release >= (5, 19):
                 meaning = "PG_anon_exclusive remembered (_PAGE_SWP_EXCLUSIVE, PWT's place)."
-                found += (flag("E", 3, "exclusive", meaning),)
+                found += (flag("EXCL", 3, "exclusive", meaning),)
             found += (Field("P", 0, 1, "Not present: the CPU faults (_PAGE_PRESENT).", fixed=0),)
         return tuple(sorted(found, key=lambda each: -each.low))
 
@@ -228,15 +230,30 @@ def layout(kernel: str, levels: int = 4, pte_marker: bool = False) -> Layout:
         pte_marker: CONFIG_PTE_MARKER is on; matters for v5.19 to v6.1.
 
     Raises:
-        UnknownName: the release or the number of levels is not known; the message says which are.
+        UnknownName: the release or the number of levels is not known; the message says which are,
+            and which release is the nearest.
     """
     found = type(kernel) is str and re.fullmatch(r"v?([1-9][0-9]*)\.(0|[1-9][0-9]*)", kernel)
     release = (int(found[1]), int(found[2])) if found else None  # a float 6.10 would be 6.1
     if release not in RELEASES:
         raise UnknownName(
-            f"the entries of kernel {kernel!r} are not known; "
+            f"the entries of kernel {kernel!r} are not known; {_nearest(kernel)}"
             "known are v5.7 to v5.19 and v6.0 to v6.16, written '6.15' or 'v6.15'"
         )
     if levels not in (4, 5):
         raise UnknownName(f"page tables have 4 or 5 levels, not {levels!r}")
     return Layout(release, levels, pte_marker)
+
+
+def _nearest(kernel: object) -> str:
+    """Say which known release is nearest to what somebody wrote, "" if that names none."""
+    found = re.match(r"[vV]?([0-9]{1,2})(?:\.([0-9]{1,3}))?", str(kernel))
+    if found is None or not isinstance(kernel, str):
+        return ""
+    asked = (int(found[1]), int(found[2] or 0))
+    major, minor = min(
+        RELEASES, key=lambda each: (abs(each[0] - asked[0]), abs(each[1] - asked[1]))
+    )
+    if asked > RELEASES[-1] or asked < RELEASES[0]:
+        major, minor = RELEASES[-1] if asked > RELEASES[-1] else RELEASES[0]
+    return f"the nearest is v{major}.{minor}; "

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from html import escape
 
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Line, Point, Scene, Text, head
-from mmviz.scene.theme import CLEAR, PAPER, THEMES
+from mmviz.scene.theme import CLEAR, PAPER, THEMES, style
 
 FONT_SIZE = 14  # pixels; everything else follows from it
 HEAVY, THIN = 2.4, 1.0
+PAGE = "page"  # the theme of whatever page the picture is in
 FONTS = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 
 
@@ -20,20 +21,23 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
 
     Args:
         scene: what to draw.
-        theme: "light" or "dark".
+        theme: "light" or "dark"; or "page" for a picture within a page that has `theme.css()`,
+            whose colours follow it.
         title: what the picture shows, for those who cannot see it.
 
     Raises:
         KeyError: there is no such theme.
     """
-    looks = THEMES[theme]
+    page = theme == PAGE
+    looks = {role: style(role) for role in THEMES["light"]} if page else THEMES[theme]
+    paper = "var(--mm-paper)" if page else PAPER[theme]
     wide, high = _at((scene.width, scene.height))
     marks: tuple[Box | Line | Text, ...] = (*scene.boxes, *scene.lines, *scene.texts)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
         f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{FONT_SIZE}" role="img">',
         f"<title>{escape(title)}</title>" if title else "",
-        f'<rect width="{wide}" height="{high}" fill="{PAPER[theme]}"/>',
+        f'<rect width="{wide}" height="{high}" fill="{paper}"/>',
     ]
     for mark in marks:
         if mark.role == CLEAR or (isinstance(mark, Text) and not mark.text.strip()):

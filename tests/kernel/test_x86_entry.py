@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmviz.kernel.x86_entry import decode, encode, entry
@@ -149,9 +149,9 @@ def present(release):
 
 
 @st.composite
-def entries(draw):
+def entries(draw, releases=RELEASES):
     """Draw a release, its options and an entry that it can have, without asking the layout."""
-    release, levels, marker = draw(st.sampled_from(RELEASES)), draw(st.sampled_from((4, 5))), False
+    release, levels, marker = draw(st.sampled_from(releases)), draw(st.sampled_from((4, 5))), False
     optional = (5, 19) <= release < (6, 2)
     if optional:
         marker = draw(flags)
@@ -193,6 +193,29 @@ def test_what_is_encoded_decodes_to_itself(drawn):
 
     assert 0 <= raw < 1 << 64
     assert decode(raw, **options) == what
+
+
+PROMISED = ((5, 13), (5, 14), (5, 19), (6, 1), (6, 15))
+
+
+@pytest.mark.parametrize("release", PROMISED)
+def test_every_kind_of_a_release_goes_there_and_back(release):
+    """Each kind that the layout has is among those drawn, and none is drawn that it has not."""
+    met = set()
+
+    @settings(max_examples=400, derandomize=True, database=None)
+    @given(entries((release,)))
+    def there_and_back(drawn):
+        what, options = drawn
+        raw = encode(what, **options)
+        assert decode(raw, **options) == what
+        assert encode(decode(raw, **options), **options) == raw
+        met.add(what.kind)
+
+    there_and_back()
+    kernel = f"{release[0]}.{release[1]}"
+    known = {*layout(kernel).types, *layout(kernel, pte_marker=True).types}
+    assert met == {Kind.NONE, Kind.PRESENT, Kind.PROT_NONE, *known}
 
 
 @given(entries(), st.sets(st.integers(0, 63), max_size=3))

@@ -107,6 +107,24 @@ def test_a_kernel_that_is_not_known_is_answered_with_those_that_are(kernel):
         decode(0, kernel)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "nearest"),
+    [
+        *(("5.6", "5.7"), ("4.19", "5.7"), ("5.20", "5.19"), ("6.17", "6.16"), ("7.0", "6.16")),
+        *(("6", "6.0"), ("6.15.1", "6.15"), ("6.15-rc1", "6.15"), ("V6.15", "6.15")),
+    ],
+)
+def test_a_kernel_that_is_not_known_is_answered_with_the_nearest(kernel, nearest):
+    with pytest.raises(mmviz.UnknownName, match=rf"the nearest is v{nearest};"):
+        decode(0, kernel)
+
+
+@pytest.mark.parametrize("kernel", ["", "six", 6.15, None])
+def test_what_names_no_release_has_no_nearest(kernel):
+    with pytest.raises(mmviz.UnknownName, match="are not known; known are"):
+        decode(0, kernel)
+
+
 def test_a_number_of_levels_that_there_is_not_is_refused():
     with pytest.raises(mmviz.UnknownName, match="4 or 5 levels, not 3"):
         decode(0, levels=3)
@@ -152,6 +170,7 @@ def test_the_notebook_shows_what_the_text_says():
     page = told._repr_html_()
 
     assert page.count("<table>") == page.count("</table>") == 2
+    assert page.count("<svg") == page.count("</svg>") == 1
     cells = [cell for row in (*told.rows(), *told.meanings()) for cell in row]
     assert all(cell.replace("'", "&#x27;") in page for cell in cells)
     assert told.title in page

@@ -1,0 +1,240 @@
+"""The 64 bits of a page-table entry as a strip: each bit in its place, each field under its name.
+
+A bit lies where it lies whatever the entry is, so that two entries one below the other show
+at a glance which bits differ. What differs is lit, and a sign stands under it.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from mmviz.kernel.x86_entry import encode_at, summary
+from mmviz.kernel.x86_kinds import Entry, Kind
+from mmviz.kernel.x86_layout import Field, Layout
+from mmviz.scene.marks import Box, Line, Point, Text
+from mmviz.scene.theme import CLEAR
+
+Mark = Box | Line | Text
+ALL = (1 << 64) - 1
+FLAGS = {0: 3.0, 1: 6.0, 2: 5.0, 3: 5.0, 4: 4.0, 5: 3.0, 6: 3.0, 7: 4.0, 8: 3.0}
+FLAGS |= {9: 5.0, 10: 5.0, 11: 6.0, 57: 4.0, 58: 6.0, 63: 3.0}
+GAP = 0.6  # cells between the digits of one part and the next
+HIGH = 1.2  # lines that the digits take
+
+
+class Part(NamedTuple):
+    """Some neighbouring bits that are drawn as one text: one flag, or four bits of a number."""
+
+    low: int
+    width: int
+    x: float
+    w: float
+
+    @property
+    def bits(self) -> int:
+        """The bits, as a mask."""
+        return ((1 << self.width) - 1) << self.low
+
+    @property
+    def left(self) -> float:
+        """Where its digits begin."""
+        return self.x + (self.w - self.width) / 2
+
+
+class Word(NamedTuple):
+    """The 64 bits of an entry, of which some may not be known.
+
+    Attributes:
+        value: the bits, zero where nothing is known.
+        entry: what they mean.
+        where: to which kernel.
+        known: the bits that are known, as a mask.
+    """
+
+    value: int
+    entry: Entry
+    where: Layout
+    known: int = ALL
+
+    def digits(self, low: int, width: int) -> str:
+        """Return some bits as digits, "?" for one that is not known."""
+        bits = range(low + width - 1, low - 1, -1)
+        return "".join(str(self.value >> bit & 1) if self.known >> bit & 1 else "?" for bit in bits)
+
+    @property
+    def hex(self) -> str:
+        """The word in hexadecimal, "?" for a digit of which a bit is not known."""
+        whole = f"{self.value:016x}"
+        return "0x" + "".join(
+            digit if self.known >> 60 - 4 * at & 15 == 15 else "?" for at, digit in enumerate(whole)
+        )
+
+    @property
+    def meaning(self) -> str:
+        """What it is, in one line."""
+        return summary(self.entry)
+
+
+def word(what: Entry, where: Layout, known: Sequence[str] | None = None) -> Word:
+    """Return the word of an entry.
+
+    Args:
+        what: the entry.
+        where: the release.
+        known: the attributes that are known, all of them where it is None.
+
+    Raises:
+        EntryError: that release has no such entry.
+    """
+    value, mask = encode_at(what, where), ALL
+    if known is not None:
+        for field in where.fields(what.kind):
+            if field.attribute and field.attribute not in known:
+                mask &= ~(field.most << field.low)
+    return Word(value & mask, what, where, mask)
+
+
+def differ(one: Word, other: Word) -> int:
+    """Return the bits that are known to differ, as a mask."""
+    return (one.value ^ other.value) & one.known & other.known
+
+
+def spelled(mask: int) -> str:
+    """Return the bits of a mask as people write them, "63..60, 1", or "none"."""
+    found, top = [], 63
+    while top >= 0:
+        low = top
+        while low >= 0 and mask >> low & 1:
+            low -= 1
+        if low < top:
+            found.append(f"{top}..{low + 1}" if top > low + 1 else str(top))
+        top = low - 1
+    return ", ".join(found) or "none"
+
+
+@cache
+def parts() -> tuple[Part, ...]:
+    """Return where the bits lie, from the highest down; the same for every entry."""
+    groups = [(63, 1), (59, 4), (58, 1), (57, 1), (52, 5)]
+    groups += [(low, 4) for low in range(48, 11, -4)]
+    groups += [(low, 1) for low in range(11, -1, -1)]
+    found, x = [], 0.0
+    for low, width in groups:
+        w = FLAGS.get(low, width + GAP) if width == 1 else width + GAP
+        found.append(Part(low, width, x, w))
+        x += w
+    return tuple(found)
+
+
+def width() -> float:
+    """Return how many cells a strip takes."""
+    last = parts()[-1]
+    return last.x + last.w
+
+
+def span(field: Field) -> tuple[float, float]:
+    """Return from where to where the bits of a field lie."""
+    inside = [_cell(bit) for bit in (field.low + field.width - 1, field.low)]
+    return inside[0][0], inside[1][1]
+
+
+def _cell(bit: int) -> tuple[float, float]:
+    """Return the left and the right of one bit."""
+    part = next(each for each in parts() if each.low <= bit < each.low + each.width)
+    if part.width == 1:
+        return part.x + GAP / 2, part.x + part.w - GAP / 2
+    left = part.left + part.low + part.width - 1 - bit
+    return left, left + 1
+
+
+class Name(NamedTuple):
+    """The name of a field: its lines, and where they begin."""
+
+    field: Field
+    lines: tuple[tuple[float, str], ...]
+
+
+@cache
+def names(where: Layout, kind: Kind) -> tuple[Name, ...]:
+    """Return the names of the fields of such an entry, each in a place where none touches another.
+
+    There are two rows. A long name of a narrow field takes both; where two narrow fields are
+    neighbours, one is named in the upper row.
+    """
+    found, taken = [], ([-9.0], [-9.0])
+    for field in where.fields(kind):
+        left, right = span(field)
+        middle = (left + right) / 2
+        words = [f"{field.name}, inverted" if field.inverted and field.width > 20 else field.name]
+        if len(field.name) > right - left + 0.1 and "_" in field.name:
+            words = field.name.split("_", 1)
+        starts = [middle - len(each) / 2 for each in words]
+        rows = range(2 - len(words), 2)
+        if len(words) == 1 and starts[0] < taken[1][0] + GAP:
+            rows = range(1)
+        lines = [(-1.0, ""), (-1.0, "")]
+        for row, text, start in zip(rows, words, starts, strict=True):
+            start = max(start, taken[row][0] + GAP, 0.0)
+            lines[row] = (start, text)
+            taken[row][0] = start + len(text)
+        found.append(Name(field, tuple(lines)))
+    return tuple(found)
+
+
+def strip(shown: Word | None, lit: int, at: Point) -> Iterator[Mark]:
+    """Draw the digits of a word, those of `lit` as written.
+
+    Args:
+        shown: the word; None for a strip that is there and not to be seen.
+        lit: the bits that changed, as a mask.
+        at: the upper left corner on the sheet.
+    """
+    x, y = at
+    for part in parts():
+        changed = bool(lit & part.bits)
+        role = "written" if changed else "plain"
+        if shown is not None and not shown.known & part.bits:
+            role = "blocked"
+        role = CLEAR if shown is None else role
+        key = f"bits:{part.low}"
+        yield Box(x + part.x + 0.1, y, part.w - 0.2, HIGH, role, key)
+        digits = "" if shown is None else shown.digits(part.low, part.width)
+        yield Text(x + part.left, y + 0.1, digits, role, changed, live=True)
+
+
+def captions(
+    shown: Word | None, where: Layout, kinds: Sequence[Kind], at: Point, above: bool
+) -> Iterator[Mark]:
+    """Draw the names of the fields beside a strip; those of other kinds are there, not seen.
+
+    Args:
+        shown: the word beside which they stand; None for nothing.
+        where: the release.
+        kinds: everything that the word may ever be.
+        at: the upper left corner on the sheet; they take 2.4 lines.
+        above: they stand above the strip, else below.
+    """
+    x, y = at
+    for kind in kinds:
+        seen = shown is not None and shown.entry.kind is kind
+        for name in names(where, kind):
+            left, right = span(name.field)
+            edge, tip = (y + 2.35, y + 2.1) if above else (y + 0.05, y + 0.3)
+            role = "link" if seen else CLEAR
+            corners = ((left, edge), (left, tip), (right, tip), (right, edge))
+            bracket = tuple((x + a, b) for a, b in corners)
+            yield Line(bracket, role, key=f"field-of:{kind.value}/{name.field.name}")
+            alone = not all(text for _, text in name.lines)
+            for row, (start, text) in enumerate(name.lines):
+                if text:
+                    down = row if above else (1 - row if alone else row) + 0.4
+                    said = text if seen else ""
+                    yield Text(x + start, y + down, said, "plain" if seen else CLEAR, live=True)
+
+
+def numbers(at: Point) -> Iterator[Mark]:
+    """Draw the numbers of the bits, of each part the highest."""
+    x, y = at
+    for part in parts():
+        number = str(part.low + part.width - 1)
+        yield Text(x + part.x + (part.w - len(number)) / 2, y, number, "quiet")
