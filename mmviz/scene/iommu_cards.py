@@ -1,5 +1,6 @@
 """Which objects have a part in a device's DMA, as cards: their column, words and keeper."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial, singledispatch
 from typing import Any, NamedTuple
@@ -30,7 +31,7 @@ KINDS: tuple[dict[str, tuple[type[Struct], ...]], ...] = (
     {"hardware tables": (Iommu, Smmu, Ioasid, PageRequest)},
 )
 ALONE = (MmStruct, Pgd, Page, DevicePageTable)  # no IOMMU is needed for these
-MOST, MOST_ROWS = 16, 10  # cards, and rows of a card; beyond, what no step changes is folded
+MOST, MOST_ROWS = 12, 10  # cards of a kind, rows of a card; beyond, what no step changes is folded
 
 
 @singledispatch
@@ -130,10 +131,16 @@ def shown(reach: Reach, widest: int) -> Shown | None:
 
     def is_still(each: Card) -> bool:
         touched = any(reach.varies(row.path) for row in rows[each.name])
-        aimed = any(refers(value, each) for path in moving for value in reach.values[path])
+        aimed = any(
+            len({refers(value, each) for value in reach.values[path]}) > 1 for path in moving
+        )
         return not (touched or aimed or each.name in mortal)
 
-    still = [each.name for each in found if len(found) > MOST and is_still(each)]
+    kinds = Counter(type(each.struct) for each in found)
+    crowd = [each for each in found if kinds[type(each.struct)] > MOST]
+    still = [each.name for each in crowd if is_still(each)]
+    if len(still) == len(found):
+        still = []
     folded = more(still, "object", "which no step changes")
     made = []
     for each in found:

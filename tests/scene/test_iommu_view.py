@@ -1,0 +1,212 @@
+"""Columns by kind, ghosts and the pointers that dangle, what keeps what: as the fields say."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from mmviz.engine import Case, Map, Verdict, World
+from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu, IommuGroup
+from mmviz.scenarios import every_case, find
+from mmviz.scene.cards import gone
+from mmviz.scene.check import problems
+from mmviz.scene.iommu import iommu
+from mmviz.scene.reach import structs_in
+from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.svg import svg
+from mmviz.scene.theme import CLEAR
+
+CASES = list(every_case())
+
+
+def first_run(rehearsal):
+    return rehearsal.run(next(iter(rehearsal.runs().values())))
+
+
+def last_scene(rehearsed, scenario, case):
+    """Return the view, the first run and its last picture."""
+    made = rehearsed(find(scenario, case))
+    view, run = iommu(made), first_run(made)
+    return view, run, view.scene(run, len(run.schedule))
+
+
+def words(scene):
+    return {text.text for text in scene.texts if text.role != CLEAR}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
+def test_every_frame_is_fit_to_be_seen_and_draws_the_pointers_there_are(case, rehearsed):
+    rehearsal = rehearsed(case)
+    view = iommu(rehearsal)
+    if view is None:
+        return
+    run = first_run(rehearsal)
+    wrong, shapes = set(), set()
+
+    for k, frame in enumerate(run.frames):
+        scene = view.scene(run, k)
+        wrong |= set(problems(scene))
+        shapes.add((scene.width, scene.height, *map(len, scene[2:])))
+        check_arrows(view, scene, frame)
+        check_ghosts(view, scene, frame, view.text(run, k))
+
+    assert wrong == set()
+    assert len(shapes) == 1, "the sheet or the marks change while a run is played"
+    assert scene.width <= 124
+    for theme in ("light", "dark"):
+        picture = svg(scene, theme)
+        assert len(picture) < 300_000
+        ElementTree.fromstring(picture)
+
+
+def check_arrows(view, scene, frame):
+    """Hold the arrows that are seen against the fields, and the dangling ones against the freed."""
+    drawn = {card.name for card in view.plan.cards}
+    arrows = [line for line in scene.lines if line.arrow]
+    for route, line in zip(view.plan.routes, arrows, strict=True):
+        to = {struct.name: struct for struct in structs_in(frame.values[route.path])}
+        target = (
+            next(to[name] for name in to if name == route.target) if route.target in to else None
+        )
+        assert {route.card, route.target} <= drawn
+        assert line.key == f"field:{route.path}"
+        assert (line.role == CLEAR) == (target is None)
+        if target is not None:
+            assert (line.role == "dangling") == bool(gone(target, frame.values))
+
+
+def check_ghosts(view, scene, frame, text):
+    """Hold each object's word against whether it is freed, and the words against the picture."""
+    for card in view.plan.cards:
+        end = gone(card.struct, frame.values)
+        x, y = view.plan.at[card.name]
+        lines = [line for line in text.split("\n") if line.startswith(card.title)]
+        shown = [t for t in scene.texts if abs(t.y - (y + 1.7)) < 1e-6 and x < t.x < x + card.width]
+        assert (f"{card.title} ✗ {end}:" in text) == bool(end)
+        assert lines
+        if end:
+            assert end in {t.text for t in shown}
+        dangling = any("still pointed at" in line for line in lines)
+        at = (x + 1, y + 1.6 + card.height)
+        foot = [
+            t for t in scene.texts if t.x == at[0] and y + 1.6 < t.y < at[1] and "dangl" in t.text
+        ]
+        assert bool(foot) == (dangling and card.foot > 1)
+
+
+def test_a_freed_domain_stays_and_what_leads_to_it_dangles_in_word_and_shape(rehearsed):
+    view, run, scene = last_scene(rehearsed, "iommu_group/release_order", "DelistThenRelease")
+    assert run.frames[-1].values["domain V.freed"]
+
+    dangling = {line.key for line in scene.lines if line.role == "dangling"}
+    rows = {box.key for box in scene.boxes if box.role == "dangling"}
+
+    assert dangling == {"field:device a.domain", "field:IOMMU[01:00.0]"}
+    assert dangling | {"object:domain V"} == rows
+    assert {"freed", "domain V ✗ freed", "✗ 2 pointers dangling"} <= words(scene)
+    assert any(line.role == "hatch" for line in scene.lines)
+    assert "still pointed at by device a.domain, IOMMU[01:00.0]" in view.text(run, 7)
+    before = view.scene(run, 6)
+    assert not {"dangling", "ghost"} & {mark.role for mark in (*before.boxes, *before.lines)}
+    assert "✗" not in view.text(run, 6)
+
+
+def test_columns_stand_in_the_kernels_order(rehearsed):
+    view, _, scene = last_scene(rehearsed, "iommu_group/release_order", "DelistThenRelease")
+    at = {name: x for name, (x, _) in view.plan.at.items()}
+
+    assert at["device a"] < at["group"] < at["domain V"] < at["iommu"]
+    assert at["domain D"] > at["group"]
+    heads = sorted((t.x, t.text) for t in scene.texts if t.y < 1)
+    assert [text for _, text in heads] == ["devices", "groups", "domains", "hardware tables"]
+
+
+def test_each_object_says_what_keeps_it(rehearsed):
+    view, _, scene = last_scene(rehearsed, "iommu_group/release_order", "DelistThenRelease")
+    kept = {card.name: view.keepers[card.name] for card in view.plan.cards if card.foot}
+
+    assert kept == {
+        "group": "refs, one a device",
+        "domain V": "its maker alone",
+        "domain D": "the group's refs",
+    }
+    assert {f"kept by {words}" for words in kept.values()} <= words(scene)
+    counted = rehearsed(find("iommu_group/driver_helps_itself", "CountReferences"))
+    assert iommu(counted).keepers["domain V"] == "its refs"
+    assert "kept by its refs" in iommu(counted).text(counted.run(), 0)
+
+
+def test_the_rid_table_the_owner_and_its_count_are_the_fields(rehearsed):
+    rehearsal = rehearsed(find("iommu_group/kernel_or_user", "OwnershipUnderMutex"))
+    view, run = iommu(rehearsal), first_run(rehearsal)
+
+    for k, frame in enumerate(run.frames):
+        text = view.text(run, k)
+        for rid in ("01:00.0", "02:00.0"):
+            assert f"RID {rid} {frame.values[f'IOMMU[{rid}]']}" in text
+        assert f"owner {frame.values['group.owner'] or 'none'}" in text
+        assert f"owner_cnt {frame.values['group.owner_cnt']}" in text
+
+
+def test_a_pasids_entry_its_cached_copy_and_what_the_device_keeps_lead_to_the_page(rehearsed):
+    view, _, scene = last_scene(rehearsed, "sva/exit_during_dma", "ReleaseNothing")
+    dangling = {line.key for line in scene.lines if line.role == "dangling"}
+
+    assert {"PASID entry", "cached entry", "IOTLB", "ATC"} <= words(scene)
+    assert {"field:smmu.iotlb", "field:device.atc"} <= dangling
+    assert "free" in words(scene)
+    pgd, smmu = view.plan.at["pgd"], view.plan.at["smmu"]
+    assert pgd[0] < smmu[0]
+
+
+def test_a_case_without_an_iommu_has_no_such_view(rehearsed):
+    shown = {case.scenario.split("/")[0] for case in CASES if iommu(rehearsed(case))}
+
+    assert shown == {"iommu_group", "sva"}
+
+
+class Crowd(World):
+    """A scenario nobody has drawn: many devices, of which one moves."""
+
+    devices: tuple
+    group: IommuGroup
+    iommu: Iommu
+    old: Domain
+    new: Domain
+
+
+def crowd(many):
+    devices = tuple(Device(f"{n:02}:00.0", name=f"device {n}") for n in range(many))
+    old, new = Domain(name="domain O"), Domain(name="domain N")
+    table = Map({device.rid: BLOCKED for device in devices}, name="IOMMU")
+    hardware = Iommu(table, devices)
+    for device in devices:
+        hardware.attach(device, old)
+    group = IommuGroup(default_domain=new, domain=old, devices=devices[:2], name="group")
+    return Crowd(devices, group, hardware, old, new)
+
+
+async def move_one(k):
+    await k.iommu.attach_dev(k.devices[0], k.new)
+    await k.new.iommu_domain_free()
+
+
+def test_fifty_devices_stay_legible_and_those_nothing_touches_are_folded():
+    case = Case(
+        name="Crowd", id="T/51", title="many devices", world=lambda: crowd(50),
+        actors={"CPU0": move_one}, bad=("use_after_free",),
+        expect={"use_after_free": Verdict.NEVER},
+    )  # fmt: skip
+    rehearsal = Rehearsal(case)
+    view, run = iommu(rehearsal), rehearsal.run(["CPU0"] * 2)
+    scene = view.scene(run, 2)
+    said = " ".join(text.text for text in scene.texts)
+
+    assert problems(scene) == []
+    assert scene.width <= 124
+    assert scene.height < 60
+    assert "… 49 more objects, which no step changes: device 1," in said
+    assert "… 49 more rows of iommu, which no step changes: RID 01:00.0," in said
+    assert all(f"device {n}" in said for n in range(50)), "nothing is left out silently"
+    assert "device 0" in {card.name for card in view.plan.cards}
+    assert "domain N ✗ freed" in said
+    assert "✗ 3 pointers dangling" in said  # the note, the RID, the group
