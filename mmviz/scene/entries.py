@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from mmviz.engine import Map, Struct
 from mmviz.kernel.page import Page
 from mmviz.scene.cards import Say, in_words
 from mmviz.scene.reach import Reach, pointee, structs_in
-from mmviz.scene.walk import Level, folded, leaf_label, number, upper
+from mmviz.scene.walk import Level, folded, index, leaf_label, number, upper
 
 
 class Side(Enum):
@@ -127,11 +127,14 @@ def _as_told(words: str, _value: Any) -> str:
 def _huge(entries: Map[Any, Any]) -> set[object]:
     """Return the addresses that a huge page maps at the start: neighbours that name one page.
 
+    The first of them is where a PMD entry begins, a multiple of 2 MiB.
+
     Simplified: a huge page that is mapped only later is shown in base pages.
     """
-    keys = [key for key in entries if number(key) is not None]
     found: set[object] = set()
-    for one, other in pairwise(keys):
-        if entries[one] is not None and structs_in(entries[one]) == structs_in(entries[other]):
-            found |= {one, other}
+    for pages, run in groupby(entries, lambda key: structs_in(entries[key])):
+        keys = list(run)
+        first = number(keys[0])
+        if pages and len(keys) > 1 and first is not None and index(first, "PTE") == 0:
+            found.update(keys)
     return found

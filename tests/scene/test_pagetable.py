@@ -185,6 +185,26 @@ def test_a_huge_page_ends_the_walk_at_the_pmd(see):
     assert any("512 in the kernel" in note for note in said)
 
 
+def test_a_page_that_is_mapped_twice_is_no_huge_page():
+    view, run = rehearsed(case_of(twice, unmap))
+
+    assert "PTE[1] 0x1000" in words(view.scene(run, 0))
+
+
+class Twice(World):
+    cpu: PageTable
+    page: Page
+
+
+def twice():
+    page = Page(pfn=7)
+    return Twice(PageTable(Map({"0x1000": page, "0x2000": page})), page)
+
+
+async def unmap(k):
+    await k.cpu.zap_pte_range("0x1000")
+
+
 def test_the_upper_levels_are_the_bits_of_the_address():
     at = (3 << 39) | (5 << 30) | (511 << 21) | (7 << 12)
 
