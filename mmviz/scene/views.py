@@ -10,6 +10,7 @@ from typing import Protocol
 from mmviz.engine import Run, table
 from mmviz.engine.case import nearest
 from mmviz.scene import layout, objects, timeline
+from mmviz.scene.entry import entry
 from mmviz.scene.iommu import iommu
 from mmviz.scene.lifetime import lifetime
 from mmviz.scene.marks import Scene
@@ -80,6 +81,7 @@ class Objects:
 VIEWS: dict[str, Callable[[Rehearsal], View | None]] = {
     "timeline": Timeline,
     "objects": Objects,
+    "entry": entry,
     "iommu": iommu,
     "lifetime": lifetime,
     "pagetable": pagetable,
