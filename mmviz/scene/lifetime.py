@@ -110,6 +110,7 @@ class Lifetime:
             role, word, is_over = CLEAR, "", False
             if index <= shown.last:
                 role, word, is_over = _cell(frames, index, k, subject, used)
+                role = "good" if role == "plain" and self.is_flat else role
             key = f"step:{index}" if index in used else f"object:{subject.card.name}"
             yield Box(x, y, CELL, height, CLEAR if is_over and not word else role, key)
             for number, track in enumerate(tracks):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mmviz.engine import Blocked, Case, Change, Frame, Verdict, spoken
 
+MOST_NAMES = 12  # in a list
 MOST_CHANGES = 4  # a sentence with more of them is no sentence
 
 
@@ -117,13 +118,17 @@ def ending(case: Case, frame: Frame) -> str:
 
 
 def more(names: Sequence[str], what: str, which: str, width: int = 80) -> list[str]:
-    """Say what is left out of a picture, and why, in lines of about `width` characters."""
+    """Say what is left out of a picture, and why, in lines of about `width` characters.
+
+    Of very many names there are the first ones and the last.
+    """
     if not names:
         return []
+    listed = names if len(names) <= MOST_NAMES else [*names[:4], "…", names[-1]]
     noun, of, whole = what.partition(" ")
     lines = [f"… {len(names)} more {noun}{'s' * (len(names) > 1)}{of}{whole}, {which}:"]
-    for index, name in enumerate(names):
-        said = name + "," * (index < len(names) - 1)
+    for index, name in enumerate(listed):
+        said = name + "," * (index < len(listed) - 1 and name != "…")
         if len(lines[-1]) + len(said) + 1 > width:
             lines.append("  ")
         lines[-1] += f" {said}"
