@@ -9,6 +9,7 @@ Source: Lamport, "Time, clocks, and the ordering of events in a distributed syst
 Flanagan and Godefroid, "Dynamic partial-order reduction" (2005), for races that can be turned.
 """
 
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from mmviz.engine.run import Run
@@ -129,3 +130,68 @@ def _earlier(run: Run, past: list[frozenset[int]], i: int, j: int) -> Run | None
     step = twin.tip.step
     same = step is not None and wanted is not None and step.signature == wanted.signature
     return twin if same else None
+
+
+class Link(NamedTuple):
+    """A step that led to a violation.
+
+    Attributes:
+        step: its number.
+        gives: the fields it set that a later link or the violated property looks at.
+        to: the number of that later link; the last link leads to itself.
+        told: it learned something on which its own actor's later link rests.
+    """
+
+    step: int
+    gives: tuple[str, ...]
+    to: int
+    told: bool = False
+
+
+def chain(run: Run, prop: str, at: int, leave_out: Collection[str] = ()) -> list[Link]:
+    """Return the steps that led to a violation, the first one first.
+
+    Backwards from what the violated property looks at, or from what the step that failed
+    touched: who set that last, what did that step rest on, and so on.  A step rests on the
+    fields it read and on the last thing its actor was told before it.
+
+    Args:
+        run: a run that violates the property.
+        prop: the property.
+        at: the step that violated it.
+        leave_out: paths that are not followed: locks, which order steps and carry nothing.
+
+    Source: Weiser, "Program slicing" (1981); on one run, Agrawal and Horgan, "Dynamic program
+    slicing" (1990).
+    """
+    frames, model = run.frames, run.model
+    paths, closed = model.ledger.paths, set(leave_out)
+    looked = model.judge.reads(frames[at].state, prop)
+    needed: dict[int, int] = {}  # slot -> the step that needs it
+
+    def need(slots: Iterable[int], by: int) -> None:
+        for slot in slots:
+            if slot not in model.own and paths[slot] not in closed:
+                needed.setdefault(slot, by)
+
+    need(looked, at)
+    links: list[Link] = []
+    asked: dict[str, int] = {}  # actor -> its link that waits for what it was last told
+    for k in range(at, 0, -1):
+        frame = frames[k]
+        reads, writes = frame.touched
+        before = model.cells(frames[k - 1].state)
+        now = model.cells(frame.state)
+        given = sorted(slot for slot in writes & needed.keys() if before[slot] != now[slot])
+        told = frame.answer is not None and frame.actor in asked
+        if not given and not told and k != at:
+            continue
+        to = needed[given[0]] if given else asked.get(frame.actor, at)
+        links.append(Link(k, tuple(paths[slot] for slot in given), to, not given and told))
+        for slot in given:
+            del needed[slot]
+        if frame.actor in asked and told:
+            del asked[frame.actor]
+        need(sorted(reads), k)
+        asked[frame.actor] = k
+    return links[::-1]

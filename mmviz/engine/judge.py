@@ -38,6 +38,18 @@ class Judge:
         """Return the properties that are judged at the end and violated in this state."""
         return self._ask(state, at_end=True)[0]
 
+    def reads(self, state: int, prop: str) -> set[int]:
+        """Return the slots that a property looks at in a state; a complaint looks at none."""
+        model = self.model
+        model.ledger.begin(model.cells(state), judging=True)
+        try:
+            for each in model.case.bad:
+                if callable(each) and name_of(each) == prop:
+                    each(model.world)
+            return model.ledger.reads
+        finally:
+            model.ledger.end()
+
     def _ask(self, state: int, at_end: bool) -> tuple[frozenset[str], set[int]]:
         model = self.model
         ledger, bad = model.ledger, model.case.bad

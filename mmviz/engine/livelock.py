@@ -2,10 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mmviz.engine.learn import Model
 from mmviz.engine.position import Position
+
+if TYPE_CHECKING:
+    from mmviz.engine.run import Run
 
 
 class Lasso(NamedTuple):
@@ -167,3 +170,17 @@ def _way(
                 seen.add(after)
                 queue.append((after, (*names, name)))
     return (), start
+
+
+def goes_round(run: "Run") -> tuple[int, int] | None:
+    """Return the first two steps after which all is the same though a thread has moved.
+
+    A run that has come back to where it was may go round for ever.
+    """
+    seen: dict[int, int] = {}
+    schedule = run.schedule
+    for frame in run.frames:
+        last = seen.setdefault(frame.state, frame.index)
+        if set(schedule[last : frame.index]) - set(run.case.daemons):
+            return last, frame.index
+    return None

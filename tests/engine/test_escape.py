@@ -1,0 +1,210 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmviz.engine import Graph, Run, Verdict, explore, replay
+from mmviz.engine.causes import chain
+from mmviz.engine.escape import STUCK, escape, gets_stuck
+from mmviz.engine.livelock import goes_round
+from mmviz.scenarios import find, load
+
+from .test_random_programs import NAMES, PROGRAMS, Cells, actor, both_two, x_three
+from .toys import case, locked
+
+
+def program_case(programs):
+    return case(
+        world=Cells,
+        actors={NAMES[p]: actor(program) for p, program in enumerate(programs)},
+        bad=(both_two, x_three),
+    )
+
+
+def random_run(toy, dice):
+    run = Run(toy)
+    while run.enabled() and len(run.schedule) < 20:
+        run.step(dice.choice(run.enabled()))
+    return run
+
+
+def step_of(run, prop):
+    return next((frame.index for frame in run.frames if prop in frame.violated), 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PROGRAMS, st.randoms(use_true_random=False))
+def test_the_point_of_no_return_is_that_of_the_graph(programs, dice):
+    run = random_run(program_case(programs), dice)
+    graph = Graph(run.case)
+    for prop in set(run.violated):
+        way = escape(run, prop, step_of(run, prop))
+
+        assert way.cut == ""
+        assert way.no_return == graph.point_of_no_return(run, prop)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PROGRAMS, st.randoms(use_true_random=False))
+def test_a_sibling_is_legal_differs_in_one_choice_and_is_fine(programs, dice):
+    run = random_run(program_case(programs), dice)
+    report = explore(run.case)
+    for prop in set(run.violated):
+        at = step_of(run, prop)
+        sibling = escape(run, prop, at).sibling
+
+        if sibling is None:
+            assert report.verdicts[prop] is Verdict.ALWAYS
+            continue
+        twin = replay(run.case, sibling.run.schedule)
+        k = sibling.step
+        assert k <= at
+        assert twin.schedule[: k - 1] == run.schedule[: k - 1]
+        assert twin.schedule[k - 1] != run.schedule[k - 1]
+        assert twin.finished
+        assert prop not in twin.violated
+        assert twin.violated == sibling.breaks
+        if not sibling.breaks:
+            assert k <= at
+
+
+@settings(max_examples=150, deadline=None)
+@given(PROGRAMS, st.randoms(use_true_random=False))
+def test_who_is_stuck_for_good_could_have_got_out_before_the_point_of_no_return(programs, dice):
+    run = random_run(program_case(programs), dice)
+    stuck = not run.enabled() and not run.finished
+    assert gets_stuck(run) == stuck
+    if stuck:
+        way = escape(run, STUCK, len(run.schedule))
+        assert way.no_return is not None
+        if way.sibling is not None:
+            assert replay(run.case, way.sibling.run.schedule).finished
+            assert way.sibling.step <= way.no_return
+        else:
+            assert way.no_return == 0 or _every_end_breaks(run)
+
+
+def _every_end_breaks(run):
+    """Whether each run that completes violates something: then none is a sibling."""
+    model = run.model
+    stack, seen = [model.start], {model.start}
+    while stack:
+        state = stack.pop()
+        if model.violated(state):
+            continue
+        if model.is_complete(state):
+            return False
+        for p in range(len(model.actors)):
+            after = model.successor(state, p)
+            if after is not None and after not in seen:
+                seen.add(after)
+                stack.append(after)
+    return True
+
+
+@settings(max_examples=100, deadline=None)
+@given(PROGRAMS, st.randoms(use_true_random=False))
+def test_each_link_of_a_chain_gives_a_later_one_what_it_reads_or_decides(programs, dice):
+    run = random_run(program_case(programs), dice)
+    for prop in set(run.violated):
+        at = step_of(run, prop)
+        if not at:
+            continue
+        links = chain(run, prop, at)
+
+        steps = [link.step for link in links]
+        assert steps == sorted(set(steps))
+        assert steps[-1] == at
+        for link in links[:-1]:
+            assert link.to in steps
+            assert link.to > link.step
+            written = {change.field for change in run.frames[link.step].writes}
+            assert set(link.gives) <= written
+            assert link.gives or run.frames[link.to].actor == run.frames[link.step].actor
+
+
+def test_a_lost_update_comes_from_a_load_that_a_store_overtook():
+    run = replay(case(), "A B A B")
+
+    assert [link.step for link in chain(run, "lost_update", 4)] == [1, 2, 3, 4]
+    assert escape(run, "lost_update", 4).no_return == 2
+    assert escape(run, "lost_update", 4).sibling.run.schedule == ("A", "A", "B", "B")
+
+
+def test_a_limit_is_said():
+    run = replay(case(), "A B A B")
+
+    way = escape(run, "lost_update", 4, max_states=1)
+
+    assert way.no_return is None
+    assert way.sibling is None
+    assert way.cut == "not known: looked at 1 states"
+
+
+def test_two_who_take_two_locks_in_both_orders_could_have_gone_one_after_the_other():
+    async def one(k):
+        await k.lock.take()
+        await k.other.take()
+        await k.other.drop()
+        await k.lock.drop()
+
+    async def other(k):
+        await k.other.take()
+        await k.lock.take()
+        await k.lock.drop()
+        await k.other.drop()
+
+    run = replay(case(actors={"A": one, "B": other}, bad=(), expect={}), "A B")
+
+    assert gets_stuck(run)
+    assert escape(run, STUCK, 2).no_return == 2
+    sibling = escape(run, STUCK, 2).sibling
+    assert sibling.step == 2
+    assert sibling.run.finished
+    assert sibling.run.schedule[:3] == ("A", "A", "A")
+
+
+def test_a_run_that_goes_on_is_not_stuck():
+    run = replay(case(actors={"A": locked, "B": locked}), "A")
+
+    assert not gets_stuck(run)
+    assert goes_round(run) is None
+
+
+def test_a_livelock_comes_back_to_where_it_was():
+    livelock = find("exclusive/retry_loop", explorable("exclusive/retry_loop"))
+    lasso = explore(livelock).livelock
+    run = replay(livelock, lasso.prefix + lasso.cycle)
+
+    first, last = goes_round(run)
+
+    assert run.frames[first].state == run.frames[last].state
+    assert last <= len(run.schedule)
+
+
+def explorable(scenario):
+    return next(case.name for case in load(scenario).cases if case.livelock)
+
+
+def test_the_thread_s_own_run_has_a_run_beside_it_that_is_fine():
+    headline = find("iommu_group/release_order", "DelistThenRelease")
+    run = replay(headline, headline.schedules["the thread's own run"])
+    prop = "device_attached_to_freed_domain"
+    way = escape(run, prop, step_of(run, prop))
+
+    assert way.sibling.breaks == ()
+    assert replay(headline, way.sibling.run.schedule).violated == ()
+
+
+@pytest.mark.parametrize("scenario", ["iommu_group/ways_to_leave", "exclusive/entry_ledger"])
+def test_where_no_order_helps_there_is_no_sibling(scenario):
+    always, prop = next(
+        (case, prop)
+        for case in load(scenario).cases
+        for prop, verdict in case.expect.items()
+        if verdict is Verdict.ALWAYS
+    )
+    run = replay(always, explore(always).counterexamples[prop].shortest)
+    way = escape(run, prop, len(run.schedule))
+
+    assert way.no_return == 0
+    assert way.sibling is None
