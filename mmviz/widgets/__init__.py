@@ -2,6 +2,7 @@
 
 from mmviz.widgets.debate import Debate
 from mmviz.widgets.driver import Driver
+from mmviz.widgets.entry import Entry
 from mmviz.widgets.player import Player
 
-__all__ = ["Debate", "Driver", "Player"]
+__all__ = ["Debate", "Driver", "Entry", "Player"]

@@ -1,0 +1,124 @@
+"""A page-table entry that somebody brings: typed in, drawn, compared with another."""
+
+from typing import Any
+
+import ipywidgets
+import traitlets
+
+from mmviz.engine.html import escape
+from mmviz.kernel.x86_kinds import EntryError
+from mmviz.kernel.x86_layout import RELEASES, layout
+from mmviz.scene.entry_shown import EntryPicture, entry
+from mmviz.scene.theme import css
+
+HINT = "0x and up to 16 hexadecimal digits"
+
+
+class Entry(ipywidgets.VBox):
+    """The 64 bits of an x86-64 page-table entry, explained as they are typed.
+
+    What is typed stays, right or wrong; of a wrong value a sentence says what is wrong, and the
+    last picture stays below it.
+
+    Args:
+        value: the raw entry, 0xf7fffffffdb97400 or "0xf7ff_ffff_fdb9_7400".
+        kernel: "6.15" or "v6.15"; v5.7 to v6.16 are known.
+        after: the entry that took its place, "" for none.
+
+    Raises:
+        UnknownName: the kernel is not known; the message suggests the nearest.
+
+    Example:
+        mmviz.Entry("0x8000000012345867", kernel="5.14", after="0xf7fffffffdb97402")
+    """
+
+    #: The raw entry as it was typed, and the one that took its place.
+    value = traitlets.Unicode()
+    after = traitlets.Unicode()
+    #: The kernel release, "v6.15".
+    kernel = traitlets.Unicode("v6.15")
+    #: What is wrong with what was typed, "" for nothing.
+    error = traitlets.Unicode()
+
+    def __init__(
+        self, value: int | str = "0xf7fffffffdb97400", kernel: str = "6.15", after: int | str = ""
+    ) -> None:
+        releases = [f"v{major}.{minor}" for major, minor in RELEASES]
+        self.picture: EntryPicture | None = None
+        self._bits = _box("entry", HINT)
+        self._then = _box("then", f"{HINT}, or nothing")
+        self._release = ipywidgets.Dropdown(options=releases[::-1], description="kernel")
+        self._release.layout.width = "11em"
+        self._wrong, self._shown = ipywidgets.HTML(), ipywidgets.HTML()
+        form = ipywidgets.HBox([self._bits, self._then, self._release])
+        form.layout.flex_flow = "row wrap"
+        written = {"value": _written(value), "after": _written(after)}
+        super().__init__([form, self._wrong, self._shown], kernel=layout(kernel).name, **written)
+        self.add_class("mm-entry")
+        self.add_class("mm-theme")
+        for name, part in (("value", self._bits), ("after", self._then), ("kernel", self._release)):
+            traitlets.link((self, name), (part, "value"))
+        self.observe(self._draw, ["value", "after", "kernel"])
+        self._draw()
+
+    def _draw(self, _change: Any = None) -> None:
+        """Show what was typed, or say what is wrong with it."""
+        wrong = []
+        try:
+            entry(self.value.strip(), self.kernel)
+        except EntryError as error:
+            wrong.append(f"{self._bits.description}: {error}")
+        after = self.after.strip() or None
+        try:
+            entry(after or "0x0", self.kernel)
+        except EntryError as error:
+            wrong.append(f"{self._then.description}: {error}")
+        self.error = "\n".join(wrong)
+        if not wrong:
+            self.picture = entry(self.value.strip(), self.kernel, after=after)
+            self._shown.value = self.picture._repr_html_()
+        self._wrong.value = _alert(self.error)
+
+    @traitlets.validate("kernel")
+    def _known(self, proposal: Any) -> str:
+        return layout(proposal["value"]).name
+
+    def __str__(self) -> str:
+        shown = "" if self.picture is None else str(self.picture)
+        return f"{self.error}\n{shown}".strip()
+
+    def __repr__(self) -> str:
+        after = f", after={self.after!r}" if self.after else ""
+        return f"Entry({self.value!r}, kernel={self.kernel!r}{after})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if isinstance(bundle, dict):
+            bundle["text/plain"] = str(self)
+            if self.picture is not None:
+                bundle["text/html"] = self.picture._repr_html_()
+        return bundle
+
+
+def _box(label: str, hint: str) -> ipywidgets.Text:
+    """Return a box to type in; Enter, or leaving it, says that all is typed."""
+    box = ipywidgets.Text(description=label, placeholder=hint, continuous_update=False)
+    box.layout.width = "24em"
+    return box
+
+
+def _written(value: int | str) -> str:
+    """Return a value as a person would type it; what is no value stays what it is."""
+    return f"{value:#018x}" if type(value) is int and value >= 0 else str(value)
+
+
+def _alert(words: str) -> str:
+    """Return what is wrong as HTML that is read out at once."""
+    if not words:
+        return ""
+    look = (
+        "background: var(--mm-bad-fill); color: var(--mm-bad-text); white-space: pre-wrap; "
+        "border: 1px solid var(--mm-bad-stroke); border-radius: 0.3em; padding: 0.3em 0.6em"
+    )
+    style = f"<style>{css('.mm-theme')}</style>"
+    return f'{style}<div class="mm-entry-error" role="alert" style="{look}">✗ {escape(words)}</div>'
