@@ -66,6 +66,12 @@ class Scene(NamedTuple):
     lines: tuple[Line, ...] = ()
     texts: tuple[Text, ...] = ()
 
+    def svg(self, theme: str = "light", title: str = "") -> str:
+        """Return the picture as the text of an SVG file; see `mmviz.scene.svg.svg`."""
+        from mmviz.scene.svg import svg
+
+        return svg(self, theme, title)
+
 
 def sheet(width: float, height: float, marks: Iterable[Box | Line | Text]) -> Scene:
     """Sort marks of any kind onto a sheet, keeping their order within a kind."""

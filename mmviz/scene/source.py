@@ -63,6 +63,16 @@ def lit(code: Code, frame: Frame) -> Lit:
     return Lit(line, outer, "ready", "next")
 
 
+def story_of(line: Line) -> tuple[str, str]:
+    """Return the function a line is in, and the first line of its docstring."""
+    for node in ast.walk(_tree(line.file)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            span = (node.lineno, node.end_lineno)
+            if node.name == line.function and span == function_at(line.file, line.number):
+                return node.name, (ast.get_docstring(node) or "").partition("\n")[0]
+    return line.function, ""
+
+
 def _place(code: Code, line: Line) -> int:
     """Return where a line of the file stands in the code shown, -1 for nowhere."""
     return code.at.get((line.file, line.number), -1)

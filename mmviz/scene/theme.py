@@ -8,6 +8,7 @@ A widget never sees these values. It sees the name of a CSS variable, `var(--mm-
 so that one picture serves both themes and follows a switch between them at once.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 
@@ -70,6 +71,7 @@ CLEAR = "clear"  # the role of what is in its place and not to be seen
 ROLES = frozenset({*THEMES["light"], CLEAR})
 
 
+@cache
 def style(role: str) -> Style:
     """Return how `role` is drawn, its colours as CSS variables that follow the theme."""
     if role == CLEAR:

@@ -56,7 +56,7 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
         frames: the frames of a run, `frames[0]` the start.
         cursor: the frame to light, 0 <= cursor < len(frames); later steps are pale.
         columns: where the actors' columns are.
-        room: make the sheet high enough for so many steps, whatever there are.
+        room: make the sheet so many rows high; as many as the highest page takes by default.
 
     Raises:
         IndexError: `cursor` is outside `frames`.
@@ -77,15 +77,14 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
         marks += _step(frames[index], top, cursor, columns)
     if len(rows) < len(frames) - 1:
         marks.append(Text(GUTTER, low, beyond(first, last, len(frames) - 1), "quiet", live=True))
-    high = HEAD + 0.3 + ROW * max(height(len(frames) - 1, frames), room)
+    high = HEAD + 0.3 + ROW * (room or height(len(frames) - 1, frames))
     return sheet(columns.width, high + (len(frames) > MOST_ROWS + 1), marks)
 
 
 def height(steps: int, frames: Sequence[Frame]) -> int:
     """Return the rows the highest page of a run takes."""
     most = 0
-    for cursor in range(steps + 1):
-        first, last = page(steps, cursor)
+    for first, last in {page(steps, cursor) for cursor in range(steps + 1)}:
         broken = sum(len(frame.violated) for frame in frames[first : last + 1])
         most = max(most, last + 1 - first + broken)
     return most

@@ -4,16 +4,18 @@ A view is made once for a case, from its rehearsal: everything has its place bef
 rises. Then it is a pure function of a run and of the frame the cursor is on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol
 
-from mmviz.engine import Run, table
+from mmviz.engine import Frame, Run, table
 from mmviz.engine.case import nearest
 from mmviz.scene import layout, objects, timeline
 from mmviz.scene.entry import entry
 from mmviz.scene.iommu import iommu
 from mmviz.scene.lifetime import lifetime
-from mmviz.scene.marks import Scene
+from mmviz.scene.listing import Listing
+from mmviz.scene.marks import Scene, Text, sheet, stacked
 from mmviz.scene.pagetable import pagetable
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.words import caption
@@ -32,7 +34,10 @@ class View(Protocol):
     name: str
     title: str
     looks_ahead: bool
-    tips: Mapping[str, str]
+
+    @property
+    def tips(self) -> Mapping[str, str]:
+        """A sentence for each key of its own."""
 
     def scene(self, run: Run, k: int) -> Scene:
         """Return the picture of frame `k`; of one size, and in the same places, for every `k`."""
@@ -42,21 +47,37 @@ class View(Protocol):
 
 
 class Timeline:
-    """Who did what."""
+    """Who did what.
+
+    Args:
+        rehearsal: of the case.
+        rooms: sheets with room for so many rows are made, and none between: so a run that
+            grows seldom moves what is below it.
+    """
 
     name, title, looks_ahead = "timeline", "Timeline", True
     tips: Mapping[str, str] = {}
 
-    def __init__(self, rehearsal: Rehearsal) -> None:
+    def __init__(self, rehearsal: Rehearsal, rooms: Sequence[int] = ()) -> None:
         self.columns = timeline.columns(rehearsal.reach)
+        self.rooms = rooms
+        self._room = lru_cache(maxsize=2)(self._find_room)  # once a run, not once a frame
+        self.told: tuple[Frame | None, str] = (None, "")
+
+    def _find_room(self, last: Frame) -> int:
+        frames = [*last.back()][::-1]
+        rows = timeline.height(last.index, frames)
+        return next((room for room in self.rooms if rows <= room), rows)
 
     def scene(self, run: Run, k: int) -> Scene:
         """Draw each step in the column of its actor."""
-        return timeline.timeline(run.frames, k, self.columns)
+        return timeline.timeline(run.frames, k, self.columns, self._room(run.tip))
 
     def text(self, run: Run, k: int) -> str:
         """Return the run as a table."""
-        return table(run)
+        if self.told[0] is not run.tip:
+            self.told = (run.tip, table(run))
+        return self.told[1]
 
 
 class Objects:
@@ -80,12 +101,42 @@ class Objects:
 
 VIEWS: dict[str, Callable[[Rehearsal], View | None]] = {
     "timeline": Timeline,
+    "code": Listing,
     "objects": Objects,
     "entry": entry,
     "iommu": iommu,
     "lifetime": lifetime,
     "pagetable": pagetable,
 }
+ALWAYS = ("timeline", "code")
+TELLING = ("iommu", "pagetable", "notifier", "locks", "lifetime")
+"""The views of a kind of thing, the rarer kinds first: what only few cases have, they are about."""
+
+
+def every(rehearsal: Rehearsal) -> dict[str, View]:
+    """Return all views that have something to show of a case."""
+    made = {name: make(rehearsal) for name, make in VIEWS.items()}
+    return {name: view for name, view in made.items() if view is not None}
+
+
+def usual(there: Mapping[str, View]) -> list[str]:
+    """Return the names of the views to begin with, of those a case has.
+
+    Who did what, in which code; the most telling picture of what it is about; the objects.
+    """
+    telling = next((name for name in TELLING if name in there), "")
+    return [name for name in (*ALWAYS, telling, "objects") if name in there]
+
+
+def known(wanted: Sequence[str]) -> list[str]:
+    """Return the names asked for, each once.
+
+    Raises:
+        UnknownName: there is no view of that name; the message suggests the nearest.
+    """
+    for name in wanted:
+        nearest(VIEWS, name, "view")
+    return list(dict.fromkeys(wanted))
 
 
 def views(rehearsal: Rehearsal, wanted: Sequence[str]) -> dict[str, View]:
@@ -94,5 +145,14 @@ def views(rehearsal: Rehearsal, wanted: Sequence[str]) -> dict[str, View]:
     Raises:
         UnknownName: there is no view of that name; the message suggests the nearest.
     """
-    made = {name: nearest(VIEWS, name, "view")(rehearsal) for name in wanted}
+    made = {name: VIEWS[name](rehearsal) for name in known(wanted)}
     return {name: view for name, view in made.items() if view is not None}
+
+
+def picture(views: Iterable[View], run: Run, k: int) -> Scene:
+    """Return one sheet with a run's frame `k` in several views, each under its title."""
+    drawn = []
+    for view in views:
+        title = Text(1, 0.2, view.title, "plain", bold=True)
+        drawn += [sheet(len(view.title) + 2, 1.4, [title]), view.scene(run, k)]
+    return stacked(drawn, 0.4) if drawn else sheet(1, 1, ())

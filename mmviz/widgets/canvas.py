@@ -7,7 +7,7 @@ import bqplot
 import numpy as np
 
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Scene
-from mmviz.widgets.film import STROKES, TEXTS, Traits, marks
+from mmviz.widgets.traits import STROKES, TEXTS, Traits, marks
 
 NUMBERS = ("x", "y")  # traits that are arrays in Python and typed arrays in the browser
 

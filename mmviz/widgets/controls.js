@@ -1,7 +1,5 @@
-// The stage's buttons, keys and status line. It holds the film: what each frame sets on the
-// plot marks and the code panel. A step sets those traits right here in the browser, so that
-// playing needs no kernel; only choosing an actor asks it. `k`, the frame shown, is the truth.
-// All text goes through textContent.
+// The stage's buttons, keys and status line. Playing needs no kernel, as the film is here; only
+// choosing an actor asks it. `k`, the frame shown, is the truth.
 
 const KEYS = [
   ["→ ↓", "one step on"],
@@ -9,74 +7,12 @@ const KEYS = [
   ["Home End", "first and last step"],
   ["space", "play and pause"],
   ["1 … 9", "let this actor go next"],
+  ["+ −", "larger and smaller type"],
   ["?", "show and hide this list"],
 ];
+const ZOOMS = [70, 85, 100, 115, 130, 150, 175, 200, 250];
+const LARGER = { "+": 1, "=": 1, "-": -1, "−": -1 };
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-
-function element(tag, className, text = "", attributes = {}) {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
-// What bqplot's own deserializer yields for numbers: typed arrays, one a row.
-function typed(value) {
-  if (!Array.isArray(value)) return value;
-  if (typeof value[0] === "number") return Float64Array.from(value);
-  return Array.isArray(value[0]) ? value.map(typed) : value;
-}
-
-// Several traits may change at once; what follows from them is done once, before the next paint.
-function once(act) {
-  let isDue = false;
-  return () => {
-    if (isDue) return;
-    isDue = true;
-    queueMicrotask(() => {
-      isDue = false;
-      act();
-    });
-  };
-}
-
-const last = (model) => model.get("captions").length - 1;
-const clamp = (model, k) => Math.max(0, Math.min(k, last(model)));
-
-async function initialize({ model }) {
-  const targets = {};
-  for (const [name, reference] of Object.entries(model.get("targets"))) {
-    targets[name] = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
-  }
-  // What each trait shows now. A film stores each value once, so in one film the same value is
-  // the same object; in a new film (the kernel made another frame) it is at best an equal one.
-  const shown = {};
-  const same = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
-  let text = null;
-  let film = null;
-  const show = () => {
-    const is = text === model.get("film") ? Object.is : same;
-    if (text !== model.get("film")) {
-      text = model.get("film");
-      film = JSON.parse(text);
-    }
-    const k = clamp(model, model.get("k"));
-    for (const [name, reels] of Object.entries(film)) {
-      const changed = {};
-      for (const [trait, reel] of Object.entries(reels)) {
-        const value = reel.values[reel.at[k]];
-        const key = name + "." + trait;
-        if (!is(value, shown[key])) changed[trait] = trait === "x" || trait === "y" ? typed(value) : value;
-        shown[key] = value;
-      }
-      if (Object.keys(changed).length) targets[name].set(changed);
-    }
-  };
-  model.on("change:k change:film", once(show));
-  show();
-  model.set("ready", true);
-}
 
 function render({ model, el }) {
   const root = element("div", "mm-root", "", {
@@ -102,6 +38,7 @@ function render({ model, el }) {
     if (to !== model.get("k")) model.set("k", to);
   };
 
+  let stage = null;
   let timer = null;
   const pause = () => {
     clearInterval(timer);
@@ -110,10 +47,10 @@ function render({ model, el }) {
   };
   const play = () => {
     if (timer) return pause();
-    if (model.get("k") >= last(model)) go(0);
+    if (model.get("k") >= model.get("last")) go(0);
     timer = setInterval(() => {
       go(model.get("k") + 1);
-      if (model.get("k") >= last(model) || model.get("stops").includes(model.get("k"))) pause();
+      if (model.get("k") >= model.get("last") || model.get("stops").includes(model.get("k"))) pause();
     }, model.get("pace"));
     return draw();
   };
@@ -134,7 +71,7 @@ function render({ model, el }) {
   runs.addEventListener("change", () => model.send({ run: Number(runs.value) }));
   bar.append(slider, count, runs);
   button("text", "text", "show the run as text", () => {
-    twin.hidden = !twin.hidden;
+    twin.toggle();
   });
   button("help", "?", "list the keys", () => {
     keys.hidden = !keys.hidden;
@@ -148,8 +85,38 @@ function render({ model, el }) {
     line.append(element("kbd", "", key), " " + meaning);
     keys.append(line);
   }
-  const twin = element("pre", "mm-twin", "", { tabindex: "0", "aria-label": "the run as text" });
-  twin.hidden = true;
+  const twin = textTwin(model);
+  const views = element("div", "mm-toolbar mm-toggles", "", { role: "group", "aria-label": "views" });
+  const toggle = (name) => {
+    const open = model.get("on_screen");
+    const wanted = open.includes(name) ? open.filter((each) => each !== name) : [...open, name];
+    model.set("on_screen", wanted);
+    model.send({ open: wanted, k: model.get("k") });
+  };
+  const drawViews = () => {
+    const open = model.get("on_screen");
+    const focused = views.contains(document.activeElement) && document.activeElement.dataset.view;
+    views.replaceChildren(
+      ...model.get("views").map((view) => {
+        const made = element("button", "mm-button mm-toggle", view.title, { type: "button", "data-view": view.name });
+        made.setAttribute("aria-pressed", String(open.includes(view.name)));
+        made.disabled = !view.there;
+        made.title = view.there ? `show or hide: ${view.title}` : `${view.title}: this case has nothing of the kind`;
+        made.addEventListener("click", () => toggle(view.name));
+        return made;
+      }),
+      element("span", "mm-note", model.get("note")),
+    );
+    if (focused) views.querySelector(`[data-view="${focused}"]`).focus();
+  };
+  const zoom = (way) => {
+    const at = ZOOMS.findIndex((each) => each >= model.get("zoom"));
+    model.set("zoom", ZOOMS[Math.max(0, Math.min(at + way, ZOOMS.length - 1))]);
+    model.save_changes();
+  };
+  const drawZoom = () => {
+    if (stage) stage.style.setProperty("--mm-zoom", String(model.get("zoom") / 100));
+  };
   const error = element("div", "mm-error", "", { role: "alert" });
 
   // One question at a time: what is pressed while the kernel thinks waits for its answer.
@@ -165,7 +132,9 @@ function render({ model, el }) {
     if (waiting.length) choose(waiting.shift());
   };
   const drawChoices = (k) => {
-    const offered = model.get("choices")[k] || [];
+    const words = (model.get("now").words || {}).words;
+    if (!words && !choices.hidden) return; // what can be chosen here is on its way
+    const offered = words ? words.choices : [];
     const focused = choices.contains(document.activeElement);
     choices.hidden = offered.length === 0;
     choices.replaceChildren(
@@ -216,18 +185,19 @@ function render({ model, el }) {
     };
     off(first, !ready || k === 0);
     off(back, !ready || k === 0);
-    off(next, !ready || k >= last(model));
-    off(end, !ready || k >= last(model));
-    off(playing, !ready || last(model) === 0);
+    off(next, !ready || k >= model.get("last"));
+    off(end, !ready || k >= model.get("last"));
+    off(playing, !ready || model.get("last") === 0);
     playing.textContent = timer ? "pause" : "play";
     playing.setAttribute("aria-label", timer ? "pause" : "play");
     playing.title = timer ? "pause" : "play";
-    slider.max = String(last(model));
+    slider.max = String(model.get("last"));
     slider.value = String(k);
     slider.disabled = !ready;
-    slider.setAttribute("aria-valuetext", `step ${k} of ${last(model)}`);
-    count.textContent = `${k}/${last(model)}`;
-    status.textContent = model.get("captions")[k];
+    slider.setAttribute("aria-valuetext", `step ${k} of ${model.get("last")}`);
+    count.textContent = `${k}/${model.get("last")}`;
+    const words = (model.get("now").words || {}).words;
+    status.textContent = words ? words.caption : `step ${k} of ${model.get("last")}: …`;
     status.classList.toggle("mm-broken", model.get("stops").includes(k));
     root.dataset.k = String(k);
     const won = model.get("won");
@@ -243,21 +213,19 @@ function render({ model, el }) {
     runs.replaceChildren(...names.map((name, index) => element("option", "", name, { value: String(index) })));
     runs.value = String(model.get("run"));
   };
-  const drawTwin = () => {
-    twin.textContent = model.get("twin");
-  };
   const drawError = () => {
     error.textContent = model.get("error");
     error.hidden = !model.get("error");
   };
 
   root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || [runs, twin].includes(event.target)) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || [runs, twin.box].includes(event.target)) return;
     const onButton = event.target instanceof HTMLButtonElement;
     if (event.key in STEPS) by(STEPS[event.key]);
     else if (event.key === "Home") by(-Infinity);
     else if (event.key === "End") by(Infinity);
     else if (event.key === " " && !onButton) play();
+    else if (event.key in LARGER) zoom(LARGER[event.key]);
     else if (event.key === "?") keys.hidden = !keys.hidden;
     else if (event.key >= "1" && event.key <= "9") {
       const wanted = choices.children[Number(event.key) - 1];
@@ -274,32 +242,38 @@ function render({ model, el }) {
       root.focus({ preventScroll: true });
     }
   };
-  let stage = null;
+  let unexplain = () => {};
   const found = requestAnimationFrame(() => {
     stage = el.closest(".mm-stage");
     if (!stage) return;
     stage.addEventListener("click", clicked);
+    unexplain = explain(stage, model);
+    drawZoom();
     // The status line, the code and the text say what the pictures show.
     for (const canvas of stage.querySelectorAll(".mm-canvas")) canvas.setAttribute("aria-hidden", "true");
   });
 
   const watched = [
-    ["change:k change:captions change:choices change:promises change:ready change:won change:goal", once(draw)],
+    ["change:k change:now change:last change:promises change:ready change:won change:goal", once(draw)],
     ["change:runs change:run", drawRuns],
-    ["change:twin", drawTwin],
+    ["change:now", once(twin.draw)],
+    ["change:on_screen", once(twin.list)],
+    ["change:on_screen change:views change:note", once(drawViews)],
+    ["change:zoom", drawZoom],
     ["change:error", drawError],
     ["change:answers", answered],
   ];
   for (const [events, act] of watched) model.on(events, act);
-  root.append(title, promises, goal, bar, keys, status, choices, twin, error);
+  root.append(title, promises, goal, bar, views, keys, status, choices, twin.box, error);
   el.append(root);
   draw();
   drawRuns();
-  drawTwin();
+  drawViews();
   drawError();
   return () => {
     clearInterval(timer);
     cancelAnimationFrame(found);
+    unexplain();
     if (stage) stage.removeEventListener("click", clicked);
     for (const [events, act] of watched) model.off(events, act);
   };

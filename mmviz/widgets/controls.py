@@ -11,12 +11,13 @@ from ipywidgets import Widget, widget_serialization
 from mmviz.scene.theme import css
 
 HERE = Path(__file__).parent
+PARTS = ("element.js", "reel.js", "tips.js", "twin.js", "controls.js")
 STYLE = css(".mm-theme") + (HERE / "stage.css").read_text("utf-8")
 
 
 def _as_text(film: dict[str, Any], _widget: Widget) -> str:
     """Return a film as it travels."""
-    return json.dumps(film, separators=(",", ":"))
+    return json.dumps(film, separators=(",", ":"), ensure_ascii=False)
 
 
 def _from_text(text: str, _widget: Widget) -> Any:
@@ -24,7 +25,7 @@ def _from_text(text: str, _widget: Widget) -> Any:
     return json.loads(text)
 
 
-class Listing(anywidget.AnyWidget):
+class ListingPanel(anywidget.AnyWidget):
     """The code of the actors, with the line each would do next lit."""
 
     _esm = HERE / "listing.js"
@@ -42,24 +43,36 @@ class Controls(anywidget.AnyWidget):
     set `k` from Python and the browser follows, but do not read it back.
     """
 
-    _esm = HERE / "controls.js"
+    _esm = "\n".join((HERE / name).read_text("utf-8") for name in PARTS)
     _css = STYLE
 
-    #: The frame shown, 0 is the start.
+    #: The frame shown, 0 is the start, and the last there is.
     k = traitlets.Int(0).tag(sync=True)
-    #: What the frames are drawn with, by the name the film has for it.
+    last = traitlets.Int(0).tag(sync=True)
+    #: What the frames are drawn with, by the names the film has for it: "timeline.fill".
     targets = traitlets.Dict(value_trait=traitlets.Instance(Widget)).tag(
         sync=True, **widget_serialization
     )
-    #: What each frame sets: see `mmviz.widgets.film.film`. It travels as one text, as looking
-    #: through all of it for binary data, of which it has none, takes as long as making it.
+    #: What each frame sets: the `data` of a `mmviz.widgets.film.Reel` a view, and of one of
+    #: words, `{"caption", "choices", "tip"}`; a choice is `{"actor", "does", "why", "enabled"}`.
+    #: It travels as one text, as looking through all of it for binary data, of which it has
+    #: none, takes as long as making it. What is added to it later travels as a `piece`:
+    #: `{"number", "kept", "reels"}`; a frame from `kept` on that is not in it is void.
     film = traitlets.Dict().tag(sync=True, to_json=_as_text, from_json=_from_text)
-    #: A sentence for every frame; their number is the number of frames.
-    captions = traitlets.List(traitlets.Unicode(), [""]).tag(sync=True)
+    piece = traitlets.Dict().tag(sync=True, to_json=_as_text, from_json=_from_text)
+    #: What the frame shown says: `{"words": {...}, "timeline": {"twin": {"lines"}}, ...}`.
+    now = traitlets.Dict().tag(sync=True)
+    #: The views there are, `{"name", "title", "there"}` each, the names of those on screen, and
+    #: what to say of those that were asked for and have nothing to show.
+    views = traitlets.List(traitlets.Dict()).tag(sync=True)
+    on_screen = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    note = traitlets.Unicode().tag(sync=True)
+    #: A sentence for each key of marks, "field:page 7.refs"; the browser adds those of steps.
+    tips = traitlets.Dict().tag(sync=True)
+    #: How large the type is, in hundredths of what it usually is.
+    zoom = traitlets.Int(100).tag(sync=True)
     #: `{"words", "failure", "broken": step or -1}` for each promise.
     promises = traitlets.List(traitlets.Dict()).tag(sync=True)
-    #: For each frame who may be chosen: `{"actor", "does", "why", "enabled"}` each.
-    choices = traitlets.List(traitlets.List(traitlets.Dict())).tag(sync=True)
     #: Frames where playing stops, because something broke there.
     stops = traitlets.List(traitlets.Int()).tag(sync=True)
     #: What the reader is to bring about, what to say when done, and the step it was done in.
@@ -72,8 +85,6 @@ class Controls(anywidget.AnyWidget):
     #: What is shown: the story, and which case of it.
     title = traitlets.Unicode().tag(sync=True)
     subtitle = traitlets.Unicode().tag(sync=True)
-    #: The run as a table of plain text, and the line that replays it.
-    twin = traitlets.Unicode().tag(sync=True)
     #: Milliseconds a step when playing.
     pace = traitlets.Int(1200).tag(sync=True)
     #: How many messages have been answered.

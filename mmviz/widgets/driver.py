@@ -1,12 +1,13 @@
 """Be the scheduler."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from mmviz.engine import Case, Frame, ScheduleError, parse_schedule, short
 from mmviz.scene.marks import shorten
 from mmviz.scene.rehearsal import Rehearsal
-from mmviz.scene.timeline import height
+from mmviz.scene.views import Timeline, View
 from mmviz.scene.words import goal, victory, waits_for
 from mmviz.widgets.stage import Stage, the_case
 
@@ -22,21 +23,28 @@ class Driver(Stage):
         scenario: "thread/race", or a case.
         schedule: steps already taken when the curtain rises.
         case: the case's name or id; by default the scenario's first.
+        views: the names of the views to show, in this order; as for `Player`.
 
     Raises:
-        UnknownName: no scenario or case has that name; the message suggests the nearest.
+        UnknownName: nothing has that name; the message suggests the nearest.
         ScheduleError: the schedule cannot happen; the message says at which step and why.
 
     Example:
         mmviz.Driver("iommu_group/release_order", case="NoLock")
     """
 
-    def __init__(self, scenario: str | Case, schedule: str = "", case: str = "") -> None:
+    def __init__(
+        self,
+        scenario: str | Case,
+        schedule: str = "",
+        case: str = "",
+        views: Sequence[str] | None = None,
+    ) -> None:
         chosen = the_case(scenario, case)
         rehearsal = Rehearsal(chosen)
         run = rehearsal.run(parse_schedule(chosen, schedule))
         self.branches = [run]
-        super().__init__(chosen, run, rehearsal)
+        super().__init__(chosen, run, rehearsal, views)
         self.refresh(len(run.schedule))
 
     @property
@@ -53,6 +61,7 @@ class Driver(Stage):
         k = len(self.the_run.schedule) if k is None else k
         wanted = (*self.the_run.schedule[:k], actor)
         known = [run for run in self.branches if run.schedule[: k + 1] == wanted]
+        before = self.the_run.schedule
         if known:
             self.the_run = self.the_run if self.the_run in known else known[0]
         elif k == len(self.the_run.schedule):
@@ -62,13 +71,11 @@ class Driver(Stage):
             fresh.step(actor)
             self.branches.append(fresh)
             self.the_run = fresh
-        self.refresh(k + 1)
+        self.refresh(k + 1, _shared(before, self.the_run.schedule), around=0)
 
-    def room(self) -> int:
-        """Return the rows of the timeline: it grows seldom, so what is below it seldom moves."""
-        frames = self.the_run.frames
-        rows = height(len(frames) - 1, frames)
-        return next((room for room in ROOMS if rows <= room), rows)
+    def made_views(self) -> dict[str, View]:
+        """Return the views, with a timeline that grows seldom: what is below it stays put."""
+        return super().made_views() | {"timeline": Timeline(self.rehearsal, ROOMS)}
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Let the chosen actor go, or go back to another run."""
@@ -78,13 +85,14 @@ class Driver(Stage):
                 raise ScheduleError(f"this run has no step {k}", k, str(message["choose"]))
             self.choose(str(message["choose"]), k)
         else:
+            before = self.the_run.schedule
             self.the_run = self.branches[int(message["run"])]
-            self.refresh(len(self.the_run.schedule))
+            after = self.the_run.schedule
+            self.refresh(len(after), _shared(before, after), around=0)
 
     def direct(self, frames: list[Frame]) -> None:
         """Set the choices, the goal and the list of runs."""
         controls = self.controls
-        controls.choices = [self._choices(frame) for frame in frames]
         controls.goal = goal(self.case)
         controls.won, controls.victory = victory(self.case, frames)
         controls.runs = [
@@ -93,7 +101,7 @@ class Driver(Stage):
         ]
         controls.run = self.branches.index(self.the_run)
 
-    def _choices(self, frame: Frame) -> list[dict[str, Any]]:
+    def offered(self, frame: Frame) -> list[dict[str, Any]]:
         """Return a button for each actor: what it would do, or why it cannot."""
         offered = []
         for actor in self.actors:
@@ -108,3 +116,10 @@ class Driver(Stage):
                 }
             )
         return offered
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many frames two runs have in common, the start among them."""
+    return 1 + sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    )

@@ -1,125 +1,104 @@
-"""A scene as traits of a few plot marks, and a row of scenes as a film.
+"""What each frame of a run sets, as little of it as may be, made and sent when it is needed.
 
-Both are plain data: the browser and Python apply the same thing. There is one mark per way of
-drawing, never one per object: all fills are one mark, all thin strokes another, all texts two.
+A reel is the film of one view. Its first frame is kept whole; each other one is told by what
+differs from that: mostly a few colours and words, whatever the size of the picture. Frames are
+made in any order, so a stage opens with those round the cursor, and a choice costs one frame.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from mmviz.scene.marks import Box, Point, Scene, Text, head
-from mmviz.scene.theme import Style, style
+from mmviz.widgets.traits import Traits
 
-Traits = dict[str, Any]
-STROKES = (
-    *("outline", "outline_heavy", "stroke", "stroke_heavy"),
-    *("stroke_dash", "stroke_dash_heavy"),
-)
-TEXTS = ("text", "text_live", "text_bold")
-MARKS = ("fill", *STROKES, "head", *TEXTS)  # from the bottom up
-NOTHING = "transparent"
+Shot = dict[str, Traits]
+Changes = dict[str, dict[str, Any]]
 
 
-def marks(scene: Scene) -> dict[str, Traits]:
-    """Return the traits of every mark that together draw the scene.
+class Reel:
+    """The film of one view of a run, as far as it has been made.
 
-    From frame to frame the large marks change only colours, which is what a browser does
-    fastest. So every box has a thin and a heavy outline, one of them without colour, and every
-    bold text a pale twin; dashes, which seldom change, are drawn in small marks of their own;
-    and texts that say something new are a mark apart, as all texts of a mark are drawn anew.
+    Args:
+        shoot: makes the shot of a frame: the traits of each mark.
+        looks_ahead: shots depend on later frames, too, so a longer run is another film.
+
+    Attributes:
+        data: `{"base": shot, "frames": {"3": changes}}`; it is changed in place.
     """
-    boxes = [(_outline(box), style(box.role)) for box in scene.boxes]
-    lines = [(line.points, style(line.role)) for line in scene.lines]
-    dashed = [(points, look) for points, look in (*boxes, *lines) if look.dash]
-    arrows = [line for line in scene.lines if line.arrow]
-    return {
-        "fill": _polygons([(_corners(box), style(box.role).fill) for box in scene.boxes])
-        | {"labels": [box.key for box in scene.boxes] + ["", ""]},
-        "outline": _polylines([(points, _solid(look)) for points, look in boxes]),
-        "outline_heavy": _polylines([(points, _heavy(look)) for points, look in boxes]),
-        "stroke": _polylines([(points, _solid(look)) for points, look in lines]),
-        "stroke_heavy": _polylines([(line.points, _heavy(style(line.role))) for line in arrows]),
-        "stroke_dash": _polylines([(at, look.stroke) for at, look in dashed if not look.heavy]),
-        "stroke_dash_heavy": _polylines([(at, look.stroke) for at, look in dashed if look.heavy]),
-        "head": _polygons([(head(line.points), style(line.role).stroke) for line in arrows]),
-        "text": _labels([text for text in scene.texts if not text.live], bold=False),
-        "text_live": _labels([text for text in scene.texts if text.live], bold=False),
-        "text_bold": _labels([text for text in scene.texts if text.bold], bold=True),
-    }
+
+    def __init__(self, shoot: Callable[[int], Shot], looks_ahead: bool) -> None:
+        self.shoot, self.looks_ahead = shoot, looks_ahead
+        self.data: dict[str, Any] = {"base": None, "frames": {}}
+
+    def cut(self, kept: int) -> None:
+        """Forget what another run makes void: all but the first `kept` frames, or everything."""
+        if self.looks_ahead or not kept:
+            self.data["base"] = None
+            self.data["frames"].clear()
+        for k in [k for k in self.data["frames"] if int(k) >= kept]:
+            del self.data["frames"][k]
+
+    def piece(self, wanted: Iterable[int]) -> dict[str, Any]:
+        """Return the frames wanted, those made that are missing.
+
+        Returns:
+            `{"frames": {...}}`, and with a new film its "base".
+        """
+        told: dict[str, Any] = {"frames": {}}
+        frames = self.data["frames"]
+        for k in map(str, wanted):
+            if k not in frames:
+                shot = self.shoot(int(k))
+                if self.data["base"] is None:
+                    self.data["base"] = told["base"] = shot
+                frames[k] = changes(self.data["base"], shot)
+            told["frames"][k] = frames[k]
+        return told
+
+    def shot(self, k: int) -> Shot:
+        """Return a frame as the browser has it, made if need be."""
+        self.piece([k])
+        return developed(self.data["base"], self.data["frames"][str(k)])
 
 
-def _solid(look: Style) -> str:
-    """Return the colour of a thin, solid line: none where the look is dashed."""
-    return NOTHING if look.dash else look.stroke
+def changes(base: Shot, shot: Shot) -> Changes:
+    """Return what a shot sets otherwise than the first: `{mark: {trait: change}}`.
 
-
-def _heavy(look: Style) -> str:
-    """Return the colour of a heavy, solid line: none where the look is another."""
-    return look.stroke if look.heavy and not look.dash else NOTHING
-
-
-def film(shots: Sequence[Mapping[str, Traits]]) -> dict[str, dict[str, dict[str, list[Any]]]]:
-    """Pack one set of traits per frame, each different value stored once.
-
-    Returns:
-        `film[mark][trait] = {"values": [...], "at": [...]}`: in frame k the trait has
-        the value `values[at[k]]`. So a browser jumps from any frame to any other and sets
-        only what differs.
+    A change is `[index, value, index, value, …]` for a list that differs in some places, or
+    `{"is": value}`.
     """
-    packed: dict[str, dict[str, dict[str, list[Any]]]] = {}
-    for shot in shots:
-        for mark, traits in shot.items():
-            for trait, value in traits.items():
-                reel = packed.setdefault(mark, {}).setdefault(trait, {"values": [], "at": []})
-                values = reel["values"]
-                if value not in values:
-                    values.append(value)
-                reel["at"].append(values.index(value))
-    return packed
+    told: Changes = {}
+    for mark, traits in shot.items():
+        first = base[mark]
+        for trait, value in traits.items():
+            if value != first[trait]:
+                told.setdefault(mark, {})[trait] = _change(first[trait], value)
+    return told
 
 
-def _corners(box: Box) -> list[Point]:
-    """Return the corners of a box."""
-    right, low = box.x + box.w, box.y + box.h
-    return [(box.x, box.y), (right, box.y), (right, low), (box.x, low)]
+def _change(old: Any, new: Any) -> Any:
+    """Return the shortest way to say that `old` became `new`."""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        apart = [
+            part
+            for at, (was, now) in enumerate(zip(old, new, strict=True))
+            if was != now
+            for part in (at, now)
+        ]
+        if len(apart) < len(new):
+            return apart
+    return {"is": new}
 
 
-def _outline(box: Box) -> list[Point]:
-    """Return the closed line round a box."""
-    corners = _corners(box)
-    return [*corners, corners[0]]
-
-
-def _polylines(lines: Sequence[tuple[Sequence[Point], str]]) -> Traits:
-    """Return the traits of a mark of many lines.
-
-    Two more, of no length and no colour, are always there: bqplot takes one line alone for
-    a list of numbers, and none at all for "not drawn yet".
-    """
-    longest = max((len(points) for points, _ in lines), default=2)
-    rows = [[*points, *([points[-1]] * (longest - len(points)))] for points, _ in lines]
-    rows += [[(0.0, 0.0)] * longest] * 2
-    return {
-        "x": [[round(x, 3) for x, _ in row] for row in rows],
-        "y": [[round(y, 3) for _, y in row] for row in rows],
-        "colors": [*(colour for _, colour in lines), NOTHING, NOTHING],
-    }
-
-
-def _polygons(shapes: Sequence[tuple[Sequence[Point], str]]) -> Traits:
-    """Return the traits of a mark of many filled shapes without outlines."""
-    traits = _polylines(shapes)
-    return traits | {"fill_colors": traits["colors"], "colors": [NOTHING] * len(traits["x"])}
-
-
-def _labels(texts: Sequence[Text], bold: bool) -> Traits:
-    """Return the traits of a mark of many texts; never none, as for lines."""
-    return {
-        "x": [*(round(text.x, 3) for text in texts), 0.0],
-        "y": [*(round(text.y + 0.5, 3) for text in texts), 0.0],
-        "text": [*(text.text for text in texts), ""],
-        "colors": [
-            *(style(text.role).text if text.bold == bold else NOTHING for text in texts),
-            NOTHING,
-        ],
-    }
+def developed(base: Shot, changes: Changes) -> Shot:
+    """Return the shot that `changes` tells of."""
+    made: Shot = {mark: dict(traits) for mark, traits in base.items()}
+    for mark, traits in changes.items():
+        for trait, change in traits.items():
+            if isinstance(change, dict):
+                made[mark][trait] = change["is"]
+                continue
+            value = list(made[mark][trait])
+            for at in range(0, len(change), 2):
+                value[change[at]] = change[at + 1]
+            made[mark][trait] = value
+    return made

@@ -17,9 +17,11 @@ class Player(Stage):
             as "CPU0*3 CPU1", or a list of actors. By default the violation that takes
             the fewest preemptions; of a case in which nothing breaks, a run that ends.
         case: the case's name or id; by default the scenario's first.
+        views: the names of the views to show, in this order: "timeline", "code", "objects",
+            "pagetable", …; by default those that tell most of the case.
 
     Raises:
-        UnknownName: no scenario or case has that name; the message suggests the nearest.
+        UnknownName: nothing has that name; the message suggests the nearest.
         ScheduleError: the schedule cannot happen; the message says at which step and why.
 
     Example:
@@ -31,6 +33,7 @@ class Player(Stage):
         scenario: str | Case,
         schedule: str | Sequence[str] | None = None,
         case: str = "",
+        views: Sequence[str] | None = None,
     ) -> None:
         chosen = the_case(scenario, case)
         rehearsal = Rehearsal(chosen)
@@ -40,11 +43,12 @@ class Player(Stage):
         elif isinstance(schedule, str) and schedule in runs:
             wanted = schedule
         else:
-            wanted = "your run"
-            runs = {wanted: parse_schedule(chosen, schedule)} | runs
+            own = parse_schedule(chosen, schedule)
+            wanted = next((name for name, run in runs.items() if run == own), "your run")
+            runs = {wanted: own} | runs
         self.schedules = runs
         self.shown = wanted
-        super().__init__(chosen, rehearsal.run(runs[wanted]), rehearsal)
+        super().__init__(chosen, rehearsal.run(runs[wanted]), rehearsal, views)
         self.controls.runs = list(runs)
         self.controls.run = list(runs).index(wanted)
 

@@ -1,99 +1,161 @@
-"""What Player and Driver share: a picture of a run, and the controls that wind through it."""
+"""What Player and Driver share: pictures of a run, and the controls that wind through it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import ipywidgets
 
 from mmviz.engine import Case, Frame, MmvizError, Run, short, table
 from mmviz.scenarios import find, load
-from mmviz.scene.layout import ROOM, plan
-from mmviz.scene.marks import CELL_HEIGHT, stacked
-from mmviz.scene.objects import objects
 from mmviz.scene.rehearsal import Rehearsal
-from mmviz.scene.source import codes, lit
-from mmviz.scene.svg import svg
-from mmviz.scene.timeline import columns, timeline
+from mmviz.scene.tips import step_tip, tips
+from mmviz.scene.views import VIEWS, View, every, known, picture, usual
 from mmviz.scene.words import caption, ending, promises
-from mmviz.widgets.canvas import Canvas
-from mmviz.widgets.controls import Controls, Listing
-from mmviz.widgets.film import Traits, film, marks
+from mmviz.widgets.controls import Controls
+from mmviz.widgets.film import Reel, Shot
+from mmviz.widgets.panes import CodePane, Pane, ScenePane
 
-Shot = dict[str, Traits]
-BESIDE, LOW = 46, 16  # cells across that code needs to stand beside, and lines down
+AROUND = 40  # frames on either side of the cursor that a stage opens with
+MOST_ASKED = 16  # frames that the browser may ask for at a time
+WORDS = "words"  # the reel of what is said of each frame
 
 
 class Stage(ipywidgets.VBox):
-    """Timeline, code, promise and objects of one run of a case, over one row of controls.
+    """Views of one run of a case, over one row of controls.
 
     Its state is the run it shows and the traits of its parts; `controls.k` is the frame.
+
+    Attributes:
+        views: every view that has something to show of the case, by name.
+        panes: those that have been opened, by name; open or not.
+        on_screen: the names of those on screen, in their order.
     """
 
-    def __init__(self, case: Case, run: Run, rehearsal: Rehearsal) -> None:
+    def __init__(
+        self, case: Case, run: Run, rehearsal: Rehearsal, wanted: Sequence[str] | None
+    ) -> None:
+        asked = None if wanted is None else known(wanted)
         self.case = case
         self.rehearsal = rehearsal
         self.the_run = run
         self.actors = tuple(case.actors)
-        self.plan = plan(rehearsal.reach)
-        self.columns = columns(rehearsal.reach)
-        self.codes = codes(rehearsal.reach)
-        self.shots: dict[Any, Shot] = {}
-        start = self.the_run.frames[0]
-        self.timeline = Canvas(timeline(self.the_run.frames, 0, self.columns, self.room()))
-        self.objects = Canvas(objects(start, self.plan, self.actors))
-        self.listing = Listing(
-            listings=[{"actor": code.actor, "lines": list(code.lines)} for code in self.codes],
-            lit=self._lit(start),
-        )
+        self.views = self.made_views()
+        self.panes: dict[str, Pane] = {}
+        self.reels = {WORDS: Reel(self._words, looks_ahead=True)}
         story = load(case.scenario).title if case.scenario else case.name
-        self.controls = Controls(title=story, subtitle=case.title, targets=self._targets())
+        told = [(name, tip) for view in self.views.values() for name, tip in view.tips.items()]
+        self.controls = Controls(
+            title=story,
+            subtitle=case.title,
+            views=[
+                {
+                    "name": name,
+                    "title": self.views[name].title if name in self.views else name.capitalize(),
+                    "there": name in self.views,
+                }
+                for name in VIEWS
+            ],
+            tips=tips(rehearsal.reach, case) | dict(told),
+        )
+        self.house = ipywidgets.Box()
+        self.house.add_class("mm-views")
+        self.on_screen: list[str] = []
+        self.show_views(usual(self.views) if asked is None else asked)
         self.refresh(0)
         self.controls.on_msg(self._heard)
-        history, code = _pane(self.timeline), _pane(self.listing, "mm-grow")
-        world = _pane(self.objects)
-        if self.columns.width + BESIDE <= ROOM:  # the code has room beside the timeline
-            beside = ipywidgets.HBox([history, code])
-            beside.add_class("mm-beside")
-            self.listing.layout.height = f"{max(self.timeline.shown.height, LOW) * CELL_HEIGHT}em"
-            parts = [beside, world]
-        else:
-            parts = [history, world, code]
-        super().__init__([self.controls, *parts])
+        super().__init__([self.controls, self.house])
         self.add_class("mm-stage")
         self.add_class("mm-theme")
 
-    def refresh(self, k: int) -> None:
-        """Show the run as it is now, at frame `k`."""
+    def made_views(self) -> dict[str, View]:
+        """Return every view that has something to show of the case."""
+        return every(self.rehearsal)
+
+    def show_views(self, names: Sequence[str], k: int = 0) -> None:
+        """Show the views of these names, in this order, and hide the others.
+
+        Args:
+            names: which; those that have nothing to show of this case are named on the stage.
+            k: the frame that is shown, for those seen the first time.
+
+        Raises:
+            UnknownName: there is no view of that name; the message suggests the nearest.
+        """
+        names = known(names)
+        self.on_screen = [name for name in names if name in self.views]
+        for name in self.on_screen:
+            if name not in self.panes:
+                view = self.views[name]
+                make = CodePane if name == "code" else ScenePane
+                self.panes[name] = make(view, self.the_run, k)
+                self.reels[name] = Reel(partial(self._shoot, name), view.looks_ahead)
+        absent = [name for name in names if name not in self.views]
+        self.controls.note = "".join(f"This case has nothing for “{name}”. " for name in absent)
+        self.controls.targets = {
+            f"{name}.{mark}": target
+            for name, pane in self.panes.items()
+            for mark, target in pane.targets.items()
+        }
+        self.controls.on_screen = self.on_screen
+        self.house.children = [
+            *(self.panes[name] for name in self.on_screen),
+            *(pane for name, pane in self.panes.items() if name not in self.on_screen),
+        ]
+
+    def refresh(self, k: int, kept: int = 0, around: int = AROUND) -> None:
+        """Show the run as it is now, at frame `k`.
+
+        Args:
+            k: the frame.
+            kept: how many frames the run has in common with the one shown before.
+            around: how many frames before and after `k` are made at once.
+        """
         frames = self.the_run.frames
         controls = self.controls
-        self.timeline.fit(timeline(frames, k, self.columns, self.room()))
         with controls.hold_sync():
-            controls.film = film([self._shot(frames, index) for index in range(len(frames))])
-            controls.captions = [self._caption(frame) for frame in frames]
+            for reel in self.reels.values():
+                reel.cut(kept)
+            controls.last = len(frames) - 1
+            if kept:
+                self.send(range(k - around, k + around + 1), kept)
+            else:
+                self.make(range(k - around, k + around + 1))
+                controls.film = {}
+                controls.film = {name: reel.data for name, reel in self.reels.items()}
             controls.promises = [promise._asdict() for promise in promises(self.case, frames)]
             controls.stops = [frame.index for frame in frames if frame.violated]
-            controls.twin = str(self)
             self.direct(frames)
             controls.k = -1  # the browser may be elsewhere; two changes are surely sent
             controls.k = k
 
-    def room(self) -> int:
-        """Return how many rows the timeline has room for, however few steps there are."""
-        return 0
+    def make(self, wanted: Iterable[int], names: Iterable[str] = ()) -> dict[str, Any]:
+        """Return the frames wanted of these reels, by default of all on screen, made if need be."""
+        there = [k for k in wanted if 0 <= k <= self.controls.last]
+        return {name: self.reels[name].piece(there) for name in names or (WORDS, *self.on_screen)}
+
+    def send(self, wanted: Iterable[int], kept: int = -1, names: Iterable[str] = ()) -> None:
+        """Send frames to the browser; with `kept` it forgets those it has from that one on."""
+        made = self.make(wanted, names)
+        self.controls.film.update({name: self.reels[name].data for name in made})
+        self.controls.piece = {
+            "number": self.controls.piece.get("number", 0) + 1,
+            "kept": kept,
+            "reels": made,
+        }
 
     def direct(self, frames: list[Frame]) -> None:
         """Set what only one kind of stage shows; called with each refresh."""
 
+    def offered(self, frame: Frame) -> list[dict[str, Any]]:
+        """Return a button for each actor that may be chosen after a frame."""
+        return []
+
     def show(self, k: int) -> None:
         """Set the parts to frame `k` from Python, as the browser does by itself."""
-        shot = self._shot(self.the_run.frames, k)
         self.controls.k = k
-        for name, traits in shot.items():
-            if name == "code":
-                self.listing.lit = traits["lit"]
-            else:
-                canvas = self.timeline if name.startswith("timeline.") else self.objects
-                canvas.apply({name.partition(".")[2]: traits})
+        for name in self.on_screen:
+            self.panes[name].apply(self.reels[name].shot(k))
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Answer what the reader asked of the kernel."""
@@ -102,44 +164,40 @@ class Stage(ipywidgets.VBox):
         """Answer a message; what goes wrong is told to the reader."""
         with self.controls.hold_sync():
             try:
+                if "film" in message:
+                    self.send([int(k) for k in message["film"]][:MOST_ASKED])
+                    return
                 self.controls.error = ""
-                self.hear(message)
+                if "open" in message:
+                    k = min(max(int(message["k"]), 0), self.controls.last)
+                    before = set(self.on_screen)
+                    self.show_views([str(name) for name in message["open"]], k)
+                    fresh = [name for name in self.on_screen if name not in before]
+                    if fresh:
+                        self.send(range(k - AROUND, k + AROUND + 1), names=fresh)
+                else:
+                    self.hear(message)
             except Exception as wrong:
                 kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
                 self.controls.error = f"{type(self).__name__}: {kind}{wrong}"
             self.controls.answers += 1
 
+    def _shoot(self, name: str, k: int) -> Shot:
+        """Return what a view sets in frame `k`, and what it says."""
+        shot = self.panes[name].shot(self.the_run, k)
+        text = self.views[name].text(self.the_run, k)
+        return shot | {"twin": {"lines": text.split("\n")}}
+
+    def _words(self, k: int) -> Shot:
+        """Return what is said of frame `k`."""
+        frame = next(frame for frame in self.the_run.tip.back() if frame.index == k)
+        tip = step_tip(frame) if k else ""
+        said = {"caption": self._caption(frame), "choices": self.offered(frame), "tip": tip}
+        return {WORDS: said}
+
     def _caption(self, frame: Frame) -> str:
-        last = len(self.the_run.schedule)
         end = ending(self.case, frame)
-        return caption(frame, last) + (f". {end}." if end else "")
-
-    def _targets(self) -> dict[str, Any]:
-        """Return everything that a frame sets traits of, by the name the film uses."""
-        return {
-            **{f"timeline.{name}": mark for name, mark in self.timeline.by_name.items()},
-            **{f"objects.{name}": mark for name, mark in self.objects.by_name.items()},
-            "code": self.listing,
-        }
-
-    def _shot(self, frames: list[Frame], k: int) -> Shot:
-        """Return the traits of every part in frame `k`."""
-        frame = frames[k]
-        drawn = marks(timeline(frames, k, self.columns, self.room()))
-        kept = self.the_run.schedule[:k]
-        if kept not in self.shots:
-            world = marks(objects(frame, self.plan, self.actors))
-            self.shots[kept] = {
-                **{f"objects.{name}": traits for name, traits in world.items()},
-                "code": {"lit": self._lit(frame)},
-            }
-        return {
-            **{f"timeline.{name}": traits for name, traits in drawn.items()},
-            **self.shots[kept],
-        }
-
-    def _lit(self, frame: Frame) -> list[dict[str, Any]]:
-        return [lit(code, frame)._asdict() for code in self.codes]
+        return caption(frame, self.the_run.tip.index) + (f". {end}." if end else "")
 
     def __str__(self) -> str:
         return table(self.the_run)
@@ -149,23 +207,23 @@ class Stage(ipywidgets.VBox):
         where = repr(case.scenario) if case.scenario else case.name
         return f"{type(self).__name__}({where}, {schedule!r}, case={case.name!r})"
 
-    def svg(self, k: int = -1, theme: str = "light") -> str:
-        """Return a frame's timeline and objects as the text of an SVG file; the last by default.
+    def svg(self, k: int = -1, theme: str = "light", views: Sequence[str] | None = None) -> str:
+        """Return a frame in several views as the text of an SVG file; the last by default.
 
         Args:
             k: the number of the frame; negative ones count from the end.
             theme: "light" or "dark".
+            views: their names; by default those on screen.
 
         Raises:
             IndexError: the run has no such frame.
+            UnknownName: there is no view of that name; the message suggests the nearest.
         """
-        frames = self.the_run.frames
-        frame = frames[k]
-        drawn = (
-            timeline(frames, frame.index, self.columns),
-            objects(frame, self.plan, self.actors),
-        )
-        return svg(stacked(drawn), theme, f"{self.case.title}. {self._caption(frame)}")
+        frame = self.the_run.frames[k]
+        names = self.on_screen if views is None else known(views)
+        shown = [self.views[name] for name in names if name in self.views]
+        drawn = picture(shown, self.the_run, frame.index)
+        return drawn.svg(theme, f"{self.case.title}. {self._caption(frame)}")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Add what a page shows where no widget runs: a still picture, or a text."""
@@ -185,11 +243,3 @@ def the_case(scenario: str | Case, case: str = "") -> Case:
     if isinstance(scenario, Case):
         return scenario
     return find(scenario, case) if case else load(scenario).cases[0]
-
-
-def _pane(widget: Any, *classes: str) -> Any:
-    """Put a widget in a box that scrolls when it is too narrow."""
-    box = ipywidgets.Box([widget])
-    for name in ("mm-pane", *classes):
-        box.add_class(name)
-    return box

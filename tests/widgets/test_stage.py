@@ -7,10 +7,12 @@ import pytest
 
 import mmviz.widgets
 from mmviz.engine import ScheduleError, UnknownName
+from mmviz.scene.views import VIEWS
 from mmviz.widgets.canvas import Canvas
 from mmviz.widgets.driver import Driver
-from mmviz.widgets.film import marks
+from mmviz.widgets.film import developed
 from mmviz.widgets.player import Player
+from mmviz.widgets.traits import marks
 from tests.scene.toys import STORY, TOY
 
 
@@ -20,40 +22,48 @@ def ask(stage, **message):
 
 
 def in_the_browser(stage, k):
-    """Return what the browser sets on each mark for frame k, straight from the film."""
-    return {
-        name: {trait: reel["values"][reel["at"][k]] for trait, reel in reels.items()}
-        for name, reels in stage.controls.film.items()
-    }
-
-
-def in_python(stage):
-    """Return the traits of each mark as they are in Python."""
+    """Return what the browser sets on each target for frame k, straight from the film."""
     found = {}
-    for name, reels in stage.controls.film.items():
+    for name, reel in stage.controls.film.items():
+        for mark, traits in developed(reel["base"], reel["frames"][str(k)]).items():
+            if f"{name}.{mark}" in stage.controls.targets:
+                found[f"{name}.{mark}"] = traits
+    return found
+
+
+def in_python(stage, k):
+    """Return the traits of each target as they are in Python."""
+    found = {}
+    for name, traits in in_the_browser(stage, k).items():
         target = stage.controls.targets[name]
         found[name] = {
             trait: value.tolist() if isinstance(value, np.ndarray) else value
-            for trait in reels
+            for trait in traits
             for value in [getattr(target, trait)]
         }
     return found
 
 
+def said(stage, k):
+    """Return what is said of frame k: caption and choices."""
+    return stage.reels["words"].shot(k)["words"]
+
+
 @pytest.mark.parametrize("k", range(len(STORY) + 1))
 def test_the_browser_and_python_draw_the_same_frame(k):
-    player = Player(TOY, STORY)
+    player = Player(TOY, STORY, views=list(VIEWS))
     player.show(k)
 
-    assert in_python(player) == in_the_browser(player, k)
+    assert in_python(player, k) == in_the_browser(player, k)
 
 
 def test_a_picture_is_few_marks_and_the_same_ones_in_every_frame():
-    player = Player(TOY, STORY)
-    before = [*player.timeline.marks, *player.objects.marks]
+    player = Player(TOY, STORY, views=["timeline", "objects"])
+    canvases = [player.panes[name].canvas for name in player.on_screen]
+    before = [mark for canvas in canvases for mark in canvas.marks]
     player.show(5)
 
-    assert [*player.timeline.marks, *player.objects.marks] == before
+    assert [mark for canvas in canvases for mark in canvas.marks] == before
     assert len(before) == 22
 
 
@@ -64,10 +74,16 @@ def test_a_step_moves_nothing_large_it_only_changes_colours(scenario):
     player = Player(scenario)
 
     for part in ("timeline", "objects"):
-        for mark in ("fill", "outline", "outline_heavy", "stroke", "stroke_heavy", "head", "text"):
-            for trait in ("x", "y", "labels", "text"):
-                reel = player.controls.film[f"{part}.{mark}"].get(trait)
-                assert reel is None or len(reel["values"]) == 1, (part, mark, trait)
+        for changed in player.controls.film[part]["frames"].values():
+            for mark, traits in changed.items():
+                if mark not in (
+                    "twin",
+                    "text_bold",
+                    "text_live",
+                    "stroke_dash",
+                    "stroke_dash_heavy",
+                ):
+                    assert set(traits) <= {"colors", "fill_colors"}, (part, mark, traits)
 
 
 def test_by_default_a_player_shows_the_violation_with_the_fewest_preemptions():
@@ -82,7 +98,8 @@ def test_a_player_takes_a_schedule_by_name_as_text_or_as_a_list():
     assert Player(TOY, "the story").the_run.schedule == STORY
     assert Player(TOY, "GPU CPU0*4 GPU*2").the_run.schedule == STORY
     assert Player(TOY, STORY).the_run.schedule == STORY
-    assert Player(TOY, STORY).controls.runs[0] == "your run"
+    assert Player(TOY, STORY).controls.runs[0] == "the story"
+    assert Player(TOY, STORY[:3]).controls.runs[0] == "your run"
 
 
 def test_an_illegal_schedule_is_an_error_that_names_the_step():
@@ -100,7 +117,7 @@ def test_a_player_shows_another_run_when_asked():
     ask(player, run=player.controls.runs.index("the story"))
 
     assert player.the_run.schedule == STORY
-    assert len(player.controls.captions) == len(STORY) + 1
+    assert player.controls.last == len(STORY)
     assert player.controls.error == ""
 
 
@@ -113,7 +130,7 @@ def test_playing_stops_where_something_breaks_and_the_promise_turns_there():
 
 def test_a_driver_offers_every_actor_and_says_why_one_cannot_go():
     driver = Driver(TOY, "GPU CPU0")
-    cpu, gpu = driver.controls.choices[2]
+    cpu, gpu = said(driver, 2)["choices"]
 
     assert (cpu["actor"], cpu["does"], cpu["enabled"]) == ("CPU0", "clear(0x1000)", True)
     assert (gpu["enabled"], gpu["why"]) == (False, "waits for CPU0 since step 2")
@@ -124,7 +141,7 @@ def test_choosing_takes_a_step():
     ask(driver, choose="GPU", k=0)
 
     assert (driver.schedule, driver.controls.k) == (("GPU",), 1)
-    assert driver.controls.captions[1] == "step 1 of 1: GPU read(0x1000): answers page 7"
+    assert said(driver, 1)["caption"] == "step 1 of 1: GPU read(0x1000): answers page 7"
 
 
 def test_going_back_and_choosing_something_else_keeps_the_first_run():
@@ -189,7 +206,8 @@ def test_the_goal_is_there_from_the_start_and_is_won_in_the_step_that_breaks_it(
 
 def test_a_driver_grows_its_sheet_with_the_run():
     driver = Driver(TOY)
-    small = driver.timeline.y_scale.max
+    timeline = driver.panes["timeline"].canvas
+    small = timeline.y_scale.max
     for _ in range(3):
         for actor in ("CPU0",) * 5:
             if actor in driver.the_run.enabled():
@@ -198,8 +216,8 @@ def test_a_driver_grows_its_sheet_with_the_run():
             if actor in driver.the_run.enabled():
                 driver.choose(actor)
 
-    assert driver.timeline.y_scale.max >= small
-    assert driver.timeline.layout.height == f"{driver.timeline.y_scale.max * 1.5:.2f}em"
+    assert timeline.y_scale.max >= small
+    assert timeline.layout.height == f"{timeline.y_scale.max * 1.5:.2f}em"
 
 
 def test_a_stage_has_a_text_twin():
@@ -213,11 +231,11 @@ def test_a_stage_has_a_text_twin():
 def test_where_no_widget_runs_a_still_picture_of_the_last_frame_is_shown():
     player = Player(TOY, STORY)
     picture = player._repr_mimebundle_()["image/svg+xml"]
-    said = {node.text for node in ElementTree.fromstring(picture).iter() if node.text}
+    words = {node.text for node in ElementTree.fromstring(picture).iter() if node.text}
 
     assert len(picture) < 300_000
-    assert "✗ gpu maps a free page" in said
-    assert any("page 7" in text for text in said)
+    assert "✗ gpu maps a free page" in words
+    assert any("page 7" in text for text in words)
     assert player.svg(0) != player.svg(-1) != player.svg(-1, "dark")
     with pytest.raises(IndexError):
         player.svg(99)
@@ -225,8 +243,9 @@ def test_where_no_widget_runs_a_still_picture_of_the_last_frame_is_shown():
 
 def test_a_canvas_draws_a_scene_of_another_size():
     player = Player(TOY, STORY)
-    scene = player.timeline.shown._replace(height=30)
-    canvas = Canvas(player.timeline.shown)
+    shown = player.panes["timeline"].canvas.shown
+    scene = shown._replace(height=30)
+    canvas = Canvas(shown)
     canvas.show(scene)
 
     assert canvas.y_scale.max == 30

@@ -1,0 +1,86 @@
+"""A view on screen: a heading, and below it the picture, or the code, in a box that scrolls."""
+
+from typing import Any
+
+import ipywidgets
+
+from mmviz.engine import Run
+from mmviz.scene.listing import Listing
+from mmviz.scene.source import lit
+from mmviz.scene.views import View
+from mmviz.widgets.canvas import Canvas
+from mmviz.widgets.controls import ListingPanel
+from mmviz.widgets.film import Shot
+from mmviz.widgets.traits import marks
+
+
+class Pane(ipywidgets.VBox):
+    """One view of a run.
+
+    Attributes:
+        view: what it shows.
+        targets: the widgets whose traits a frame sets, by the names its shots have for them;
+            and "pane", the layout that hides the pane.
+    """
+
+    targets: dict[str, Any]
+
+    def __init__(self, view: View, inside: Any) -> None:
+        self.view = view
+        heading = ipywidgets.Label(view.title)
+        heading.add_class("mm-pane-title")
+        body = ipywidgets.Box([inside])
+        body.add_class("mm-pane")
+        super().__init__([heading, body])
+        self.add_class("mm-view")
+        self.add_class(f"mm-view-{view.name}")
+
+    def shot(self, run: Run, k: int) -> Shot:
+        """Return what frame `k` of a run sets, by the names of `targets`."""
+        raise NotImplementedError
+
+    def apply(self, shot: Shot) -> None:
+        """Set a shot from Python, as the browser does by itself."""
+        raise NotImplementedError
+
+
+class ScenePane(Pane):
+    """A view as a figure."""
+
+    def __init__(self, view: View, run: Run, k: int) -> None:
+        self.canvas = Canvas(view.scene(run, k))
+        super().__init__(view, self.canvas)
+        self.targets = {**self.canvas.by_name, "pane": self.layout}
+
+    def shot(self, run: Run, k: int) -> Shot:
+        """Return the traits of each mark of the figure."""
+        scene = self.view.scene(run, k)
+        self.canvas.fit(scene)
+        return marks(scene)
+
+    def apply(self, shot: Shot) -> None:
+        """Set the marks of the figure."""
+        self.canvas.apply({name: shot[name] for name in self.canvas.by_name})
+
+
+class CodePane(Pane):
+    """The code of the actors as text that scrolls."""
+
+    def __init__(self, view: View, run: Run, k: int) -> None:
+        assert isinstance(view, Listing)
+        self.codes = view.codes
+        lines = [{"actor": code.actor, "lines": list(code.lines)} for code in self.codes]
+        self.panel = ListingPanel(listings=lines, lit=self._lit(run, k))
+        super().__init__(view, self.panel)
+        self.targets = {"listing": self.panel, "pane": self.layout}
+
+    def shot(self, run: Run, k: int) -> Shot:
+        """Return what is lit."""
+        return {"listing": {"lit": self._lit(run, k)}}
+
+    def apply(self, shot: Shot) -> None:
+        """Light what a shot lights."""
+        self.panel.lit = shot["listing"]["lit"]
+
+    def _lit(self, run: Run, k: int) -> list[dict[str, Any]]:
+        return [lit(code, run.frames[k])._asdict() for code in self.codes]
