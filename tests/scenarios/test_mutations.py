@@ -47,23 +47,6 @@ NOT_YET = {
     "invalidate_page/registration_shut_out",
     "invalidate_page/sleep_under_spinlock",
     "invalidate_page/told_under_ptl",
-    "iommu_group/domain_outlives_driver",
-    "iommu_group/driver_helps_itself",
-    "iommu_group/file_outlives_device",
-    "iommu_group/release_order",
-    "iommu_group/release_under_locks",
-    "iommu_group/removed_from_outside",
-    "iommu_group/warn_at_removal",
-    "iommu_group/ways_to_leave",
-    "sva/bind_during_exit",
-    "sva/exit_during_dma",
-    "sva/late_initialisation",
-    "sva/pasid_reused",
-    "sva/put_before_clear",
-    "sva/release_runs_twice",
-    "sva/release_sleeps",
-    "sva/release_takes_lock",
-    "sva/report_policy",
 }
 
 

@@ -262,3 +262,12 @@ CASES = (
         survivor_loses_translation=SOMETIMES,
     ),
 )
+
+SPARE = {
+    "await k.v.iommu_domain_free()": (
+        "A domain that is never freed harms nobody in this model but memory."
+    ),
+    "CleanUpSharedRid: await k.iommu.block_rids_of(k.v)": (
+        "There is one entry for both devices, and moving b has led it away from V already."
+    ),
+}

@@ -212,3 +212,18 @@ CASES = (
         shipped=("v6.1", ""),
     ),
 )
+
+SPARE = {
+    "DisassociateFileKept: await k.group.mutex.mutex_lock()": (
+        "The file stays open and nobody acts through it, so nobody is there to be kept out."
+    ),
+    "DisassociateFileKept: await k.vfio.group_lock.mutex_lock()": (
+        "The file stays open and nobody acts through it, so nobody is there to be kept out."
+    ),
+    "DisassociateFileKept: await k.vfio.group_lock.mutex_unlock()": (
+        "The file stays open and nobody comes for this lock again."
+    ),
+    "DisassociateFileKept: await k.vfio.disassociate()": (
+        "Nobody acts through the file here; where it is closed, Disassociate needs this line."
+    ),
+}

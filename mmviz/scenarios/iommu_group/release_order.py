@@ -14,19 +14,17 @@ Memory model: sequentially consistent; group->mutex or the order of the steps do
 Simplified:
     Where the mail says iommu_device_use_default_domain(b), the group's way back to its default
     domain is modelled, iommu_detach_group(); taken literally it would return -EBUSY here.
-    Moving all listed devices to the default domain is one step under group->mutex.
-    The driver's release is two steps: read the pointer; then use it, block the RID and free the
-    driver's data.
-    DMA has no step of its own: it may come at any time, so a table entry that leads to a freed
-    domain is bad in itself.
+    Moving all listed devices to the default domain is one step under group->mutex; the driver's
+    release is two: read the pointer; then use it, block the RID and free the driver's data.
+    DMA has no step of its own: a table entry that leads to a freed domain is bad in itself.
     No IOTLB, no blocking domain, no owner count; VFIO holds no group reference and has unmapped V.
-    The sanity WARNs are left out: that of the merged fix (only when the group is empty) cannot
-    fire here; that of RebindToDefault fires on legal use, which is another argument of the mail.
+    The sanity WARNs are in warn_at_removal.
 
 Sources:
     <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
     <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
-    <87b7041e-bc8d-500c-7167-04190e3795a9@arm.com> (Robin Murphy, who sees the race)
+    <87b7041e-bc8d-500c-7167-04190e3795a9@arm.com> (Robin Murphy, who sees the race), and
+    <e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com> (his proposals n4 and n12)
     drivers/iommu/iommu.c: iommu_release_device(), iommu_group_remove_device(),
     iommu_detach_group(), iommu_domain_free(), iommu_group_release()
     9ac8545199a1 (v5.8) release before removal; dba9ca9d41f5 (v6.4) one critical section
@@ -262,7 +260,7 @@ CASES = (
     case(
         HoldGroupReference(),
         "n4",
-        "tempting: series v1 with an extra group reference around it",
+        "from the replies: series v1 with an extra group reference around it",
         states=158,
         device_attached_to_freed_domain=SOMETIMES,
         use_after_free=SOMETIMES,
@@ -271,7 +269,7 @@ CASES = (
     case(
         RebindToDefault(),
         "n12",
-        "tempting: attach the leaving device to the default domain first",
+        "from the replies: attach the leaving device to the default domain first",
         states=109,
         proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
     ),
@@ -294,3 +292,9 @@ CASES = (
         stuck=True,
     ),
 )
+
+SPARE = {
+    "RebindToDefault: await k.group.mutex.mutex_lock()": "Both CPUs lead device a to D.",
+    "RebindToDefault: domain = await k.iommu.release_device(dev)": "Nobody frees D here.",
+    "await k.group.iommu_group_put()": "Whether the group's own memory is freed is not judged.",
+}

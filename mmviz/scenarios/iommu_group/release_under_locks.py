@@ -271,3 +271,12 @@ CASES = (
         shipped=("v6.4", ""),
     ),
 )
+
+SPARE = {
+    "DeviceLockThenMutex: await k.device_lock.mutex_lock()": (
+        "The unplug holds both locks, so either of them keeps it out."
+    ),
+    "DeviceLockThenMutex: await k.group.mutex.mutex_lock()": (
+        "The unplug holds both locks, so either of them keeps it out."
+    ),
+}

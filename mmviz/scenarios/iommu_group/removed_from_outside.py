@@ -178,3 +178,21 @@ CASES = (
         shipped=("v6.6", ""),
     ),
 )
+
+SPARE = {
+    "SharedPath: await k.group.mutex.mutex_lock()": (
+        "One thread alone: nobody is there to be kept out."
+    ),
+    "SharedPath: await k.group.mutex.mutex_unlock()": (
+        "One thread alone: nobody comes for the mutex again."
+    ),
+    "SharedPath: await k.group.list_del(k.a)": (
+        "Nobody walks the group's list after the removal here."
+    ),
+    "SharedPath: domain = await k.iommu.release_device(k.a)": (
+        "The reading and the writing half of a release; the second one does what is judged here."
+    ),
+    "SharedPath: await k.group.iommu_group_put()": (
+        "A group that keeps a reference keeps its domain: memory is lost, and nothing dangles."
+    ),
+}

@@ -147,3 +147,12 @@ CASES = (
         states=4,
     ),
 )
+
+SPARE = {
+    "OwnerOfEmptyGroup: await check(situation)": (
+        "What a check misses, the check itself says; without one nothing is said."
+    ),
+    "AnyDomain: await check(situation)": (
+        "What a check misses, the check itself says; without one nothing is said."
+    ),
+}

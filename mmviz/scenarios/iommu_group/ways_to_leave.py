@@ -171,3 +171,34 @@ CASES = (
         actors={"CPU0": iommu_attach_group, "DEV": dma},
     ),
 )
+
+SPARE = {
+    "CountReferences: await k.group.mutex.mutex_lock()": (
+        "Device b only works on; nobody is there to be kept out."
+    ),
+    "CountReferences: await k.group.mutex.mutex_unlock()": "Nobody comes for the mutex again.",
+    "CountReferences: await k.group.list_del(dev)": "Nobody walks the group's list here.",
+    "CountReferences: domain = await k.iommu.release_device(dev)": (
+        "The shared RID is left alone, so b keeps its translation whatever a does."
+    ),
+    "CountReferences: await k.iommu.detach_and_free(dev, domain)": (
+        "The shared RID is left alone, so b keeps its translation whatever a does."
+    ),
+    "await k.group.iommu_group_put()": (
+        "A group that keeps a reference is never freed; its memory is not judged here."
+    ),
+    "WholeGroup: await k.group.mutex.mutex_lock()": (
+        "Device b only works on; nobody is there to be kept out."
+    ),
+    "WholeGroup: await k.group.mutex.mutex_unlock()": "Nobody comes for the mutex again.",
+    "WholeGroup: await k.group.list_del(dev)": "Nobody walks the group's list after this.",
+    "WholeGroup: await k.group.iommu_group_set_core_domain(k.d, k.iommu)": (
+        "Where nobody is moved, b stays on V, which is not freed here."
+    ),
+    "WholeGroup: domain = await k.iommu.release_device(dev)": (
+        "Whether a is let go is judged in iommu_group/release_order; V is not freed here."
+    ),
+    "WholeGroup: await k.iommu.detach_and_free(dev, domain)": (
+        "Whether a is let go is judged in iommu_group/release_order; V is not freed here."
+    ),
+}

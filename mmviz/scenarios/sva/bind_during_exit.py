@@ -188,3 +188,9 @@ CASES = (
         states=86,
     ),
 )
+
+SPARE = {
+    "await mmput(k, self)": (
+        "Without it the process is never torn down, and there is nothing to be late for."
+    ),
+}

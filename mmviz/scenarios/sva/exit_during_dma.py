@@ -243,3 +243,15 @@ CASES = (
         counted=False,
     ),
 )
+
+SPARE = {
+    "StopDevice: await k.dev.drain_queue()": (
+        "The flush waits for the DMA under way as well; each of the two would do."
+    ),
+    "StopDevice: await k.smmu.arm_smmu_write_ctx_desc(NOT_PRESENT)": (
+        "A device that is stopped and drained asks for nothing: the entry may lead anywhere."
+    ),
+    "StopDevice: await flush(k)": (
+        "A device that is stopped and drained uses no cache: they may hold anything."
+    ),
+}

@@ -227,3 +227,10 @@ CASES = (
         shipped=("v6.11", ""),
     ),
 )
+
+SPARE = {
+    "PrivateData: await io_mm.use_pasid()": "It is a use of the field, not a part of setting it.",
+    "PrivateData: await io_mm.list_add(bond)": (
+        "Without a bond callbacks do nothing, and all is set by then anyway."
+    ),
+}

@@ -12,13 +12,11 @@ Memory model: sequentially consistent; the IOMMU's caches are modelled.
 
 Simplified:
     One number is left to give, so the second process waits until it is free, and gets it.
-    Each process has a queue on the one device, which keeps no cache besides the IOTLB.
-    The quiet entry is used, so that no DMA is reported.  The second process stays bound.
+    Each process has a queue on the one device, which keeps no cache besides the IOTLB.  The quiet
+    entry is used, so that no DMA is reported.  P2 stays bound, or is refused: its price.
     release() and unbind take the lock of sva/two_drivers_bind: without it a late release() would
     write P1's dummy over P2's pgd where the number is freed in unbind.
-    FreeInMmdrop does not need that lock: the exit's own reference keeps the number until release()
-    is through.  drain and the flush wait for the same DMA; either would do.
-    RefuseTakenSlot is safe for memory; its price, a bind that fails, is a property of its own.
+    FreeInMmdrop does not need it: the exit's reference keeps the number until release() is through.
 
 Sources:
     Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>: non-present at final teardown
@@ -298,3 +296,5 @@ CASES = (
         proposed=("2020-02-24", "<20200224182401.353359-1-jean-philippe@linaro.org>"),
     ),
 )
+
+SPARE = {"FreeInMmdrop: await self.clear(k)": "release() has cleared the entry by then."}

@@ -158,3 +158,9 @@ CASES = (
     ),
     case(StopClearPut(), "i1", "the right order: stop, clear, put", states=263),
 )
+
+SPARE = {
+    "await clear(k)": (
+        "The device is stopped by then and uses no entry; whoever gets the PASID next would notice."
+    ),
+}

@@ -119,3 +119,9 @@ CASES = (
         proposed=("2020-04-14", "<20200414170252.714402-1-jean-philippe@linaro.org>"),
     ),
 )
+
+SPARE = {
+    "PutsOnce: await k.io_mm.io_mm_put()": (
+        "A reference that nobody puts is a leak, which this scenario does not judge."
+    ),
+}

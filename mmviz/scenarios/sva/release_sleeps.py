@@ -199,3 +199,26 @@ CASES = (
         proposed=("2020-04-08", "<20200408140427.212807-1-jean-philippe@linaro.org>"),
     ),
 )
+
+SPARE = {
+    "await last_mmput(k.p1, lambda: driver.release(k))": (
+        "Who does not tear the process down does not wait for its device."
+    ),
+    "await k.async_put.work_done()": "Nobody flushes this work here.",
+    "PutAsync: if await k.p1.mmput():": (
+        "Without the last put the process is not torn down, and nobody waits."
+    ),
+    "PutAsync: await k.async_put.schedule_work()": "Work that is never done makes nobody wait.",
+    "await k.smmu.arm_smmu_write_ctx_desc(k.dummy)": (
+        "What release() has to clear is judged in sva/exit_during_dma; here, whether it waits."
+    ),
+    "await k.smmu.arm_smmu_sync_cd()": (
+        "What release() has to clear is judged in sva/exit_during_dma; here, whether it waits."
+    ),
+    "await k.smmu.arm_smmu_tlb_inv_asid()": (
+        "What release() has to clear is judged in sva/exit_during_dma; here, whether it waits."
+    ),
+    "AskToStop: await k.device.ask_to_stop()": (
+        "A device that goes on makes nobody wait; what it may reach is judged elsewhere."
+    ),
+}

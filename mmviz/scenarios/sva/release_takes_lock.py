@@ -257,3 +257,23 @@ CASES = (
         proposed=("2020-03-13", "<20200313191324.GG31668@ziepe.ca>"),
     ),
 )
+
+SPARE = {
+    "ReleaseTakesLockPutLater: await k.mutex.mutex_lock()": (
+        "What the lock guards is not modelled, only who waits for it."
+    ),
+    "if await k.mm.mmput():": (
+        "Who does not put the last reference does not call release(), and takes no lock for it."
+    ),
+    "await k.async_put.schedule_work()": "Work that is never done takes no lock.",
+    "await last_mmput(k.mm, lambda: driver.release(k))": (
+        "Without release() nobody takes the lock a second time."
+    ),
+    "await k.async_put.work_done()": (
+        "Nobody flushes this work: release() flushes the driver's own."
+    ),
+    "await k.leaf.spin_lock()": "What the leaf lock guards is not modelled, only who waits for it.",
+    "await k.leaf.spin_unlock()": (
+        "release() runs once here, so nobody comes to the leaf lock again."
+    ),
+}

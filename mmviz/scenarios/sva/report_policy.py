@@ -196,3 +196,9 @@ CASES = (
         proposed=("2020-03-13", "<20200313191324.GG31668@ziepe.ca>"),
     ),
 )
+
+SPARE = {
+    "DummyForEverStopped: await k.dev.drain_queue()": (
+        "A DMA that is late meets a dummy that reports nothing."
+    ),
+}
