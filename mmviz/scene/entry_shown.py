@@ -102,8 +102,10 @@ class EntryPicture(Explanation):
             drawn = self.svg(PAGE)
         except NoGraphviz as missing:
             drawn = f"<p>{escape(str(missing))}</p>"
-        style = f"<style>{css('.mm-theme')}</style>"
-        return f'{style}<div class="mm-theme" style="overflow-x: auto">{drawn}</div>'
+        style = (
+            f"<style>{css('.mm-theme')}.mm-picture svg {{max-width: 100%; height: auto}}</style>"
+        )
+        return f'{style}<div class="mm-theme mm-picture">{drawn}</div>'
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Return the picture, the tables and the text; a page shows the richest that it can."""

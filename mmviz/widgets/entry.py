@@ -48,7 +48,7 @@ class Entry(ipywidgets.VBox):
         self._bits = _box("entry", HINT)
         self._then = _box("then", f"{HINT}, or nothing")
         self._release = ipywidgets.Dropdown(options=releases[::-1], description="kernel")
-        self._release.layout.width = "11em"
+        self._release.layout.width = "15em"
         self._wrong, self._shown = ipywidgets.HTML(), ipywidgets.HTML()
         form = ipywidgets.HBox([self._bits, self._then, self._release])
         form.layout.flex_flow = "row wrap"
@@ -77,7 +77,8 @@ class Entry(ipywidgets.VBox):
         if not wrong:
             self.picture = entry(self.value.strip(), self.kernel, after=after)
             self._shown.value = self.picture._repr_html_()
-        self._wrong.value = _alert(self.error)
+        still = f"The picture below is still of {self.picture.title}" if self.picture else ""
+        self._wrong.value = _alert(f"{self.error}\n{still}".strip() if self.error else "")
 
     @traitlets.validate("kernel")
     def _known(self, proposal: Any) -> str:

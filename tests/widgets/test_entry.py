@@ -56,6 +56,7 @@ def test_a_wrong_value_stays_with_a_sentence_and_the_last_picture(typed, says):
     assert says in widget.error
     assert 'role="alert"' in widget._wrong.value
     assert "<img" not in widget._wrong.value
+    assert f"The picture below is still of {SAME} on v6.15" in widget._wrong.value
     assert widget._shown.value == shown
     widget._bits.value = SAME
     assert (widget.error, widget._wrong.value) == ("", "")
@@ -67,6 +68,7 @@ def test_each_wrong_box_is_told_by_its_name():
     assert first.startswith("entry: 'zz'")
     assert second.startswith("then: 'yy'")
     assert widget.picture is None
+    assert "still of" not in widget._wrong.value
     assert "text/html" not in widget._repr_mimebundle_()
     assert str(widget) == widget.error
 
