@@ -48,17 +48,17 @@ class HmmMm(Struct):
 
     @atomic("mm/mmu_notifier.c")
     def hlist_for_each_entry_rcu(self) -> Hmm | None:
-        """Find the next notifier on the list."""
+        """Find the next notifier on the list; from here on leaving the list does not hide it."""
         return self.notifier
 
     @atomic("mm/hmm.c")
     def read_once_hmm(self) -> Hmm | None:
-        """Load mm->hmm, under no lock."""
+        """Load mm->hmm, under no lock: it may be cleared, and freed, the next moment."""
         return self.hmm
 
     @atomic("mm/hmm.c")
     def VM_BUG_ON(self, condition: str) -> None:  # noqa: N802, the kernel's name
-        """Find that what could not be is so."""
+        """Find NULL where there had to be a struct hmm, and stop the machine."""
         raise Oops("null_dereference", f"VM_BUG_ON({condition}); without it the NULL is followed")
 
     @atomic("mm/mmu_notifier.c")
@@ -75,7 +75,7 @@ class HmmMm(Struct):
 
     @atomic("mm/hmm.c")
     def clear_hmm(self) -> None:
-        """Clear mm->hmm, whatever it is."""
+        """Clear mm->hmm, whatever it names by now."""
         self.hmm = None
 
     @atomic("mm/hmm.c")
@@ -86,7 +86,7 @@ class HmmMm(Struct):
 
     @atomic("mm/hmm.c")
     def publish(self, hmm: Hmm) -> None:
-        """Set mm->hmm under page_table_lock."""
+        """Set mm->hmm under page_table_lock, whatever it names."""
         self.hmm = hmm
 
     @atomic("mm/hmm.c")

@@ -54,7 +54,7 @@ class HmmMirror(Slab):
 
     @atomic("mm/hmm.c")
     def read_hmm(self) -> MirroredHmm | None:
-        """Load mirror->hmm."""
+        """Load mirror->hmm, taking no reference on what it names."""
         return self.hmm
 
     @atomic("mm/hmm.c")

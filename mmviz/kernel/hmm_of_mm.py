@@ -53,7 +53,7 @@ class HmmOfMm(MmuNotifierSubscriptions):
 
     @atomic("mm/hmm.c")
     def read_once_hmm(self) -> MirroringHmm | None:
-        """Load mm->hmm, under no lock."""
+        """Load mm->hmm, under no lock: it may be cleared, and freed, the next moment."""
         return self.hmm
 
     @atomic("mm/hmm.c", when=lambda mm, _fresh: mm.active_invalidate_ranges == 0)

@@ -33,12 +33,12 @@ class AddressSpace(MmCount):
 
     @atomic("mm/mmap.c")
     def find_vma(self) -> str:
-        """Find the mapping, and look at it."""
+        """Find the mapping, and look into it; an exit waits for nobody who does."""
         return self.vma.vm_flags
 
     @atomic("mm/mmap.c")
     def exit_mmap(self) -> None:
-        """Unmap everything, and free the mappings."""
+        """Unmap everything, and free the mappings, whoever may be looking at them."""
         self.vma.free()
 
 
@@ -55,7 +55,7 @@ class HmmRange(Struct):
 
     @atomic("include/linux/hmm.h")
     def hmm_range_valid(self) -> bool:
-        """Say whether the range is still valid."""
+        """Say whether the range is still valid; without the driver's lock that is a hint."""
         return self.valid
 
 
@@ -77,7 +77,7 @@ class RangedHmm(Slab):
 
     @atomic("mm/hmm.c")
     def read_dead(self) -> bool:
-        """Look whether the process has exited, under no lock."""
+        """Look whether the process has exited, under no lock: it may the next moment."""
         return self.dead
 
     @atomic("mm/hmm.c")
@@ -134,7 +134,7 @@ class HeldRange(HmmRange):
 
     @atomic("mm/hmm.c")
     def read_hmm(self) -> HeldHmm | None:
-        """Load range->hmm."""
+        """Load range->hmm, taking no reference on what it names."""
         return self.hmm
 
     @atomic("mm/hmm.c")

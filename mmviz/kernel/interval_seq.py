@@ -132,7 +132,7 @@ class DeferringSubscriptions(Struct):
 
     @atomic("mm/mmu_notifier.c")
     def make_seq_even(self) -> None:
-        """Close the invalidation: the number is even again."""
+        """Close the invalidation: the number is even, and what was put off still in the tree."""
         self.invalidate_seq += 1
 
     @atomic("mm/mmu_notifier.c")
@@ -144,7 +144,7 @@ class DeferringSubscriptions(Struct):
 
     @atomic("include/linux/wait.h", when=lambda subs, seq: subs.invalidate_seq != seq)
     def wait_event(self, seq: int) -> None:
-        """Sleep until the number has moved."""
+        """Sleep until the number has moved, whoever holds the lock."""
         might_sleep("wait_event()")
 
     @atomic(

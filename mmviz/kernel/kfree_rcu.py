@@ -49,7 +49,7 @@ class Module(Struct):
 
     @atomic("kernel/module/main.c")
     def free_module(self) -> None:
-        """Unmap the module's code."""
+        """Unmap the module's code: a call that still comes finds nothing there."""
         self.loaded = False
 
     def call(self, function: str) -> None:

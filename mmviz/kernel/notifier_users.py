@@ -20,12 +20,12 @@ class CountedNotifier(Slab, RefCount):
 
     @atomic("driver")
     def invalidate_range_start(self) -> None:
-        """Do what the driver does when it is told: look into its object."""
+        """Look into the driver's object, as its callback does: it must still be there."""
         self.invalidated = True
 
     @atomic("driver")
     def use(self) -> bool:
-        """Use the driver's object that the notifier is part of."""
+        """Use the driver's object that the notifier is part of: it must still be there."""
         return self.invalidated
 
 
@@ -49,7 +49,7 @@ class NotifierList(Struct):
 
     @atomic("mm/mmu_notifier.c")
     def hlist_for_each_entry_rcu(self) -> CountedNotifier | None:
-        """Find the next notifier on the list."""
+        """Find the next notifier on the list; from here on leaving the list does not hide it."""
         return self.first
 
     @atomic("mm/mmu_notifier.c")

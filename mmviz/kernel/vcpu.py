@@ -38,7 +38,7 @@ class Vcpu(Struct):
 
     @atomic("arch/x86/kvm/vmx/vmx.c")
     def vmx_set_apic_access_page_addr(self, page: Page) -> None:
-        """Write the page's address into the VMCS."""
+        """Write the page's address into the VMCS; the guest uses it until a reload is requested."""
         self.apic_access_page = page
 
     @atomic("arch/x86/kvm/x86.c")

@@ -45,7 +45,7 @@ class Mirror(Struct):
 
     @atomic("include/linux/hmm.h")
     def read_hmm(self) -> RangedHmm | None:
-        """Load mirror->hmm."""
+        """Load mirror->hmm, under no lock: the mirror may be unregistered the next moment."""
         return self.hmm
 
     @atomic("mm/hmm.c")

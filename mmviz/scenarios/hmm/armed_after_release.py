@@ -46,13 +46,13 @@ class Mirrored(World):
 
 
 def range_is_valid_on_dead_mm(k: Mirrored) -> bool:
-    """The process has exited, and a range on its list is valid."""
+    """The process has exited, and a range of it is valid: its device goes on, unstopped."""
     return k.hmm.dead and any(range_.valid for range_ in k.hmm.ranges)
 
 
 @at_end
 def address_space_is_leaked(k: Mirrored) -> bool:
-    """All is done, and the address space has not been torn down."""
+    """The process is gone, and the memory it used is never given back."""
     return not k.mm.vma.freed
 
 

@@ -75,7 +75,7 @@ def ruled(world: type[Ruled], exists: bool) -> Ruled:
 
 @at_end
 def misuse_goes_unnoticed(k: Ruled) -> bool:
-    """Mirrors were registered under a read lock, and nothing has complained."""
+    """A rule was broken, and nothing complained: it will fail with a user, not in a test."""
     return isinstance(k, UnderReadLock) and not k.taint.warned
 
 

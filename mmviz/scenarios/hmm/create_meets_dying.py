@@ -60,19 +60,19 @@ def registering(old: bool) -> Registering:
 
 
 def create_fails_by_timing(k: Registering) -> bool:
-    """A driver is told that there is no memory, though there is."""
+    """A program cannot use its device: no memory, it is told, though there is."""
     return any(driver.ret == "-ENOMEM" for driver in k.drivers)
 
 
 def mm_has_two_hmms(k: Registering) -> bool:
-    """Two drivers of one process hang on two different struct hmm."""
+    """One process has two struct hmm: what is done through one, drivers on the other miss."""
     one, two = (driver.hmm for driver in k.drivers)
     return one is not None and two is not None and one is not two
 
 
 @at_end
 def unused_hmm_is_leaked(k: Registering) -> bool:
-    """All is done, and memory for a struct hmm that nobody got has not been freed."""
+    """Memory for a struct hmm that nobody got is lost with every attempt that fails."""
     refused = [hmm for hmm, driver in zip(k.fresh, k.drivers, strict=True) if driver.ret[:1] == "-"]
     return not all(hmm.freed for hmm in refused)
 

@@ -76,7 +76,7 @@ def registered(mirrors: int) -> Registered:
 
 
 def reference_is_stolen(k: Registered) -> bool:
-    """Struct hmm has fewer references than mirrors that rely on one."""
+    """A mirror relies on a reference that is gone: struct hmm will be freed under its device."""
     return k.hmm.refs < sum(mirror.listed for mirror in k.mirrors)
 
 

@@ -49,7 +49,7 @@ class MirroredVictim(Mirror):
 
 @at_end
 def count_is_left_behind(k: MirroredVictim) -> bool:
-    """All is done, and struct hmm still counts an invalidation."""
+    """A count is left behind: no range will be valid again, and devices wait for ever."""
     return k.hmm.notifiers != 0
 
 

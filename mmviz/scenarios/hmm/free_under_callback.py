@@ -53,7 +53,7 @@ class Mirrored(World):
 
 @at_end
 def hmm_is_leaked(k: Mirrored) -> bool:
-    """All is done, and struct hmm has not been freed."""
+    """Struct hmm is never freed: memory is lost with every process that used a device."""
     return not k.hmm.freed
 
 

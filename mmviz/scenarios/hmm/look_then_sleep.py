@@ -59,7 +59,7 @@ class WaitingInAtomic(Waiting):
 
 @at_end
 def misuse_goes_unnoticed(k: Waiting) -> bool:
-    """All is done, somebody has waited under a spinlock, and nothing has complained."""
+    """Somebody waited under a spinlock, and nothing complained: one day the CPU hangs."""
     return isinstance(k, WaitingInAtomic) and not k.taint.warned
 
 

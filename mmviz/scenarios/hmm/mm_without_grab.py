@@ -50,19 +50,19 @@ def opened(users: int, references: int) -> Opened:
 
 
 def mm_names_freed_hmm(k: Opened) -> bool:
-    """mm->hmm names a struct hmm that was freed."""
+    """mm->hmm names a struct hmm that was freed: whoever looks next works on other memory."""
     return not k.mm.freed and k.mm.hmm is not None and k.mm.hmm.freed
 
 
 @at_end
 def mm_struct_is_leaked(k: Opened) -> bool:
-    """All is done, and the mm_struct has not been freed."""
+    """The mm_struct is never freed: memory is lost with every process that used a device."""
     return not k.mm.freed
 
 
 @at_end
 def hmm_is_leaked(k: Opened) -> bool:
-    """All is done, and struct hmm has not been freed."""
+    """Struct hmm is never freed: memory is lost with every process that used a device."""
     return not k.hmm.freed
 
 

@@ -65,7 +65,7 @@ class Looking(World):
 
 
 def misuse_goes_unnoticed(k: Looking) -> bool:
-    """A call about a range that is not registered has come back as if all were well."""
+    """A range was used too late, and all is well, the driver is told: its bug lives on."""
     return k.driver.told != ""
 
 

@@ -46,7 +46,7 @@ class StackRange(ListEntry):
 
     @atomic("mm/hmm.c")
     def invalidate(self) -> None:
-        """Write range->valid."""
+        """Write range->valid; if its function has returned, that is somebody else's stack."""
         self.valid = False
 
     @atomic("driver")

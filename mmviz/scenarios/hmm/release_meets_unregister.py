@@ -73,7 +73,7 @@ def registered(refs: int) -> Registered:
 
 @at_end
 def mirror_is_leaked(k: Registered) -> bool:
-    """All is done, and the mirror has not been freed."""
+    """The mirror is never freed: memory is lost with every process that used the device."""
     return not k.mirror.freed
 
 

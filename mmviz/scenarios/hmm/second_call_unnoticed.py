@@ -50,7 +50,7 @@ def registered(world: type[WithPoison], mirrors: int) -> WithPoison:
 
 @at_end
 def misuse_goes_unnoticed(k: WithPoison) -> bool:
-    """The mirror was unregistered twice, and both calls have come back."""
+    """A mirror was unregistered twice, and nothing complained: the driver's bug lives on."""
     return isinstance(k, CalledTwice)
 
 

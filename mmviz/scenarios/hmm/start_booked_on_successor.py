@@ -98,7 +98,7 @@ class RegisteredAgain(Mirrored):
 
 @at_end
 def invalidation_never_ends(k: RegisteredAgain) -> bool:
-    """No invalidation is under way, and a living struct hmm counts one, or less than none."""
+    """A struct hmm counts what is over, or less than none: its device waits for ever, or never."""
     return any(hmm.refs > 0 and hmm.notifiers != 0 for hmm in (k.hmm, k.fresh))
 
 

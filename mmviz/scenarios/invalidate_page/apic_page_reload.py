@@ -43,14 +43,14 @@ class Guest(GuardedMirror):
 
 
 def guest_keeps_stale_address(k: Guest) -> bool:
-    """No invalidation is under way, and the guest runs with another page than the CPU has."""
+    """The guest runs with a page that is gone: what it does to its APIC is not caught."""
     runs = k.vcpu.in_guest and k.mm.active_invalidate_ranges == 0
     return runs and k.vcpu.apic_access_page is not k.cpu.pte[VA]
 
 
 @at_end
 def guest_is_kept_out(k: Guest) -> bool:
-    """The page is gone, and what KVM has left behind keeps the guest out for ever."""
+    """The page has gone, and what KVM left behind keeps the guest from ever running again."""
     return k.notifier.mmu_invalidate_in_progress != 0 or k.update.owner == "CPU0"
 
 

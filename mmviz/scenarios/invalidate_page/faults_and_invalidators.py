@@ -53,7 +53,7 @@ def address(page: int) -> str:
 
 
 def device_reads_freed_page(k: Mirrors) -> bool:
-    """The device's page table names a page that the allocator has back."""
+    """The device reaches a page that was freed, and with it whatever somebody else keeps there."""
     return any(page is not None and page.is_free for page in k.gpu.pte.values())
 
 

@@ -47,7 +47,7 @@ from mmviz.scenarios.invalidate_page.told_under_ptl import HardwareWalks, try_to
 
 @at_end
 def device_keeps_stale_entry(k: Mirror) -> bool:
-    """All is done, yet the device's entry is not the CPU's."""
+    """All is done, and the device still works on a page that the process has lost."""
     page = k.gpu.pte[VA]
     return page is not None and page is not k.cpu.pte[VA]
 

@@ -56,12 +56,12 @@ class HugeMirror(World):
 
 
 def device_reads_freed_page(k: HugeMirror) -> bool:
-    """The device's page table names a page that the allocator has back."""
+    """The device reaches a page that was freed, and with it whatever somebody else keeps there."""
     return any(page is not None and page.is_free for page in k.gpu.pte.values())
 
 
 def device_keeps_stale_entry(k: HugeMirror) -> bool:
-    """No invalidation is under way, yet an entry of the device is not the CPU's."""
+    """No invalidation is under way, yet the device works on a page the process has lost."""
     return k.mm.active_invalidate_ranges == 0 and any(
         page is not None and page is not k.cpu.pte[va] for va, page in k.gpu.pte.items()
     )

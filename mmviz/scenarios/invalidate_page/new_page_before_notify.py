@@ -69,7 +69,7 @@ class MergedMirror(CopiedMirror):
 
 
 def device_reads_old_data(k: CopiedMirror) -> bool:
-    """At one address the CPU reads one thing and the device another."""
+    """The device reads what was there before the process stored, and works with old data."""
     ours, theirs = k.cpu.pte[VA], k.gpu.pte[VA]
     return isinstance(ours, DataPage) and isinstance(theirs, DataPage) and ours.data != theirs.data
 

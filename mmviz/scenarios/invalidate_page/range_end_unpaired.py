@@ -44,7 +44,7 @@ class TwoListeners(GuardedMirror):
 
 @at_end
 def count_is_left_behind(k: TwoListeners) -> bool:
-    """All is done, and the first listener still counts an invalidation."""
+    """A count is left behind: the first device's faults are tried again, in vain, for ever."""
     return k.notifier.mmu_invalidate_in_progress != 0
 
 

@@ -71,26 +71,26 @@ class GuardedMirror(Mirror):
 
 
 def device_reads_freed_page(k: Mirror) -> bool:
-    """The device's page table names a page that the allocator has back."""
+    """The device reaches a page that was freed, and with it whatever somebody else keeps there."""
     page = k.gpu.pte[VA]
     return page is not None and page.is_free
 
 
 def device_keeps_stale_entry(k: Mirror) -> bool:
-    """No invalidation is under way, yet the device's entry is not the CPU's."""
+    """No invalidation is under way, yet the device works on a page the process has lost."""
     page = k.gpu.pte[VA]
     return k.mm.active_invalidate_ranges == 0 and page is not None and page is not k.cpu.pte[VA]
 
 
 def cpu_and_device_disagree(k: Mirror) -> bool:
-    """For one address the CPU sees one page and the device another."""
+    """CPU and device use different pages for one address: each misses what the other writes."""
     ours, theirs = k.cpu.pte[VA], k.gpu.pte[VA]
     return ours is not None and theirs is not None and ours is not theirs
 
 
 @at_end
 def page_refs_out_of_balance(k: Mirror) -> bool:
-    """All is done, and a page has references that nobody will put, or fewer than it has users."""
+    """In the end a page's references do not add up: its memory is lost, or freed in use."""
     pins = k.gpu.pte[VA] if isinstance(k, PinnedMirror) else None
     return any(page.refs != (k.cpu.pte[VA] is page) + (pins is page) for page in (k.page, k.fresh))
 

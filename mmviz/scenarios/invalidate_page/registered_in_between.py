@@ -84,7 +84,7 @@ class NewInterval(IntervalMirror):
 
 
 def count_out_of_balance(k: Mirror) -> bool:
-    """An object counts fewer invalidations than none, or one when none is under way."""
+    """An object's counter is wrong: an invalidation goes unnoticed, or never ends for it."""
     if not isinstance(k, NewObject):
         return False
     count = k.notifier.mmu_invalidate_in_progress
