@@ -14,6 +14,7 @@ widgets (`Player`, `Driver`, `Debate`, `Entry`), the tables of cases (`debate`, 
 """
 
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmviz import engine as _engine
@@ -32,7 +33,7 @@ from mmviz.scenarios import every_case, find, load, names
 
 if TYPE_CHECKING:
     from mmviz.engine import Frame, Run, replay
-    from mmviz.scenarios.catalogue import catalogue
+    from mmviz.scenarios.catalogue import Catalogue
     from mmviz.scenarios.debate import debate
     from mmviz.scenarios.mutations import mutations
     from mmviz.widgets import Debate, Driver, Entry, Player
@@ -81,7 +82,6 @@ __all__ = [
 _LATE = {
     **dict.fromkeys(("Frame", "Run", "replay"), "mmviz.engine"),
     **dict.fromkeys(("Debate", "Driver", "Entry", "Player"), "mmviz.widgets"),
-    "catalogue": "mmviz.scenarios.catalogue",
     "debate": "mmviz.scenarios.debate",
     "mutations": "mmviz.scenarios.mutations",
     "entry": "mmviz.scene.entry_shown",
@@ -110,6 +110,33 @@ def explore(what: Case | Scenario | str, case: str | None = None, **options: Any
             raise UnknownName(f"explore() judges one case; {what.name} has {known}")
         what = what.case(case)
     return _engine.explore(what, **options)
+
+
+def catalogue(words: str = "", prop: str = "", thread: str = "", kernel: str = "") -> "Catalogue":
+    """Return the cases that fit everything that is asked for; all of them when nothing is.
+
+    It is a sequence of cases, and prints as a table; in Jupyter it is an index to search on, whose
+    buttons open a case on a stage.
+
+    Args:
+        words: each must occur in the steps of the case ("mmu_notifier_put"), or in what is
+            written about it or its scenario; capitals do not matter.
+        prop: a property the case is judged by, "use_after_free".
+        thread: the mail thread, "hmm".
+        kernel: a release that is known to behave like the case, "5.3".
+
+    Raises:
+        UnknownName: no thread or property has that name; the nearest is suggested.
+        MmvizError: the kernel is not a release.
+    """
+    look = importlib.import_module("mmviz.scenarios.catalogue").catalogue
+    found: Catalogue = look(words, prop=prop, thread=thread, kernel=kernel)
+    return replace(found, display=_index)
+
+
+def _index(found: "Catalogue") -> Any:
+    """Return the widget that shows a catalogue; widgets are imported when one is shown."""
+    return importlib.import_module("mmviz.widgets.catalogue").Index(found)
 
 
 def __getattr__(name: str) -> Any:

@@ -65,7 +65,7 @@ def test_what_is_no_release_is_refused_and_named(text):
 @pytest.mark.parametrize(
     ("shipped", "words", "inside", "outside"),
     [
-        (None, "proposed", [], ["5.3"]),
+        (None, "thought up here", [], ["5.3"]),
         (("v5.2", "v5.4"), "shipped v5.2 to v5.4", ["5.2", "5.3", "5.4.99"], ["5.1", "5.10"]),
         (("v5.9", ""), "shipped since v5.9", ["5.9", "5.10", "6.0"], ["5.8", "4.20"]),
         (("v6.14", "v6.14"), "shipped v6.14", ["6.14"], ["6.1", "6.15"]),
@@ -76,6 +76,11 @@ def test_a_case_says_when_it_shipped(shipped, words, inside, outside):
     assert era(case) == words
     assert all(behaved_in(case, kernel) for kernel in inside)
     assert not any(behaved_in(case, kernel) for kernel in outside)
+
+
+def test_what_somebody_proposed_and_nobody_shipped_is_proposed():
+    assert era(replace(TOY, proposed=("2021-03-26", "<a@b>"))) == "proposed"
+    assert era(replace(TOY, proposed=("2021-03-26", "<a@b>"), shipped=("v5.9", ""))) != "proposed"
 
 
 @pytest.mark.parametrize(
@@ -89,10 +94,35 @@ def test_what_a_case_says_of_releases_can_be_compared(case):
 # -- the debate ----------------------------------------------------------------------------
 
 
-def test_a_row_for_every_case_of_the_thread_in_the_order_of_the_files(told):
-    assert [row.case for row in told] == [
-        case for case in every_case() if case.scenario.startswith(told.thread + "/")
-    ]
+def test_a_row_for_every_case_of_the_thread(told):
+    cases = [case for case in every_case() if case.scenario.startswith(told.thread + "/")]
+    assert sorted((row.case.scenario, row.case.name) for row in told) == sorted(
+        (case.scenario, case.name) for case in cases
+    )
+
+
+def test_rows_are_in_the_order_of_the_days_and_what_nobody_said_comes_last(told):
+    dated = [row for row in told if row.case.proposed]
+    days = [row.case.proposed[0] for row in dated]
+    assert days == sorted(days)
+    assert [row.when for row in dated] == days
+    assert [row.where for row in dated] == [row.case.proposed[1] for row in dated]
+    rest = told.rows[len(dated) :]
+    assert {(row.when, row.where) for row in rest} <= {(debates.NOBODY, "")}
+    files = [case for case in every_case() if case in [row.case for row in rest]]
+    assert [row.case for row in rest] == files
+
+
+def test_the_days_messages_and_commits_stand_in_text_and_markdown(told):
+    for row in told:
+        assert f"\n{row.when}\n" in str(told)
+        assert row.where in str(told)
+        assert debates.marked(row.where) in told.markdown()
+        assert row.case.scenario.partition("/")[2] in str(told)
+
+
+def test_the_markdown_of_a_debate_is_the_same_every_time():
+    assert mmviz.debate("iommu_group").markdown() == mmviz.debate("iommu_group").markdown()
 
 
 def test_every_failing_cell_carries_a_run_in_which_it_fails(told):
@@ -102,6 +132,7 @@ def test_every_failing_cell_carries_a_run_in_which_it_fails(told):
                 assert finding.schedule is None
             elif finding.what == "stuck":
                 assert replay(row.case, finding.schedule).stuck
+                assert finding.schedule == row.report.stuck.shortest
             elif finding.what == "livelock":
                 before = len(row.report.livelock.prefix)
                 run = replay(row.case, finding.schedule)
@@ -110,6 +141,7 @@ def test_every_failing_cell_carries_a_run_in_which_it_fails(told):
                 assert (again.next, again.enabled) == (start.next, start.enabled)
             else:
                 assert finding.what in replay(row.case, finding.schedule).violated
+                assert finding.schedule == row.report.counterexamples[finding.what].shortest
 
 
 def test_the_lines_below_the_table_replay_as_they_stand(told):
@@ -140,11 +172,12 @@ def test_verdicts_are_searched_and_never_copied(monkeypatch):
     lying = dict.fromkeys(find(RACE, BUG).properties, Verdict.UNKNOWN)
     lies = tuple(replace(case, expect=lying, stuck=True, states=7) for case in load(RACE).cases)
     monkeypatch.setattr(debates, "catalogue", lambda **_: Catalogue(lies, ""))
-    table = mmviz.debate("iommu_group")
-    assert [row.report.verdicts for row in table] == [dict(c.expect) for c in load(RACE).cases]
-    assert [row.report.states for row in table] == [case.states for case in load(RACE).cases]
-    stuck = [any(finding.what == "stuck" for finding in row.findings) for row in table]
-    assert stuck == [case.stuck for case in load(RACE).cases]
+    rows = {row.case.name: row for row in mmviz.debate("iommu_group")}
+    assert len(rows) == len(lies)
+    for case in load(RACE).cases:
+        row = rows[case.name]
+        assert (row.report.verdicts, row.report.states) == (dict(case.expect), case.states)
+        assert any(finding.what == "stuck" for finding in row.findings) == case.stuck
 
 
 def test_a_contract_is_not_called_a_bug():

@@ -55,9 +55,9 @@ def behaved_in(case: Case, kernel: str) -> bool:
 
 
 def era(case: Case) -> str:
-    """Return when kernels behaved like the case, "shipped v5.2 to v5.4", or "proposed"."""
+    """Return when kernels behaved like the case, "shipped v5.2 to v5.4"; else who thought of it."""
     if case.shipped is None:
-        return "proposed"
+        return "proposed" if case.proposed else "thought up here"
     first, last = case.shipped
     if not last:
         return f"shipped since {first}"

@@ -5,10 +5,11 @@ print(catalogue("mmu_notifier_put", thread="hmm", kernel="5.4"))
 
 import inspect
 import textwrap
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from html import escape
+from typing import Any
 
 from mmviz.engine import Case, nearest
 from mmviz.engine.explore import MAX_BYTES, MAX_STATES, Search
@@ -28,10 +29,12 @@ class Catalogue:
     Attributes:
         cases: what was found, in the order of the files.
         asked: what was looked for, in words; "" for everything.
+        display: makes what Jupyter shows instead of the HTML table; None for that table.
     """
 
     cases: tuple[Case, ...]
     asked: str
+    display: Callable[["Catalogue"], Any] | None = field(default=None, compare=False)
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self.cases)
@@ -56,6 +59,9 @@ class Catalogue:
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self.display(self)._repr_mimebundle_(**kwargs) if self.display else {}
 
     def _repr_html_(self) -> str:
         rows = [(c.scenario, c.name, c.id, era(c), kind(c), c.title) for c in self]

@@ -14,12 +14,15 @@ from typing import NamedTuple
 from mmviz.engine import Case, Report, Verdict, explore, replay_line
 from mmviz.engine.html import html_table
 from mmviz.engine.releases import era
-from mmviz.scenarios import load
-from mmviz.scenarios.catalogue import ACROSS, case_lines, catalogue, heading, kind, thread_named
+from mmviz.scenarios.catalogue import ACROSS, case_lines, catalogue, kind, thread_named
 
-HEAD = ("scenario", "case", "id", "era", "kind", "what the search finds", "states")
+HEAD = (
+    *("when", "scenario", "case", "id", "message or commit"),
+    *("era", "kind", "what the search finds", "states"),
+)
 NOT_COHERENT = "not coherent"
-RUNS = "The runs that fail, each with the fewest preemptions"
+NOBODY = "not proposed in the thread"  # thought up to show something
+RUNS = "The shortest run of each that fails"
 NONE = "Nothing of this thread is known to have shipped in that release."
 
 
@@ -30,7 +33,7 @@ class Finding(NamedTuple):
         what: the property, "stuck" or "livelock".
         verdict: Never, Sometimes, Always or Unknown; "not coherent" instead of "Sometimes" or
             "Always" where that is what the parties agreed on.
-        schedule: the run with the fewest preemptions in which it goes wrong; None when none does.
+        schedule: a shortest run in which it goes wrong; None when none does.
     """
 
     what: str
@@ -64,12 +67,11 @@ class Row:
         report, found = self.report, []
         for prop, verdict in report.verdicts.items():
             example = report.counterexamples.get(prop)
-            schedule = example.fewest_preemptions if example else None
+            schedule = example.shortest if example else None
             agreed = self.case.kind == "contract" and example is not None
             found.append(Finding(prop, NOT_COHERENT if agreed else str(verdict), schedule))
         if report.stuck is not None:
-            schedule = report.stuck.fewest_preemptions
-            found.append(Finding("stuck", str(Verdict.SOMETIMES), schedule))
+            found.append(Finding("stuck", str(Verdict.SOMETIMES), report.stuck.shortest))
         if report.livelock is not None:  # once round the loop
             schedule = report.livelock.prefix + report.livelock.cycle
             found.append(Finding("livelock", str(Verdict.SOMETIMES), schedule))
@@ -81,12 +83,23 @@ class Row:
         return tuple(finding for finding in self.findings if finding.schedule is not None)
 
     @property
+    def when(self) -> str:
+        """The day it was first said; in words when nobody said it there."""
+        return self.case.proposed[0] if self.case.proposed else NOBODY
+
+    @property
+    def where(self) -> str:
+        """The message or commit in which it was first said; "" when nobody said it there."""
+        return self.case.proposed[1] if self.case.proposed else ""
+
+    @property
     def cells(self) -> tuple[str, ...]:
         """The row as text, a cell each for `HEAD`."""
         case = self.case
         found = "\n".join(map(str, self.findings))
-        title = load(case.scenario).title
-        return (title, case.name, case.id, era(case), kind(case), found, f"{self.report.states:,}")
+        name = f"{case.name}\n{case.title}"
+        said = (self.when, case.scenario.partition("/")[2], name, case.id, self.where)
+        return (*said, era(case), kind(case), found, f"{self.report.states:,}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,7 +109,8 @@ class Debate:
     Attributes:
         thread: the mail thread.
         asked: the thread, and the kernel if one was asked for, in words.
-        rows: its cases, each searched; scenario by scenario, in the order of the files.
+        rows: its cases, each searched, in the order in which they were first said; what nobody
+            said there comes last, in the order of the files.
     """
 
     thread: str
@@ -111,6 +125,12 @@ class Debate:
 
     @property
     def small_print(self) -> str:
+        """What the verdicts rest on, and how long they took."""
+        seconds = sum(row.report.seconds for row in self.rows)
+        return f"{self.basis} Searched now, in {seconds:.3g} s." if self.rows else NONE
+
+    @property
+    def basis(self) -> str:
         """What the verdicts rest on."""
         if not self.rows:
             return NONE
@@ -118,8 +138,7 @@ class Debate:
         cut = sum(not report.complete for report in reports)
         memory = " or ".join(sorted({report.case.memory for report in reports}))
         return (
-            f"{len(reports)} cases, {sum(report.states for report in reports):,} states, searched "
-            f"now in {sum(report.seconds for report in reports):.3g} s; "
+            f"{len(reports)} cases, {sum(report.states for report in reports):,} states; "
             f"{f'{cut} cut off' if cut else 'nothing cut off'}; memory: {memory}; "
             "verdicts are over all completed runs of the model."
         )
@@ -127,10 +146,13 @@ class Debate:
     def __str__(self) -> str:
         lines, shown = [self.asked], ""
         for row in self:
-            if row.case.scenario != shown:
-                shown = row.case.scenario
-                lines += ["", *heading(shown)]
+            if row.when != shown:
+                shown = row.when
+                lines += ["", shown]
             lines += case_lines(row.case, f"{row.report.states:,} states")
+            scenario = row.case.scenario.partition("/")[2]
+            about = textwrap.wrap(row.case.title, ACROSS - 6)
+            lines += [f"      {line}" for line in (*about, f"{scenario}  {row.where}".rstrip())]
             lines += _told(row)
         lines += ["", *textwrap.wrap(self.small_print, ACROSS)]
         runs = [
@@ -143,7 +165,11 @@ class Debate:
 
     def markdown(self) -> str:
         """Return the table and the lines that replay what fails, as Markdown."""
-        lines = [f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|---|---:|"] if self.rows else []
+        lines = (
+            [f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|---|---|---|---:|"]
+            if self.rows
+            else []
+        )
         for row in self:
             *cells, _, states = map(marked, row.cells)
             found = "<br>".join(
@@ -153,7 +179,7 @@ class Debate:
                 for each in row.findings
             )
             lines.append(f"| {' | '.join((*cells, found, states))} |")
-        lines += ["", self.small_print]
+        lines += ["", self.basis]
         runs = [
             f"- {case.name}, `{finding.what}`: `{line}`" for case, finding, line in self._failures()
         ]
@@ -192,11 +218,16 @@ def debate(
     """
     asked = catalogue(thread=thread_named(thread), kernel=kernel)
     rows: list[Row] = []
-    for case in asked:
+    for case in sorted(asked, key=_when):
         if progress is not None:
             progress(len(rows), len(asked), case)
         rows.append(Row(case, explore(case)))
     return Debate(thread_named(thread), asked.asked, tuple(rows))
+
+
+def _when(case: Case) -> str:
+    """Return what sorts cases by the day they were first said; what nobody said comes last."""
+    return case.proposed[0] if case.proposed else "later"
 
 
 def _told(row: Row) -> list[str]:
@@ -215,4 +246,5 @@ def _told(row: Row) -> list[str]:
 
 def marked(text: str) -> str:
     """Return text for a cell of a Markdown table, its signs taken for what they are."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "<br>".join(re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", line) for line in lines)

@@ -1,43 +1,18 @@
-"""The debate of a thread as a table whose failing cases play their runs."""
+"""The debate of a thread as a table whose failing cells play their runs."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import anywidget
-import ipywidgets
-import traitlets
-
-from mmviz.engine import MmvizError, UnknownName
-from mmviz.scenarios.debate import HEAD, Row, debate
-from mmviz.widgets.controls import STYLE
+from mmviz.engine import UnknownName
+from mmviz.scenarios.debate import HEAD as ROW
+from mmviz.scenarios.debate import Row, debate
+from mmviz.widgets.cases import CaseIndex, part
 from mmviz.widgets.player import Player
 
-HERE = Path(__file__).parent
+HEAD = ("case", "scenario, message or commit", "era, kind", "what the search finds", "states")
 
 
-class DebateTable(anywidget.AnyWidget):
-    """The table in the browser: one button a failing case, which asks for its run."""
-
-    _esm = HERE / "debate.js"
-    _css = STYLE + (HERE / "debate.css").read_text("utf-8")
-
-    #: What is argued about, and what the verdicts rest on.
-    asked = traitlets.Unicode().tag(sync=True)
-    small_print = traitlets.Unicode().tag(sync=True)
-    #: The heads of the columns, and for each case `{"cells", "findings", "name", "fails"}`; a
-    #: finding is `{"text", "bad"}`, and what fails by contract is not bad.
-    head = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    rows = traitlets.List(traitlets.Dict()).tag(sync=True)
-    #: The row whose run is on the stage below, -1 for none.
-    opened = traitlets.Int(-1).tag(sync=True)
-    #: How many messages have been answered.
-    answers = traitlets.Int(0).tag(sync=True)
-    #: What went wrong in a callback; shown to the reader.
-    error = traitlets.Unicode().tag(sync=True)
-
-
-class Debate(ipywidgets.VBox):
+class Debate(CaseIndex):
     """Every proposal of a mail thread, judged here and now; what fails plays on a stage below.
 
     Args:
@@ -54,47 +29,46 @@ class Debate(ipywidgets.VBox):
 
     def __init__(self, thread: str, kernel: str = "") -> None:
         self.debate, self.kernel = debate(thread, kernel=kernel), kernel
-        self.players: dict[int, Player] = {}
-        self.table = DebateTable(
+        super().__init__(
             asked=self.debate.asked,
             small_print=self.debate.small_print,
             head=list(HEAD),
             rows=[_as_data(row) for row in self.debate],
         )
-        self.table.on_msg(self._heard)
-        super().__init__([self.table])
-        self.add_class("mm-debate")
-        self.add_class("mm-theme")
 
-    def play(self, number: int) -> Player:
-        """Put the run of a failing case on the stage below the table.
+    def play(self, number: int, what: str = "") -> Player:
+        """Put a failing run of a case on the stage below the table.
 
         Args:
             number: its row, counted from 0.
+            what: what goes wrong, "stuck" for example; the first thing when left out.
 
         Raises:
-            UnknownName: there is no such row, or nothing goes wrong in it.
+            UnknownName: there is no such row, or that does not go wrong in it.
         """
+        stage = self.show(number, what or self._failing(number)[0])
+        assert isinstance(stage, Player)
+        return stage
+
+    def stage(self, number: int, what: str) -> Player:
+        """Return a stage on which a shortest run plays in which that goes wrong."""
+        if what not in self._failing(number):
+            raise UnknownName(f"{what!r} does not go wrong in row {number}")
+        row = self.debate.rows[number]
+        (found,) = (finding for finding in row.failing if finding.what == what)
+        return Player(row.case, found.schedule)
+
+    def _failing(self, number: int) -> list[str]:
+        """Return what goes wrong in a row, the first thing first."""
         rows = self.debate.rows
         if not 0 <= number < len(rows) or not rows[number].failing:
             raise UnknownName(f"row {number} of {self.debate.asked} has no run that fails")
-        if number not in self.players:
-            self.players[number] = _player(rows[number])
-            self.players[number].add_class(f"mm-row-{number}")
-        self.children = (self.table, self.players[number])
-        self.table.opened = number
-        return self.players[number]
+        return [finding.what for finding in rows[number].failing]
 
-    def _heard(self, _widget: Any, message: Mapping[str, Any], _buffers: Any) -> None:
-        """Open what the reader asked for; what goes wrong is told to the reader."""
-        with self.table.hold_sync():
-            try:
-                self.table.error = ""
-                self.play(int(message["open"]))
-            except Exception as wrong:
-                kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
-                self.table.error = f"Debate: {kind}{wrong}"
-            self.table.answers += 1
+    def find(self, sought: Mapping[str, str]) -> None:
+        """Show everything: a debate is read as a whole."""
+        del sought
+        self.table.shown = list(range(len(self.table.rows)))
 
     def __str__(self) -> str:
         return str(self.debate)
@@ -102,28 +76,24 @@ class Debate(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"Debate({self.debate.thread!r}{self.kernel and f', kernel={self.kernel!r}'})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if isinstance(bundle, dict):
-            bundle["text/plain"] = str(self)
-        return bundle
-
-
-def _player(row: Row) -> Player:
-    """Return a stage on which the run plays that the row's first failing cell stands for."""
-    first = row.failing[0]
-    if first.what == "livelock":  # the stage looks for no livelocks by itself
-        return Player(row.case, first.schedule)
-    return Player(row.case)
-
 
 def _as_data(row: Row) -> dict[str, Any]:
-    """Return a row as the browser draws it."""
-    return {
-        "cells": list(row.cells),
-        "findings": [
-            {"text": f"{each.sign} {each}", "bad": each.sign == "✗"} for each in row.findings
-        ],
-        "name": row.case.name,
-        "fails": bool(row.failing),
-    }
+    """Return a row as the browser draws it, under its day; cells that belong together are one."""
+    text = dict(zip(ROW, row.cells, strict=True))
+    name, title = text["case"].split("\n")
+    found = [
+        part(
+            f"{each.sign} {each}",
+            "mm-bad" if each.sign == "✗" else "",
+            each.what if each in row.failing else "",
+        )
+        for each in row.findings
+    ]
+    cells = [
+        [part(name, "mm-name"), part(title), part(text["id"])],
+        [part(text["scenario"]), part(text["message or commit"], "mm-wrap")],
+        [part(text["era"]), part(text["kind"])],
+        found,
+        [part(text["states"], "mm-number")],
+    ]
+    return {"group": row.when, "name": name, "cells": cells}

@@ -20,32 +20,45 @@ def number_of(debate, name):
     return next(n for n, row in enumerate(debate.debate) if row.case.name == name)
 
 
+def parts_of(debate, number):
+    return [part for cell in debate.table.rows[number]["cells"] for part in cell]
+
+
 def test_the_table_in_the_browser_is_the_one_in_text(debate):
-    assert [row["cells"] for row in debate.table.rows] == [list(r.cells) for r in debate.debate]
+    for number, row in enumerate(debate.debate):
+        text = " ".join(part["text"] for part in parts_of(debate, number))
+        for cell in row.cells[1:]:
+            assert all(words in text for words in cell.splitlines())
+        assert debate.table.rows[number]["group"] == row.when
+        assert len(debate.table.rows[number]["cells"]) == len(debate.table.head)
     assert str(debate) == str(debate.debate)
     assert debate._repr_mimebundle_()["text/plain"] == str(debate)
-    assert {"mm-debate", "mm-theme"} <= set(debate._dom_classes)
+    assert {"mm-cases", "mm-theme"} <= set(debate._dom_classes)
 
 
-def test_a_case_has_a_button_when_it_fails_and_only_then(debate):
-    for data, row in zip(debate.table.rows, debate.debate, strict=True):
-        assert data["fails"] == bool(row.failing)
-        assert [each["bad"] for each in data["findings"]] == [
-            finding.verdict in ("Sometimes", "Always") for finding in row.findings
+def test_each_failing_cell_is_a_button_and_no_other(debate):
+    for number, row in enumerate(debate.debate):
+        parts = parts_of(debate, number)
+        assert [part["opens"] for part in parts if part["opens"]] == [f.what for f in row.failing]
+        assert [part["text"] for part in parts if part["look"] == "mm-bad"] == [
+            f"✗ {finding}" for finding in row.findings if finding.verdict in ("Sometimes", "Always")
         ]
-    assert {data["fails"] for data in debate.table.rows} == {True, False}
+    assert {bool(row.failing) for row in debate.debate} == {True, False}
 
 
-def test_a_button_puts_the_failing_run_on_the_stage(debate):
+def test_a_button_puts_a_shortest_run_on_the_stage(debate):
     number = number_of(debate, "DelistThenRelease")
-    ask(debate, open=number)
-
-    _, player = debate.children
     row = debate.debate.rows[number]
-    assert player.case == row.case
-    assert player.the_run.schedule == row.failing[0].schedule
-    assert row.failing[0].what in player.the_run.violated
-    assert (debate.table.opened, debate.table.error) == (number, "")
+    for finding in row.failing:
+        ask(debate, open=number, what=finding.what)
+        _, player = debate.children
+        assert player.case == row.case
+        assert player.the_run.schedule == row.report.counterexamples[finding.what].shortest
+        assert finding.what in player.the_run.violated
+        assert (debate.table.opened, debate.table.opens) == (number, finding.what)
+        assert debate.table.error == ""
+        assert f"mm-opened-{debate.table.answers}" in player._dom_classes
+    assert len(row.failing) > 1
 
 
 def test_another_button_takes_the_stage_and_the_first_run_is_kept(debate):
@@ -55,25 +68,37 @@ def test_another_button_takes_the_stage_and_the_first_run_is_kept(debate):
     assert debate.children[1] is not player
     assert debate.play(first) is player
     assert debate.children == (debate.table, player)
+    assert len([name for name in player._dom_classes if name.startswith("mm-opened-")]) == 1
 
 
 @pytest.mark.parametrize("thread", ["iommu_group", "exclusive"])
-def test_every_button_has_a_run_that_its_first_failing_cell_stands_for(thread):
+def test_a_run_of_each_kind_shows_what_its_button_says(thread):
     debate = Debate(thread)
     kinds = set()
     for number, row in enumerate(debate.debate):
-        first = row.failing[0].what if row.failing else ""
-        if not first or first in kinds:  # a stage takes its time: one of each kind will do
-            continue
-        kinds.add(first)
-        run = debate.play(number).the_run
-        assert run.stuck if first == "stuck" else first == "livelock" or first in run.violated
-        if first == "livelock":
-            assert run.schedule == row.failing[0].schedule
+        for finding in row.failing:
+            what = finding.what
+            if what in kinds:  # a stage takes its time: one of each kind will do
+                continue
+            kinds.add(what)
+            run = debate.play(number, what).the_run
+            assert run.schedule == finding.schedule
+            assert run.stuck if what == "stuck" else what == "livelock" or what in run.violated
     assert "stuck" in kinds
 
 
-@pytest.mark.parametrize("wrong", [{"open": -1}, {"open": 10_000}, {"open": "x"}, {}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"open": -1, "what": "stuck"},
+        {"open": 10_000, "what": "stuck"},
+        {"open": 0, "what": "no_such_property"},
+        {"open": "x", "what": ""},
+        {"open": 0},
+        {"find": 3},
+        {},
+    ],
+)
 def test_a_message_that_means_nothing_is_answered_under_the_table(debate, wrong):
     ask(debate, **wrong)
     assert debate.table.error.startswith("Debate: ")
@@ -89,10 +114,9 @@ def test_a_case_that_is_safe_has_no_run_to_show(debate):
 
 def test_what_the_parties_agreed_on_has_a_run_and_is_not_shown_as_bad():
     debate = Debate("invalidate_page")
-    data = debate.table.rows[number_of(debate, "PinnedForTheJob")]
-    assert data["fails"]
-    assert not any(each["bad"] for each in data["findings"])
-    assert any("≠ not coherent" in each["text"] for each in data["findings"])
+    parts = parts_of(debate, number_of(debate, "PinnedForTheJob"))
+    assert not any(part["look"] == "mm-bad" for part in parts)
+    assert any("≠ not coherent" in part["text"] for part in parts if part["opens"])
 
 
 def test_its_repr_makes_it_again():

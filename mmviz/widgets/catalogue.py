@@ -1,0 +1,94 @@
+"""The catalogue as an index: look for cases, and open one on a stage."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmviz.engine import Case, Verdict, explore, nearest
+from mmviz.engine.releases import era
+from mmviz.scenarios import load
+from mmviz.scenarios.catalogue import Catalogue, catalogue, kind, thread_of
+from mmviz.scenarios.debate import Row
+from mmviz.widgets.cases import CaseIndex, part
+from mmviz.widgets.driver import Driver
+from mmviz.widgets.player import Player
+from mmviz.widgets.stage import Stage
+
+WATCH, DRIVE = "watch", "drive"
+OPENS = {WATCH: Player, DRIVE: Driver}
+HEAD = ("case", "id", "era", "kind", "what the search finds", "open")
+
+
+class Index(CaseIndex):
+    """An index of cases: by words, by thread, by property and by kernel release.
+
+    Each case is searched when the index is made, so that its verdict is today's.
+
+    Args:
+        found: the cases to choose from.
+    """
+
+    def __init__(self, found: Catalogue) -> None:
+        self.found = found
+        threads = sorted({thread_of(case.scenario) for case in found})
+        props = sorted({prop for case in found for prop in case.properties})
+        super().__init__(
+            asked=found.headline,
+            small_print="Words are looked for in the steps of a case too: a function finds the "
+            "cases that run it. Verdicts are over all completed runs of the model, searched now.",
+            head=list(HEAD),
+            rows=[_as_data(case) for case in found],
+            filters=[
+                {"name": "words", "label": "Words", "hint": "mmu_notifier_put"},
+                {"name": "thread", "label": "Thread", "options": ["", *threads]},
+                {"name": "prop", "label": "Property", "options": ["", *props]},
+                {"name": "kernel", "label": "Kernel", "hint": "5.3"},
+            ],
+        )
+
+    def find(self, sought: Mapping[str, str]) -> None:
+        """Show the rows that fit everything that is looked for.
+
+        Args:
+            sought: what `catalogue` takes, by name.
+
+        Raises:
+            MmvizError: the kernel is not a release.
+        """
+        fit = {(case.scenario, case.name) for case in catalogue(**sought)}
+        self.table.shown = [
+            number for number, case in enumerate(self.found) if (case.scenario, case.name) in fit
+        ]
+        self.table.status = f"{len(self.table.shown)} of {len(self.found)} cases"
+
+    def stage(self, number: int, what: str) -> Stage:
+        """Return a player or a driver of a case.
+
+        Raises:
+            UnknownName: `what` is neither "watch" nor "drive".
+        """
+        return nearest(OPENS, what, "button")(self.found.cases[number])
+
+    def __str__(self) -> str:
+        return str(self.found)
+
+
+def _as_data(case: Case) -> dict[str, Any]:
+    """Return a case as the browser draws it."""
+    row = Row(case, explore(case))
+    wrong = [
+        part(f"{each.sign} {each}", "mm-bad" * (each.sign == "✗"))
+        for each in row.findings
+        if each.verdict != Verdict.NEVER
+    ]
+    return {
+        "group": f"{load(case.scenario).title} · {case.scenario}",
+        "name": case.name,
+        "cells": [
+            [part(case.name, "mm-name"), part(case.title)],
+            [part(case.id)],
+            [part(era(case))],
+            [part(kind(case))],
+            wrong or [part("✓ nothing goes wrong")],
+            [part(what, "", what) for what in OPENS],
+        ],
+    }
