@@ -173,10 +173,15 @@ class Frame:
             )
         )
 
+    @property
+    def complaints(self) -> tuple[tuple[str, str], ...]:
+        """The properties that the kernel complained of in this step, each with its sentence."""
+        return self._effect.said
+
     @cached_property
     def log(self) -> tuple[str, ...]:
         """The sentences the kernel complained with; a use after free names who freed it."""
-        return tuple(self._blame(prop, text) for prop, text in self._effect.said)
+        return tuple(self._blame(prop, text) for prop, text in self.complaints)
 
     def _blame(self, prop: str, text: str) -> str:
         if prop != "use_after_free" or self.before is None:

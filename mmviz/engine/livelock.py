@@ -173,14 +173,15 @@ def _way(
 
 
 def goes_round(run: "Run") -> tuple[int, int] | None:
-    """Return the first two steps after which all is the same though a thread has moved.
+    """Return the step after which all was as it is at a run's end, and the run's last step.
 
-    A run that has come back to where it was may go round for ever.
+    A run that has come back to where it was, and in between a thread has moved, may go on so
+    for ever; None when it has not.
     """
-    seen: dict[int, int] = {}
-    schedule = run.schedule
-    for frame in run.frames:
-        last = seen.setdefault(frame.state, frame.index)
-        if set(schedule[last : frame.index]) - set(run.case.daemons):
-            return last, frame.index
+    threads = set(run.case.actors) - set(run.case.daemons)
+    moved = False
+    for frame in run.tip.back():
+        if moved and frame.state == run.tip.state:
+            return frame.index, run.tip.index
+        moved = moved or frame.actor in threads
     return None

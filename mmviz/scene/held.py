@@ -1,0 +1,297 @@
+"""Who holds which lock since when, who waits for it, and in which order locks are taken."""
+
+from collections.abc import Iterable, Iterator
+from functools import singledispatch
+from itertools import combinations, pairwise
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from mmviz.engine import Frame, Model, Struct
+from mmviz.kernel.locks import (
+    Mutex,
+    OwnedLock,
+    QueuedRwSemaphore,
+    RwSemaphore,
+    SeqCount,
+    SpinLock,
+    WaitQueue,
+)
+from mmviz.kernel.page import Page
+from mmviz.kernel.rcu import Rcu, Srcu
+from mmviz.scene.cards import Values
+from mmviz.scene.reach import Reach, structs_in
+
+MOST_STATES = 20_000  # looked at for orders in which locks are wanted
+
+
+@singledispatch
+def kind(lock: Struct) -> str:
+    """Say in a word or two what kind of lock or section an object is."""
+    return "section"
+
+
+@singledispatch
+def mode(lock: Struct, values: Values, actor: str) -> str:
+    """Say how an actor has a lock, "" when it has not: by what the lock itself notes."""
+    return ""
+
+
+def _kind_of(*classes: type[Struct], word: str) -> None:
+    for each in classes:
+        kind.register(each)(lambda _lock: word)
+
+
+_kind_of(OwnedLock, word="lock")
+_kind_of(SpinLock, word="spinlock")
+_kind_of(Mutex, word="mutex")
+_kind_of(RwSemaphore, QueuedRwSemaphore, word="rw_semaphore")
+_kind_of(SeqCount, word="seqcount")
+_kind_of(WaitQueue, word="wait queue")
+_kind_of(Page, word="page lock")
+_kind_of(Rcu, word="RCU")
+_kind_of(Srcu, word="SRCU")
+
+
+@mode.register
+def _(lock: OwnedLock, values: Values, actor: str) -> str:
+    return "holds" if values[lock.path("owner")] == actor else ""
+
+
+@mode.register
+def _(page: Page, values: Values, actor: str) -> str:
+    return "holds" if values[page.path("locked")] == actor else ""
+
+
+@mode.register(RwSemaphore)
+@mode.register(QueuedRwSemaphore)
+def _(lock: Struct, values: Values, actor: str) -> str:
+    if values[lock.path("writer")] == actor:
+        return "writes"
+    return "reads" if actor in values[lock.path("readers")] else ""
+
+
+@mode.register
+def _(srcu: Srcu, values: Values, actor: str) -> str:
+    return "reads" if actor in values[srcu.path("readers")] else ""
+
+
+LOCKS = (OwnedLock, RwSemaphore, QueuedRwSemaphore, SeqCount, WaitQueue, Srcu)
+
+
+class Hold(NamedTuple):
+    """How somebody has a lock ("holds", "reads", "writes"), and the step since which."""
+
+    mode: str
+    since: int
+
+
+class Wait(NamedTuple):
+    """What somebody waits to do, since which step, and for which locks."""
+
+    label: str
+    since: int
+    locks: tuple[str, ...]
+
+
+class Order(NamedTuple):
+    """One lock is taken, or wanted, by somebody who has another."""
+
+    outer: str
+    inner: str
+
+
+class Use(NamedTuple):
+    """Who first used an order, in which step, and whether it only wants the inner lock."""
+
+    actor: str
+    step: int
+    wants: bool
+
+
+class Moment(NamedTuple):
+    """What is so of all locks after a step.
+
+    Attributes:
+        holds: (lock, actor) -> how, and since when.
+        waits: actor -> what it waits for.
+        orders: the orders used so far, and by whom first.
+        slept: the complaints about sleeping so far: (step, actor, sentence).
+    """
+
+    holds: dict[tuple[str, str], Hold]
+    waits: dict[str, Wait]
+    orders: dict[Order, tuple[Use, ...]]
+    slept: tuple[tuple[int, str, str], ...]
+
+
+def used_locks(reach: Reach, model: Model) -> list[Struct]:
+    """Return the locks and sections that some run uses, in the order of the world."""
+    used = {id(lock) for actor in reach.labels for lock in ever_held(reach, actor)}
+    for (struct, _), path in zip(model.ledger.owner, model.ledger.paths, strict=True):
+        if isinstance(struct, LOCKS) and reach.varies(path):
+            used.add(id(struct))
+    return [struct for struct in model.ledger.structs if id(struct) in used]
+
+
+def ever_held(reach: Reach, actor: str) -> Iterator[Struct]:
+    """Yield what an actor may be in at some time."""
+    for held in reach.values.get(f"{actor}.held", ()):
+        yield from structs_in(held)
+
+
+def lock_paths(model: Model) -> frozenset[str]:
+    """Return the paths of what locks note of who has them: it orders steps and carries nothing."""
+    return frozenset(
+        path
+        for (struct, key), path in zip(model.ledger.owner, model.ledger.paths, strict=True)
+        if (isinstance(struct, Page) and key == "locked")
+        or (isinstance(struct, LOCKS) and not isinstance(struct, SeqCount))
+    )
+
+
+def orders(reach: Reach, model: Model, known: Iterable[Struct]) -> list[Order]:
+    """Return every order in which some run takes two locks, or wants them.
+
+    Those taken are all there are; those only wanted are looked for in the first states.
+    """
+    names = {lock.name for lock in known}
+    found: dict[Order, None] = {}
+    for actor in reach.labels:
+        for held in reach.values.get(f"{actor}.held", ()):
+            found |= dict.fromkeys(_taken(held))
+    asked: set[tuple[int, int, int]] = set()
+    stacks = [model.bits[model.ledger.paths.index(f"{actor}.held")] for actor in model.actors]
+    seen, queue = {model.start}, [model.start]
+    for state in queue:
+        for p, actor in enumerate(model.actors):
+            after = model.successor(state, p)
+            if after is not None:
+                if after not in seen and len(seen) < MOST_STATES:
+                    seen.add(after)
+                    queue.append(after)
+                continue
+            key = (p, state & model.where[p].mask, state & stacks[p].mask)
+            if key in asked or model.is_dead(state):
+                continue
+            asked.add(key)
+            held = stacks[p].values[key[2]]
+            for inner in wanted(model, state, actor):
+                found |= {Order(outer.name, inner): None for outer in held if outer.name != inner}
+    return [order for order in found if set(order) <= names]
+
+
+def _taken(held: tuple[Struct, ...]) -> Iterator[Order]:
+    """Yield the orders that a stack of locks tells of."""
+    for outer, inner in combinations(held, 2):
+        if outer is not inner:
+            yield Order(outer.name, inner.name)
+
+
+def wanted(model: Model, state: int, actor: str) -> tuple[str, ...]:
+    """Return the locks that an actor which cannot move waits for."""
+    p = model.index[actor]
+    step = model.position(state, p).step
+    if step is None or model.is_dead(state):
+        return ()
+    if isinstance(step.on, (*LOCKS, Page)):
+        return (step.on.name,)
+    owners = model.ledger.owner
+    looked = {id(owners[slot][0]): owners[slot] for slot in model.execute(state, p, step).reads}
+    cells = dict(zip(model.ledger.paths, model.cells(state), strict=True))
+    return tuple(
+        lock.name
+        for lock, _ in looked.values()
+        if isinstance(lock, (*LOCKS, Page)) and any(mode(lock, cells, a) for a in model.actors)
+    )
+
+
+class Moments:
+    """What is so of all locks, frame by frame; each frame is worked out once.
+
+    Args:
+        known: the locks to look at.
+    """
+
+    def __init__(self, known: list[Struct]) -> None:
+        self.known = known
+        self._of: WeakKeyDictionary[Frame, Moment] = WeakKeyDictionary()
+
+    def at(self, frame: Frame) -> Moment:
+        """Return what is so after the step that led to a frame."""
+        waiting = []
+        for each in frame.back():
+            if each in self._of:
+                break
+            waiting.append(each)
+        for each in reversed(waiting):
+            before = self._of[each.before] if each.before is not None else Moment({}, {}, {}, ())
+            self._of[each] = self._next(each, before)
+        return self._of[frame]
+
+    def _next(self, frame: Frame, before: Moment) -> Moment:
+        model, values = frame.model, frame.values
+        holds: dict[tuple[str, str], Hold] = {}
+        waits: dict[str, Wait] = {}
+        used = {order: list(uses) for order, uses in before.orders.items()}
+
+        def use(order: Order, actor: str, wants: bool) -> None:
+            uses = used.setdefault(order, [])
+            if actor not in {each.actor for each in uses}:
+                uses.append(Use(actor, frame.index, wants))
+
+        for actor in model.actors:
+            held = values[f"{actor}.held"]
+            for lock in self.known:
+                how = self._mode(frame, lock, actor, before)
+                if how:
+                    earlier = before.holds.get((lock.name, actor))
+                    kept = earlier is not None and earlier.mode == how
+                    since = earlier.since if earlier and kept else frame.index
+                    holds[lock.name, actor] = Hold(how, since)
+            for order in _taken(held):
+                use(order, actor, False)
+            if actor in frame.blocked:
+                label = frame.next[actor].label if actor in frame.next else ""
+                past = before.waits.get(actor)
+                since = past.since if past and past.label == label else frame.index
+                waits[actor] = Wait(label, since, wanted(model, frame.state, actor))
+                for inner in waits[actor].locks:
+                    for outer in held:
+                        if outer.name != inner:
+                            use(Order(outer.name, inner), actor, True)
+        slept = before.slept
+        said = [text for prop, text in frame.complaints if prop == "sleeps_in_atomic"]
+        if said:
+            slept = (*slept, *((frame.index, frame.actor, text) for text in said))
+        orders = {order: tuple(uses) for order, uses in used.items()}
+        return Moment(holds, waits, orders, slept)
+
+    def _mode(self, frame: Frame, lock: Struct, actor: str, before: Moment) -> str:
+        """Say how an actor has a lock: as the lock notes it, or as the actor does."""
+        values = frame.values
+        if isinstance(lock, SeqCount):
+            if values[lock.path("sequence")] % 2 == 0:
+                return ""
+            inside = (lock.name, actor) in before.holds
+            others = any(name == lock.name for name, _ in before.holds)
+            return "writes" if inside or (not others and frame.actor == actor) else ""
+        return mode(lock, values, actor) or ("is in" if lock in values[f"{actor}.held"] else "")
+
+
+def cycle(used: Iterable[Order]) -> tuple[Order, ...]:
+    """Return orders that together go round in a circle; () when there are none such."""
+    ahead: dict[str, list[str]] = {}
+    for order in used:
+        ahead.setdefault(order.outer, []).append(order.inner)
+    for start in ahead:
+        paths: list[tuple[str, ...]] = [(start,)]
+        seen: set[str] = set()
+        for path in paths:
+            for name in ahead.get(path[-1], ()):
+                if name == start:
+                    ring = (*path, start)
+                    return tuple(Order(*pair) for pair in pairwise(ring))
+                if name not in seen:
+                    seen.add(name)
+                    paths.append((*path, name))
+    return ()

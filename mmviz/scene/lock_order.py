@@ -1,0 +1,156 @@
+"""The order in which locks are taken: a graph laid out once, and who took which order when."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import graphviz
+
+from mmviz.scene.held import Moment, Order, Use, cycle
+from mmviz.scene.layout import CHAR, LINE, ROOM, dot, sampled
+from mmviz.scene.marks import Box, Line, Point, Text, shorten
+from mmviz.scene.theme import CLEAR
+
+MOST_ORDERS = 10  # lines of words; more are counted
+NODE = 1.3  # lines a lock's box is high
+ROW = 1.35
+LIST = 46.0  # cells the words need beside the graph
+NAME = 26
+
+Marks = Iterator[Box | Line | Text]
+
+
+class Drawing(NamedTuple):
+    """The graph of all orders there may be, and room for who used them.
+
+    Attributes:
+        orders: all there may be.
+        at: each lock's place, its upper left corner, and how wide it is.
+        ways: the line of each order.
+        width, height: of all of it, in cells.
+        beside: where the words begin: right of the graph, or (0, y) below it.
+    """
+
+    orders: tuple[Order, ...]
+    at: dict[str, tuple[float, float, float]]
+    ways: dict[Order, tuple[Point, ...]]
+    width: float
+    height: float
+    beside: Point
+
+    def marks(self, moment: Moment, k: int, y: float, width: float) -> Marks:
+        """Draw the orders used so far, below line `y`."""
+        if not self.orders:
+            yield Text(1, y, "Lock order: nobody takes one lock while it has another", "quiet")
+            return
+        ring = set(cycle(moment.orders))
+        yield Text(1, y, "Lock order so far", "plain", bold=True)
+        used = {name for order in moment.orders for name in order}
+        broken = {name for order in ring for name in order}
+        for name, (x, top, wide) in self.at.items():
+            role = "bad" if name in broken else "head" if name in used else CLEAR
+            yield Box(x, y + top, wide, NODE, role, "locks:order")
+            yield Text(x + 1, y + top + 0.15, shorten(name, NAME), role, role == "bad")
+        for order, way in self.ways.items():
+            uses = moment.orders.get(order, ())
+            role = CLEAR
+            if uses:
+                only_wants = all(use.wants for use in uses)
+                role = "bad" if order in ring else "blocked" if only_wants else "link"
+            yield Line(tuple((px, y + py) for px, py in way), role, True)
+        x, top = self.beside
+        told = [*self._told(moment, ring)]
+        for number in range(self._rows):
+            role, words, step = told[number] if number < len(told) else (CLEAR, "", 0)
+            key = f"step:{step}" if step else ""
+            yield Box(x, y + top, width - x - 1, ROW - 0.1, role, key)
+            words = shorten(words, int(width - x) - 3)
+            yield Text(x + 1, y + top + 0.1, words, role, role == "bad", True)
+            top += ROW
+
+    @property
+    def _rows(self) -> int:
+        return min(len(self.orders), MOST_ORDERS) + 2
+
+    def _told(self, moment: Moment, ring: set[Order]) -> Iterator[tuple[str, str, int]]:
+        """Yield a line for each order used, and one for the circle: (role, words, step)."""
+        if ring:
+            who = "; ".join(
+                f"{_actors(moment.orders[order])} {order.outer} before {order.inner}"
+                for order in moment.orders
+                if order in ring
+            )
+            latest = max(moment.orders[order][0].step for order in ring)
+            yield "bad", f"✗ a circle: {who}", latest
+        used = sorted(
+            moment.orders.items(), key=lambda pair: (pair[0] not in ring, pair[1][0].step)
+        )
+        for order, uses in used[:MOST_ORDERS]:
+            role = "bad" if order in ring else "plain"
+            yield role, f"{order.outer} → {order.inner}: {_uses(uses)}", uses[0].step
+        if len(used) > MOST_ORDERS:
+            yield "quiet", f"… {len(used) - MOST_ORDERS} more orders", 0
+
+    def lines(self, moment: Moment) -> list[str]:
+        """Return the orders used so far in words."""
+        if not self.orders:
+            return ["lock order: nobody takes one lock while it has another"]
+        told = [words for _, words, _ in self._told(moment, set(cycle(moment.orders)))]
+        return ["lock order so far:" + " none" * (not told), *(f"  {words}" for words in told)]
+
+
+def _actors(uses: Sequence[Use]) -> str:
+    return " and ".join(use.actor for use in uses)
+
+
+def _uses(uses: Sequence[Use]) -> str:
+    """Say who used an order first, and when."""
+    return ", ".join(
+        f"{use.actor} {'wants' if use.wants else 'takes'} it in step {use.step}" for use in uses
+    )
+
+
+def drawing(orders: Sequence[Order]) -> Drawing:
+    """Lay out all orders there may be; two ways are tried, and the lower one that fits is taken."""
+    if not orders:
+        return Drawing((), {}, {}, 0, 1.2, (0, 0))
+    tries = [_dotted(orders, ranks) for ranks in ("LR", "TB")]
+    return min(tries, key=lambda one: (max(one.width, ROOM), one.height))
+
+
+def _dotted(orders: Sequence[Order], ranks: str) -> Drawing:
+    """Let dot place the locks."""
+    names = list(dict.fromkeys(name for order in orders for name in order))
+    graph = graphviz.Digraph(
+        graph_attr={"rankdir": ranks, "nodesep": "0.2", "ranksep": "0.4"},
+        node_attr={"shape": "box", "fixedsize": "true", "label": ""},
+    )
+    wide = {name: min(len(name), NAME) + 2.0 for name in names}
+    for number, name in enumerate(names):
+        size = {"width": str(wide[name] * CHAR / 72), "height": str(NODE * LINE / 72)}
+        graph.node(str(number), **size)
+    for number, order in enumerate(orders):
+        graph.edge(*(str(names.index(name)) for name in order), id=str(number), dir="none")
+    picture = json.loads(dot(str(graph.source)))
+    _, _, right, top = map(float, picture["bb"].split(","))
+    head = 1.6
+
+    def cell(x: float, y: float) -> Point:
+        return (x / CHAR + 1, (top - y) / LINE + head)
+
+    at: dict[str, tuple[float, float, float]] = {}
+    for node in picture["objects"]:
+        name = names[int(node["name"])]
+        x, y = cell(*map(float, node["pos"].split(",")))
+        at[name] = (x - wide[name] / 2, y - NODE / 2, wide[name])
+    ways = {
+        orders[int(edge["id"])]: tuple(cell(x, y) for x, y in sampled(edge["pos"]))
+        for edge in picture["edges"]
+    }
+    width, height = right / CHAR + 2, top / LINE + head + 0.3
+    rows = (min(len(orders), MOST_ORDERS) + 2) * ROW
+    if width + LIST <= ROOM:
+        return Drawing(
+            tuple(orders), at, ways, ROOM - 2, max(height, head + rows), (width + 1, head)
+        )
+    return Drawing(tuple(orders), at, ways, max(width, 90), height + rows, (1, height))
