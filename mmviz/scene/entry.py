@@ -23,7 +23,7 @@ from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.reach import structs_in
 from mmviz.scene.rehearsal import Rehearsal
 
-MOST = 12  # entries that get a row
+MOST = 12  # entries that all get a row; of more those that something touches
 WIDEST = int(ROOM - 2 * SIDE) - 2  # characters of a line
 Mark = Box | Line | Text
 
@@ -59,7 +59,7 @@ class EntryView:
     def __init__(self, rehearsal: Rehearsal, paths: list[str]) -> None:
         case, reach = rehearsal.case, rehearsal.reach
         touched = [path for path in paths if reach.varies(path)]
-        self.paths = (paths if len(paths) <= MOST else touched)[:MOST]
+        self.paths = paths if len(paths) <= MOST else touched or paths[:1]
         self.left_out = len(paths) - len(self.paths)
         self.labels = {path: label(path) for path in self.paths}
         values = [value for path in self.paths for value in reach.values[path]]
@@ -96,7 +96,10 @@ class EntryView:
         marks.append(Box(SIDE, low, ROOM - 2 * SIDE, 1.1, "quiet", f"step:{last.index}"))
         marks.append(Text(SIDE + 1, low + 0.05, shorten(said, WIDEST), "quiet", live=True))
         low += 1.5
-        marks += panel(before, after, self.where, self.kinds, (0, low), self.modelled, went)
+        changed = "written" if last is frame else "past"
+        marks += panel(
+            before, after, self.where, self.kinds, (0, low), self.modelled, went, changed
+        )
         low += HEIGHT + 0.8
         heading = f"What an entry can be on {self.where.name}, and what makes it so"
         marks.append(Text(SIDE, low, heading, "quiet"))

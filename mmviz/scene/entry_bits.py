@@ -181,25 +181,26 @@ def names(where: Layout, kind: Kind) -> tuple[Name, ...]:
     return tuple(found)
 
 
-def strip(shown: Word | None, lit: int, at: Point) -> Iterator[Mark]:
-    """Draw the digits of a word, those of `lit` as written.
+def strip(shown: Word | None, lit: int, at: Point, changed: str = "written") -> Iterator[Mark]:
+    """Draw the digits of a word, those of `lit` bold.
 
     Args:
         shown: the word; None for a strip that is there and not to be seen.
         lit: the bits that changed, as a mask.
         at: the upper left corner on the sheet.
+        changed: the role of what changed.
     """
     x, y = at
     for part in parts():
-        changed = bool(lit & part.bits)
-        role = "written" if changed else "plain"
+        is_lit = bool(lit & part.bits)
+        role = changed if is_lit else "plain"
         if shown is not None and not shown.known & part.bits:
             role = "blocked"
         role = CLEAR if shown is None else role
         key = f"bits:{part.low}"
         yield Box(x + part.x + 0.1, y, part.w - 0.2, HIGH, role, key)
         digits = "" if shown is None else shown.digits(part.low, part.width)
-        yield Text(x + part.left, y + 0.1, digits, role, changed, live=True)
+        yield Text(x + part.left, y + 0.1, digits, role, is_lit, live=True)
 
 
 def captions(

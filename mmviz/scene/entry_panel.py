@@ -70,6 +70,7 @@ def panel(
     at: Point,
     modelled: Collection[str] = NAMES,
     way: str = "",
+    changed: str = "written",
 ) -> Iterator[Mark]:
     """Draw two words; it takes HEIGHT lines.
 
@@ -81,16 +82,17 @@ def panel(
         at: the upper left corner on the sheet.
         modelled: what of an entry is known at all.
         way: from where to where the entry went, in words.
+        changed: the role of what changed: "past" if that was not in the last step.
     """
     x, y = at
     lit = differ(before, after) if before is not None and after is not None else 0
-    yield from _said("now" if after is None else "before", before, (x, y), 0)
+    yield from _said("now" if after is None else "before", before, (x, y))
     yield from captions(before, where, kinds, (x + SIDE, y + 1.2), above=True)
     yield from strip(before, 0, (x + SIDE, y + 3.6))
     yield from numbers((x + SIDE, y + 4.9))
-    yield from strip(after, lit, (x + SIDE, y + 6.0))
+    yield from strip(after, lit, (x + SIDE, y + 6.0), changed)
     yield from captions(after, where, kinds, (x + SIDE, y + 7.2), above=False)
-    yield from _said("after", after, (x, y + 9.8), lit)
+    yield from _said("after", after, (x, y + 9.8), changed if lit else "head")
     both = before is not None and after is not None
     said = {"way": way, "≠ bits": spelled(lit)} | sentences(lost_and_found(before, after, modelled))
     for index, (head, words) in enumerate(said.items()):
@@ -107,7 +109,7 @@ HEIGHT = 11.1 + 1.1 * 6
 def single(shown: Word, at: Point) -> Iterator[Mark]:
     """Draw one word; it takes SINGLE lines."""
     x, y = at
-    yield from _said("", shown, (x, y), 0)
+    yield from _said("", shown, (x, y))
     yield from captions(shown, shown.where, (shown.entry.kind,), (x + SIDE, y + 1.2), above=True)
     yield from strip(shown, 0, (x + SIDE, y + 3.6))
     yield from numbers((x + SIDE, y + 4.9))
@@ -116,10 +118,10 @@ def single(shown: Word, at: Point) -> Iterator[Mark]:
 SINGLE = 6.0
 
 
-def _said(label: str, shown: Word | None, at: Point, lit: int) -> Iterator[Mark]:
+def _said(label: str, shown: Word | None, at: Point, role: str = "head") -> Iterator[Mark]:
     """Say in a line what a word is, and write it in hexadecimal."""
     x, y = at
-    role = CLEAR if shown is None else "written" if lit else "head"
+    role = CLEAR if shown is None else role
     yield Box(x + SIDE, y, ROOM - 2 * SIDE, 1.1, role)
     room = int(ROOM - 2 * SIDE) - HEX - LABEL - 4
     left = x + SIDE + 1

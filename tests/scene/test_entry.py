@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mmviz.engine import Struct
+from mmviz.engine import Case, Map, Struct, World
 from mmviz.kernel.entry import CowMapping, Pte
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import PageTable
@@ -17,6 +17,7 @@ from mmviz.scene.entry import entry, label
 from mmviz.scene.entry_bits import differ, parts
 from mmviz.scene.entry_stored import chosen, stored
 from mmviz.scene.layout import ROOM
+from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.svg import svg
 from mmviz.scene.theme import CLEAR
 
@@ -138,7 +139,10 @@ def test_the_last_written_entry_stays_until_the_next_is_written(fork):
     )
     scene = view.scene(run, later)
     assert any(box.key == f"step:{k}" for box in scene.boxes)
-    assert not [line for line in scene.lines if line.role == "written"]
+    assert not [mark for mark in (*scene.boxes, *scene.lines) if mark.role == "written"]
+    before = {box.key for box in view.scene(run, k).boxes if box.role == "written"}
+    still = {box.key for box in scene.boxes if box.role == "past"} - {""}
+    assert still == {key for key in before if key.startswith("bits:")}
 
 
 def test_the_cursor_tells_nothing_of_what_comes_after(rehearsed):
@@ -197,6 +201,44 @@ def test_the_release_is_one_that_can_store_what_the_case_has():
     where, why = chosen(("v5.9", "v5.10"), [exclusive])
     assert (where.name, why) == ("v6.14", "v5.9 does as this case does, but has no such entries")
     assert chosen(("v4.12", ""), [present])[0].name == "v6.16"
+
+
+class Wide(World):
+    """A table of which one entry is ever touched."""
+
+    page: Page
+    table: PageTable
+
+
+async def zap(k):
+    """Throw one page away."""
+    await k.table.zap_pte_range("3")
+
+
+def test_a_large_table_is_folded_and_says_so():
+    def world():
+        page = Page(7)
+        return Wide(page=page, table=PageTable(pte=Map({str(n): page for n in range(512)})))
+
+    case = Case(
+        name="Wide",
+        id="w",
+        title="a wide table",
+        world=world,
+        actors={"CPU0": zap},
+        bad=(),
+        expect={},
+        states=2,
+    )
+    rehearsal = Rehearsal(case)
+    view = entry(rehearsal)
+    run = rehearsal.run(["CPU0"])
+    scene = view.scene(run, 1)
+    assert view.paths == ["table.pte[3]"]
+    assert "… 511 more entries, none of them touched." in texts(scene)
+    assert problems(scene) == []
+    assert view.modelled == ("page",)
+    assert "write" in view.text(run, 1).split("not told: ")[1].split("(not modelled)")[0]
 
 
 class Other(Struct):
