@@ -16,6 +16,7 @@ from mmviz.scene.iommu import iommu
 from mmviz.scene.lifetime import lifetime
 from mmviz.scene.listing import Listing
 from mmviz.scene.marks import Scene, Text, sheet, stacked
+from mmviz.scene.notifier import notifier
 from mmviz.scene.pagetable import pagetable
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.words import caption
@@ -107,6 +108,7 @@ VIEWS: dict[str, Callable[[Rehearsal], View | None]] = {
     "iommu": iommu,
     "lifetime": lifetime,
     "pagetable": pagetable,
+    "notifier": notifier,
 }
 ALWAYS = ("timeline", "code")
 TELLING = ("iommu", "pagetable", "notifier", "locks", "lifetime")

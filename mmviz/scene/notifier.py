@@ -1,0 +1,242 @@
+"""Who is told of what changes in an address space, and what goes wrong in between.
+
+On top the address space, with what is being invalidated in it, and who is subscribed. Below, along
+the steps: invalidations from their start to their end, who is inside which callback and whether
+it may sleep there, samples and since when they are stale, the numbers, readers, grace periods.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
+
+from mmviz.engine import Frame, Run
+from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.scene.cards import gone
+from mmviz.scene.grace import grace_lanes
+from mmviz.scene.lanes import Cell, Lane, lanes, since
+from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
+from mmviz.scene.reach import Reach
+from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.subscriptions import Subscription, subscriptions
+from mmviz.scene.theme import CLEAR
+from mmviz.scene.windows import Accounts, Window
+
+MARGIN, LABEL = 0.5, 33.0  # left of everything; where the cells begin
+MOST_COLUMNS, FEWEST_COLUMNS, KEPT = 15, 8, 3  # steps on a page; those kept of the page before
+NARROW, WIDE = 6, 9  # cells a column
+ROW, BOX, SENTENCE, HEAD = 1.35, 1.15, 1.15, 1.3  # lines: a lane, its box, its sentence, a heading
+MOST_LANES, MOST_ADDRESSES = 10, 6  # of one section; of the bar
+
+TIPS = {
+    "notifier:addresses": "The address space; a range that an invalidation covers is shaded.",
+    "notifier:Invalidation, start to end": "From invalidate_range_start() to invalidate_range_end() "
+    "nobody may map what is being invalidated; several may be open at once.",
+    "notifier:Inside a callback": "Who runs a driver's callback (mmu_notifier_ops); spin and rcu say "
+    "that it must not sleep there.",
+    "notifier:Sample, fresh or stale": "What is remembered before a lookup, to see later whether an "
+    "invalidation came in between; it is stale once one has begun.",
+    "notifier:Sequence and count": "The numbers and flags by which drivers and the core know of "
+    "invalidations, after each step.",
+    "notifier:Reader of SRCU": "From srcu_read_lock() to srcu_read_unlock(); a reader may sleep.",
+    "notifier:Reader of RCU": "From rcu_read_lock() to rcu_read_unlock(); a reader must not sleep.",
+    "notifier:Grace period": "It ends when every reader that was inside at its beginning has left.",
+}
+
+
+class Notifier:
+    """Notifiers, read sections and grace periods of a case, in their places."""
+
+    name, title, looks_ahead = "notifier", "MMU notifiers", False
+    tips: Mapping[str, str] = TIPS
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        reach, model = rehearsal.reach, rehearsal.model
+        self.accounts = Accounts(reach, model)
+        self.subscriptions = subscriptions(self.accounts.structs, reach)
+        every = lanes(self.accounts, reach, self.subscriptions) + grace_lanes(self.accounts, reach)
+        self.lanes, self.left_out = _most(every)
+        self.ranges = _ranges(self.accounts, reach) if self.accounts.gauges else []
+        deep = sum(max(each.depth for each in some.values()) for some in model.positions)
+        self.columns = min(max(deep + 1, FEWEST_COLUMNS), MOST_COLUMNS)
+        self.column = min(max(90 // self.columns, NARROW), WIDE)
+        self.width = LABEL + self.columns * self.column + MARGIN
+
+    def scene(self, run: Run, k: int) -> Scene:
+        """Draw frame `k`; of later steps nothing."""
+        frames = run.frames
+        frame = frames[k]
+        marks: list[Box | Line | Text] = []
+        y = 0.3
+        if self.ranges:
+            marks += self._bar(frame, y)
+            y += 2.7
+        for each in self.subscriptions:
+            marks += self._subscription(each, frame, y)
+            y += SENTENCE
+        y += 0.5 if self.subscriptions else 0
+        shown = self._page(k)
+        marks += self._axis(frames, k, shown, y)
+        y += 2.6
+        section = ""
+        for lane in self.lanes:
+            if lane.section != section:
+                section = lane.section
+                marks.append(Box(MARGIN, y, LABEL - 2, HEAD, CLEAR, f"notifier:{section}"))
+                marks.append(Text(MARGIN, y + 0.1, section, "quiet", bold=True))
+                y += HEAD
+            marks += self._lane(lane, frames, k, shown, y)
+            y += ROW + (SENTENCE * lane.rows if lane.say else 0)
+        if self.left_out:
+            marks.append(Text(MARGIN, y, shorten(self.left_out, int(self.width) - 2), "quiet"))
+            y += SENTENCE
+        return sheet(self.width, y + 0.3, marks)
+
+    def text(self, run: Run, k: int) -> str:
+        """Say what the picture of frame `k` says."""
+        frame = run.frames[k]
+        told = [f"after step {k}" if k else "at the start"]
+        if self.ranges:
+            names = ", ".join(name for name, _ in self.ranges)
+            told.append(f"Address space ({names}): {self._invalidated(frame)}")
+        for each in self.subscriptions:
+            told.append(f"{each.struct.name} ({each.kind}): {each.says(frame.values, 200)}")
+        for lane in self.lanes:
+            words = lane.say(frame)[0] if lane.say else lane.cell(frame).word
+            if words:
+                told.append(f"{lane.section}: {lane.label}: {words}")
+        return "\n".join([*told, self.left_out] if self.left_out else told)
+
+    def _page(self, k: int) -> range:
+        """Return the steps on the page the cursor is on; it stays put while the cursor walks it."""
+        fresh = self.columns - KEPT
+        first = max(k - KEPT, 0) // fresh * fresh
+        return range(first, first + self.columns)
+
+    def _covering(self, frame: Frame, paths: frozenset[str]) -> str:
+        """Say who invalidates a range, "" for nobody."""
+        found: dict[str, Window] = {}
+        for one in self.accounts.account(frame).windows:
+            if one.path in paths:
+                found.setdefault(one.actor, one)
+        said = ", ".join(
+            f"{actor or 'somebody'} {since(one.since)}" for actor, one in found.items()
+        )
+        return f"invalidated by {said}" if said else ""
+
+    def _invalidated(self, frame: Frame) -> str:
+        """Say what of the address space is being invalidated."""
+        if len({paths for _, paths in self.ranges}) == 1:
+            return self._covering(frame, self.ranges[0][1]) or "no invalidation is open"
+        found = [(name, self._covering(frame, paths)) for name, paths in self.ranges]
+        return "; ".join(f"{n} {words}" for n, words in found if words) or "no invalidation is open"
+
+    def _bar(self, frame: Frame, y: float) -> Iterator[Box | Text]:
+        """Draw the address space."""
+        yield Text(MARGIN, y + 0.1, "Address space", "quiet", bold=True)
+        wide = (self.width - LABEL - MARGIN) / len(self.ranges)
+        for index, (name, paths) in enumerate(self.ranges):
+            x = LABEL + index * wide
+            role = "held" if self._covering(frame, paths) else "plain"
+            yield Box(x, y, wide, BOX, role, "notifier:addresses")
+            yield Text(x + 1, y + 0.05, shorten(name, int(wide) - 2), role, bold=True)
+        words = shorten(self._invalidated(frame), int(self.width - LABEL) - 2)
+        yield Text(LABEL + 1, y + 1.3, words, "plain", live=True)
+
+    def _subscription(self, each: Subscription, frame: Frame, y: float) -> Iterator[Box | Text]:
+        """Draw one who tells or is told, and how it stands."""
+        written = any(change.field in each.fields for change in frame.writes)
+        role = "ghost" if gone(each.struct, frame.values) else "written" if written else "plain"
+        name = shorten(each.struct.name or "world", 12)
+        yield Text(MARGIN, y + 0.05, name, "plain", bold=True)
+        yield Text(MARGIN + 13, y + 0.05, shorten(each.kind, 19), "quiet")
+        wide = self.width - LABEL - MARGIN
+        yield Box(LABEL, y, wide, SENTENCE, role, f"object:{each.struct.name}")
+        words = each.says(frame.values, int(wide) - 2)
+        yield Text(LABEL + 1, y + 0.05, words, role, live=True)
+
+    def _axis(
+        self, frames: Sequence[Frame], k: int, shown: range, y: float
+    ) -> Iterator[Box | Text]:
+        """Draw the steps of the page: number, and who acted."""
+        yield Text(MARGIN, y + 0.1, "Step", "quiet", bold=True)
+        first = shown[0] - 1
+        earlier = f"⋮ {first} earlier step{'s' if first > 1 else ''}" if first > 0 else ""
+        yield Text(MARGIN, y + 1.1, earlier, "quiet", live=True)
+        for index, n in enumerate(shown):
+            x = LABEL + index * self.column
+            role = "now" if n == k else "past" if n < k else "future"
+            yield Box(x, y, self.column, 2.2, role, f"step:{n}" if n <= k else "")
+            yield Text(x + 0.5, y + 0.1, str(n), role, bold=n == k, live=True)
+            who = shorten(frames[n].actor or "start", self.column - 1) if n <= k else ""
+            yield Text(x + 0.5, y + 1.1, who, role, bold=n == k, live=True)
+
+    def _lane(
+        self, lane: Lane, frames: Sequence[Frame], k: int, shown: range, y: float
+    ) -> Iterator[Box | Line | Text]:
+        """Draw a lane: its label, a cell for each step of the page, its sentence."""
+        yield Box(MARGIN, y, LABEL - MARGIN - 1, BOX, CLEAR, lane.key)
+        yield Text(MARGIN + 1, y + 0.05, shorten(lane.label, int(LABEL) - 4), "plain")
+        yield Line(((MARGIN, y + BOX), (self.width - MARGIN, y + BOX)), "rail")
+        for index, n in enumerate(shown):
+            x = LABEL + index * self.column
+            told = lane.cell(frames[n]) if n <= k else Cell()
+            role = told.role
+            if n == k and told.bold and role in ("past", "held"):
+                role = "written"
+            yield Box(x, y, self.column, BOX, role, f"step:{n}" if n <= k else "")
+            word = shorten(told.word, self.column - 1)
+            yield Text(x + 0.5, y + 0.05, word, role, told.bold, live=True)
+        if lane.say:
+            words, role = lane.say(frames[k])
+            room = int(self.width - LABEL - MARGIN)
+            lines = wrap(words, room, max_lines=lane.rows, placeholder=" …")
+            for index in range(lane.rows):
+                line = lines[index] if index < len(lines) else ""
+                at = y + BOX + 0.02 + index * SENTENCE
+                yield Text(LABEL, at, line, role, role == "bad", live=True)
+
+
+def notifier(rehearsal: Rehearsal) -> Notifier | None:
+    """Return the view of a case's notifiers and read sections; None where it has none of them."""
+    view = Notifier(rehearsal)
+    return view if view.lanes else None
+
+
+def _most(every: Sequence[Lane]) -> tuple[list[Lane], str]:
+    """Return the first lanes of each section, and the rest in words."""
+    kept: list[Lane] = []
+    more: list[str] = []
+    for lane in every:
+        if sum(each.section == lane.section for each in kept) < MOST_LANES:
+            kept.append(lane)
+        else:
+            more.append(lane.label)
+    said = f"… {len(more)} more, not drawn: {', '.join(more)}" if more else ""
+    return kept, said
+
+
+def _ranges(accounts: Accounts, reach: Reach) -> list[tuple[str, frozenset[str]]]:
+    """Return the pieces of the bar: one for each list of notifiers, or the addresses of the one.
+
+    An invalidation covers all that its list is about. What nothing touches is folded.
+    """
+    paths = list(accounts.gauges)
+    if len(paths) > 1:
+        pieces = [(path.rpartition(".")[0], frozenset({path})) for path in paths]
+        folded = pieces[MOST_ADDRESSES - 1 :] if len(pieces) > MOST_ADDRESSES else []
+        if folded:
+            covers = frozenset(path for _, each in folded for path in each)
+            pieces = [*pieces[: MOST_ADDRESSES - 1], (f"{len(folded)} more ranges", covers)]
+        return pieces
+    tables = [
+        struct
+        for struct in accounts.structs
+        if isinstance(struct, PageTable) and not isinstance(struct, DevicePageTable)
+    ]
+    known = {key: t.pte.path(key) for t in tables for key in t.pte}
+    names = list(known)
+    if len(names) > MOST_ADDRESSES:
+        touched = [name for name in names if reach.varies(known[name])][: MOST_ADDRESSES - 1]
+        more = len(names) - len(touched)
+        names = [*touched, f"{more} more pages"]
+    covers = frozenset(paths)
+    return [(str(name), covers) for name in names] or [("all of it", covers)]
