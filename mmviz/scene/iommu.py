@@ -83,6 +83,8 @@ class Iommus:
                 fields.append(
                     f"✗ still pointed at by {leads}" if leads else "no pointer leads here"
                 )
+            elif leads:
+                fields.append(f"pointed at by {leads}")
             lines.append(f"{card.title}{' ✗ ' + end if end else ''}: {'; '.join(fields)}")
         return "\n".join([*lines, *self.found.folded])
 

@@ -105,6 +105,7 @@ def test_a_freed_domain_stays_and_what_leads_to_it_dangles_in_word_and_shape(reh
     assert {"freed", "domain V ✗ freed", "✗ 2 pointers dangling"} <= words(scene)
     assert any(line.role == "hatch" for line in scene.lines)
     assert "still pointed at by device a.domain, IOMMU[01:00.0]" in view.text(run, 7)
+    assert "pointed at by device b.domain, group.default_domain" in view.text(run, 7)
     before = view.scene(run, 6)
     assert not {"dangling", "ghost"} & {mark.role for mark in (*before.boxes, *before.lines)}
     assert "✗" not in view.text(run, 6)
