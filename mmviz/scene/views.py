@@ -11,10 +11,12 @@ from typing import Protocol
 from mmviz.engine import Frame, Run, table
 from mmviz.engine.case import nearest
 from mmviz.scene import layout, objects, timeline
+from mmviz.scene.causes import causes
 from mmviz.scene.entry import entry
 from mmviz.scene.iommu import iommu
 from mmviz.scene.lifetime import lifetime
 from mmviz.scene.listing import Listing
+from mmviz.scene.locks import locks
 from mmviz.scene.marks import Scene, Text, sheet, stacked
 from mmviz.scene.notifier import notifier
 from mmviz.scene.pagetable import pagetable
@@ -109,6 +111,8 @@ VIEWS: dict[str, Callable[[Rehearsal], View | None]] = {
     "lifetime": lifetime,
     "pagetable": pagetable,
     "notifier": notifier,
+    "locks": locks,
+    "causes": causes,
 }
 ALWAYS = ("timeline", "code")
 TELLING = ("iommu", "pagetable", "notifier", "locks", "lifetime")
