@@ -28,12 +28,12 @@ MOST_LANES, MOST_ADDRESSES = 10, 6  # of one section; of the bar
 
 TIPS = {
     "notifier:addresses": "The address space; a range that an invalidation covers is shaded.",
-    "notifier:Invalidation, start to end": "From invalidate_range_start() to invalidate_range_end() "
+    "notifier:Invalidation, start to end": "From range_start to range_end "
     "nobody may map what is being invalidated; several may be open at once.",
-    "notifier:Inside a callback": "Who runs a driver's callback (mmu_notifier_ops); spin and rcu say "
-    "that it must not sleep there.",
-    "notifier:Sample, fresh or stale": "What is remembered before a lookup, to see later whether an "
-    "invalidation came in between; it is stale once one has begun.",
+    "notifier:Inside a callback": "Who runs a driver's callback (mmu_notifier_ops); "
+    "spin and rcu say that it must not sleep there.",
+    "notifier:Sample, fresh or stale": "What is remembered before a lookup, to see later "
+    "whether an invalidation came in between; it is stale once one has begun.",
     "notifier:Sequence and count": "The numbers and flags by which drivers and the core know of "
     "invalidations, after each step.",
     "notifier:Reader of SRCU": "From srcu_read_lock() to srcu_read_unlock(); a reader may sleep.",

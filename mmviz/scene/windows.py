@@ -241,7 +241,8 @@ class Accounts:
                 begins = begins and len(change.new) > len(change.old)
             at = (srcu.name, waiter)
             if begins:
-                graces[at] = Grace(k)
+                if at not in graces or graces[at].over:  # else one more callback joins the queue
+                    graces[at] = Grace(k)
                 did["grace", *at] = "begin"
             elif ends and at in graces and not graces[at].over:
                 graces[at] = graces[at]._replace(over=k)
