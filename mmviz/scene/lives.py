@@ -67,8 +67,9 @@ def _(_domain: CountedDomain, _reach: Reach) -> str:
     return "its refs"
 
 
-@keeper.register
-def _(_group: IommuGroup, _reach: Reach) -> str:
+@keeper.register(IommuGroup)
+@keeper.register(IommuModule)
+def _(_counted: Struct, _reach: Reach) -> str:
     return "refs, one a device"
 
 

@@ -131,6 +131,8 @@ def test_each_object_says_what_keeps_it(rehearsed):
         "domain D": "the group's refs",
     }
     assert {f"kept by {words}" for words in kept.values()} <= words(scene)
+    module = rehearsed(find("iommu_group/domain_outlives_driver", "PutThenRelease"))
+    assert iommu(module).keepers["driver"] == "refs, one a device"
     counted = rehearsed(find("iommu_group/driver_helps_itself", "CountReferences"))
     assert iommu(counted).keepers["domain V"] == "its refs"
     assert "kept by its refs" in iommu(counted).text(counted.run(), 0)
