@@ -252,3 +252,9 @@ CASES = (
         proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
 )
+
+SPARE = {
+    "HardwareAtomics: await k.gpu.fetch_add(k.counter)": (
+        "An increment that is not made is not lost."
+    ),
+}

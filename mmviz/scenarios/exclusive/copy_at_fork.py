@@ -195,3 +195,12 @@ CASES = (
         proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
     ),
 )
+
+SPARE = {
+    "PinnedAfterFork: await k.nic.ib_dma_map_sg(page)": (
+        "Without the NIC nobody writes to a page that has moved."
+    ),
+    "PinnedAfterFork: await write(k.parent, copy=k.parents_copy)": (
+        "The pin has broken the sharing already."
+    ),
+}

@@ -199,3 +199,15 @@ CASES = (
         proposed=("2021-04-01", "<9244031.kThbcIvB84@nvdebian>"),
     ),
 )
+
+SPARE = {
+    "CheckInsideMmapLock: await k.page.lock_page()": (
+        "fork does not ask for the page lock here: mmap_lock keeps it out."
+    ),
+    "CheckInsideMmapLock: await k.parent.page_make_device_exclusive_one(k.page)": (
+        "Without the entry fork copies by the rule for present pages."
+    ),
+    "CheckInsideMmapLock: if await k.page.page_maybe_dma_pinned():": (
+        "The page is pinned from the start, so it always says so; NoCheck is the case without it."
+    ),
+}

@@ -191,3 +191,25 @@ CASES = (
         schedule="",
     ),
 )
+
+SPARE = {
+    "CheckInOneHold: await k.page.lock_page()": (
+        "One hold of the page-table lock keeps everybody out already."
+    ),
+    "CheckInOneHold: await k.parent.page_make_device_exclusive_one(k.page)": (
+        "Without the entry fork copies by the rule for present pages."
+    ),
+    "CheckInOneHold: await k.page.unlock_page()": "Nobody else asks for the page lock here.",
+    "PinMeetsBoth: await page.unpin_user_page()": (
+        "A reference too many keeps memory; exclusive/retry_loop judges that."
+    ),
+    "PinMeetsBoth: await k.write_protect_seq.write_seqcount_end()": (
+        "A count that stays odd sends GUP-fast the slow way for ever: slow, and safe."
+    ),
+    "PinMeetsBoth: await write(k.parent, copy=k.parents_copy)": (
+        "Without the parent's write no page moves, and nothing is at stake."
+    ),
+    "PinMeetsBoth: await k.nic.ib_dma_map_sg(page)": (
+        "Without the NIC nobody writes to a page that has moved."
+    ),
+}

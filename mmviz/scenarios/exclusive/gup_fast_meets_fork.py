@@ -156,3 +156,18 @@ CASES = (
         shipped=("v5.11", ""),
     ),
 )
+
+SPARE = {
+    "WriteProtectSeq: await k.write_protect_seq.write_seqcount_end()": (
+        "A count that stays odd sends GUP-fast the slow way for ever: slow, and safe."
+    ),
+    "WriteProtectSeq: await write(k.parent, copy=k.parents_copy)": (
+        "Without the parent's write no page moves, and nothing is at stake."
+    ),
+    "WriteProtectSeq: await k.nic.ib_dma_map_sg(page)": (
+        "Without the NIC nobody writes to a page that has moved."
+    ),
+    "WriteProtectSeq: await page.unpin_user_page()": (
+        "A reference too many keeps memory; exclusive/retry_loop judges that."
+    ),
+}

@@ -163,3 +163,22 @@ CASES = (
         proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
 )
+
+SPARE = {
+    "BeginEarly: await nouveau_atomic_range_fault(k.mm, k.svmm)": (
+        "Who never maps the page can do no harm with it."
+    ),
+    "BeginEarly: await svmm.mmu_interval_read_begin()": (
+        "Without it the driver starts over until the page is gone: safe, and for nothing."
+    ),
+    "BeginEarly: await mm.mmap_lock.down_read()": (
+        "The page lock and the sequence are enough; mmap_lock keeps the mapping itself, which "
+        "is not modelled."
+    ),
+    "BeginEarly: await svmm.gpu.map_atomic(page)": (
+        "Who never maps the page can do no harm with it."
+    ),
+    "BeginEarly: await page.put_page()": (
+        "A reference too many keeps memory; exclusive/retry_loop judges that."
+    ),
+}

@@ -274,3 +274,19 @@ CASES = (
         proposed=("2025-01-24", "<20250124181524.3584236-2-david@redhat.com>"),
     ),
 )
+
+SPARE = {
+    "await k.mm.mprotect()": "Without mprotect nothing is made read-only, and nothing is at stake.",
+    "await k.mm.madvise_dontneed()": "Without it nobody takes the page away.",
+    "await self.vma.mprotect_fixup(flag)": "A mapping that stays writable may be written.",
+    "await self.notifiers.mmu_notifier_invalidate_range_end()": "This driver does not ask.",
+    "await k.svmm.mmu_interval_read_begin()": "Then it starts over until the page is gone.",
+    "await svmm.mmu_interval_read_begin()": "Then it starts over until the page is gone.",
+    "await k.mm.mmap_lock.down_read()": "The mapping itself, which it keeps, is not modelled.",
+    "await mm.mmap_lock.down_read()": "The mapping itself, which it keeps, is not modelled.",
+    "await self.mmap_lock.down_read()": "The mapping itself, which it keeps, is not modelled.",
+    "await k.svmm.gpu.map_atomic(page)": "Who never maps the page does no harm.",
+    "await svmm.gpu.map_atomic(page)": "Who never maps the page does no harm.",
+    "await nouveau_atomic_range_fault(k.mm, k.svmm)": "Who never maps the page does no harm.",
+    "await page.put_page()": "A reference too many keeps memory; exclusive/retry_loop judges that.",
+}

@@ -27,6 +27,8 @@ Sources:
     720ba85040a6 (v6.15) taking a page back is announced as MMU_NOTIFY_CLEAR again
 """
 
+from typing import Any
+
 from mmviz.engine import Case, Verdict, mark
 from mmviz.kernel.exclusive_mm import ExclusiveMm
 from mmviz.kernel.fault import remove_device_exclusive_entry
@@ -170,10 +172,7 @@ def case(
     both: Verdict = NEVER,
     stale: Verdict = NEVER,
     protected: Verdict = NEVER,
-    livelock: bool = False,
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
-    proposed: tuple[str, str] | None = None,
+    **more: Any,
 ) -> Case:
     """Let a driver make the page exclusive while others come for it."""
     return Case(
@@ -189,11 +188,8 @@ def case(
             "write_after_mprotect": protected,
         },
         states=states,
-        livelock=livelock,
         kind="race" if others else "ordering",
-        shipped=shipped,
-        schedules=schedules or {},
-        proposed=proposed,
+        **more,
     )
 
 
@@ -295,3 +291,14 @@ CASES = (
         proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
 )
+
+SPARE = {
+    "await k.mm.mmap_lock.down_read()": "The page lock keeps the CPU's fault out as well.",
+    "await k.mm.mmap_lock.up_read()": "Who wants it for writing is not in this case.",
+    "await k.svmm.mutex.mutex_lock()": "The mutex guards what is a single step here.",
+    "await self.mutex.mutex_lock()": "The mutex guards what is a single step here.",
+    "await self.mutex.mutex_unlock()": "The driver is done with its mutex by then.",
+    "await k.svmm.gpu.map_atomic(page)": "Who never maps the page does no harm.",
+    "await page.put_page()": "A reference too many keeps memory; exclusive/retry_loop judges that.",
+    "await self.mmu_interval_set_seq()": "The page lock keeps this CPU out as well.",
+}

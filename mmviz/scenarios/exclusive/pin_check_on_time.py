@@ -187,3 +187,20 @@ CASES = (
         states=30,
     ),
 )
+
+SPARE = {
+    "GivesUp: await k.nic.ib_dma_map_sg(page)": "Without the NIC nobody uses the page.",
+    "GivesUp: entry = await mapping.ptep_get_lockless()": "Who finds no entry does not pin.",
+    "GivesUp: await entry.page.unpin_user_page()": (
+        "A pin too many makes the check refuse: it costs, and hides nothing."
+    ),
+    "GivesUp: await k.cpu.restore_exclusive_pte(k.page)": (
+        "A page that is not given back is hidden from the CPU, and mapped by nobody."
+    ),
+    "SlowWay: await k.cpu.restore_exclusive_pte(k.page)": (
+        "A page that is not given back is hidden from the CPU, and mapped by nobody."
+    ),
+    "SlowWay: await k.nic.ib_dma_map_sg(await get_user_pages(k.cpu, k.gpu.unmap))": (
+        "Without the NIC nobody uses the page."
+    ),
+}

@@ -208,3 +208,63 @@ CASES = (
         world=lambda: Nic(mm=ExclusiveMm(vma=UffdVma())),
     ),
 )
+
+SPARE = {
+    "Userfaultfd: await k.mm.read()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await k.mm.write()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: if not await self.handle_mm_fault():": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: if not await page.trylock_page():": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: if await self.page_make_device_exclusive(page, owner):": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await page.unlock_page()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await page.put_page()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: converted = await self.vma.page_make_device_exclusive_one(page)": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: if await self.vma.cpu_read():": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await self.mmap_lock.down_read()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    'Userfaultfd: entry = await self.vma.handle_pte_fault("read")': (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await self.mmap_lock.up_read()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await svmm.mmu_interval_read_begin()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await mm.mmap_lock.down_read()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await mm.mmap_lock.up_read()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await svmm.gpu.map_atomic(page)": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await nouveau_atomic_range_fault(k.mm, k.svmm)": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await k.mm.mmap_lock.down_read()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+    "Userfaultfd: await k.mm.mmap_lock.up_read()": (
+        "What is judged is that the page comes back read-only; here it does so, or does not come."
+    ),
+}

@@ -256,3 +256,16 @@ CASES = (
         schedules={"a page of its own for the parent": "CPU0*9 CPU1*24"},
     ),
 )
+
+SPARE = {
+    "MmapLockHeld: await k.svmm.mutex.mutex_lock()": "The mutex guards what is a single step here.",
+    "MmapLockHeld: await k.svmm.gpu.map_atomic(page)": (
+        "Who never maps the page can do no harm with it."
+    ),
+    "MmapLockHeld: await page.unlock_page()": (
+        "fork that finds the page locked gives up, which is its right."
+    ),
+    "MmapLockHeld: await page.put_page()": (
+        "A reference too many keeps memory; exclusive/retry_loop judges that."
+    ),
+}

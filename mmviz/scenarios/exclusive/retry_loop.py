@@ -242,3 +242,26 @@ CASES = (
         world=leftover,
     ),
 )
+
+SPARE = {
+    "FaultInFirst: await nouveau_atomic_range_fault(k.mm, k.svmm, prefault=True)": (
+        "A driver that does nothing comes to its end."
+    ),
+    "FaultInFirst: await self.mmap_lock.down_read()": (
+        "Whether the loop ends does not hang on mmap_lock."
+    ),
+    "FaultInFirst: answered = await self.handle_mm_fault()": (
+        "A fault that is not answered ends the loop, or leaves the page as it is."
+    ),
+    "FaultInFirst: await self.mmap_lock.down_write()": (
+        "Whether the loop ends does not hang on mmap_lock."
+    ),
+    "FaultInFirst: await self.vma.mprotect_fixup(flag)": "One disturbance less.",
+    "FaultInFirst: await self.vma.change_pte_range()": "One disturbance less.",
+    "FaultInFirst: if prefault and not await mm.fixup_user_fault():": (
+        "The page is present at the start, and CPU1 alone brings it back; LeftoverEntry needs "
+        "this line."
+    ),
+    "FaultInFirst: await k.mm.madvise_dontneed()": "One disturbance less.",
+    "FaultInFirst: await k.mm.mprotect()": "One disturbance less.",
+}

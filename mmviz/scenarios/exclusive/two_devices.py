@@ -183,3 +183,15 @@ CASES = (
         proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
 )
+
+SPARE = {
+    "EventOnlyAtomic: await page.put_page()": (
+        "A reference too many keeps memory; exclusive/retry_loop judges that."
+    ),
+    "SharedCookieAtomic: await page.put_page()": (
+        "A reference too many keeps memory; exclusive/retry_loop judges that."
+    ),
+    "UnannouncedAtomic: await page.put_page()": (
+        "A reference too many keeps memory; exclusive/retry_loop judges that."
+    ),
+}
