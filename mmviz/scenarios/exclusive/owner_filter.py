@@ -12,18 +12,15 @@ Promise: The driver hears whatever takes its page away, and its own conversion d
 Memory model: sequentially consistent; entries are changed under the page-table lock.
 
 Simplified:
-    As in mmviz/kernel/exclusive_mm.py and mmviz/kernel/svm.py.  The page starts present, so that
-    nouveau's loop ends (exclusive/retry_loop).
+    As in mmviz/kernel/{exclusive_mm,svm}.py.  The page starts present, so that nouveau's loop ends.
     nouveau's two notifiers are one callback where their order does not matter.
-    UnmapInFirst: against a CPU's fault the page lock hides the wrong order, against zap and
-    mprotect nothing does.
+    UnmapInFirst: the page lock hides the wrong order from a CPU's fault, not from zap and mprotect.
     Splitting a huge page is shown by what it announces; migrating a page leaves an empty entry.
 
 Sources:
     drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_range_invalidate()
     mm/rmap.c make_device_exclusive_range(), mm/memory.c remove_device_exclusive_entry()
-    lib/test_hmm.c dmirror_interval_invalidate(): no filter, and no sequence
-    b756a3b5e7ea (v5.14) mm: device exclusive memory access
+    lib/test_hmm.c dmirror_interval_invalidate(): no filter, and no sequence; b756a3b5e7ea (v5.14)
     720ba85040a6 (v6.15) taking a page back is announced as MMU_NOTIFY_CLEAR again
 """
 
@@ -53,7 +50,6 @@ class RestoreIsExclusive(ExclusiveMm):
     """v5.14 to v6.14: taking a page back is announced as MMU_NOTIFY_EXCLUSIVE, with no owner."""
 
     async def remove_device_exclusive_entry(self, page: Page) -> None:
-        """Reference, page lock, drivers, restore."""
         await remove_device_exclusive_entry(
             self.vma,
             page,
