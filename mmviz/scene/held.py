@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import singledispatch
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -149,10 +149,18 @@ def lock_paths(model: Model) -> frozenset[str]:
     )
 
 
-def orders(reach: Reach, model: Model, known: Iterable[Struct]) -> list[Order]:
-    """Return every order in which some run takes two locks, or wants them.
+class Ahead(NamedTuple):
+    """What there may be: every order, and how many actors may have to wait at once."""
 
-    Those taken are all there are; those only wanted are looked for in the first states.
+    orders: list[Order]
+    waiting: int
+
+
+def ahead(reach: Reach, model: Model, known: Iterable[Struct]) -> Ahead:
+    """Return every order in which some run takes two locks, or wants them, and who may wait.
+
+    The orders taken are all there are; those only wanted are looked for in the first states,
+    and where there are more states, everybody may have to wait.
     """
     names = {lock.name for lock in known}
     found: dict[Order, None] = {}
@@ -161,8 +169,11 @@ def orders(reach: Reach, model: Model, known: Iterable[Struct]) -> list[Order]:
             found |= dict.fromkeys(_taken(held))
     asked: set[tuple[int, int, int]] = set()
     stacks = [model.bits[model.ledger.paths.index(f"{actor}.held")] for actor in model.actors]
-    seen, queue = {model.start}, [model.start]
+    seen, queue, most = {model.start}, [model.start], 0
     for state in queue:
+        if model.is_dead(state):
+            continue
+        waiting = 0
         for p, actor in enumerate(model.actors):
             after = model.successor(state, p)
             if after is not None:
@@ -170,14 +181,17 @@ def orders(reach: Reach, model: Model, known: Iterable[Struct]) -> list[Order]:
                     seen.add(after)
                     queue.append(after)
                 continue
+            waiting += not model.is_done(state, p)
             key = (p, state & model.where[p].mask, state & stacks[p].mask)
-            if key in asked or model.is_dead(state):
+            if key in asked:
                 continue
             asked.add(key)
             held = stacks[p].values[key[2]]
             for inner in wanted(model, state, actor):
                 found |= {Order(outer.name, inner): None for outer in held if outer.name != inner}
-    return [order for order in found if set(order) <= names]
+        most = max(most, waiting)
+    orders = [order for order in found if set(order) <= names]
+    return Ahead(orders, most if len(seen) < MOST_STATES else len(model.actors))
 
 
 def _taken(held: tuple[Struct, ...]) -> Iterator[Order]:
@@ -250,7 +264,7 @@ class Moments:
                     holds[lock.name, actor] = Hold(how, since)
             for order in _taken(held):
                 use(order, actor, False)
-            if actor in frame.blocked:
+            if actor in frame.blocked and not values["dead"]:
                 label = frame.next[actor].label if actor in frame.next else ""
                 past = before.waits.get(actor)
                 since = past.since if past and past.label == label else frame.index
@@ -276,22 +290,3 @@ class Moments:
             others = any(name == lock.name for name, _ in before.holds)
             return "writes" if inside or (not others and frame.actor == actor) else ""
         return mode(lock, values, actor) or ("is in" if lock in values[f"{actor}.held"] else "")
-
-
-def cycle(used: Iterable[Order]) -> tuple[Order, ...]:
-    """Return orders that together go round in a circle; () when there are none such."""
-    ahead: dict[str, list[str]] = {}
-    for order in used:
-        ahead.setdefault(order.outer, []).append(order.inner)
-    for start in ahead:
-        paths: list[tuple[str, ...]] = [(start,)]
-        seen: set[str] = set()
-        for path in paths:
-            for name in ahead.get(path[-1], ()):
-                if name == start:
-                    ring = (*path, start)
-                    return tuple(Order(*pair) for pair in pairwise(ring))
-                if name not in seen:
-                    seen.add(name)
-                    paths.append((*path, name))
-    return ()

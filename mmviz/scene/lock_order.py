@@ -1,12 +1,13 @@
 """The order in which locks are taken: a graph laid out once, and who took which order when."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import graphviz
 
-from mmviz.scene.held import Moment, Order, Use, cycle
+from mmviz.scene.held import Moment, Order, Use
 from mmviz.scene.layout import CHAR, LINE, ROOM, dot, sampled
 from mmviz.scene.marks import Box, Line, Point, Text, shorten
 from mmviz.scene.theme import CLEAR
@@ -75,13 +76,13 @@ class Drawing(NamedTuple):
     def _told(self, moment: Moment, ring: set[Order]) -> Iterator[tuple[str, str, int]]:
         """Yield a line for each order used, and one for the circle: (role, words, step)."""
         if ring:
-            who = "; ".join(
-                f"{_actors(moment.orders[order])} {order.outer} before {order.inner}"
-                for order in moment.orders
-                if order in ring
+            actors = list(
+                dict.fromkeys(use.actor for order in ring for use in moment.orders[order])
             )
+            disagree = "takes them in both orders" if len(actors) == 1 else "disagree on the order"
+            who = " and ".join(sorted(actors))
             latest = max(moment.orders[order][0].step for order in ring)
-            yield "bad", f"✗ a circle: {who}", latest
+            yield "bad", f"✗ a circle: {who} {disagree}", latest
         used = sorted(
             moment.orders.items(), key=lambda pair: (pair[0] not in ring, pair[1][0].step)
         )
@@ -97,10 +98,6 @@ class Drawing(NamedTuple):
             return ["lock order: nobody takes one lock while it has another"]
         told = [words for _, words, _ in self._told(moment, set(cycle(moment.orders)))]
         return ["lock order so far:" + " none" * (not told), *(f"  {words}" for words in told)]
-
-
-def _actors(uses: Sequence[Use]) -> str:
-    return " and ".join(use.actor for use in uses)
 
 
 def _uses(uses: Sequence[Use]) -> str:
@@ -154,3 +151,22 @@ def _dotted(orders: Sequence[Order], ranks: str) -> Drawing:
             tuple(orders), at, ways, ROOM - 2, max(height, head + rows), (width + 1, head)
         )
     return Drawing(tuple(orders), at, ways, max(width, 90), height + rows, (1, height))
+
+
+def cycle(used: Iterable[Order]) -> tuple[Order, ...]:
+    """Return orders that together go round in a circle; () when there are none such."""
+    ahead: dict[str, list[str]] = {}
+    for order in used:
+        ahead.setdefault(order.outer, []).append(order.inner)
+    for start in ahead:
+        paths: list[tuple[str, ...]] = [(start,)]
+        seen: set[str] = set()
+        for path in paths:
+            for name in ahead.get(path[-1], ()):
+                if name == start:
+                    ring = (*path, start)
+                    return tuple(Order(*pair) for pair in pairwise(ring))
+                if name not in seen:
+                    seen.add(name)
+                    paths.append((*path, name))
+    return ()

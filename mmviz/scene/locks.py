@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from mmviz.engine import Frame, Run, Struct
-from mmviz.scene.held import Moment, Moments, kind, orders, used_locks
+from mmviz.scene.held import Moment, Moments, ahead, kind, used_locks
 from mmviz.scene.layout import ROOM
 from mmviz.scene.lock_order import drawing
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
@@ -34,7 +34,9 @@ class LockView:
         self.folded = len(known) - len(self.locks)
         self.actors = tuple(rehearsal.case.actors)
         self.moments = Moments(known)
-        self.orders = drawing(orders(rehearsal.reach, rehearsal.model, known))
+        may = ahead(rehearsal.reach, rehearsal.model, known)
+        self.orders = drawing(may.orders)
+        self.room = may.waiting + _room(rehearsal)
         self.left = min(max(len(_named(lock)) for lock in known), NAME) + 3.0
         self.left = max(self.left, 18.0)
         room = (ROOM - 3 - self.left) / len(self.actors)
@@ -102,12 +104,11 @@ class LockView:
     def _said(self, frame: Frame, moment: Moment) -> list[tuple[str, str, int]]:
         """Return what is to be said, always as many lines: role, words, the step to jump to."""
         lines = [*self._told(frame, moment)]
-        room = len(self.actors) + 1 + self.can_sleep
-        return lines + [(CLEAR, "", 0)] * (room - len(lines))
+        return lines + [(CLEAR, "", 0)] * (self.room - len(lines))
 
     def _told(self, frame: Frame, moment: Moment) -> Iterator[tuple[str, str, int]]:
         """Tell of a deadlock, of sleeping where that is forbidden, and of who waits."""
-        if ring := waiting_ring(frame):
+        if ring := waiting_ring(frame, moment):
             told = ", ".join(
                 f"{actor} waits for {'itself' if other == actor else other} {_since(step)}"
                 for actor, other, step in ring
@@ -160,6 +161,14 @@ def _cell(lock: Struct, actor: str, frame: Frame, moment: Moment) -> tuple[str, 
     return "quiet", "", 0
 
 
+def _room(rehearsal: Rehearsal) -> int:
+    """Return how many lines may tell of what goes wrong."""
+    report = rehearsal.report
+    unsure = bool(report.cut)
+    may_stick = unsure or report.stuck is not None or bool(rehearsal.case.daemons)
+    return may_stick + (unsure or "sleeps_in_atomic" in report.counterexamples)
+
+
 def _since(step: int) -> str:
     """Say since when."""
     return f"since step {step}" if step else "from the start"
@@ -176,11 +185,17 @@ class _Edge(NamedTuple):
     step: int
 
 
-def waiting_ring(frame: Frame) -> tuple[tuple[str, str, int], ...]:
-    """Return who waits for whom since which step, round in a circle; () if nobody does."""
-    waits = {
-        actor: [_Edge(*pair) for pair in why.by] for actor, why in frame.blocked.items() if why.by
-    }
+def waiting_ring(frame: Frame, moment: Moment) -> tuple[tuple[str, str, int], ...]:
+    """Return who waits for whom since which step, round in a circle; () if nobody does.
+
+    Who holds a lock and waits cannot drop it.  Who last changed something else need not be the
+    one to change it back, so such waiting counts only where nobody can move.
+    """
+    waits: dict[str, list[_Edge]] = {}
+    for actor, wait in moment.waits.items():
+        for other, step in frame.blocked[actor].by:
+            if not frame.enabled or any((lock, other) in moment.holds for lock in wait.locks):
+                waits.setdefault(actor, []).append(_Edge(other, step))
     for start in waits:
         paths: list[tuple[tuple[str, str, int], ...]] = [()]
         seen: set[str] = set()

@@ -9,7 +9,7 @@ from mmviz.engine.causes import chain
 from mmviz.engine.escape import STUCK, Escape, Sibling, escape, gets_stuck
 from mmviz.engine.livelock import goes_round
 from mmviz.scene.timeline import call
-from mmviz.scene.words import readable, waits_for
+from mmviz.scene.words import readable
 
 LABEL = 30  # cells that a call takes in a sentence
 LONGEST = 120  # steps before a violation in which conflicts are looked for
@@ -87,7 +87,7 @@ def _story(tip: Frame, prop: str, leave_out: frozenset[str]) -> Story:
     else:
         verdict = f"{readable(prop)}: broken in step {at} by {tip.actor}"
         reasons = _reasons(run, prop, at, leave_out)
-    facts = [] if is_end else [_race(run, race, at)]
+    facts = [] if is_end else [_race(run, race, way)]
     facts += [_no_return(run, way, at), _fine(run, way)]
     return Story(at, readable(prop), verdict, tuple(reasons), tuple(facts), way.sibling)
 
@@ -127,8 +127,7 @@ def _waits(tip: Frame) -> Iterator[Reason]:
     for actor, blocked in tip.blocked.items():
         if any(step for _, step in blocked.by):
             continue  # told above
-        label = tip.next[actor].label if actor in tip.next else ""
-        yield Reason(0, f"{actor} {label} {waits_for(actor, blocked)}")
+        yield Reason(0, f"{actor}: {blocked.reason}")
 
 
 def _round(first: int, last: int) -> Iterator[Reason]:
@@ -142,13 +141,15 @@ def _called(run: Run, step: int) -> str:
     return f"step {step}, {frame.actor} {call(frame.label, LABEL)}"
 
 
-def _race(run: Run, race: Race | None, at: int) -> tuple[str, str, int]:
+def _race(run: Run, race: Race | None, way: Escape) -> tuple[str, str, int]:
     """Say which two steps are in conflict."""
     name = "Conflict"
-    if at > LONGEST:
+    if run.tip.index > LONGEST:
         return name, f"not looked for: more than {LONGEST} steps", 0
     if race is None:
         return name, "none: no two actors race for this, the order within one decides", 0
+    if way.no_return == 0:
+        return name, "none decides: whichever way the races go, it breaks", 0
     fields = ", ".join(race.fields)
     words = f"{fields}: {_called(run, race.first)}, against {_called(run, race.second)}"
     return name, words, race.first
