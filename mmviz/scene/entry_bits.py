@@ -5,7 +5,7 @@ at a glance which bits differ. What differs is lit, and a sign stands under it.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from mmviz.kernel.x86_entry import encode_at, summary
@@ -75,7 +75,8 @@ class Word(NamedTuple):
         return summary(self.entry)
 
 
-def word(what: Entry, where: Layout, known: Sequence[str] | None = None) -> Word:
+@lru_cache(maxsize=1024)
+def word(what: Entry, where: Layout, known: tuple[str, ...] | None = None) -> Word:
     """Return the word of an entry.
 
     Args:
@@ -138,6 +139,7 @@ def span(field: Field) -> tuple[float, float]:
     return inside[0][0], inside[1][1]
 
 
+@cache
 def _cell(bit: int) -> tuple[float, float]:
     """Return the left and the right of one bit."""
     part = next(each for each in parts() if each.low <= bit < each.low + each.width)
