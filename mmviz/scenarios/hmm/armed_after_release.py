@@ -88,6 +88,7 @@ class DeadFlag:
     """Asks hmm->dead before it lists the range, and again after."""
 
     async def fault(self, k: Mirrored) -> None:
+        """A worker handles a device's fault: ask, list the range, ask again, look it up."""
         if await k.hmm.read_dead():
             return
         await k.hmm.hmm_range_register(k.range)
@@ -100,6 +101,7 @@ class GrabOnly(DeadFlag):
     """Has a reference on the memory of mm_struct."""
 
     async def fault(self, k: Mirrored) -> None:
+        """A worker keeps the mm_struct while it looks the range up."""
         await k.mm.mmgrab()
         await hmm_vma_fault(k)
         await k.mm.mmdrop()
@@ -109,6 +111,7 @@ class GetInRegister(DeadFlag):
     """Is a user while it lists the range, and no longer."""
 
     async def fault(self, k: Mirrored) -> None:
+        """A worker is a user of the address space until its range is listed."""
         if not await k.mm.mmget_not_zero():
             return
         await k.hmm.hmm_range_register(k.range)
@@ -121,6 +124,7 @@ class CallerGets(GetInRegister):
     """The same, and its caller is a user all the time."""
 
     async def fault(self, k: Mirrored) -> None:
+        """A worker's caller is a user of the address space all the time."""
         if not await k.mm.mmget_not_zero():
             return
         await super().fault(k)
@@ -131,6 +135,7 @@ class PlainGet(DeadFlag):
     """Becomes a user without asking whether there still is one."""
 
     async def fault(self, k: Mirrored) -> None:
+        """A worker becomes a user, whether or not there is one."""
         await k.mm.mmget()
         await hmm_vma_fault(k)
         await mmput(k)
@@ -140,6 +145,7 @@ class RangeHoldsUser(DeadFlag):
     """A listed range is a user of the address space."""
 
     async def fault(self, k: Mirrored) -> None:
+        """A worker is a user of the address space as long as its range is listed."""
         if not await k.mm.mmget_not_zero():
             return
         await hmm_vma_fault(k)
@@ -150,6 +156,7 @@ class UnregisterUnderLock(RangeHoldsUser):
     """The same, and the driver unregisters the range before it drops its lock."""
 
     async def fault(self, k: Mirrored) -> None:
+        """The same, but it gives the last reference back under the driver's lock."""
         if not await k.mm.mmget_not_zero():
             return
         await k.hmm.hmm_range_register(k.range)

@@ -90,6 +90,7 @@ class CallbackAfterUnlock:
     """Clears and unlocks, then calls; reclaim puts its own reference last."""
 
     async def try_to_unmap_one(self, k: Mirror) -> None:
+        """Reclaim takes the page away: clear, unlock, and only then tell the driver."""
         await k.cpu.ptl.spin_lock()
         await k.cpu.ptep_clear_flush(VA)
         await k.page.put_page()  # the mapping's reference
@@ -102,6 +103,7 @@ class PagePutBeforeCallback:
     """The same, but nobody keeps the page until the callback has returned."""
 
     async def try_to_unmap_one(self, k: Mirror) -> None:
+        """Reclaim takes the page away, puts its reference, and then tells the driver."""
         await k.cpu.ptl.spin_lock()
         await k.cpu.ptep_clear_flush(VA)
         await k.page.put_page()
@@ -114,6 +116,7 @@ class CallbackUnderLock:
     """Calls while nobody else can map anything at the address."""
 
     async def try_to_unmap_one(self, k: Mirror) -> None:
+        """Reclaim takes the page away, and tells the driver under the lock."""
         await k.cpu.ptl.spin_lock()
         await k.cpu.ptep_clear_flush(VA)
         await invalidate_page(k)
@@ -126,6 +129,7 @@ class CallbackBeforeLock:
     """Calls range_start before it takes the lock, and range_end when the page is unmapped."""
 
     async def try_to_unmap_one(self, k: Mirror) -> None:
+        """Reclaim tells the driver, and then takes the page away."""
         await invalidate_page(k)  # range_start; this driver has no range_end
         await k.cpu.ptl.spin_lock()
         await k.cpu.ptep_clear_flush(VA)

@@ -58,6 +58,7 @@ def device_reads_freed_page(k: Mirrors) -> bool:
 
 
 async def fault(k: Mirrors, va: str, check: Check) -> None:
+    """The device faults once; its driver maps the page if nothing has come in between."""
     seq = await k.notifier.read_mmu_invalidate_seq()
     page = await k.cpu.hmm_range_fault(va)
     if page is None:
@@ -74,6 +75,7 @@ async def fault(k: Mirrors, va: str, check: Check) -> None:
 
 
 async def zap_page_range(k: Mirrors, va: str) -> None:
+    """A process gives a page back."""
     await k.update.mutex_lock()
     await k.notifier.kvm_mmu_invalidate_begin()
     await k.gpu.unmap(va)

@@ -65,6 +65,7 @@ class Unpaired:
         return False
 
     async def oom_reap_task_mm(self, k: TwoListeners) -> None:
+        """The OOM reaper tells the listeners, and takes the page if nobody says no."""
         if not await self.mn_hlist_invalidate_range_start(k):
             return
         page = await k.cpu.zap_pte_range(VA)

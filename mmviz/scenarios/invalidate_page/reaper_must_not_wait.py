@@ -65,6 +65,7 @@ class SleepingCallback:
         return True
 
     async def oom_reap_task(self, k: StarvedMirror) -> None:
+        """The OOM reaper tries twice, and then gives the victim up."""
         for _attempt in range(2):
             if await self.oom_reap_task_mm(k):
                 return

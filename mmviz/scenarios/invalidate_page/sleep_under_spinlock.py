@@ -65,6 +65,7 @@ class MutexUnderPageTableLock:
         await k.update.mutex_unlock()
 
     async def try_to_unmap_one(self, k: Any) -> None:
+        """Reclaim takes the page away, and tells the driver under the page-table lock."""
         await k.cpu.ptl.spin_lock()
         await k.cpu.ptep_clear_flush(VA)
         await self.callback(k)
@@ -84,6 +85,7 @@ class MutexBeforePageTableLock(MutexUnderPageTableLock):
     """Called as range_start, before the page-table lock is taken."""
 
     async def try_to_unmap_one(self, k: Any) -> None:
+        """Reclaim tells the driver, and then takes the page away."""
         await self.callback(k)
         await k.cpu.ptl.spin_lock()
         await k.cpu.ptep_clear_flush(VA)
