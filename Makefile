@@ -9,7 +9,7 @@ help:
 	@echo "make lab      set up, and open the course in JupyterLab"
 	@echo "make test     set up, and check everything: format, lint, types, tests, notebooks, stage"
 	@echo "make bench    measure the search and the stage"
-	@echo "make readme   write the README's table of verdicts anew"
+	@echo "make readme   write the README's tables, the debates and the table of mutations anew"
 	@echo "make picture  take the README's picture of the stage anew"
 	@echo "make clean    remove what the others made"
 

@@ -12,6 +12,7 @@ import pytest
 import mmviz
 from mmviz import engine
 from mmviz.cli import main
+from mmviz.cli.documents import documents
 from mmviz.cli.readme import renewed
 from tests.test_notebooks import HEADINGS
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 README = (ROOT / "README.md").read_text("utf-8")
 LARGEST_PICTURE = 200_000  # bytes
+MOST_LINES = 500  # of a document in assets
 
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 
@@ -29,6 +31,13 @@ def blocks(language, text=README):
 
 def test_the_table_of_verdicts_is_what_the_search_finds_now():
     assert renewed(README) == README, "run `make readme`"
+
+
+@pytest.mark.parametrize("name", documents())
+def test_a_document_written_by_a_search_is_what_it_finds_now(name):
+    text = (ROOT / "assets" / name).read_text("utf-8")
+    assert documents()[name]() == text, "run `make readme`"
+    assert len(text.splitlines()) < MOST_LINES
 
 
 def test_the_examples_of_the_readme_run(capsys):

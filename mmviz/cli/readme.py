@@ -1,12 +1,14 @@
 """Writes the README's tables of races and verdicts, from a search run there and then.
 
-`python -m mmviz.cli.readme README.md` replaces what stands between the two marks.
+`python -m mmviz.cli.readme README.md` replaces what stands between the two marks, and writes the
+documents in assets beside it.
 """
 
 import importlib
 import sys
 from pathlib import Path
 
+from mmviz.cli.documents import debate_file, documents
 from mmviz.engine import Report, Verdict, explore
 from mmviz.scenarios import load, names
 
@@ -32,10 +34,13 @@ def verdict_table() -> str:
             "|---|---|---|",
             *map(row, found),
             "",
+            f"[The whole debate, proposal by proposal](assets/{debate_file(thread)})",
+            "",
             "</details>",
             "",
         ]
-    return "\n".join(lines).rstrip()
+    lines.append("[What each line of the cases that never go wrong is for](assets/mutations.md)")
+    return "\n".join(lines)
 
 
 def row(name: str) -> str:
@@ -78,3 +83,5 @@ def renewed(text: str) -> str:
 if __name__ == "__main__":
     path = Path(sys.argv[1])
     path.write_text(renewed(path.read_text("utf-8")), "utf-8")
+    for name, write in documents().items():
+        (path.parent / "assets" / name).write_text(write(), "utf-8")

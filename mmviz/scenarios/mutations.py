@@ -38,8 +38,7 @@ from mmviz.engine.mutation import (
     omissions,
 )
 from mmviz.engine.places import Spot, Watched, passed, watched
-from mmviz.scenarios import find, load, names
-from mmviz.scenarios.catalogue import thread_of
+from mmviz.scenarios import find, load
 from mmviz.scenarios.debate import marked
 
 BREAKS, RACE, BOTH, SPARE, UNEXPLAINED = (
@@ -50,7 +49,6 @@ BREAKS, RACE, BOTH, SPARE, UNEXPLAINED = (
     "not explained",
 )
 HEAD = ("function", "line", "left out by", "without it", "why")
-SUMMARY = ("scenario", "case", "lines", "break", "race's own", "in both", "spare, and why")
 
 
 class Entry(NamedTuple):
@@ -264,46 +262,3 @@ class Failing:
     def where(self) -> dict[Spot, set[tuple[int, int]]]:
         """Who comes where."""
         return passed(self.model)
-
-
-def summary() -> str:
-    """Return, as Markdown, one row for each safe case of the catalogue, a table a thread.
-
-    What is recorded of a spare line stands once, with the first case of a scenario that has it.
-    """
-    done = {name: mutations_of(name) for name in names()}
-    found = [each for name in done for each in done[name]]
-    counts = ", ".join(
-        f"{sum(len(each.those(standing)) for each in found):,} {words}"
-        for standing, words in (
-            (BREAKS, "break something"),
-            (RACE, "are the race's own"),
-            (BOTH, "are in both"),
-            (SPARE, "are spare, with a reason"),
-            (UNEXPLAINED, "are not explained yet"),
-        )
-    )
-    lines = [f"{len(found)} safe cases, {sum(map(len, found)):,} lines: {counts}."]
-    shown: set[tuple[str, str]] = set()
-    for thread in dict.fromkeys(map(thread_of, done)):
-        lines += ["", f"## {thread}", ""]
-        lines += [f"| {' | '.join(SUMMARY)} |", "|---|---|---:|---:|---:|---:|---|"]
-        for name in done:
-            if thread_of(name) == thread:
-                for each in done[name]:
-                    numbers = (str(len(each.those(kind))) for kind in (BREAKS, RACE, BOTH))
-                    cells = (marked(name), marked(each.case.name), str(len(each)), *numbers)
-                    lines.append(f"| {' | '.join((*cells, _recorded(each, shown)))} |")
-    return "\n".join(lines)
-
-
-def _recorded(found: Mutations, shown: set[tuple[str, str]]) -> str:
-    """Return the spare lines of a case, each with its reason unless that was shown before."""
-    parts = []
-    for entry in dict.fromkeys((*found.those(SPARE), *found.those(UNEXPLAINED))):
-        here = (found.case.scenario, entry.text)
-        why = entry.why or UNEXPLAINED
-        part = marked(entry.text if here in shown else f"{entry.text}: {why}")
-        shown.add(here)
-        parts.append(part)
-    return "<br>".join(dict.fromkeys(parts))
