@@ -66,9 +66,11 @@ def escape(run: Run, prop: str, at: int, max_states: int = MAX_STATES) -> Escape
         no_return = _no_return(run, prop, at, max_states)
     except _Limit:
         cut = f"not known: looked at {max_states:,} states"
-    wishes: list[Callable[[int], bool]] = [lambda state: not run.model.violated(state)]
-    if prop != STUCK:
-        wishes.append(lambda state: prop not in run.model.violated(state))
+    violated = run.model.violated
+    wishes: list[Callable[[int], bool]] = [
+        lambda state: not violated(state),
+        lambda state: prop == STUCK or prop not in violated(state),  # spared this at least
+    ]
     for wish in wishes:
         try:
             found = _sibling(run, at, wish, max_states)

@@ -63,8 +63,6 @@ def test_a_sibling_is_legal_differs_in_one_choice_and_is_fine(programs, dice):
         assert twin.finished
         assert prop not in twin.violated
         assert twin.violated == sibling.breaks
-        if not sibling.breaks:
-            assert k <= at
 
 
 @settings(max_examples=150, deadline=None)
@@ -80,25 +78,7 @@ def test_who_is_stuck_for_good_could_have_got_out_before_the_point_of_no_return(
             assert replay(run.case, way.sibling.run.schedule).finished
             assert way.sibling.step <= way.no_return
         else:
-            assert way.no_return == 0 or _every_end_breaks(run)
-
-
-def _every_end_breaks(run):
-    """Whether each run that completes violates something: then none is a sibling."""
-    model = run.model
-    stack, seen = [model.start], {model.start}
-    while stack:
-        state = stack.pop()
-        if model.violated(state):
-            continue
-        if model.is_complete(state):
-            return False
-        for p in range(len(model.actors)):
-            after = model.successor(state, p)
-            if after is not None and after not in seen:
-                seen.add(after)
-                stack.append(after)
-    return True
+            assert way.no_return == 0
 
 
 @settings(max_examples=100, deadline=None)
