@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mmviz.engine.learn import Model
 from mmviz.engine.run import Run
 
-MAX_STATES = 40_000  # half a second or so
+MAX_STATES = 15_000  # for each question; a second or so for all of them
 STUCK = "stuck"
 
 
