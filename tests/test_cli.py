@@ -16,7 +16,8 @@ from mmviz.cli import main
 from mmviz.cli.lab import copy_course
 from mmviz.engine import Verdict, replay
 from mmviz.engine.releases import release
-from mmviz.scenarios import every_case, find, names
+from mmviz.scenarios import every_case, find, load, names
+from mmviz.scenarios.mutations import mutations_of
 
 ROOT = Path(__file__).parents[1]
 RACE = "iommu_group/release_order"
@@ -215,6 +216,55 @@ def test_a_broken_model_does_not_hide_the_other_cases(capsys, monkeypatch):
     assert "between two steps" in err
 
 
+# -- mutate --------------------------------------------------------------------------------
+
+
+def test_mutate_says_of_each_line_what_it_is_for(capsys):
+    status, out, _ = run(capsys, "mutate", f"{RACE}:{FIX}")
+    assert status == 0
+    assert "await k.group.iommu_group_set_core_domain" in out
+    assert "device_attached_to_freed_domain" in out
+    assert "0 not explained" in out
+
+
+def test_mutate_json_has_a_row_for_every_line(capsys):
+    status, out, _ = run(capsys, "mutate", f"{RACE}:{FIX}", "--json")
+    (case,) = json.loads(out)
+    assert (status, case["case"]) == (0, FIX)
+    assert {"function", "line", "actors", "breaks", "standing", "why"} == set(case["lines"][0])
+    for line in case["lines"]:
+        assert bool(line["breaks"]) == (line["standing"] == "breaks")
+        assert line["breaks"] or line["why"]
+
+
+def test_mutate_passes_over_the_cases_that_fail(capsys):
+    _, out, _ = run(capsys, "mutate", RACE, "--json")
+    found = [case["case"] for case in json.loads(out)]
+    assert FIX in found
+    assert BUG not in found
+
+
+def test_a_case_that_goes_wrong_has_no_lines_that_keep_it_safe(capsys):
+    assert "goes wrong as it is" in complaint(capsys, "mutate", f"{RACE}:{BUG}")
+
+
+@pytest.mark.parametrize("reason_too_many", [False, True])
+def test_mutate_is_status_1_without_a_reason_or_for_a_reason_without_a_line(
+    capsys, monkeypatch, reason_too_many
+):
+    module = load(RACE).module
+    more = {"await nobody()": "No such line."} if reason_too_many else {}
+    monkeypatch.setattr(module, "SPARE", {**module.SPARE, **more} if more else {})
+    mutations_of.cache_clear()
+    try:
+        status, out, err = run(capsys, "mutate", RACE)
+    finally:
+        mutations_of.cache_clear()
+    assert status == 1
+    assert ("NOT EXPLAINED" in out) != reason_too_many
+    assert ("await nobody()" in err) == reason_too_many
+
+
 def test_another_size_of_a_family_is_searched(capsys):
     words = ("check", FAMILY, "--set", "faults=1", "--set", "invalidators=2", "--json")
     status, out, _ = run(capsys, *words)
@@ -370,6 +420,9 @@ def test_a_schedule_that_means_nothing_is_refused(capsys, schedule, word):
         (("list", f"{RACE}:DelistThenRelese"), BUG),
         (("replay", "release_order", BUG, ""), RACE),
         (("replay", RACE, "ReleaseUnderMutx", ""), FIX),
+        (("mutate", f"{RACE}:ReleaseUnderMutx"), FIX),
+        (("mutate", "iommu_group/release_ordre"), RACE),
+        (("check", FAMILY, "--set", "fault=3"), "faults"),
     ],
 )
 def test_an_unknown_name_is_told_the_nearest(capsys, words, nearest):

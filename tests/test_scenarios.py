@@ -1,6 +1,8 @@
 """Every scenario is held to what it declares."""
 
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -108,3 +110,26 @@ def test_every_bad_state_says_more_than_its_name():
         or " " not in case.sentence(prop)
     }
     assert bare == set()
+
+
+MEASURED = """
+import resource
+from mmviz.engine import explore
+from mmviz.scenarios import every_case
+seconds = {f"{case.scenario}:{case.name}": explore(case).seconds for case in every_case()}
+slowest = max(seconds, key=seconds.get)
+spent = resource.getrusage(resource.RUSAGE_SELF)
+print(spent.ru_utime + spent.ru_stime, spent.ru_maxrss, seconds[slowest], slowest)
+"""
+MOST_SECONDS, MOST_KILOBYTES, MOST_SECONDS_A_CASE = 20, 600_000, 3
+
+
+def test_all_cases_are_searched_in_a_short_time_and_little_memory():
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True
+    )
+    seconds, kilobytes, longest, name = done.stdout.split()
+
+    assert float(seconds) <= MOST_SECONDS
+    assert int(kilobytes) <= MOST_KILOBYTES
+    assert float(longest) <= MOST_SECONDS_A_CASE, name

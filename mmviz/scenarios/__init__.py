@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 
-from mmviz.engine import Case, Scenario, nearest
+from mmviz.engine import Case, ModelError, Scenario, nearest
 
 
 @cache
@@ -26,7 +26,12 @@ def names() -> tuple[str, ...]:
 
 @cache
 def _load(name: str) -> Scenario:
-    return Scenario.of(name, importlib.import_module(f"{__name__}.{name.replace('/', '.')}"))
+    module = f"{__name__}.{name.replace('/', '.')}"
+    try:
+        return Scenario.of(name, importlib.import_module(module))
+    except ModelError as error:
+        told = str(error)
+        raise ModelError(told if module in told else f"{module}: {told}") from error
 
 
 def load(name: str) -> Scenario:
