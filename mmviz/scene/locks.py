@@ -12,7 +12,7 @@ from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.theme import CLEAR
 from mmviz.scene.words import ending, waits_for
 
-WIDEST, NARROWEST = 26.0, 15.0  # cells of an actor's column
+WIDEST = 26.0  # cells of an actor's column, at most
 NAME = 30  # cells of a lock's name, at most
 ROW, BOX = 1.5, 1.3
 MOST_LOCKS = 14  # rows; more are counted
@@ -25,7 +25,6 @@ class LockView:
 
     name, title, looks_ahead = "locks", "Locks", False
     tips: Mapping[str, str] = {
-        "locks:sleep": "Whoever holds a spinlock or is in an RCU section must not sleep",
         "locks:order": "A lock is taken, or wanted, by somebody who holds another",
     }
 
@@ -39,8 +38,7 @@ class LockView:
         self.room = may.waiting + _room(rehearsal)
         self.left = min(max(len(_named(lock)) for lock in known), NAME) + 3.0
         self.left = max(self.left, 18.0)
-        room = (ROOM - 3 - self.left) / len(self.actors)
-        self.column = max(min(WIDEST, room), min(NARROWEST, room))
+        self.column = min(WIDEST, (ROOM - 3 - self.left) / len(self.actors))
         self.width = max(self.left + self.column * len(self.actors) + 1, self.orders.width, 72)
         self.note = f"… {self.folded} more locks and sections"
         self.can_sleep = any(getattr(lock, "forbids_sleep", False) for lock in known)
