@@ -4,7 +4,7 @@ from array import array
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from mmviz.engine.case import Case
+from mmviz.engine.case import Case, nearest
 from mmviz.engine.errors import MmvizError
 from mmviz.engine.learn import Model
 
@@ -76,9 +76,16 @@ class Graph:
         A state that violates the property counts as the end of its run.  A fate is
         unavoidable when every way on leads to a violation: a run that completes, gets stuck
         or goes round a loop without one avoids it, and a device may always idle.
+
+        Raises:
+            UnknownName: the case is not judged by it, and no step complains of it; the nearest
+                is suggested.
         """
         if prop not in self._fates:
-            self._fates[prop] = self._backwards(prop)
+            fates, known = self._backwards(prop), self.model.case.properties
+            if not any(fates):
+                nearest({each: each for each in known}, prop, "property")
+            self._fates[prop] = fates
         return self._fates[prop]
 
     def _backwards(self, prop: str) -> bytearray:

@@ -1,6 +1,16 @@
 import pytest
 
-from mmviz.engine import Case, Graph, ModelError, Verdict, expecting, explore, mark, replay
+from mmviz.engine import (
+    Case,
+    Graph,
+    ModelError,
+    UnknownName,
+    Verdict,
+    expecting,
+    explore,
+    mark,
+    replay,
+)
 from mmviz.engine.step import atomic
 from mmviz.engine.struct import Map, World, field
 
@@ -214,6 +224,11 @@ def test_fates_tell_before_when_the_bad_state_became_unavoidable():
     assert graph.point_of_no_return(run, "lost_update") == 2
     assert graph.point_of_no_return(replay(toy, "A A B B"), "lost_update") is None
     assert len(graph.states) == explore(toy).states
+
+
+def test_a_fate_of_what_nobody_judges_is_refused_with_the_nearest():
+    with pytest.raises(UnknownName, match="lost_update"):
+        Graph(case()).fate("lost_updates")
 
 
 def test_a_device_may_idle_so_its_violation_is_never_unavoidable():

@@ -1,5 +1,6 @@
-"""Leave lines out of a case and see what breaks: each line of a fix must be for something.
+"""Leave lines out of one case on purpose: with more to look for, another answer, or several lines.
 
+What one line of a safe case is for is checked over the whole catalogue in test_mutations.py.
 By name: `mutant(case, "CPU0", "mutex_lock")` has an actor forget steps. By line:
 `effects(case, function)` has a function forget one line after the other.
 """
@@ -10,26 +11,19 @@ import inspect
 import textwrap
 
 from mmviz.engine import Verdict, explore
+from mmviz.engine.mutation import without
+from mmviz.engine.position import lines_of
 
 
-def without(actor, *lines, answer=None):
-    """Return the actor with some of its steps left out; it hears `answer` in their place."""
-
-    async def mutated(k):
-        code, heard = actor(k), None
-        while True:
-            try:
-                step = code.send(heard)
-            except StopIteration:
-                return
-            heard = answer if step.body.__name__ in lines else await step
-
-    return mutated
+def forgets(is_forgotten, answer=None):
+    """Return what `without` wants: `answer` is heard where the step is forgotten."""
+    return lambda _: lambda code, step: (answer,) if is_forgotten(code, step) else None
 
 
 def mutant(case, name, *lines, answer=None, extra=None):
     """Return a case in which an actor forgets some lines; `extra` is one more bad state."""
-    actors = {**case.actors, name: without(case.actors[name], *lines, answer=answer)}
+    forgotten = forgets(lambda _, step: step.body.__name__ in lines, answer)
+    actors = {**case.actors, name: without(case.actors[name], forgotten)}
     if extra is None:
         return dataclasses.replace(case, actors=actors)
     expect = {**case.expect, extra.__name__: Verdict.NEVER}
@@ -54,30 +48,10 @@ def steps_of(function):
 
 def forgetting(case, function, line, answer=None):
     """Return the case without one line: who comes there hears `answer` and goes on."""
-
-    def wrap(actor):
-        async def forgetful(k):
-            code, heard = actor(k), None
-            while True:
-                try:
-                    step = code.send(heard)
-                except StopIteration:
-                    return
-                heard = answer if waits_at(code, function, line) else await step
-
-        return forgetful
-
-    actors = {name: wrap(actor) for name, actor in case.actors.items()}
+    where = (function.__code__.co_filename, function.__name__, line)
+    forgotten = forgets(lambda code, _: where in lines_of(code), answer)
+    actors = {name: without(actor, forgotten) for name, actor in case.actors.items()}
     return dataclasses.replace(case, actors=actors, states=0)
-
-
-def waits_at(code, function, line):
-    """Return whether a coroutine, or one it awaits, stands at that line of that function."""
-    while code is not None and hasattr(code, "cr_frame"):
-        if code.cr_code is function.__code__ and code.cr_frame.f_lineno == line:
-            return True
-        code = code.cr_await
-    return False
 
 
 def broken(case, bad=(), good=()):
