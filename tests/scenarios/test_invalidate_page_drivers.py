@@ -116,6 +116,17 @@ def test_a_lookup_that_calls_range_start_waits_for_itself():
     assert [by for by, _ in run.blocked()["GPU"].by] == ["GPU"]
 
 
+def test_nobody_copies_a_page_that_has_gone():
+    case = find(GATE, "MN-D/D6x")
+    late = replay(case, "CPU0*7 CPU1 GPU*5")
+    early = replay(case, "GPU*3")
+
+    assert late.finished
+    assert late.tip.world.gpu.pte[VA].name == "page 8"
+    assert early.tip.label == "copy_user_highpage(page 7)"
+    assert early.tip.world.page.refs == 2
+
+
 def test_each_line_of_the_gate_is_for_something():
     case = find(GATE, "MN-D/D6")
 

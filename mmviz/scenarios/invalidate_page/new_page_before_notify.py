@@ -30,6 +30,7 @@ from typing import Any
 
 from mmviz.engine import Case, Verdict, atomic, expecting, field
 from mmviz.kernel.notifier import MmuNotifierOps
+from mmviz.kernel.page import Page
 from mmviz.kernel.page_data import DataPage
 from mmviz.scenarios.invalidate_page import UNDER_PTL
 from mmviz.scenarios.invalidate_page.range_start_only import (
@@ -90,6 +91,18 @@ async def wp_page_copy(
     await driver.invalidate_range_end(k)
     await k.mm.mmu_notifier_invalidate_range_end()
     await k.page.put_page()
+
+
+async def get_user_pages_to_write(
+    k: CopiedMirror, driver: MmuNotifierOps, new: DataPage | None = None
+) -> Page | None:
+    """Look the page up for writing: a shared one is held, copied, and looked up afresh."""
+    page = await k.cpu.get_user_pages(VA)
+    if not isinstance(page, DataPage) or not page.shared:
+        return page
+    await wp_page_copy(k, driver, new)
+    await page.put_page()
+    return await k.cpu.get_user_pages(VA)
 
 
 async def wp_page_copy_set_first(k: CopiedMirror, driver: MmuNotifierOps) -> None:

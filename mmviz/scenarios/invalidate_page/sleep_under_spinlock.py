@@ -34,7 +34,10 @@ from mmviz.kernel.locks import Mutex, SpinLock
 from mmviz.kernel.notifier import MmuNotifierOps
 from mmviz.kernel.rcu import Rcu
 from mmviz.scenarios.invalidate_page import BRACKETED, WALKED
-from mmviz.scenarios.invalidate_page.new_page_before_notify import CopiedMirror, wp_page_copy
+from mmviz.scenarios.invalidate_page.new_page_before_notify import (
+    CopiedMirror,
+    get_user_pages_to_write,
+)
 from mmviz.scenarios.invalidate_page.range_start_only import VA, Mirror, device_reads_freed_page
 
 
@@ -101,7 +104,9 @@ class LookupCallsBack(MutexBeforePageTableLock, MmuNotifierOps):
 
     async def submit(self, k: Any) -> None:
         await k.update.mutex_lock()
-        await wp_page_copy(k, self)  # get_user_pages() faults
+        page = await get_user_pages_to_write(k, self)
+        if page is not None:
+            await page.put_page()
         await k.update.mutex_unlock()
 
 
@@ -215,10 +220,10 @@ CASES = (
         LookupCallsBack(),
         "MN-B/B2x",
         "the mutex is taken in range_start, and held around a lookup that has to copy the page",
-        26,
+        36,
         stuck=True,
         kind="ordering",
-        schedules={"waits for itself": "CPU0*7 CPU1*3"},
+        schedules={"waits for itself": "CPU1*4"},
     ),
     case(
         MutexBeforePageTableLock(),
