@@ -3,6 +3,7 @@
 Each function returns what is wrong, as sentences; an empty list means nothing is.
 """
 
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from mmviz.scene.marks import Box, Scene, Text
@@ -61,8 +62,7 @@ def touching_texts(scene: Scene) -> list[str]:
 def overflowing_texts(scene: Scene) -> list[str]:
     """Name texts that begin inside a box and end outside of it."""
     wrong = []
-    for text in scene.texts:
-        box = _under(text, scene)
+    for text, box in _grounds(scene):
         if box and text.x + len(text.text) > box.x + box.w + SLACK:
             wrong.append(f"text {text.text!r} is wider than its box")
         if box and text.y + 1 > box.y + box.h + 0.25:
@@ -77,12 +77,18 @@ def struck_texts(scene: Scene) -> list[str]:
         if line.role in ("hatch", "ghost", CLEAR):
             continue  # hatching and striking out is what these are for
         for (x0, y0), (x1, y1) in pairwise(line.points):
+            if x0 != x1 and y0 != y1:
+                continue
+            left, right, top, low = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
             for text in scene.texts:
+                if not top - 1 < text.y < low + 1:
+                    continue
+                end = text.x + len(text.text)
                 level = y0 == y1 and text.y + 0.2 < y0 < text.y + 0.8
-                upright = x0 == x1 and text.x + 0.2 < x0 < text.x + len(text.text) - 0.2
-                if level and min(x0, x1) < text.x + len(text.text) and text.x < max(x0, x1):
+                upright = x0 == x1 and text.x + 0.2 < x0 < end - 0.2
+                if level and left < end and text.x < right:
                     wrong.append(f"a line runs through text {text.text!r}")
-                if upright and min(y0, y1) < text.y + 0.8 and text.y + 0.2 < max(y0, y1):
+                if upright and top < text.y + 0.8 and text.y + 0.2 < low:
                     wrong.append(f"a line runs through text {text.text!r}")
     return wrong
 
@@ -90,16 +96,22 @@ def struck_texts(scene: Scene) -> list[str]:
 def unreadable_texts(scene: Scene) -> list[str]:
     """Name texts whose colour is too close to what they stand on, in either theme."""
     wrong = []
-    for text in scene.texts:
+    for text, box in _grounds(scene):
         if text.role not in THEMES["light"]:
             continue
-        box = _under(text, scene)
-        for theme, styles in THEMES.items():
-            ground = styles[box.role].fill if box and box.role in styles else PAPER[theme]
-            ratio = contrast(styles[text.role].text, ground)
+        for theme in THEMES:
+            ratio = _contrast(theme, text.role, box.role if box else "")
             if ratio < READABLE:
                 wrong.append(f"text {text.text!r} has contrast {ratio:.1f} in the {theme} theme")
     return wrong
+
+
+@cache
+def _contrast(theme: str, ink: str, ground: str) -> float:
+    """Return the contrast of a role's text on the fill of another, or on paper."""
+    styles = THEMES[theme]
+    fill = styles[ground].fill if ground in styles else PAPER[theme]
+    return contrast(styles[ink].text, fill)
 
 
 SLACK = 1e-6
@@ -115,11 +127,22 @@ def _inside(x: float, y: float, w: float, h: float, scene: Scene) -> bool:
     )
 
 
-def _under(text: Text, scene: Scene) -> Box | None:
-    """Return the topmost box under the first character of a text."""
-    for box in reversed(scene.boxes):
-        if box.role == CLEAR:
-            continue
-        if box.x <= text.x + SLACK < box.x + box.w and box.y <= text.y + 0.5 < box.y + box.h:
-            return box
-    return None
+@lru_cache(maxsize=1)
+def _grounds(scene: Scene) -> list[tuple[Text, Box | None]]:
+    """Return each text and the topmost box under its first character."""
+    boxes = [box for box in reversed(scene.boxes) if box.role != CLEAR]
+    return [
+        (
+            text,
+            next(
+                (
+                    box
+                    for box in boxes
+                    if box.x <= text.x + SLACK < box.x + box.w
+                    and box.y <= text.y + 0.5 < box.y + box.h
+                ),
+                None,
+            ),
+        )
+        for text in scene.texts
+    ]

@@ -99,14 +99,18 @@ def _code(actor: str, spans: list[tuple[str, int, int]]) -> Code:
 
 def function_at(file: str, number: int) -> tuple[int, int] | None:
     """Return the first and last line of the innermost function round a line."""
-    around = [
+    around = [(start, end) for start, end in _spans(file) if start <= number <= end]
+    return max(around, default=None)
+
+
+@cache
+def _spans(file: str) -> tuple[tuple[int, int], ...]:
+    """Return the first and last line of every function of a file."""
+    return tuple(
         (node.lineno, node.end_lineno)
         for node in ast.walk(_tree(file))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.end_lineno is not None
-        and node.lineno <= number <= node.end_lineno
-    ]
-    return max(around, default=None)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None
+    )
 
 
 @cache

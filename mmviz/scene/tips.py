@@ -6,19 +6,27 @@ holds it. So an author writes it once, and the picture of any case can say it.
 
 import inspect
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from mmviz.engine import Case, Frame, Line, Map, Struct, World
 from mmviz.scene.cards import walk
 from mmviz.scene.reach import Reach, structs_in
 from mmviz.scene.source import story_of
+from mmviz.scene.views import View
 
 ENTRY = re.compile(r"(\w+(?:, \w+)*): (.*)")
 
 
-def tips(reach: Reach, case: Case) -> dict[str, str]:
-    """Return a sentence for every field, object and actor of a case, by the key of its marks."""
-    told: dict[str, str] = {}
+def tips(reach: Reach, case: Case, views: Iterable[View] = ()) -> dict[str, str]:
+    """Return a sentence for every field, object and actor of a case, by the key of its marks.
+
+    Args:
+        reach: all that may be seen of the case.
+        case: the case.
+        views: views that explain keys of their own.
+    """
+    told = {key: _closed(said) for view in views for key, said in view.tips.items()}
     owners: dict[str, tuple[Struct, str]] = {}
     for struct in walk(reach.world):
         name = _name(struct)
@@ -132,4 +140,4 @@ def _source(kind: type) -> str:
 def _closed(text: str) -> str:
     """Return a text that ends as a sentence does."""
     text = text.strip()
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return text if text.endswith((".", "!", "?", ".)")) else f"{text}."

@@ -44,7 +44,6 @@ class Stage(ipywidgets.VBox):
         self.panes: dict[str, Pane] = {}
         self.reels = {WORDS: Reel(self._words, looks_ahead=True)}
         story = load(case.scenario).title if case.scenario else case.name
-        told = [(name, tip) for view in self.views.values() for name, tip in view.tips.items()]
         self.controls = Controls(
             title=story,
             subtitle=case.title,
@@ -56,7 +55,7 @@ class Stage(ipywidgets.VBox):
                 }
                 for name in VIEWS
             ],
-            tips=tips(rehearsal.reach, case) | dict(told),
+            tips=tips(rehearsal.reach, case, self.views.values()),
         )
         self.house = ipywidgets.Box()
         self.house.add_class("mm-views")

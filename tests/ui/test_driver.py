@@ -73,7 +73,7 @@ def test_stepping_back_and_choosing_something_else_keeps_the_first_run(notebook,
 
 
 def test_an_error_is_shown_under_the_widget_and_choosing_goes_on(notebook, driver):
-    notebook.python("setattr(driver, 'plan', None)")  # sabotage
+    notebook.python("setattr(driver, 'reels', None)")  # sabotage
     driver.locator('.mm-choose[data-actor="GPU"]').click()
     error = driver.locator(".mm-error")
     error.wait_for()
