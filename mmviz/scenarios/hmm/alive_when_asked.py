@@ -17,6 +17,7 @@ Simplified:
 
 Sources:
     <20190523153436.19102-1-jgg@ziepe.ca>, patch 07/11: Delete hmm_mirror_mm_is_alive()
+    <20190403193318.16478-11-jglisse@redhat.com>: mm/hmm: add helpers to test if mm is still alive
     include/linux/hmm.h, v5.2: hmm_mirror_mm_is_alive()
     include/linux/sched/mm.h: mmget_not_zero()
 """
@@ -26,7 +27,7 @@ from typing import Any
 from mmviz.engine import Case, Struct, Verdict, atomic, expecting, field
 from mmviz.engine.case import Actor, Property
 from mmviz.kernel.hmm_range import RangedHmm
-from mmviz.scenarios.hmm import RANGES, patch
+from mmviz.scenarios.hmm import patch
 from mmviz.scenarios.hmm.armed_after_release import Mirrored, mmput
 
 
@@ -153,7 +154,7 @@ CASES = (
         "the helper spares work, and mmget_not_zero() guards the mapping",
         spare_work,
         54,
-        proposed=RANGES,
+        proposed=("2019-04-03", "<20190403193318.16478-11-jglisse@redhat.com>"),
     ),
     case(
         "GetNotZero",
