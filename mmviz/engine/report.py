@@ -154,7 +154,7 @@ def sentence_of_row(case: Case, prop: str) -> str:
     return known.get(prop) or case.sentence(prop)
 
 
-def table(run: "Run", width: int = 38) -> str:
+def table(run: "Run", width: int = 38, shown: slice = slice(1, None)) -> str:
     """Return a run as text: one column an actor, time running down.
 
     Each row says what the step did; a row in which a property breaks is marked; the last line
@@ -163,11 +163,12 @@ def table(run: "Run", width: int = 38) -> str:
     Args:
         run: what to print.
         width: characters a column.
+        shown: which frames; by default every step.
     """
     actors = list(run.case.actors)
     lines = ["".join(f"{name:{width}}" for name in actors).rstrip()]
     lines.append("".join(f"{'-' * len(name):{width}}" for name in actors).rstrip())
-    for frame in run.frames[1:]:
+    for frame in run.frames[shown]:
         indent = " " * (width * actors.index(frame.actor))
         lines += [indent + line for line in told(run, frame)]
     lines.append("")

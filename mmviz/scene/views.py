@@ -65,7 +65,7 @@ class Timeline:
         self.columns = timeline.columns(rehearsal.reach)
         self.rooms = rooms
         self._room = lru_cache(maxsize=2)(self._find_room)  # once a run, not once a frame
-        self.told: tuple[Frame | None, str] = (None, "")
+        self.told: tuple[Frame | None, int, str] = (None, 0, "")
 
     def _find_room(self, last: Frame) -> int:
         frames = [*last.back()][::-1]
@@ -77,10 +77,16 @@ class Timeline:
         return timeline.timeline(run.frames, k, self.columns, self._room(run.tip))
 
     def text(self, run: Run, k: int) -> str:
-        """Return the run as a table."""
-        if self.told[0] is not run.tip:
-            self.told = (run.tip, table(run))
-        return self.told[1]
+        """Return the run as a table; of a long one the page that the cursor is on."""
+        steps = run.tip.index
+        first, last = timeline.page(steps, k)
+        if (run.tip, first) != self.told[:2]:
+            told = table(run, shown=slice(first, last + 1))
+            if last + 1 - first < steps:  # who wants all of it has str(player)
+                beyond = timeline.beyond(first, last, steps)
+                told = told.rpartition("\n\n")[0] + f"\n{beyond}"
+            self.told = (run.tip, first, told)
+        return self.told[2]
 
 
 class Objects:

@@ -133,8 +133,11 @@ function render({ model, el }) {
   };
   const drawChoices = (k) => {
     const words = (model.get("now").words || {}).words;
-    if (!words && !choices.hidden) return; // what can be chosen here is on its way
-    const offered = words ? words.choices : [];
+    if (!words) {
+      for (const made of choices.children) made.disabled = true; // what can be chosen here is on its way
+      return;
+    }
+    const offered = words.choices;
     const focused = choices.contains(document.activeElement);
     choices.hidden = offered.length === 0;
     choices.replaceChildren(

@@ -307,7 +307,7 @@ def on_screen() -> None:
         print(out.stderr[-500:])
         return
     found = json.loads(out.stdout)
-    for part, p50, p95 in (("player", 1.5, 2.0), ("driver", 3.0, 3.5)):
+    for part, p50, p95 in (("player", 1.5, 2.0), ("all_views", 1.5, 2.0), ("driver", 3.0, 3.5)):
         one = found[part]
         row(
             "lab",
@@ -330,8 +330,15 @@ def on_screen() -> None:
             "<= 3 s",
             one["shown_s"] <= 3,
         )
-    silent = found["player"]["messages"] == 0
-    row("lab", "player: kernel messages a step", f"{found['player']['messages']:g}", "0", silent)
+    for part in ("player", "all_views"):
+        messages = found[part]["messages"]
+        row("lab", f"{part}: kernel messages a step", f"{messages:g}", "0", messages == 0)
+    for part in ("long", "long_all_there"):
+        gap = found[part]["longest_ms"]
+        what = f"{part}: 1,000 steps scrubbed, longest frame"
+        row("lab", what, f"{gap:.0f} ms", "<= 100 ms", gap <= 100)
+    shown = found["long"]["shown_s"]
+    row("lab", "long: 1,000 steps, first display", f"{shown:.1f} s", "<= 3 s", shown <= 3)
 
 
 def ratio(figure: float) -> str:

@@ -1,6 +1,6 @@
 """Small races for the tests of pictures: a driver that forgets, and one of everything."""
 
-from mmviz.engine import Allocated, Case, Map, Struct, Verdict, World, atomic, field
+from mmviz.engine import Allocated, Case, Map, Struct, Verdict, World, atomic, field, mark
 from mmviz.kernel.locks import Mutex
 from mmviz.kernel.page import Page
 
@@ -90,3 +90,45 @@ TOY = Case(
     schedules={"the story": "GPU CPU0*4 GPU*2"},
 )
 STORY = ("GPU", "CPU0", "CPU0", "CPU0", "CPU0", "GPU", "GPU")
+
+
+class Counter(World):
+    """Two who count for ever.
+
+    Attributes:
+        count: how far they have come, modulo 8.
+        page: what one of them takes and puts.
+    """
+
+    count: int = 0
+    page: Page = field(default_factory=lambda: Page(pfn=7))
+
+    @atomic("driver")
+    def tick(self):
+        """Count one."""
+        self.count = (self.count + 1) % 8
+
+
+async def counts(k):
+    while True:
+        mark("again")
+        await k.tick()
+
+
+async def takes_and_puts(k):
+    while True:
+        mark("again")
+        await k.page.get_page()
+        await k.page.put_page()
+
+
+LOOP = Case(
+    name="Endless",
+    id="T/2",
+    title="it never ends",
+    world=Counter,
+    actors={"CPU0": counts, "CPU1": takes_and_puts},
+    bad=(),
+    expect={},
+    daemons=("CPU0", "CPU1"),
+)

@@ -28,6 +28,12 @@ ipywidgets.VBox([button, label])
 """
 PLAYER = """import mmviz
 mmviz.Player("iommu_group/release_order", "the thread's own run")"""
+EVERY = """import mmviz
+from mmviz.scene.views import VIEWS
+mmviz.Player("iommu_group/release_order", "the thread's own run", views=list(VIEWS))"""
+LONG = """from mmviz.widgets.player import Player
+from tests.scene.toys import LOOP
+Player(LOOP, "CPU0 CPU1 " * 500)"""
 DRIVER = 'import mmviz\nmmviz.Driver("iommu_group/release_order")'
 STEPS = 60
 
@@ -44,6 +50,18 @@ WATCH = """() => {
         document.querySelector(selector).addEventListener("click",
             (event) => { start = event.timeStamp; rest(); }, {once: true, capture: true});
     });
+}"""
+
+
+FRAMES = """() => {
+    window.gaps = [];
+    let last = performance.now();
+    const tick = (now) => {
+        window.gaps.push(now - last);
+        last = now;
+        requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
 }"""
 
 
@@ -92,6 +110,33 @@ class Bench:
         taken = [self.once(choose()) for _ in range(STEPS)]
         return taken, (self.messages - before) / STEPS
 
+    def rest(self, most: float = 90) -> None:
+        """Wait until browser and kernel have said all they have to say."""
+        before, end = -1, time.perf_counter() + most
+        while before != self.messages and time.perf_counter() < end:
+            before = self.messages
+            self.page.wait_for_timeout(1500)
+
+    def scrub(self, moves: int = 120) -> dict[str, float]:
+        """Drag the slider over the whole run; return the gaps between animation frames in ms."""
+        box = self.page.locator(".mm-slider").bounding_box()
+        middle = box["y"] + box["height"] / 2
+        self.page.mouse.move(box["x"] + 8, middle)
+        self.page.mouse.down()
+        self.page.evaluate(FRAMES)
+        for move in range(moves):
+            self.page.mouse.move(box["x"] + 8 + (box["width"] - 16) * move / moves, middle)
+            self.page.wait_for_timeout(16)
+        gaps = sorted(self.page.evaluate("window.gaps"))
+        self.page.mouse.up()
+        steps = int(self.page.locator(".mm-root").get_attribute("data-k"))
+        return {
+            "reached": steps,
+            "longest_ms": round(gaps[-1], 1),
+            "p95_ms": round(gaps[len(gaps) * 95 // 100], 1),
+            "late": sum(gap > 100 for gap in gaps),
+        }
+
     def once(self, selector: str) -> float:
         """Click once; return the milliseconds until the screen was settled."""
         waiting = self.page.evaluate_handle("(s) => ({done: window.settled(s)})", selector)
@@ -129,6 +174,14 @@ def measure() -> dict[str, object]:
             shown = bench.open("player", PLAYER, ".mm-next:enabled")
             ways = _there_and_back(page)
             played, played_messages = bench.clicks(lambda: next(ways))
+            every_shown = bench.open("every", EVERY, ".mm-next:enabled")
+            page.wait_for_timeout(1000)
+            ways = _there_and_back(page)
+            opened, opened_messages = bench.clicks(lambda: next(ways))
+            long_shown = bench.open("long", LONG, ".mm-next:enabled")
+            scrubbed = bench.scrub()
+            bench.rest()
+            scrubbed_again = bench.scrub()
             driver_shown = bench.open("driver", DRIVER, ".mm-choose:enabled")
             chosen, chosen_messages = bench.clicks(lambda: _choice(page))
             browser.close()
@@ -137,6 +190,10 @@ def measure() -> dict[str, object]:
     return {
         "bare": figures(bare, bare) | {"messages": bare_messages},
         "player": figures(played, bare) | {"messages": played_messages, "shown_s": round(shown, 2)},
+        "all_views": figures(opened, bare)
+        | {"messages": opened_messages, "shown_s": round(every_shown, 2)},
+        "long": scrubbed | {"shown_s": round(long_shown, 2)},
+        "long_all_there": scrubbed_again,
         "driver": figures(chosen, bare)
         | {"messages": chosen_messages, "shown_s": round(driver_shown, 2)},
     }
@@ -156,6 +213,7 @@ def _choice(page) -> str:
     page.wait_for_selector(".mm-root:not([aria-busy])")
     if not page.locator(".mm-choose:enabled").count():
         page.click(".mm-first")
+        page.wait_for_selector(".mm-choose:enabled")
     return ".mm-choose:enabled"
 
 
