@@ -1,7 +1,7 @@
 """IOMMU drivers that differ in what they do to a requester id that devices share."""
 
 from mmviz.engine import atomic
-from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu
+from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu, UncountedTableIommu
 
 
 class RidWideDetachIommu(Iommu):
@@ -33,3 +33,15 @@ class AliasAwareAttachIommu(Iommu):
         domain.list_add(dev)
         domain.hold()
         dev.domain = domain
+
+
+class AliasAwareTableIommu(UncountedTableIommu):
+    """A driver that notes no domains, and blocks a RID with the last device that carries it.
+
+    Source: derived from what the thread of 2022 says of drivers that only program the table.
+    """
+
+    def block(self, dev: Device) -> None:
+        """Stop a device's DMA, inside a step, unless the driver still has an alias of it."""
+        if not any(m.priv and m.rid == dev.rid for m in self.masters if m is not dev):
+            self.program(dev.rid, BLOCKED)

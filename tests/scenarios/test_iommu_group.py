@@ -1,16 +1,22 @@
 """The iommu_release_device thread: the facts of its story, and what each line of a fix is for."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from mmviz.engine import at_end, explore, replay
-from mmviz.kernel.iommu import BLOCKED
+from mmviz.kernel.iommu import BLOCKED, CountedDomain, UncountedTableIommu
 from mmviz.scenarios import find
+from mmviz.scenarios.iommu_group.release_order import SHARED as RIDS
+from mmviz.scenarios.iommu_group.release_order import plug
 
 from .mutation import breaks, mutant
 
 ORDER = "iommu_group/release_order"
 SHARED = "iommu_group/shared_rid"
 DRIVER = "iommu_group/driver_helps_itself"
+ONE_RID = "iommu_group/one_rid_for_two"
 
 
 @pytest.fixture
@@ -85,6 +91,23 @@ def test_with_one_rid_only_the_drivers_pointer_dangles():
     k = replay(case, example.shortest).frames[-1].world
     assert k.iommu.table[k.a.rid] is k.d
     assert k.a.domain is k.v
+
+
+def test_behind_one_rid_b_takes_the_hardware_along_and_leaves_the_note():
+    case = find(ONE_RID, "HoldGroupReference")
+    k = replay(case, explore(case).counterexamples["use_after_free"].shortest).tip.world
+
+    assert k.v.freed
+    assert k.a.domain is k.v
+    assert k.v not in k.iommu.table.values()
+
+
+def test_a_driver_without_notes_must_know_its_aliases():
+    case = find(ONE_RID, "CountPointersOnly")
+    unaware = partial(plug, RIDS, CountedDomain, UncountedTableIommu)
+
+    assert breaks(explore(case)) == set()
+    assert breaks(explore(replace(case, world=unaware))) == {LOST}
 
 
 def test_a_counted_domain_outlives_its_owner():

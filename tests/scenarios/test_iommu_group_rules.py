@@ -77,6 +77,19 @@ def test_the_close_attaches_a_device_that_is_gone():
     assert (last.actor, last.world.a.priv) == ("CPU1", False)
 
 
+@pytest.mark.parametrize(
+    ("name", "steps"), [("AliasJoinsOnDefault", 3), ("AliasJoinsOnGroupDomain", 4)]
+)
+def test_an_alias_that_joins_leads_the_users_entry_where_it_goes_itself(name, steps):
+    run = replay(find(OWNER, name), f"CPU1*9 CPU2*{steps}")
+    k = run.tip.world
+
+    assert k.group.user_dma
+    assert k.a.domain is k.v
+    assert k.iommu.table[k.a.rid] is k.joining.domain
+    assert (k.joining.domain is k.v) == (run.violated == ())
+
+
 def test_the_merged_core_never_attaches_it_and_says_that_it_was_owned():
     report = explore(find(FILE, "NoWaitMergedCore"))
     assert set(report.counterexamples) == {OWNED}

@@ -6,14 +6,14 @@ are not one, each may look before the other takes.  The old way was to look when
 opened, and to notice a driver that came later; by then there is only BUG_ON().
 
 Promise: No kernel driver and user work on one group at a time, and a user's device never reaches
-    the kernel's domain.
+    the kernel's domain, nor loses the user's.
 
 Memory model: sequentially consistent; group->mutex does the rest.
 
 Simplified:
     One kernel driver, for device b, and one user, of device a.  Both give the group back.
     To look and to take are two steps here, so that the mutex has something to protect.
-    A new device that joins the group is there in the last two cases only.
+    A new device that joins the group is there in the cases that say so.
     No DMA steps: whose device works is noted, and the table tells what it reaches.
 
 Sources:
@@ -44,7 +44,10 @@ class Owned(World):
     v: Domain
 
 
-def owned(rid: str = "03:00.0") -> Owned:
+OWN_RID, RID_OF_A = "03:00.0", "01:00.0"
+
+
+def owned(rid: str) -> Owned:
     """Nobody uses the group."""
     a, b = Device("01:00.0", name="device a"), Device("02:00.0", name="device b")
     c, d, v = Device(rid, name="new device"), Domain(name="domain D"), Domain(name="domain V")
@@ -65,6 +68,11 @@ def kernel_and_user_mixed(k: Owned) -> bool:
 def user_reaches_kernel_domain(k: Owned) -> bool:
     """A user's device is on the kernel's domain: by DMA it reaches memory of the kernel."""
     return k.group.user_dma and any(to is k.d for to in k.iommu.table.values())
+
+
+def user_loses_translation(k: Owned) -> bool:
+    """A user's device is on the user's domain, its RID is not: the user's work fails or strays."""
+    return k.group.user_dma and k.a.domain is k.v and k.iommu.table[k.a.rid] is not k.v
 
 
 class OwnershipUnderMutex:
@@ -161,7 +169,12 @@ async def iommu_probe_device(k: Owned, to_default: bool) -> None:
     await k.group.mutex.mutex_unlock()
 
 
-BAD = (kernel_and_user_mixed, user_reaches_kernel_domain, "bug_on")
+BAD = (
+    kernel_and_user_mixed,
+    user_reaches_kernel_domain,
+    user_loses_translation,
+    "bug_on",
+)
 SOMETIMES = Verdict.SOMETIMES
 Joins = Callable[[Owned], Coroutine[Any, Any, None]]
 
@@ -174,6 +187,8 @@ def case(
     states: int,
     name: str = "",
     joins: Joins | None = None,
+    rid: str = OWN_RID,
+    kind: str = "race",
     shipped: tuple[str, str] | None = None,
     schedules: dict[str, str] | None = None,
     **broken: Verdict,
@@ -184,7 +199,7 @@ def case(
         name=name or type(rule).__name__,
         id=f"B7/{variant}",
         title=title,
-        world=owned,
+        world=partial(owned, rid),
         actors={
             "CPU0": lambda k: really_probe(k, rule),
             "CPU1": lambda k: vfio_group_open(k, rule),
@@ -195,6 +210,7 @@ def case(
         states=states,
         schedules=schedules or {},
         shipped=shipped,
+        kind=kind,
     )
 
 
@@ -220,6 +236,7 @@ CASES = (
         "t4",
         "a claim that leaves the devices where they are (before 0286300e6045)",
         states=56,
+        kind="ordering",
         user_reaches_kernel_domain=SOMETIMES,
     ),
     case(
@@ -233,10 +250,30 @@ CASES = (
     ),
     case(
         OwnershipUnderMutex(),
+        "t5-default-shared",
+        "the same, and the new device has the RID of the user's",
+        name="AliasJoinsOnDefault",
+        joins=partial(iommu_probe_device, to_default=True),
+        rid=RID_OF_A,
+        states=172,
+        user_reaches_kernel_domain=SOMETIMES,
+        user_loses_translation=SOMETIMES,
+    ),
+    case(
+        OwnershipUnderMutex(),
         "t5",
         "a device joins, and is attached to what the group is attached to",
         name="JoinsOnGroupDomain",
         joins=partial(iommu_probe_device, to_default=False),
+        states=170,
+    ),
+    case(
+        OwnershipUnderMutex(),
+        "t5-shared",
+        "a device with the RID of the user's joins, and is attached to what the group is",
+        name="AliasJoinsOnGroupDomain",
+        joins=partial(iommu_probe_device, to_default=False),
+        rid=RID_OF_A,
         states=170,
     ),
     case(

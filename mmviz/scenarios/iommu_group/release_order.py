@@ -36,7 +36,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from mmviz.engine import Case, Map, Verdict, World, expecting
-from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu, IommuGroup
+from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu, IommuGroup, TableOnlyIommu
 
 
 class Plug(World):
@@ -74,8 +74,8 @@ def device_attached_to_freed_domain(k: Plug) -> bool:
 
 def survivor_loses_translation(k: Plug) -> bool:
     """Device b is in use, and its DMA is no longer translated: its user's work fails."""
-    attached = k.b in k.group.devices and k.b.domain is not None
-    return attached and k.iommu.table[k.b.rid] is not k.b.domain
+    to = k.b.priv and k.group.domain if isinstance(k.iommu, TableOnlyIommu) else k.b.domain
+    return bool(to) and k.b in k.group.devices and k.iommu.table[k.b.rid] is not to
 
 
 class Release(Protocol):

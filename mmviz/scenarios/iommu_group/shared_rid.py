@@ -16,7 +16,10 @@ Simplified:
     No IOTLB: an entry works as soon as it is written.
     The WARN that comes with the rebinding, and complains of this legal use, is left out.
     VfioEnds...: the race of release_order with one RID.  Moving b moves the hardware for a too, so
-    only the driver's own pointer is left to dangle.
+    only the driver's own pointer is left to dangle; the other orders are in one_rid_for_two.
+    VfioEndsRebindToDefault: the race on V does no harm, as the reference has it.  But CPU0 may come
+    first, while b is still in use, and then b loses its translation as in RebindToDefault; so the
+    model says Sometimes where the reference says safe for this race.
 
 Sources:
     <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
@@ -124,6 +127,26 @@ CASES = (
         27,
         RebindToDefault(),
         rids=DISTINCT,
+    ),
+    case(
+        "BlindDriverDistinctRids",
+        "B2/o2-distinct",
+        "for comparison: a driver that blocks the RID where each device has its own",
+        21,
+        ReleaseUnderMutex(),
+        BlindIommu,
+        rids=DISTINCT,
+        shipped=("v6.4", ""),
+    ),
+    case(
+        "AliasAwareDriverDistinctRids",
+        "B2/o1-distinct",
+        "for comparison: the driver that leaves a shared RID alone where none is shared",
+        21,
+        ReleaseUnderMutex(),
+        rids=DISTINCT,
+        shipped=("v6.4", ""),
+        proposed=("2022-09-09", "<Yxs+1s+MPENLTUpG@nvidia.com>"),
     ),
     case(
         "VfioEndsDelistThenRelease",

@@ -152,6 +152,24 @@ CASES = (
         rids=DISTINCT,
     ),
     case(
+        "DetachCallbackDistinctRids",
+        "B2/o5-distinct",
+        "for comparison: the callback where each device has its own RID",
+        27,
+        DetachUnderMutex(),
+        BlindIommu,
+        rids=DISTINCT,
+    ),
+    case(
+        "CountReferencesDistinctRids",
+        "B2/o6-distinct",
+        "for comparison: references where each device has its own RID",
+        21,
+        DelistThenRelease(),
+        domain=CountedDomain,
+        rids=DISTINCT,
+    ),
+    case(
         "WholeGroup",
         "B2/o8",
         "each device of the group is moved, then one leaves",
@@ -170,35 +188,31 @@ CASES = (
         ),
         actors={"CPU0": iommu_attach_group, "DEV": dma},
     ),
+    replace(
+        case(
+            "AttachDetachesFirstDistinctRids",
+            "B2/o9-distinct",
+            "for comparison: that driver where each device has its own RID",
+            18,
+            WholeGroup(),
+            RidWideDetachIommu,
+            rids=DISTINCT,
+        ),
+        actors={"CPU0": iommu_attach_group, "DEV": dma},
+    ),
 )
 
+LET_GO = "Device b keeps its translation all the same; that a is let go matters in release_order."
 SPARE = {
-    "CountReferences: await k.group.mutex.mutex_lock()": (
-        "Device b only works on; nobody is there to be kept out."
-    ),
-    "CountReferences: await k.group.mutex.mutex_unlock()": "Nobody comes for the mutex again.",
-    "CountReferences: await k.group.list_del(dev)": "Nobody walks the group's list here.",
-    "CountReferences: domain = await k.iommu.release_device(dev)": (
-        "The shared RID is left alone, so b keeps its translation whatever a does."
-    ),
-    "CountReferences: await k.iommu.detach_and_free(dev, domain)": (
-        "The shared RID is left alone, so b keeps its translation whatever a does."
-    ),
+    "await k.group.mutex.mutex_lock()": "Device b only works on; nobody is there to be kept out.",
+    "await k.group.mutex.mutex_unlock()": "Nobody comes for the mutex again.",
+    "await k.group.list_del(dev)": "Nobody walks the group's list after this.",
     "await k.group.iommu_group_put()": (
         "A group that keeps a reference is never freed; its memory is not judged here."
     ),
-    "WholeGroup: await k.group.mutex.mutex_lock()": (
-        "Device b only works on; nobody is there to be kept out."
-    ),
-    "WholeGroup: await k.group.mutex.mutex_unlock()": "Nobody comes for the mutex again.",
-    "WholeGroup: await k.group.list_del(dev)": "Nobody walks the group's list after this.",
-    "WholeGroup: await k.group.iommu_group_set_core_domain(k.d, k.iommu)": (
+    "await k.group.iommu_group_set_core_domain(k.d, k.iommu)": (
         "Where nobody is moved, b stays on V, which is not freed here."
     ),
-    "WholeGroup: domain = await k.iommu.release_device(dev)": (
-        "Whether a is let go is judged in iommu_group/release_order; V is not freed here."
-    ),
-    "WholeGroup: await k.iommu.detach_and_free(dev, domain)": (
-        "Whether a is let go is judged in iommu_group/release_order; V is not freed here."
-    ),
+    "domain = await k.iommu.release_device(dev)": LET_GO,
+    "await k.iommu.detach_and_free(dev, domain)": LET_GO,
 }
