@@ -21,6 +21,7 @@ Values = Mapping[str, Any]
 Say = Callable[[Any], str]
 WIDEST, SHORT = 34, 9  # characters of a value, and of one that has room for its change
 LOST = " ✗ freed"
+MOST_CARDS = 20  # with more, those that nothing touches are named in a line
 
 
 def in_words(value: Any) -> str:
@@ -161,6 +162,31 @@ def cards(reach: Reach) -> list[Card]:
             if shown or can_go(struct):
                 made.append(card(struct, shown, reach))
     return made
+
+
+def parted(shown: list[Card], reach: Reach) -> tuple[list[Card], list[Card]]:
+    """Part the cards worth drawing from those only worth a line, where there are very many.
+
+    Worth drawing is what some step changes, and what such a field may name.
+    """
+    if len(shown) <= MOST_CARDS:
+        return shown, []
+    moving = {
+        card.name
+        for card in shown
+        if any(reach.varies(card.struct.path(key)) for key, _ in card.struct.fields())
+        or any(reach.varies(row.path) for row in card.rows)
+    }
+    named = {
+        struct.name
+        for card in shown
+        for row in card.rows
+        if reach.varies(row.path)
+        for value in reach.values[row.path]
+        for struct in structs_in(value)
+    }
+    drawn = [card for card in shown if card.name in moving or card.struct.name in named]
+    return drawn, [card for card in shown if card not in drawn]
 
 
 def walk(world: World) -> list[Struct]:

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import graphviz
 
-from mmviz.scene.cards import ROW, TITLE, Card, cards
+from mmviz.scene.cards import ROW, TITLE, Card, cards, parted
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Point
 from mmviz.scene.reach import Reach, pointee
+from mmviz.scene.words import more
 
 EM = 12.0  # points; any number would do, as only ratios count
 CHAR, LINE = CELL_WIDTH * EM, CELL_HEIGHT * EM  # points that a cell is wide and high
@@ -35,13 +36,17 @@ class Route(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A place for every card and a way for every arrow, on one sheet."""
+    """A place for every card and a way for every arrow, on one sheet.
+
+    The notes, below everything, say which objects have no card.
+    """
 
     cards: tuple[Card, ...]
     at: dict[str, Point]
     routes: dict[Route, tuple[Point, ...]]
     width: float
     height: float
+    notes: tuple[str, ...] = ()
 
 
 class NoGraphviz(RuntimeError):
@@ -54,7 +59,7 @@ def plan(reach: Reach) -> Plan:
     Raises:
         NoGraphviz: neither pygraphviz nor `dot` is there.
     """
-    shown = cards(reach)
+    shown, still = parted(cards(reach), reach)
     by_name = {card.struct.name: card for card in shown}
     arrows: dict[Route, None] = {}
     for card in shown:
@@ -80,7 +85,9 @@ def plan(reach: Reach) -> Plan:
         at, routes, width, height = min(tries, key=lambda one: (max(one[2], ROOM), one[3]))
     loose = [card for card in shown if card.name not in tied]
     placed, width, height = _shelved(loose, width, height)
-    return Plan(tuple(shown), at | placed, routes, width, height)
+    notes = tuple(more([card.name for card in still], "object", "which no step changes", 64))
+    width = max([width, *(len(note) + 2 * MARGIN for note in notes)])
+    return Plan(tuple(shown), at | placed, routes, width, height + len(notes), notes)
 
 
 def in_columns(columns: Sequence[Sequence[Card]], arrows: Sequence[Route]) -> Plan:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mmviz.engine import Frame
 from mmviz.scene.cards import ROW, TITLE, Card, Row, can_go, gone, lost, said
-from mmviz.scene.layout import Plan
+from mmviz.scene.layout import MARGIN, Plan
 from mmviz.scene.marks import Box, Line, Point, Scene, Text, sheet
 from mmviz.scene.reach import pointee
 from mmviz.scene.theme import CLEAR
@@ -24,6 +24,8 @@ def objects(frame: Frame, plan: Plan, actors: Sequence[str] = ()) -> Scene:
     for card in plan.cards:
         marks += _card(card, frame, plan.at[card.name], actors)
     marks += _arrows(frame, plan)
+    low = plan.height - len(plan.notes) - 0.3
+    marks += [Text(MARGIN, low + n, note, "quiet") for n, note in enumerate(plan.notes)]
     return sheet(plan.width, plan.height, marks)
 
 

@@ -1,9 +1,12 @@
 import pytest
 
+from mmviz.engine import Case, World, field
+from mmviz.kernel.page import Page
 from mmviz.scene.cards import cards
 from mmviz.scene.check import problems
 from mmviz.scene.layout import plan
 from mmviz.scene.objects import objects
+from mmviz.scene.rehearsal import Rehearsal
 
 
 @pytest.fixture
@@ -102,6 +105,34 @@ def test_objects_keep_their_place_in_every_frame(draw, story):
     ]
 
     assert all(place == places[0] for place in places)
+
+
+class Many(World):
+    """Fifty pages, one of which somebody takes."""
+
+    pages: tuple = field(default_factory=lambda: tuple(Page(pfn=n) for n in range(50)))
+
+
+async def takes_one(k):
+    await k.pages[3].get_page()
+
+
+def test_of_fifty_objects_those_nothing_touches_are_named_in_a_line():
+    case = Case(
+        name="Many",
+        id="T/3",
+        title="fifty",
+        world=Many,
+        actors={"CPU0": takes_one},
+        bad=(),
+        expect={},
+    )
+    crowd = Rehearsal(case)
+    scene = objects(crowd.run(["CPU0"]).frames[1], plan(crowd.reach))
+
+    assert {box.key for box in scene.boxes if box.key.startswith("object:")} == {"object:page 3"}
+    assert any(text.startswith("… 49 more objects, which no step changes") for text in words(scene))
+    assert problems(scene) == []
 
 
 def test_the_same_frame_gives_the_same_scene(draw):
