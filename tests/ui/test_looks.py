@@ -100,3 +100,58 @@ def test_text_from_a_scenario_is_shown_and_never_run(notebook):
     assert "<img src=x" in root.locator(".mm-title").inner_text()
     assert root.locator("img, b").count() == 0
     assert "broken" not in notebook.page.title()
+
+
+EVERY = """
+from mmviz.scene.views import VIEWS
+from mmviz.widgets.player import Player
+player = Player("iommu_group/release_order", views=list(VIEWS))
+player
+"""
+SIZES = {
+    "a small window": (1000, 800, 100),
+    "a slide": (1920, 1080, 175),
+    "a laptop": (1280, 720, 150),
+}
+
+
+def test_panes_never_overlap_and_what_does_not_fit_scrolls(notebook):
+    notebook.run("every", EVERY)
+    root = notebook.stage()
+    for name, (width, height, zoom) in SIZES.items():
+        notebook.page.set_viewport_size({"width": width, "height": height})
+        notebook.python(f"setattr(player.controls, 'zoom', {zoom})")
+        notebook.page.wait_for_timeout(600)
+        panes = notebook.page.evaluate(
+            """() => [...document.querySelectorAll(".mm-view")].map((pane) => {
+                const {left, right, top, bottom} = pane.getBoundingClientRect();
+                const body = pane.querySelector(".mm-pane");
+                const style = getComputedStyle(body);
+                const cut = body.scrollWidth > body.clientWidth + 1
+                    || body.scrollHeight > body.clientHeight + 1;
+                const scrolls = style.overflowX == "auto" && style.overflowY == "auto";
+                const canvas = body.querySelector(".mm-canvas");
+                const drawn = canvas && canvas.querySelector("svg").getBoundingClientRect();
+                const whole = !canvas || Math.abs(drawn.width - canvas.clientWidth) < 4;
+                const head = pane.querySelector(".mm-pane-title").textContent;
+                return {head, left, right, top, bottom, ok: scrolls || !cut, whole,
+                        high: body.clientHeight, resize: getComputedStyle(pane).resize};
+            })"""
+        )
+        sheet = root.bounding_box()
+        assert len(panes) >= 5, name
+        for pane in panes:
+            assert pane["ok"], (name, pane)
+            assert pane["whole"], (name, pane)  # the picture is as large as its canvas
+            assert pane["high"] > 60, (name, pane)
+            assert pane["resize"] == "both", (name, pane)
+            assert pane["right"] <= sheet["x"] + sheet["width"] + 8, (name, pane)
+        for number, one in enumerate(panes):
+            for other in panes[number + 1 :]:
+                apart = (
+                    one["right"] <= other["left"] + 1
+                    or other["right"] <= one["left"] + 1
+                    or one["bottom"] <= other["top"] + 1
+                    or other["bottom"] <= one["top"] + 1
+                )
+                assert apart, (name, one, other)
