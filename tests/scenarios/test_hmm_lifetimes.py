@@ -16,6 +16,7 @@ GRAB, CREATE, CALLBACK = (
     "hmm/create_meets_dying",
     "hmm/mmap_sem_in_callback",
 )
+CHAIN = "hmm/chain_of_references"
 ARMED, ALIVE = "hmm/armed_after_release", "hmm/alive_when_asked"
 FREED = "hmm/free_under_callback"
 BY_MIRROR, SUCCESSOR = "hmm/range_without_mirror", "hmm/start_booked_on_successor"
@@ -236,3 +237,19 @@ def test_each_line_of_the_fix_is_for_something(scenario, case_id, function, look
     found = effects(find(scenario, case_id), function, answers, **looked_for)
 
     assert [broken for _, broken in found] == breaks
+
+
+MISSED_BY = [
+    ("L1", "hmm_range_unregister(range)"),
+    ("L2", "forget(hmm)"),
+    ("L3", "find_vma(mm)"),
+    ("L4", "kref_get_unless_zero(hmm)"),
+    ("L5", "list_del(hmm)"),
+    ("L6", "hmm_release(hmm)"),
+]
+
+
+@pytest.mark.parametrize(("link", "label"), MISSED_BY)
+def test_a_missing_link_is_missed_by_whom_the_rules_name(link, label):
+    case = find(CHAIN, f"HMM-00/{link}")
+    assert replay(case, explore(case).counterexamples["use_after_free"].shortest).tip.label == label
