@@ -8,7 +8,7 @@ import pytest
 
 import mmviz
 from mmviz.engine import Case, Run, Verdict, explore, replay
-from mmviz.engine.releases import behaved_in, era, release
+from mmviz.engine.releases import behaved_in, day, era, release
 from mmviz.scenarios import debate as debates  # the module
 from mmviz.scenarios import every_case, find, load, names
 from mmviz.scenarios.catalogue import Catalogue
@@ -102,11 +102,13 @@ def test_a_row_for_every_case_of_the_thread(told):
 
 
 def test_rows_are_in_the_order_of_the_days_and_what_nobody_said_comes_last(told):
-    dated = [row for row in told if row.case.proposed]
-    days = [row.case.proposed[0] for row in dated]
+    dated = [row for row in told if row.case.proposed or row.case.shipped]
+    days = [day(row.case) for row in dated]
     assert days == sorted(days)
+    assert "" not in days, "releases.DAYS lacks a release"
     assert [row.when for row in dated] == days
-    assert [row.where for row in dated] == [row.case.proposed[1] for row in dated]
+    for row in dated:
+        assert row.where == (row.case.proposed or ("", row.case.shipped and row.case.shipped[0]))[1]
     rest = told.rows[len(dated) :]
     assert {(row.when, row.where) for row in rest} <= {(debates.NOBODY, "")}
     files = [case for case in every_case() if case in [row.case for row in rest]]

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from mmviz.engine import Case, Report, Verdict, explore, replay_line
 from mmviz.engine.html import html_table
-from mmviz.engine.releases import era
+from mmviz.engine.releases import day, era
 from mmviz.scenarios.catalogue import ACROSS, case_lines, catalogue, kind, thread_named
 
 HEAD = (
-    *("when", "scenario", "case", "id", "message or commit"),
+    *("when", "scenario", "case", "id", "message, commit or release"),
     *("era", "kind", "what the search finds", "states"),
 )
 NOT_COHERENT = "not coherent"
@@ -84,13 +84,15 @@ class Row:
 
     @property
     def when(self) -> str:
-        """The day it was first said; in words when nobody said it there."""
-        return self.case.proposed[0] if self.case.proposed else NOBODY
+        """The day it was first said, or shipped; in words when nobody said it there."""
+        return day(self.case) or NOBODY
 
     @property
     def where(self) -> str:
-        """The message or commit in which it was first said; "" when nobody said it there."""
-        return self.case.proposed[1] if self.case.proposed else ""
+        """The message or commit in which it was first said, or the release that had it first."""
+        if self.case.proposed:
+            return self.case.proposed[1]
+        return self.case.shipped[0] if self.case.shipped else ""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -218,16 +220,11 @@ def debate(
     """
     asked = catalogue(thread=thread_named(thread), kernel=kernel)
     rows: list[Row] = []
-    for case in sorted(asked, key=_when):
+    for case in sorted(asked, key=lambda case: day(case) or "later"):
         if progress is not None:
             progress(len(rows), len(asked), case)
         rows.append(Row(case, explore(case)))
     return Debate(thread_named(thread), asked.asked, tuple(rows))
-
-
-def _when(case: Case) -> str:
-    """Return what sorts cases by the day they were first said; what nobody said comes last."""
-    return case.proposed[0] if case.proposed else "later"
 
 
 def _told(row: Row) -> list[str]:

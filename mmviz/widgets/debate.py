@@ -9,7 +9,13 @@ from mmviz.scenarios.debate import Row, debate
 from mmviz.widgets.cases import CaseIndex, part
 from mmviz.widgets.player import Player
 
-HEAD = ("case", "scenario, message or commit", "era, kind", "what the search finds", "states")
+HEAD = (
+    "case",
+    "scenario, message, commit or release",
+    "era, kind",
+    "what the search finds",
+    "states",
+)
 
 
 class Debate(CaseIndex):
@@ -91,7 +97,7 @@ def _as_data(row: Row) -> dict[str, Any]:
     ]
     cells = [
         [part(name, "mm-name"), part(title), part(text["id"])],
-        [part(text["scenario"]), part(text["message or commit"], "mm-wrap")],
+        [part(text["scenario"]), part(text["message, commit or release"], "mm-wrap")],
         [part(text["era"]), part(text["kind"])],
         found,
         [part(text["states"], "mm-number")],
