@@ -23,7 +23,16 @@ def test_the_text_of_every_role_is_readable_in_its_own_box_and_outlines_stand_ou
     for role, drawn in THEMES[theme].items():
         if role not in lines_only:
             assert contrast(drawn.text, drawn.fill) >= 4.5, role
-    for role in ("now", "written", "read", "good", "bad", "broken", "ghost", "dangling", "link"):
+    unmarked = {
+        "plain",
+        "head",
+        "quiet",
+        "past",
+        "future",
+        "hatch",
+        "rail",
+    }  # no news in their edge
+    for role in THEMES[theme].keys() - unmarked:
         assert contrast(THEMES[theme][role].stroke, PAPER[theme]) >= 3, role
 
 
