@@ -17,6 +17,8 @@ Simplified:
     do_wp_page() follows the rule of v5.9 to v5.18: reuse the page if it has one reference.
     Copying an entry with its right to write is no version of the patch; it shows what making
     the entries read-only is for.
+    That the child has the NIC's page counts as wrong at once, so it is in EntryCopiedWritable,
+    too, where the reference names the broken copy on write alone.
 
 Sources:
     <20210330193234.GA2356281@nvidia.com> the entry needs the rule of copy_present_page()

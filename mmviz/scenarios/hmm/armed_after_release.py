@@ -17,6 +17,8 @@ Simplified:
     The driver's callback in hmm_release() takes the driver's lock and does nothing else.
     Nobody looks at the list after the worker has ended, so unregistering could be forgotten.
     Where the range is a user, no range is listed when hmm_release() comes, which does nothing then.
+    GrabOnly and PlainGet may list a range after hmm_release(), as DeadFlag may; of them the
+    reference names the use after free.
     The last mmdrop() is left to struct hmm.
 
 Sources:

@@ -18,6 +18,8 @@ Simplified:
     No callback of a notifier runs, so a grace period is over at once.
     The worker may idle for ever, so a run may end before the old hmm is freed, or without that.
     In FinalNoMmapSem and the v5.2 cases without the semaphore nobody holds it at all.
+    PublishThenFail: the reference names the freed struct hmm; the thread that comes too late to
+    find it is told that there is no memory, as in TwoCreators.
 
 Sources:
     <20190523153436.19102-1-jgg@ziepe.ca>, patch 04/11: Simplify hmm_get_or_create()

@@ -21,6 +21,8 @@ Simplified:
     The walk ends after one notifier; to go on it would read struct hmm once more.
     hmm_free() clears mm->hmm after the unlink, as in v5.2.  The merged fix keeps that order; a
     later patch of the series turns it round.
+    PlainKrefGet: the reference names the count that comes back from zero; put again, it frees
+    struct hmm a second time, which is a use after free here.
 
 Sources:
     <20190523153436.19102-1-jgg@ziepe.ca>, patch 01/11: use after free in the mmu notifiers

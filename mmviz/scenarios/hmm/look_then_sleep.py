@@ -20,6 +20,8 @@ Simplified:
     right in the end.  The wake-up of an exit could go: that of the invalidation's end comes, too.
     WaitEventOrDead also looks for the exit that may come; as merged, the range is a user of the
     address space, and no exit can come.
+    A caller that must not sleep is a bug whatever it calls.  sleeps_in_atomic is how it is found
+    out: in every run of WaitEventInAtomic, in some of ShortcutInAtomic.
 
 Sources:
     <20190523153436.19102-1-jgg@ziepe.ca>, patch 06/11: Remove duplicate condition test before

@@ -13,6 +13,7 @@ Simplified:
     As create_meets_dying, whose processes, drivers and worker these are.
     The worker may idle for ever, so a run may end before the callback has run, or without it.
     The callback complains before it waits, as might_sleep() does.
+    ClearWhateverIsThere is MmapSemInCallback with another mistake, so it sleeps there as well.
 
 Sources:
     <20190523153436.19102-1-jgg@ziepe.ca>, patch 04/11: Simplify hmm_get_or_create()

@@ -15,6 +15,8 @@ Simplified:
     `told` is what a call has returned to the driver where it found nothing to do.
     The poisoned struct hmm is where a poisoned pointer leads: there is nothing at that address.
     A driver that serialises its calls is safe with NULL as with a poison: it makes no late ones.
+    A poison that is followed is a misuse that was found out, and a bad state of its own; so
+    PoisonFirst, which follows its own, has that where the reference speaks of a use after free.
 
 Sources:
     <20190523153436.19102-1-jgg@ziepe.ca>, patch 10/11: Poison hmm_range during unregister (v5.3)

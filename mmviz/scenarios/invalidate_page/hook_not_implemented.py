@@ -14,6 +14,7 @@ Memory model: sequentially consistent; the device's walk is one step and takes n
 Simplified:
     One address, two pages, one listener, one unmapping, one CPU fault, one device fault.
     The full gather batch that is freed on the way is a parameter of the unmapping.
+    A callback that is called for too short a range is in huge_page_in_part.
 
 Sources:
     <20170831211738.17922-1-jglisse@redhat.com>: two ways to listen

@@ -13,6 +13,7 @@ Simplified:
     As shared_rid.
     WholeGroup keeps b's note and b's entry together; that b is moved away from VFIO's domain is
     what the core means there, and a question for whoever uses b.
+    With RIDs of their own it is the same.
     AttachDetachesFirst is no unplug: a is attached again to the domain it has.
     ReleaseDomain is derived from the kernel's code, nobody in the thread speaks of it.
 

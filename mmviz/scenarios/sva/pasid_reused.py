@@ -12,11 +12,11 @@ Memory model: sequentially consistent; the IOMMU's caches are modelled.
 
 Simplified:
     One number is left to give, so the second process waits until it is free, and gets it.
-    Each process has a queue on the one device, which keeps no cache besides the IOTLB.  The quiet
-    entry is used, so that no DMA is reported.  P2 stays bound, or is refused: its price.
-    release() and unbind take the lock of sva/two_drivers_bind: without it a late release() would
-    write P1's dummy over P2's pgd where the number is freed in unbind.
-    FreeInMmdrop does not need it: the exit's reference keeps the number until release() is through.
+    Each process has a queue on the one device, which has no cache but the IOTLB; what NoFlush
+    leaves in there leads to a page that may be free by then, too.  The quiet entry is used, so that
+    no DMA is reported.  P2 stays bound, or is refused: its price.  release() and unbind take the
+    lock of sva/two_drivers_bind: a late release() would else write P1's dummy over P2's pgd, save
+    in FreeInMmdrop, where the exit's reference keeps the number until release() is through.
 
 Sources:
     Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>: non-present at final teardown
