@@ -51,11 +51,11 @@ def test_the_race_s_own_lines_are_what_a_failing_case_needs_to_fail():
 def test_what_is_in_both_makes_no_difference_to_the_failing_case_either():
     found = mmviz.mutations(OWNER, "OwnershipUnderMutex")
     both = {entry.omission.spot.step: entry for entry in found.those(BOTH)}
-    entry = both["iommu_attach_group"]
+    entry = both["release_dma_owner"]
     failing = find(OWNER, entry.why)
 
     assert goes_wrong(failing)
-    assert goes_wrong(failing) <= goes_wrong(mutant(failing, "CPU1", "iommu_attach_group"))
+    assert goes_wrong(failing) <= goes_wrong(mutant(failing, "CPU1", "release_dma_owner"))
 
 
 def test_every_standing_has_what_it_says():
