@@ -121,8 +121,8 @@ VIEWS: dict[str, Callable[[Rehearsal], View | None]] = {
     "causes": causes,
 }
 ALWAYS = ("timeline", "code")
-TELLING = ("iommu", "pagetable", "notifier", "locks", "lifetime")
-"""The views of a kind of thing, the rarer kinds first: what only few cases have, they are about."""
+MACHINES = ("iommu", "pagetable")  # telling where they show at least half of what changes
+OTHERS = ("notifier", "locks", "lifetime")  # telling where there is such a thing at all
 
 
 def every(rehearsal: Rehearsal) -> dict[str, View]:
@@ -131,13 +131,27 @@ def every(rehearsal: Rehearsal) -> dict[str, View]:
     return {name: view for name, view in made.items() if view is not None}
 
 
-def usual(there: Mapping[str, View]) -> list[str]:
+def usual(rehearsal: Rehearsal, there: Mapping[str, View]) -> list[str]:
     """Return the names of the views to begin with, of those a case has.
 
-    Who did what, in which code; the most telling picture of what it is about; the objects.
+    Who did what, in which code; the most telling picture of what it is about; and the objects,
+    unless that picture has everything that changes on them.
     """
-    telling = next((name for name in TELLING if name in there), "")
-    return [name for name in (*ALWAYS, telling, "objects") if name in there]
+    start = rehearsal.run()
+
+    def fields(name: str) -> set[str]:
+        drawn = there[name].scene(start, 0)
+        return {box.key for box in drawn.boxes} | {line.key for line in drawn.lines}
+
+    changing = {f"field:{path}" for path in rehearsal.reach.values if rehearsal.reach.varies(path)}
+    changing &= fields("objects")
+    machines = [name for name in MACHINES if name in there]
+    shown = {name: changing & fields(name) for name in machines}
+    telling = [name for name in machines if 2 * len(shown[name]) >= len(changing)]
+    telling += [name for name in OTHERS if name in there]
+    first = telling[:1]
+    rest = [] if first and shown.get(first[0]) == changing else ["objects"]
+    return [*ALWAYS, *first, *rest]
 
 
 def known(wanted: Sequence[str]) -> list[str]:

@@ -50,7 +50,7 @@ class Stage(ipywidgets.VBox):
             views=[
                 {
                     "name": name,
-                    "title": self.views[name].title if name in self.views else name.capitalize(),
+                    "title": self.views[name].title if name in self.views else name,
                     "there": name in self.views,
                 }
                 for name in VIEWS
@@ -60,7 +60,7 @@ class Stage(ipywidgets.VBox):
         self.house = ipywidgets.Box()
         self.house.add_class("mm-views")
         self.on_screen: list[str] = []
-        self.show_views(usual(self.views) if asked is None else asked)
+        self.show_views(usual(rehearsal, self.views) if asked is None else asked)
         self.refresh(0)
         self.controls.on_msg(self._heard)
         super().__init__([self.controls, self.house])
