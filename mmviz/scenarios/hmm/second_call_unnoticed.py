@@ -16,6 +16,8 @@ Simplified:
 Sources:
     <20190523153436.19102-1-jgg@ziepe.ca>, patch 09/11: Remove racy protection against
     double-unregistration; as posted, with a poison
+    <20190606184438.31646-12-jgg@ziepe.ca>, v2 11/11: list_del() in place of list_del_init(); the
+    poison of the pointer is dropped in the third revision
     mm/hmm.c, v5.3: hmm_mirror_unregister(); include/linux/poison.h; include/linux/list.h
 """
 
@@ -148,7 +150,7 @@ CASES = (
         9,
         "use_after_free",
         shipped=V53,
-        proposed=patch(9, revision=4),
+        proposed=patch(11, revision=2),
     ),
     case(
         "PoisonedLinksOfTwo",
@@ -159,7 +161,7 @@ CASES = (
         "follows_poisoned_pointer",
         mirrors=2,
         shipped=V53,
-        proposed=patch(9, revision=4),
+        proposed=patch(11, revision=2),
     ),
     case(
         "CalledOnce",
