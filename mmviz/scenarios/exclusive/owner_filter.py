@@ -12,10 +12,10 @@ Promise: The driver hears whatever takes its page away, and its own conversion d
 Memory model: sequentially consistent; entries are changed under the page-table lock.
 
 Simplified:
-    As in mmviz/kernel/{exclusive_mm,svm}.py.  The page starts present, so that nouveau's loop ends.
-    nouveau's two notifiers are one callback where their order does not matter.
-    UnmapInFirst: the page lock hides the wrong order from a CPU's fault, not from zap and mprotect.
-    Splitting a huge page is shown by what it announces; migrating a page leaves an empty entry.
+    As in mmviz/kernel/{exclusive_mm,svm}.py.  nouveau's two notifiers are one callback where their
+    order does not matter; the page starts present, so that its loop ends.  UnmapInFirst: the page
+    lock keeps a CPU's fault, which the reference has in mind, from meeting the wrong order; zap and
+    mprotect do not ask for it.  A split is what it announces; migrating leaves an empty entry.
 
 Sources:
     drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_range_invalidate()

@@ -210,6 +210,17 @@ CASES = (
         proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
     ),
     case(
+        "RetryLeaksReadOnlyPage",
+        "B/B.9z-mprotect",
+        "v5.14 to v6.13: the driver starts over, and may not write any more",
+        retry_keeps_page,
+        {"CPU0": mprotect},
+        states=112,
+        leaks=SOMETIMES,
+        shipped=("v5.14", "v6.13"),
+        proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
+    ),
+    case(
         "LeftoverEntry",
         "B/B.10",
         "as nouveau today: starting over means faulting on its own entry",
