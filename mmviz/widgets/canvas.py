@@ -1,6 +1,7 @@
 """A scene on a bqplot figure."""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 import bqplot
@@ -104,3 +105,25 @@ def _mark(name: str, scales: dict[str, Any], traits: Traits) -> Any:
         apply_clip=False,
         **traits,
     )
+
+
+WIDTHS = 4  # sheets are told apart by every so many cells of width
+WIDEST = 160
+
+
+def fitted() -> str:
+    """Return the style sheet that lets a figure shrink a little before its pane must scroll."""
+    rules = []
+    for cells in range(WIDTHS, WIDEST, WIDTHS):
+        across = cells * CELL_WIDTH
+        pane, canvas = f".mm-stage .mm-wide-{cells}", f".mm-stage .mm-wide-{cells} .mm-canvas"
+        rules.append(f"{pane} {{ flex: 1 1 {across + 1.5:.1f}em; }}")
+        rules.append(
+            f"{canvas} {{ font-size: max(0.8em, min(1em, (100cqw - 1em) / {across:.2f})); }}"
+        )
+    return "\n".join(rules) + "\n"
+
+
+def wide(scene: Scene) -> str:
+    """Return the CSS class of a pane for a scene: how wide the scene is."""
+    return f"mm-wide-{min(ceil(scene.width / WIDTHS) * WIDTHS, WIDEST - WIDTHS)}"

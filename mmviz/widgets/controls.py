@@ -9,10 +9,11 @@ import traitlets
 from ipywidgets import Widget, widget_serialization
 
 from mmviz.scene.theme import css
+from mmviz.widgets.canvas import fitted
 
 HERE = Path(__file__).parent
 PARTS = ("element.js", "reel.js", "tips.js", "twin.js", "controls.js")
-STYLE = css(".mm-theme") + (HERE / "stage.css").read_text("utf-8")
+STYLE = css(".mm-theme") + (HERE / "stage.css").read_text("utf-8") + fitted()
 
 
 def _as_text(film: dict[str, Any], _widget: Widget) -> str:

@@ -8,7 +8,7 @@ from mmviz.engine import Run
 from mmviz.scene.listing import Listing
 from mmviz.scene.source import lit
 from mmviz.scene.views import View
-from mmviz.widgets.canvas import Canvas
+from mmviz.widgets.canvas import Canvas, wide
 from mmviz.widgets.controls import ListingPanel
 from mmviz.widgets.film import Shot
 from mmviz.widgets.traits import marks
@@ -48,8 +48,10 @@ class ScenePane(Pane):
     """A view as a figure."""
 
     def __init__(self, view: View, run: Run, k: int) -> None:
-        self.canvas = Canvas(view.scene(run, k))
+        scene = view.scene(run, k)
+        self.canvas = Canvas(scene)
         super().__init__(view, self.canvas)
+        self.add_class(wide(scene))
         self.targets = {**self.canvas.by_name, "pane": self.layout}
 
     def shot(self, run: Run, k: int) -> Shot:
