@@ -113,6 +113,7 @@ class Notebook:
 
 @pytest.fixture
 def notebook(request, lab, browser):
+    lab.settle()
     context = browser.new_context(viewport={"width": 1440, "height": 1500}, reduced_motion="reduce")
     context.set_default_timeout(WAIT)
     page = context.new_page()

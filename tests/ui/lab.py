@@ -31,11 +31,8 @@ class Lab:
     def __init__(self, folder: Path, theme: str = "JupyterLab Light") -> None:
         self.folder = folder / "work"
         self.folder.mkdir()
-        settings = folder / "settings"
-        for name, values in (SETTINGS | {THEME: {"theme": theme}}).items():
-            path = settings / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(values), "utf-8")
+        self.settings = settings = folder / "settings"
+        self.settle(theme)
         self.token = secrets.token_hex(8)
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -65,6 +62,13 @@ class Lab:
                 env=os.environ | places | {"JUPYTER_PREFER_ENV_PATH": "1", "PYTHONPATH": ROOT},
             )
         self._wait_until_it_answers()
+
+    def settle(self, theme: str = "JupyterLab Light") -> None:
+        """Write the settings anew: what a page has changed, the next one does not see."""
+        for name, values in (SETTINGS | {THEME: {"theme": theme}}).items():
+            path = self.settings / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values), "utf-8")
 
     def _wait_until_it_answers(self) -> None:
         pause = Event()
