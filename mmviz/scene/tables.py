@@ -18,6 +18,7 @@ from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
 from mmviz.kernel.pasid import NOT_PRESENT_QUIET, DmaQueue, Smmu, SvaDevice
 from mmviz.kernel.store_buffer import Store, StoreBuffer
+from mmviz.kernel.tlb import Tlb
 from mmviz.kernel.umem import Umem
 from mmviz.kernel.vcpu import Vcpu
 from mmviz.scene.cards import in_words, walk
@@ -55,6 +56,11 @@ def _(table: PageTable, reach: Reach) -> Iterator[Table]:
 @tables.register
 def _(table: DevicePageTable, reach: Reach) -> Iterator[Table]:
     yield from of_map(table, table.pte, "device's table", Side.DEVICE, reach)
+
+
+@tables.register
+def _(tlb: Tlb, reach: Reach) -> Iterator[Table]:
+    yield from of_map(tlb, tlb.entries, "CPU's TLB", Side.DEVICE, reach)
 
 
 @tables.register

@@ -1,0 +1,68 @@
+from mmviz.engine import Case, Map, Verdict, World, explore, field
+from mmviz.kernel.page import Page
+from mmviz.kernel.pagetable import PageTable
+from mmviz.kernel.tlb import Tlb
+from mmviz.scene.pagetable import pagetable
+from mmviz.scene.rehearsal import Rehearsal
+
+HERE = "0x1000"
+
+
+class Machine(World):
+    page: Page = field(default_factory=lambda: Page(7))
+    cpu: PageTable = field(default_factory=PageTable)
+    tlb0: Tlb = field(default_factory=lambda: Tlb(Map({HERE: None})))
+
+    def __post_init__(self):
+        self.cpu.pte = Map({HERE: self.page})
+
+
+def cpu_uses_free_page(k):
+    """A CPU uses a page that was given back."""
+    return k.tlb0.entries[HERE] is k.page and k.page.is_free
+
+
+async def use(k):
+    await k.tlb0.translate(k.cpu, HERE)
+
+
+async def free_then_flush(k):
+    page = await k.cpu.zap_pte_range(HERE)
+    await page.put_page()
+    await k.tlb0.flush_tlb_mm_range(HERE)
+
+
+async def flush_then_free(k):
+    page = await k.cpu.zap_pte_range(HERE)
+    await k.tlb0.flush_tlb_mm_range(HERE)
+    await page.put_page()
+
+
+def case(unmap, verdict):
+    return Case(
+        name="Unmap",
+        id="-",
+        title="a page is unmapped while a CPU uses it",
+        world=Machine,
+        actors={"CPU0": use, "CPU1": unmap},
+        bad=(cpu_uses_free_page,),
+        expect={"cpu_uses_free_page": verdict},
+    )
+
+
+def test_a_page_that_is_freed_before_the_flush_is_still_used():
+    report = explore(case(free_then_flush, Verdict.SOMETIMES))
+    assert report.as_expected
+    assert len(report.counterexamples["cpu_uses_free_page"].shortest) == 3
+
+
+def test_a_page_that_is_freed_after_the_flush_is_not():
+    assert explore(case(flush_then_free, Verdict.NEVER)).as_expected
+
+
+def test_the_picture_of_the_page_tables_shows_what_the_cpu_remembers():
+    rehearsal = Rehearsal(case(free_then_flush, Verdict.SOMETIMES))
+    run = rehearsal.run("CPU0 CPU1 CPU1".split())
+    told = pagetable(rehearsal).text(run, 3)
+    assert "CPU's TLB" in told
+    assert "page 7 ✗ freed  cpu: none" in told
