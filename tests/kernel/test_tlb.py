@@ -62,7 +62,7 @@ def test_a_page_that_is_freed_after_the_flush_is_not():
 
 def test_the_picture_of_the_page_tables_shows_what_the_cpu_remembers():
     rehearsal = Rehearsal(case(free_then_flush, Verdict.SOMETIMES))
-    run = rehearsal.run("CPU0 CPU1 CPU1".split())
+    run = rehearsal.run(["CPU0", "CPU1", "CPU1"])
     told = pagetable(rehearsal).text(run, 3)
     assert "CPU's TLB" in told
     assert "page 7 ✗ freed  cpu: none" in told
