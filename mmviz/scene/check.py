@@ -73,6 +73,9 @@ def overflowing_texts(scene: Scene) -> list[str]:
 def struck_texts(scene: Scene) -> list[str]:
     """Name texts that a level or upright stroke runs through, save those meant to."""
     wrong = []
+    rows: dict[int, list[Text]] = {}
+    for text in scene.texts:
+        rows.setdefault(int(text.y), []).append(text)
     for line in scene.lines:
         if line.role in ("hatch", "ghost", CLEAR):
             continue  # hatching and striking out is what these are for
@@ -80,9 +83,8 @@ def struck_texts(scene: Scene) -> list[str]:
             if x0 != x1 and y0 != y1:
                 continue
             left, right, top, low = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
-            for text in scene.texts:
-                if not top - 1 < text.y < low + 1:
-                    continue
+            near = (rows.get(row, ()) for row in range(int(top) - 1, int(low) + 2))
+            for text in (text for row in near for text in row):
                 end = text.x + len(text.text)
                 level = y0 == y1 and text.y + 0.2 < y0 < text.y + 0.8
                 upright = x0 == x1 and text.x + 0.2 < x0 < end - 0.2
@@ -130,19 +132,16 @@ def _inside(x: float, y: float, w: float, h: float, scene: Scene) -> bool:
 @lru_cache(maxsize=1)
 def _grounds(scene: Scene) -> list[tuple[Text, Box | None]]:
     """Return each text and the topmost box under its first character."""
-    boxes = [box for box in reversed(scene.boxes) if box.role != CLEAR]
-    return [
-        (
-            text,
-            next(
-                (
-                    box
-                    for box in boxes
-                    if box.x <= text.x + SLACK < box.x + box.w
-                    and box.y <= text.y + 0.5 < box.y + box.h
-                ),
-                None,
-            ),
-        )
-        for text in scene.texts
-    ]
+    rows: dict[int, list[Box]] = {}
+    for box in reversed(scene.boxes):
+        if box.role != CLEAR:
+            for row in range(int(box.y), int(box.y + box.h) + 1):
+                rows.setdefault(row, []).append(box)
+
+    def ground(x: float, y: float) -> Box | None:
+        for box in rows.get(int(y), ()):
+            if box.x <= x + SLACK < box.x + box.w and box.y <= y < box.y + box.h:
+                return box
+        return None
+
+    return [(text, ground(text.x, text.y + 0.5)) for text in scene.texts]

@@ -1,6 +1,8 @@
 import pytest
 
+from mmviz.scenarios import every_case
 from mmviz.scene.rehearsal import Rehearsal
+from tests.scene.played import Played
 from tests.scene.toys import STORY, TOY
 
 
@@ -9,18 +11,10 @@ def rehearsal():
     return Rehearsal(TOY)
 
 
-@pytest.fixture(scope="session")
-def rehearsed():
-    """Search a case through once for all who draw it; all cases together take some 60 MB."""
-    made = {}
-
-    def search(case):
-        key = (str(case.scenario), case.name)
-        if key not in made:
-            made[key] = Rehearsal(case)
-        return made[key]
-
-    return search
+@pytest.fixture(scope="session", params=every_case(), ids=lambda c: f"{c.scenario}:{c.name}")
+def played(request):
+    """Play each case there is; the tests of all files that ask for one are run together."""
+    return Played(request.param)
 
 
 @pytest.fixture

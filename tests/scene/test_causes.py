@@ -1,81 +1,45 @@
-from functools import lru_cache
-from xml.etree import ElementTree
-
-import pytest
-
 from mmviz.engine import explore, replay
-from mmviz.scenarios import every_case, find, load
+from mmviz.scenarios import find, load
 from mmviz.scene.causes import causes
 from mmviz.scene.check import problems
-from mmviz.scene.layout import ROOM
 from mmviz.scene.rehearsal import Rehearsal
-from mmviz.scene.svg import svg
 from mmviz.scene.theme import CLEAR
+from tests.scene.played import shown
 
-CASES = list(every_case())
 HEADLINE = ("iommu_group/release_order", "DelistThenRelease")
 CROSSED = ("invalidate_page/sleep_under_spinlock", "LocksInBothOrders")
 ALWAYS = ("exclusive/entry_ledger", "ZapWithoutPut")
-
-
-@lru_cache
-def staged(scenario, name):
-    """Return the view of a case and the first run the stage would offer."""
-    rehearsal = Rehearsal(find(scenario, name))
-    return causes(rehearsal), rehearsal.run(next(iter(rehearsal.runs().values())))
 
 
 def said(scene):
     return [text.text for text in scene.texts if text.role != CLEAR and text.text]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
-def test_every_frame_is_fit_to_be_seen_and_nothing_moves(case):
-    rehearsal = Rehearsal(case)
-    view = causes(rehearsal)
-    report = rehearsal.report
-    if view is None:
-        assert not report.counterexamples
-        assert report.stuck is None
-        assert report.livelock is None
-        return
-    run = rehearsal.run(next(iter(rehearsal.runs().values())))
-    sizes = set()
+def test_a_broken_run_is_explained_from_the_step_that_breaks_it_on(played):
+    report = played.rehearsal.report
+    breaks = report.counterexamples or report.stuck is not None or report.livelock is not None
+    assert ("causes" in played.views) or not breaks
     broken = False
-    for k, frame in enumerate(run.frames):
-        scene = view.scene(run, k)
-        sizes.add((scene.width, scene.height, *map(len, scene[2:])))
-        assert problems(scene) == []
+    for frame, scene, _ in played.frames("causes"):
         broken = broken or bool(frame.violated)
         if broken:
             assert said(scene)[0].startswith("✗")
-        elif k < len(run.frames) - 1:
+        elif frame is not played.run.tip:
             assert said(scene) == ["nothing is broken yet"]
-    assert len(sizes) == 1
-    assert scene.width <= ROOM
-    picture = svg(scene)
-    assert len(picture) < 300_000
-    ElementTree.fromstring(picture)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
-def test_the_run_shown_beside_it_is_legal_and_fine(case):
-    rehearsal = Rehearsal(case)
-    view = causes(rehearsal)
-    if view is None:
-        return
-    run = rehearsal.run(next(iter(rehearsal.runs().values())))
-    text = view.text(run, len(run.frames) - 1)
-    _, _, schedule = text.partition("The nearest safe run: ")
-    if schedule:
-        twin = replay(case, schedule)
-        assert twin.finished
-        assert not twin.violated or "it breaks" in text
-        assert twin.schedule != run.schedule
+def test_the_run_shown_beside_it_is_legal_and_fine(played):
+    for _, _, text in played.frames("causes")[-1:]:
+        _, _, schedule = text.partition("The nearest safe run: ")
+        if schedule:
+            twin = replay(played.case, schedule)
+            assert twin.finished
+            assert not twin.violated or "it breaks" in text
+            assert twin.schedule != played.run.schedule
 
 
 def test_nothing_is_told_before_it_happens():
-    view, run = staged(*HEADLINE)
+    view, run = shown("causes", *HEADLINE)
 
     before = view.scene(run, 6)
     assert said(before) == ["nothing is broken yet"]
@@ -85,7 +49,7 @@ def test_nothing_is_told_before_it_happens():
 
 
 def test_the_headline_race_is_told_from_the_list_to_the_free():
-    view, run = staged(*HEADLINE)
+    view, run = shown("causes", *HEADLINE)
     text = view.text(run, 7)
 
     steps = ["list_del(device a)", "iommu_group_set_core_domain(", "iommu_domain_free(domain V)"]
@@ -96,7 +60,7 @@ def test_the_headline_race_is_told_from_the_list_to_the_free():
 
 
 def test_a_deadlock_names_the_steps_that_closed_the_ring():
-    view, run = staged(*CROSSED)
+    view, run = shown("causes", *CROSSED)
     text = view.text(run, len(run.frames) - 1)
 
     assert text.startswith("✗ stuck after step 3: nobody can go on")
@@ -106,7 +70,7 @@ def test_a_deadlock_names_the_steps_that_closed_the_ring():
 
 
 def test_where_no_order_helps_it_is_said():
-    view, run = staged(*ALWAYS)
+    view, run = shown("causes", *ALWAYS)
     words = said(view.scene(run, len(run.frames) - 1))
 
     assert "Always: no order saves it" in words
@@ -137,7 +101,7 @@ def test_a_run_that_goes_well_has_nothing_to_explain():
 
 
 def test_the_steps_of_the_picture_are_in_the_text_too():
-    view, run = staged(*HEADLINE)
+    view, run = shown("causes", *HEADLINE)
     text = view.text(run, 7)
     for reason in ("2 CPU0 list_del", "5 CPU1 iommu_group_set_core_domain", "7 CPU1 iommu_domain"):
         assert reason in text

@@ -1,7 +1,5 @@
 """The view of page-table entries, and the picture of an entry that somebody brings."""
 
-from xml.etree import ElementTree
-
 import pytest
 
 from mmviz.engine import Case, Map, Struct, World
@@ -11,17 +9,15 @@ from mmviz.kernel.pagetable import PageTable
 from mmviz.kernel.x86_entry import encode
 from mmviz.kernel.x86_kinds import DeviceExclusive, DevicePrivate, PteNone, PtePresent
 from mmviz.kernel.x86_layout import RELEASES, Layout, layout
-from mmviz.scenarios import every_case, find
+from mmviz.scenarios import load
 from mmviz.scene.check import problems
 from mmviz.scene.entry import entry, label
 from mmviz.scene.entry_bits import differ, parts
 from mmviz.scene.entry_stored import chosen, stored
-from mmviz.scene.layout import ROOM
 from mmviz.scene.rehearsal import Rehearsal
-from mmviz.scene.svg import svg
 from mmviz.scene.theme import CLEAR
+from tests.scene.played import shown
 
-CASES = list(every_case())
 SAME, PRESENT = 0xF7FFFFFFFDB97400, 0x8000000012345867
 LAYOUTS = [Layout(each, levels) for each in RELEASES for levels in (4, 5)]
 
@@ -30,45 +26,20 @@ def texts(scene):
     return [text.text for text in scene.texts if text.role != CLEAR and text.text]
 
 
-def shape(scene):
-    """What must stay the same in all frames of a case."""
-    fixed = tuple((text.x, text.y, "" if text.live else text.text) for text in scene.texts)
-    places = tuple((box.x, box.y, box.w, box.h) for box in scene.boxes)
-    return (scene.width, scene.height, fixed, places, tuple(line.points for line in scene.lines))
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
-def test_every_frame_is_fit_to_be_seen_and_keeps_its_places(rehearsed, case):
-    rehearsal = rehearsed(case)
-    view = entry(rehearsal)
-    if view is None:
-        assert not any(isinstance(v, Pte) for vs in rehearsal.reach.values.values() for v in vs)
-        return
-    run = rehearsal.run(next(iter(rehearsal.runs().values())))
-    shapes, wrong = set(), set()
-    for k, frame in enumerate(run.frames):
-        scene = view.scene(run, k)
-        shapes.add(shape(scene))
-        wrong |= set(problems(scene))
-        said = view.text(run, k)
+def test_the_text_says_every_entry_in_hexadecimal(played):
+    if "entry" not in played.views:
+        values = played.rehearsal.reach.values.values()
+        assert not any(isinstance(value, Pte) for each in values for value in each)
+    for frame, _, said in played.frames("entry"):
+        view = played.views["entry"]
         for path in view.paths:
             assert view.word(frame.values[path]).hex in said
-        keys = {mark.key for mark in (*scene.boxes, *scene.lines)} - {""}
-        own = {key for key in keys if not key.startswith(("field:", "object:", "step:", "actor:"))}
-        assert own <= set(view.tips)
-    assert wrong == set()
-    assert len(shapes) == 1
-    assert shapes.pop()[0] <= ROOM
-    drawn = svg(scene, "dark", view.title)
-    ElementTree.fromstring(drawn)
-    assert len(drawn.encode()) < 300_000
 
 
 @pytest.fixture(scope="module")
-def fork(rehearsed):
+def fork():
     """A run in which fork takes a page back from a device, and copies it for the child."""
-    rehearsal = rehearsed(find("exclusive/fork_in_window", "RestoreAtFork"))
-    return entry(rehearsal), rehearsal.run(next(iter(rehearsal.runs().values())))
+    return shown("entry", "exclusive/fork_in_window", "RestoreAtFork")
 
 
 def step_of(run, function):
@@ -145,25 +116,19 @@ def test_the_last_written_entry_stays_until_the_next_is_written(fork):
     assert still == {key for key in before if key.startswith("bits:")}
 
 
-def test_the_cursor_tells_nothing_of_what_comes_after(rehearsed):
-    rehearsal = rehearsed(find("exclusive/fork_in_window", "RestoreAtFork"))
-    view = entry(rehearsal)
-    schedule = next(iter(rehearsal.runs().values()))
-    whole = rehearsal.run(schedule)
-    for k in range(len(schedule) + 1):
-        part = rehearsal.run(schedule[:k])
+def test_the_cursor_tells_nothing_of_what_comes_after(fork):
+    view, whole = fork
+    for k in range(len(whole.frames)):
+        part = whole.fork(k)
         assert view.scene(whole, k) == view.scene(part, k)
         assert view.text(whole, k) == view.text(part, k)
 
 
-def test_an_entry_that_names_a_freed_page_says_so(rehearsed):
+def test_an_entry_that_names_a_freed_page_says_so():
     told = set()
-    for case in CASES:
-        if not case.scenario.startswith(("exclusive/entry_ledger", "exclusive/fault_takes")):
-            continue
-        rehearsal = rehearsed(case)
-        view = entry(rehearsal)
-        run = rehearsal.run(next(iter(rehearsal.runs().values())))
+    cases = [*load("exclusive/entry_ledger").cases, *load("exclusive/fault_takes_page_back").cases]
+    for case in cases:
+        view, run = shown("entry", case.scenario, case.name)
         for k, frame in enumerate(run.frames):
             for path in view.paths:
                 value = frame.values[path]

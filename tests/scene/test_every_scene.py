@@ -3,100 +3,113 @@
 import random
 from xml.etree import ElementTree
 
-import pytest
-
-from mmviz.scenarios import every_case
 from mmviz.scene.cards import cards
 from mmviz.scene.check import problems
 from mmviz.scene.layout import ROOM, plan
-from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.source import lit
 from mmviz.scene.timeline import columns
 from mmviz.scene.tips import step_tip, tips
 from mmviz.scene.views import VIEWS, every, picture, usual
 from mmviz.scene.words import caption, goal, promises
 
-CASES = list(every_case())
 MOST_STEPS, SEEN = 40, 4  # of a random run; of another run's frames
 MOST_SVG = 300_000  # bytes
+PAGED = {"timeline"}  # a page may have fewer rows than the one before, on a sheet of one size
+GROWS = {"lifetime", "causes"}  # their bars and boxes are as large as what they show
 
 
-def sampled(rehearsal):
-    """Yield runs with the frames to look at: all of the first that a stage offers, then fewer."""
-    for number, schedule in enumerate(rehearsal.runs().values()):
+def shape(name, scene):
+    """Return what stays from frame to frame: the sheet, and every mark's place."""
+    sheet = (scene.width, scene.height)
+    if name in PAGED:
+        return sheet
+    texts = [(text.x, text.y, text.live) for text in scene.texts]
+    if name in GROWS:
+        return sheet, texts, len(scene.boxes), len(scene.lines)
+    said = [text.text for text in scene.texts if not text.live]
+    return sheet, texts, said, [box[:4] for box in scene.boxes], [line[0] for line in scene.lines]
+
+
+def others(played):
+    """Yield more runs with the frames to look at: those a stage offers, and a random one."""
+    rehearsal = played.rehearsal
+    for schedule in [*rehearsal.runs().values()][1:]:
         run = rehearsal.run(schedule)
         steps = range(len(run.frames))
-        yield (
-            run,
-            steps if not number else sorted({*steps[:: max(len(steps) // SEEN, 1)], steps[-1]}),
-        )
-    dice = random.Random(rehearsal.case.name)
+        yield run, sorted({*steps[:: max(len(steps) // SEEN, 1)], steps[-1]})
+    dice = random.Random(played.case.name)
     run = rehearsal.run()
     while run.enabled() and len(run.schedule) < MOST_STEPS:
         run.step(dice.choice(run.enabled()))
     yield run, range(0, len(run.frames), 7)
 
 
-def wrong_with(view, run, frames, ready):
-    """Yield what is wrong with a view of a run; what is in `ready` is known to be good."""
-    sizes = set()
-    for k in frames:
-        scene = view.scene(run, k)
-        sizes.add((scene.width, scene.height))
-        if scene not in ready:
-            ready.add(scene)
-            yield from problems(scene)
-    if len(sizes) > 1:
-        yield f"the sheet changes its size within a run: {sizes}"
-    text = view.scene(run, frames[-1]).svg(title=view.title)
-    ElementTree.fromstring(text)
-    if len(text.encode()) >= MOST_SVG:
-        yield f"an SVG of {len(text.encode()):,} bytes"
-    if not view.text(run, frames[-1]).strip():
-        yield "it says nothing in words"
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
-def test_no_text_touches_another_leaves_its_box_or_fades_into_it(case):
-    rehearsal = Rehearsal(case)
-    there = every(rehearsal)
-    listings, ready, wrong = there["code"].codes, set(), set()
-
-    for number, (run, frames) in enumerate(sampled(rehearsal)):
-        frames = list(frames)
-        for name, view in there.items():
-            if name != "code" or not number:  # its words are the same in every run
-                wrong |= {f"{name}: {each}" for each in wrong_with(view, run, frames, ready)}
-        for frame in run.frames:
-            for code in listings:
-                light = lit(code, frame)
-                if light.role == "ready" and light.line < 0:
-                    wrong.add(f"code: {code.actor} can go, and no line of it is lit")
-            assert caption(frame, len(run.frames)).startswith("step")
-        assert promises(case, run.frames)
+def test_every_picture_is_fit_to_be_seen_and_nothing_in_it_moves(played):
+    wrong, ready = set(), set()
+    for name, view in played.views.items():
+        scenes = played.scenes[name]
+        wrong |= {f"{name}: {each}" for scene in set(scenes) for each in problems(scene)}
+        ready |= set(scenes)
+        if any(shape(name, scene) != shape(name, scenes[0]) for scene in scenes):
+            wrong.add(f"{name}: marks move while a run is played")
+        if any(not text.strip() for text in played.texts[name]):
+            wrong.add(f"{name}: it says nothing in words")
+        drawn = scenes[-1].svg(title=view.title)
+        ElementTree.fromstring(drawn)
+        if len(drawn.encode()) >= MOST_SVG:
+            wrong.add(f"{name}: an SVG of {len(drawn.encode()):,} bytes")
+    for run, frames in others(played):
+        for name, view in played.views.items():
+            if name == "code":
+                continue  # its words are the same in every run
+            scenes = {view.scene(run, k) for k in frames}
+            if len({(scene.width, scene.height) for scene in scenes}) > 1:
+                wrong.add(f"{name}: the sheet changes its size within a run")
+            wrong |= {f"{name}: {each}" for scene in scenes - ready for each in problems(scene)}
+            ready |= scenes
 
     assert wrong == set()
-    assert plan(rehearsal.reach).width <= ROOM + 2, "the objects do not fit across a notebook"
-    assert columns(rehearsal.reach).width <= ROOM, "the columns do not fit across a notebook"
-    assert goal(case)
-    begins = usual(rehearsal, there)
-    assert set(begins) <= set(there) <= set(VIEWS)
+
+
+def test_every_picture_fits_across_a_notebook(played):
+    reach = played.rehearsal.reach
+
+    wide = {name: scenes[0].width for name, scenes in played.scenes.items()}
+    assert {name: width for name, width in wide.items() if width > ROOM + 2} == {}
+    assert plan(reach).width <= ROOM + 2
+    assert columns(reach).width <= ROOM
+
+
+def test_a_stage_begins_with_who_did_what_the_code_and_the_machine(played):
+    begins = usual(played.rehearsal, played.views)
+
+    assert set(begins) <= set(played.views) <= set(VIEWS)
     assert begins[:2] == ["timeline", "code"]
     assert len(begins) > 2, "nothing shows the machine"
-    told(rehearsal, there, run)
 
 
-def told(rehearsal, there, run):
-    """Check that whatever a reader may point at is explained in a sentence."""
-    said = tips(rehearsal.reach, rehearsal.case, there.values())
-    wanted = {f"field:{row.path}" for card in cards(rehearsal.reach) for row in card.rows}
-    wanted |= {f"actor:{actor}" for actor in rehearsal.case.actors}
-    for view in there.values():
-        wanted |= {box.key for box in view.scene(run, 0).boxes}
+def test_whoever_can_go_has_a_line_lit_and_each_step_a_caption(played):
+    for run in (played.run, *(run for run, _ in others(played))):
+        for frame in run.frames:
+            for code in played.views["code"].codes:
+                light = lit(code, frame)
+                assert light.role != "ready" or light.line >= 0, code.actor
+            assert caption(frame, len(run.frames)).startswith("step")
+        assert promises(played.case, run.frames)
+    assert goal(played.case)
+
+
+def test_whatever_a_reader_may_point_at_is_explained_in_a_sentence(played):
+    reach, case = played.rehearsal.reach, played.case
+    said = tips(reach, case, played.views.values())
+    wanted = {f"field:{row.path}" for card in cards(reach) for row in card.rows}
+    wanted |= {f"actor:{actor}" for actor in case.actors}
+    for scenes in played.scenes.values():
+        wanted |= {mark.key for scene in scenes for mark in (*scene.boxes, *scene.lines)}
     wanted -= {"", "field:"}  # what stands for nothing
-    missing = {key for key in wanted if not key.startswith("step:")} - said.keys()
-    assert missing == set()
-    sentences = [*said.values(), *map(step_tip, run.frames[1:])]
+
+    assert {key for key in wanted if not key.startswith("step:")} - said.keys() == set()
+    sentences = [*said.values(), *map(step_tip, played.run.frames[1:])]
     assert [each for each in sentences if not each.endswith((".", "!", "?", ")"))] == []
     assert [each for each in sentences if len(each.split()) < 3 or "\n" in each] == []
 

@@ -1,31 +1,19 @@
 """Columns by kind, ghosts and the pointers that dangle, what keeps what: as the fields say."""
 
-from xml.etree import ElementTree
-
-import pytest
-
 from mmviz.engine import Case, Map, Verdict, World
 from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu, IommuGroup
-from mmviz.scenarios import every_case, find
 from mmviz.scene.cards import gone
 from mmviz.scene.check import problems
 from mmviz.scene.iommu import iommu
 from mmviz.scene.reach import structs_in
 from mmviz.scene.rehearsal import Rehearsal
-from mmviz.scene.svg import svg
 from mmviz.scene.theme import CLEAR
-
-CASES = list(every_case())
-
-
-def first_run(rehearsal):
-    return rehearsal.run(next(iter(rehearsal.runs().values())))
+from tests.scene.played import shown
 
 
-def last_scene(rehearsed, scenario, case):
+def staged(scenario, case):
     """Return the view, the first run and its last picture."""
-    made = rehearsed(find(scenario, case))
-    view, run = iommu(made), first_run(made)
+    view, run = shown("iommu", scenario, case)
     return view, run, view.scene(run, len(run.schedule))
 
 
@@ -33,29 +21,12 @@ def words(scene):
     return {text.text for text in scene.texts if text.role != CLEAR}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
-def test_every_frame_is_fit_to_be_seen_and_draws_the_pointers_there_are(case, rehearsed):
-    rehearsal = rehearsed(case)
-    view = iommu(rehearsal)
-    if view is None:
-        return
-    run = first_run(rehearsal)
-    wrong, shapes = set(), set()
-
-    for k, frame in enumerate(run.frames):
-        scene = view.scene(run, k)
-        wrong |= set(problems(scene))
-        shapes.add((scene.width, scene.height, *map(len, scene[2:])))
-        check_arrows(view, scene, frame)
-        check_ghosts(view, scene, frame, view.text(run, k))
-
-    assert wrong == set()
-    assert len(shapes) == 1, "the sheet or the marks change while a run is played"
-    assert scene.width <= 124
-    for theme in ("light", "dark"):
-        picture = svg(scene, theme)
-        assert len(picture) < 300_000
-        ElementTree.fromstring(picture)
+def test_the_pointers_there_are_are_drawn_and_what_is_freed_is_a_ghost(played):
+    threads = ("iommu_group/", "sva/")
+    assert "iommu" not in played.views or played.case.scenario.startswith(threads)
+    for frame, scene, text in played.frames("iommu"):
+        check_arrows(played.views["iommu"], scene, frame)
+        check_ghosts(played.views["iommu"], scene, frame, text)
 
 
 def check_arrows(view, scene, frame):
@@ -93,8 +64,8 @@ def check_ghosts(view, scene, frame, text):
         assert bool(foot) == (dangling and card.foot > 1)
 
 
-def test_a_freed_domain_stays_and_what_leads_to_it_dangles_in_word_and_shape(rehearsed):
-    view, run, scene = last_scene(rehearsed, "iommu_group/release_order", "DelistThenRelease")
+def test_a_freed_domain_stays_and_what_leads_to_it_dangles_in_word_and_shape():
+    view, run, scene = staged("iommu_group/release_order", "DelistThenRelease")
     assert run.frames[-1].values["domain V.freed"]
 
     dangling = {line.key for line in scene.lines if line.role == "dangling"}
@@ -111,8 +82,8 @@ def test_a_freed_domain_stays_and_what_leads_to_it_dangles_in_word_and_shape(reh
     assert "✗" not in view.text(run, 6)
 
 
-def test_columns_stand_in_the_kernels_order(rehearsed):
-    view, _, scene = last_scene(rehearsed, "iommu_group/release_order", "DelistThenRelease")
+def test_columns_stand_in_the_kernels_order():
+    view, _, scene = staged("iommu_group/release_order", "DelistThenRelease")
     at = {name: x for name, (x, _) in view.plan.at.items()}
 
     assert at["device a"] < at["group"] < at["domain V"] < at["iommu"]
@@ -121,8 +92,8 @@ def test_columns_stand_in_the_kernels_order(rehearsed):
     assert [text for _, text in heads] == ["devices", "groups", "domains", "hardware tables"]
 
 
-def test_each_object_says_what_keeps_it(rehearsed):
-    view, _, scene = last_scene(rehearsed, "iommu_group/release_order", "DelistThenRelease")
+def test_each_object_says_what_keeps_it():
+    view, _, scene = staged("iommu_group/release_order", "DelistThenRelease")
     kept = {card.name: view.keepers[card.name] for card in view.plan.cards if card.foot}
 
     assert kept == {
@@ -131,16 +102,15 @@ def test_each_object_says_what_keeps_it(rehearsed):
         "domain D": "the group's refs",
     }
     assert {f"kept by {words}" for words in kept.values()} <= words(scene)
-    module = rehearsed(find("iommu_group/domain_outlives_driver", "PutThenRelease"))
-    assert iommu(module).keepers["driver"] == "refs, one a device"
-    counted = rehearsed(find("iommu_group/driver_helps_itself", "CountReferences"))
-    assert iommu(counted).keepers["domain V"] == "its refs"
-    assert "kept by its refs" in iommu(counted).text(counted.run(), 0)
+    module, _ = shown("iommu", "iommu_group/domain_outlives_driver", "PutThenRelease")
+    assert module.keepers["driver"] == "refs, one a device"
+    counted, run = shown("iommu", "iommu_group/driver_helps_itself", "CountReferences")
+    assert counted.keepers["domain V"] == "its refs"
+    assert "kept by its refs" in counted.text(run, 0)
 
 
-def test_the_rid_table_the_owner_and_its_count_are_the_fields(rehearsed):
-    rehearsal = rehearsed(find("iommu_group/kernel_or_user", "OwnershipUnderMutex"))
-    view, run = iommu(rehearsal), first_run(rehearsal)
+def test_the_rid_table_the_owner_and_its_count_are_the_fields():
+    view, run = shown("iommu", "iommu_group/kernel_or_user", "OwnershipUnderMutex")
 
     for k, frame in enumerate(run.frames):
         text = view.text(run, k)
@@ -150,8 +120,8 @@ def test_the_rid_table_the_owner_and_its_count_are_the_fields(rehearsed):
         assert f"owner_cnt {frame.values['group.owner_cnt']}" in text
 
 
-def test_a_pasids_entry_its_cached_copy_and_what_the_device_keeps_lead_to_the_page(rehearsed):
-    view, _, scene = last_scene(rehearsed, "sva/exit_during_dma", "ReleaseNothing")
+def test_a_pasids_entry_its_cached_copy_and_what_the_device_keeps_lead_to_the_page():
+    view, _, scene = staged("sva/exit_during_dma", "ReleaseNothing")
     dangling = {line.key for line in scene.lines if line.role == "dangling"}
 
     assert {"PASID entry", "cached entry", "IOTLB", "ATC"} <= words(scene)
@@ -159,12 +129,6 @@ def test_a_pasids_entry_its_cached_copy_and_what_the_device_keeps_lead_to_the_pa
     assert "free" in words(scene)
     pgd, smmu = view.plan.at["pgd"], view.plan.at["smmu"]
     assert pgd[0] < smmu[0]
-
-
-def test_a_case_without_an_iommu_has_no_such_view(rehearsed):
-    shown = {case.scenario.split("/")[0] for case in CASES if iommu(rehearsed(case))}
-
-    assert shown == {"iommu_group", "sva"}
 
 
 class Crowd(World):

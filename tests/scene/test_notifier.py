@@ -1,29 +1,23 @@
 """The view of notifiers: for every case that has some, and word for word on known runs."""
 
-from xml.etree import ElementTree
-
 import pytest
 
 from mmviz.engine import Case, Verdict, World, field, parse_schedule
 from mmviz.kernel.interval_notifier import IntervalSubscriptions, MmuIntervalNotifier
 from mmviz.kernel.locks import SpinLock
-from mmviz.scenarios import every_case, find
 from mmviz.scene.check import problems
-from mmviz.scene.layout import ROOM
 from mmviz.scene.notifier import notifier
 from mmviz.scene.rehearsal import Rehearsal
-from mmviz.scene.svg import svg
 from mmviz.scene.theme import CLEAR
+from tests.scene.played import rehearsed, shown
 
-CASES = list(every_case())
-CASE_OF = {case.scenario: case.name for case in CASES}
 ADDRESS = "Address space (0x1000)"
-HEAVIEST, LONG = 300_000, 1_000
+LONG = 1_000
 
 
 def staged(scenario, name, schedule):
     """Return the view of a case, and a run of one of its schedules, by name or written out."""
-    rehearsal = Rehearsal(find(scenario, name))
+    rehearsal = rehearsed(scenario, name)
     written = rehearsal.case.schedules.get(schedule, schedule)
     return notifier(rehearsal), rehearsal.run(parse_schedule(rehearsal.case, written))
 
@@ -39,42 +33,22 @@ def shape(scene):
     return scene.width, scene.height, places, [line.points for line in scene.lines]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}:{case.name}")
-def test_every_frame_is_fit_to_be_seen_and_nothing_moves(case):
-    rehearsal = Rehearsal(case)
-    view = notifier(rehearsal)
-    if view is None:
-        return
-    run = rehearsal.run(next(iter(rehearsal.runs().values())))
-    wrong, shapes = set(), []
-    for k in range(len(run.frames)):
-        scene = view.scene(run, k)
-        wrong |= set(problems(scene))
-        shapes.append(shape(scene))
-        words = view.text(run, k)
+def test_the_text_says_what_the_picture_says(played):
+    for _, scene, words in played.frames("notifier"):
         for text in scene.texts:
             if text.live and text.text.count(" ") > 1 and text.text[0] != "⋮":
-                assert "…" in text.text or text.text in words, (
-                    "the text twin does not say what the picture says"
-                )
-    drawn = svg(view.scene(run, len(run.schedule)))
-
-    assert wrong == set()
-    assert all(each == shapes[0] for each in shapes)
-    assert shapes[0][0] <= ROOM
-    ElementTree.fromstring(drawn)
-    assert len(drawn.encode()) < HEAVIEST
+                assert "…" in text.text or text.text in words
 
 
 def test_most_races_about_notifiers_have_the_view_and_others_do_not():
     with_view = [
-        notifier(Rehearsal(find(scenario, name))) is not None
-        for scenario, name in (
+        shown("notifier", *each)[0] is not None
+        for each in (
             ("invalidate_page/sequence_and_counter", "SequenceAndCounter"),
             ("exclusive/owner_filter", "UnmapOwn"),
             ("sva/release_runs_twice", "PutsEachTime"),
-            ("exclusive/entry_ledger", CASE_OF["exclusive/entry_ledger"]),
-            ("iommu_group/release_order", CASE_OF["iommu_group/release_order"]),
+            ("exclusive/entry_ledger",),
+            ("iommu_group/release_order",),
         )
     ]
 
@@ -180,9 +154,7 @@ def test_a_callback_under_a_spinlock_must_not_sleep_and_others_may():
     "name", ["SequenceAndCounter", "CheckOutsideLock", "CounterOnly", "SequenceAtStart"]
 )
 def test_what_comes_after_the_cursor_is_not_told(name):
-    rehearsal = Rehearsal(find("invalidate_page/sequence_and_counter", name))
-    view = notifier(rehearsal)
-    run = rehearsal.run(next(iter(rehearsal.runs().values())))
+    view, run = shown("notifier", "invalidate_page/sequence_and_counter", name)
 
     for k in range(len(run.frames)):
         assert view.scene(run, k) == view.scene(run.fork(k), k)
@@ -190,7 +162,7 @@ def test_what_comes_after_the_cursor_is_not_told(name):
 
 
 def test_a_long_run_is_shown_in_pages_that_say_what_they_leave_out():
-    rehearsal = Rehearsal(find("exclusive/retry_loop", "EndlessTouching"))
+    rehearsal = rehearsed("exclusive/retry_loop", "EndlessTouching")
     view, lasso = notifier(rehearsal), rehearsal.report.livelock
     turns = LONG // len(lasso.cycle) + 1
     run = rehearsal.run((*lasso.prefix, *lasso.cycle * turns))

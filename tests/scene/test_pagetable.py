@@ -1,7 +1,3 @@
-import xml.etree.ElementTree as ET
-
-import pytest
-
 from mmviz.engine import Case, Map, Struct, Verdict, World, atomic, field
 from mmviz.kernel.buffer import Buffer, BufferPage
 from mmviz.kernel.buffer_vma import WordPage, ZeroPage
@@ -9,51 +5,21 @@ from mmviz.kernel.dmirror import Dmirror, open_dmirror
 from mmviz.kernel.locks import RwSemaphore
 from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
-from mmviz.scenarios import every_case, find
 from mmviz.scene.cards import lost
 from mmviz.scene.check import problems
-from mmviz.scene.layout import ROOM
 from mmviz.scene.pagetable import pagetable
 from mmviz.scene.rehearsal import Rehearsal
-from mmviz.scene.svg import svg
 from mmviz.scene.tableplan import pins
 from mmviz.scene.walk import upper
+from tests.scene.played import first_run, shown
 
-CASES = list(every_case())
-MOST_BYTES = 300_000
 ENTRIES, TOUCHED = 512, 3
 
 
-@pytest.fixture(scope="module")
-def see():
-    """Return a function that gives a case's view and its first run."""
-    seen = {}
-
-    def shown(scenario, case=None):
-        if (scenario, case) not in seen:
-            found = find(scenario, case) if case else first(scenario)
-            seen[scenario, case] = rehearsed(found)
-        return seen[scenario, case]
-
-    return shown
-
-
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case.scenario}:{case.name}")
-def each(request):
-    """Every case that has such a view, with its first run."""
-    view, run = rehearsed(request.param)
-    if view is None:
-        pytest.skip("nothing in this case translates an address")
-    return view, run
-
-
-def first(scenario):
-    return next(case for case in CASES if str(case.scenario) == scenario)
-
-
-def rehearsed(case):
+def see(case):
+    """Return the view of a case that is in no scenario, and its first run."""
     rehearsal = Rehearsal(case)
-    return pagetable(rehearsal), rehearsal.run(next(iter(rehearsal.runs().values())))
+    return pagetable(rehearsal), first_run(rehearsal)
 
 
 def words(scene):
@@ -64,27 +30,10 @@ def lit(scene, role):
     return [box.key for box in scene.boxes if box.role == role]
 
 
-def test_every_frame_is_fit_to_be_seen_and_keeps_its_marks(each):
-    view, run = each
-    scenes = [view.scene(run, k) for k in range(len(run.frames))]
-
-    assert {problem for scene in scenes for problem in problems(scene)} == set()
-    shapes = {(s.width, s.height, len(s.boxes), len(s.lines), len(s.texts)) for s in scenes}
-    assert len(shapes) == 1
-    assert scenes[0].width <= ROOM
-    assert {(text.x, text.y) for text in scenes[0].texts} == {
-        (text.x, text.y) for text in scenes[-1].texts
-    }
-    picture = svg(scenes[-1])
-    ET.fromstring(picture)
-    assert len(picture) < MOST_BYTES
-
-
-def test_only_what_was_written_is_lit_and_what_names_the_freed_says_so(each):
-    view, run = each
-    shown = {row.path: row for each in view.placed for row in each.card.rows}
-    for k, frame in enumerate(run.frames):
-        scene = view.scene(run, k)
+def test_only_what_was_written_is_lit_and_what_names_the_freed_says_so(played):
+    for frame, scene, said in played.frames("pagetable"):
+        placed = played.views["pagetable"].placed
+        shown = {row.path: row for each in placed for row in each.card.rows}
         written = {change.field for change in frame.writes}
         rows = [key for key in lit(scene, "written") if key.startswith("field:")]
         assert sorted(rows) == sorted(f"field:{path}" for path in written & shown.keys())
@@ -92,29 +41,22 @@ def test_only_what_was_written_is_lit_and_what_names_the_freed_says_so(each):
         assert all(lost(shown[key.removeprefix("field:")], frame) for key in broken)
         told = [text for text in words(scene) if text.endswith("✗ freed")]
         assert len(told) >= len(broken)
-        assert all(text in view.text(run, k) for text in told)
+        assert all(text in said for text in told)
 
 
-def test_the_text_says_every_value_and_verdict_that_the_picture_shows(each):
-    view, run = each
-    for k in range(len(run.frames)):
-        told = view.text(run, k)
-        missing = [
-            text.text
-            for text in view.scene(run, k).texts
-            if text.text.strip() and text.text not in told
-        ]
-        assert missing == []
+def test_the_text_says_every_value_and_verdict_that_the_picture_shows(played):
+    for _, scene, said in played.frames("pagetable"):
+        assert [text for text in words(scene) if text.strip() and text not in said] == []
 
 
 def test_a_case_in_which_nothing_translates_an_address_has_no_such_view():
-    view, _ = rehearsed(first("hmm/double_unregister"))
+    view, _ = shown("pagetable", "hmm/double_unregister")
 
     assert view is None
 
 
-def test_an_entry_that_names_a_freed_page_says_so_and_its_arrow_breaks(see):
-    view, run = see("sva/munmap_under_dma")
+def test_an_entry_that_names_a_freed_page_says_so_and_its_arrow_breaks():
+    view, run = shown("pagetable", "sva/munmap_under_dma")
     scene = view.scene(run, len(run.frames) - 1)
 
     assert words(scene).count("page 7 ✗ freed") == 3  # IOTLB, ATC, the DMA under way
@@ -124,8 +66,8 @@ def test_an_entry_that_names_a_freed_page_says_so_and_its_arrow_breaks(see):
     assert "object:page 7" in lit(scene, "ghost")
 
 
-def test_cpu_and_device_that_name_different_pages_are_flagged(see):
-    view, run = see("invalidate_page/callback_after_unlock")
+def test_cpu_and_device_that_name_different_pages_are_flagged():
+    view, run = shown("pagetable", "invalidate_page/callback_after_unlock")
     before, after = view.scene(run, 0), view.scene(run, len(run.frames) - 1)
 
     assert "= cpu" in words(before)
@@ -135,8 +77,8 @@ def test_cpu_and_device_that_name_different_pages_are_flagged(see):
     assert "≠ cpu" in view.text(run, len(run.frames) - 1)
 
 
-def test_a_copy_of_a_pasid_table_entry_that_is_not_the_entry_is_flagged(see):
-    view, run = see("sva/clear_order")
+def test_a_copy_of_a_pasid_table_entry_that_is_not_the_entry_is_flagged():
+    view, run = shown("pagetable", "sva/clear_order")
     scene = view.scene(run, len(run.frames) - 1)
 
     assert "≠ entry" in words(scene)
@@ -144,22 +86,22 @@ def test_a_copy_of_a_pasid_table_entry_that_is_not_the_entry_is_flagged(see):
     assert lit(scene, "bad") == ["field:smmu.cached_entry"]
 
 
-def test_a_table_that_nothing_ever_leads_to_is_left_out(see):
-    view, run = see("sva/munmap_under_dma")
+def test_a_table_that_nothing_ever_leads_to_is_left_out():
+    view, run = shown("pagetable", "sva/munmap_under_dma")
 
     assert "object:dummy pgd" not in {box.key for box in view.scene(run, 0).boxes}
 
 
-def test_what_a_cache_still_has_and_the_table_has_not_is_stale(see):
-    view, run = see("sva/munmap_under_dma")
+def test_what_a_cache_still_has_and_the_table_has_not_is_stale():
+    view, run = shown("pagetable", "sva/munmap_under_dma")
     at = next(k for k, frame in enumerate(run.frames) if frame.label.startswith("zap_pte_range"))
 
     assert "stale" not in words(view.scene(run, at - 1))
     assert words(view.scene(run, at)).count("stale") == 3
 
 
-def test_a_step_that_changes_one_field_lights_one_row(see):
-    view, run = see("sva/munmap_under_dma")
+def test_a_step_that_changes_one_field_lights_one_row():
+    view, run = shown("pagetable", "sva/munmap_under_dma")
     at = next(k for k, frame in enumerate(run.frames) if frame.label.startswith("zap_pte_range"))
 
     assert len(run.frames[at].writes) == 1
@@ -167,16 +109,16 @@ def test_a_step_that_changes_one_field_lights_one_row(see):
     assert "page 7 → none" in words(view.scene(run, at))
 
 
-def test_parent_and_child_are_on_one_level_with_the_page_between_them(see):
-    view, run = see("exclusive/gup_fast_meets_fork")
+def test_parent_and_child_are_on_one_level_with_the_page_between_them():
+    view, run = shown("pagetable", "exclusive/gup_fast_meets_fork")
     scene = view.scene(run, 0)
     at = {box.key: box for box in scene.boxes if box.key.startswith("object:")}
 
     assert at["object:parent"].x < at["object:page 7"].x < at["object:child"].x
 
 
-def test_a_huge_page_ends_the_walk_at_the_pmd(see):
-    view, run = see("invalidate_page/huge_page_in_part")
+def test_a_huge_page_ends_the_walk_at_the_pmd():
+    view, run = shown("pagetable", "invalidate_page/huge_page_in_part")
     said = words(view.scene(run, 0))
 
     assert "PMD[1] 0x200000" in said
@@ -186,7 +128,7 @@ def test_a_huge_page_ends_the_walk_at_the_pmd(see):
 
 
 def test_a_page_that_is_mapped_twice_is_no_huge_page():
-    view, run = rehearsed(case_of(twice, unmap))
+    view, run = see(case_of(twice, unmap))
 
     assert "PTE[1] 0x1000" in words(view.scene(run, 0))
 
@@ -213,8 +155,8 @@ def test_the_upper_levels_are_the_bits_of_the_address():
     assert [level.words for level in upper("the page")] == ["PGD → P4D → PUD → PMD"]
 
 
-def test_upper_levels_are_said_not_to_be_modelled(see):
-    view, run = see("invalidate_page/callback_after_unlock")
+def test_upper_levels_are_said_not_to_be_modelled():
+    view, run = shown("pagetable", "invalidate_page/callback_after_unlock")
 
     assert any("not modelled" in note for note in words(view.scene(run, 0)))
     assert "not modelled" in view.text(run, 0)
@@ -269,7 +211,7 @@ def never(k):
 
 
 def test_a_table_of_512_entries_folds_what_nothing_changes_and_says_how_much():
-    view, run = rehearsed(case_of(Big, touch))
+    view, run = see(case_of(Big, touch))
     scene = view.scene(run, 1)
     said = words(scene)
 
@@ -304,7 +246,7 @@ async def store_and_mirror(k):
 
 
 def test_a_devices_entry_is_held_against_the_mapping_whose_notifier_it_is():
-    view, run = rehearsed(case_of(mirrored, store_and_mirror))
+    view, run = see(case_of(mirrored, store_and_mirror))
     last = len(run.frames) - 1
     scene = view.scene(run, last)
 
@@ -334,7 +276,7 @@ async def install(k):
 
 
 def test_a_map_of_pages_in_a_class_nobody_knows_is_a_table():
-    view, run = rehearsed(case_of(Unknown, install))
+    view, run = see(case_of(Unknown, install))
     scene = view.scene(run, 1)
 
     assert set(lit(scene, "written")) == {"field:shadow.entries[A]", "field:shadow.last"}
