@@ -48,8 +48,8 @@ class Card(NamedTuple):
     kind: str
     struct: Struct
     rows: tuple[Row, ...]
-    label_width: int
-    value_width: int
+    label_width: int = 0
+    value_width: int = 0
     foot: int = 0  # lines kept free below the rows
 
     @property
@@ -231,24 +231,35 @@ def card(struct: Struct, shown: Sequence[Row], reach: Reach) -> Card:
     name = "world" if is_world else struct.name
     kind = type(struct).__name__
     plain = name.lower().replace("_", "").replace(" ", "")
-    return Card(
-        name,
-        "" if is_world or kind == "Map" or kind.lower() in plain else kind,
-        struct,
-        tuple(shown),
-        max((len(row.label) for row in shown), default=0),
-        max((_value_width(row, reach.values[row.path]) for row in shown), default=0),
-    )
+    if is_world or kind == "Map" or kind.lower() in plain:
+        kind = ""
+    return sized(Card(name, kind, struct, tuple(shown)), reach)
 
 
-def _value_width(row: Row, values: Sequence[Any]) -> int:
-    """Return the cells that a field's values take, a change from one to another included."""
-    longest = max(len(row.say(value)) for value in values)
-    if any(can_go(target) for value in values for target in structs_in(value)):
-        longest += len(LOST)
-    if len(values) > 1:
-        longest = max(longest + 2, 2 * longest + 3 if longest <= SHORT else 0)
-    return min(longest, WIDEST)
+def sized(
+    card: Card, reach: Reach, widest: int = WIDEST, short: int = SHORT, lost_too: bool = False
+) -> Card:
+    """Return a card as wide as what its fields may hold.
+
+    Args:
+        card: the card.
+        reach: what its fields may hold.
+        widest: characters that a value takes at most.
+        short: characters of a value that has room for its change from another.
+        lost_too: one that may refer to something freed has room for its change, too.
+    """
+    labels = max((len(row.label) for row in card.rows), default=0)
+    width = 0
+    for row in card.rows:
+        values = reach.values[row.path]
+        said = [(len(row.say(value)), any(map(can_go, structs_in(value)))) for value in values]
+        plain = max(length for length, _ in said)
+        longest = max(length + len(LOST) * goes for length, goes in said)
+        if len(values) > 1:
+            is_short = (plain if lost_too else longest) <= short
+            longest = max(longest + 2, plain + len(" → ") + longest if is_short else 0)
+        width = max(width, min(longest, widest))
+    return card._replace(label_width=labels, value_width=width)
 
 
 def said(row: Row, frame: Frame, width: int) -> str:

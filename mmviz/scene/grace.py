@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from mmviz.engine import Frame
-from mmviz.kernel.rcu import Rcu, Srcu, SrcuCallbacks
-from mmviz.scene.lanes import Cell, Lane, since
+from mmviz.kernel.rcu import Srcu, SrcuCallbacks
+from mmviz.scene.lanes import Cell, Lane
 from mmviz.scene.reach import Reach
 from mmviz.scene.windows import Accounts
+from mmviz.scene.words import since
 
 
 def grace_lanes(accounts: Accounts, reach: Reach) -> list[Lane]:
@@ -18,7 +19,7 @@ def _readers(accounts: Accounts, reach: Reach) -> Iterator[Lane]:
     """Yield a lane for each actor that may be in a read section."""
     for srcu in (each for each in accounts.structs if isinstance(each, Srcu)):
         ever = {name for value in reach.values[srcu.path("readers")] for name in value}
-        plain = isinstance(srcu, Rcu) or srcu.forbids_sleep
+        plain = srcu.forbids_sleep
         for actor in (each for each in accounts.model.actors if each in ever):
             at = (srcu.name, actor)
 

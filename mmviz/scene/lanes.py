@@ -15,6 +15,7 @@ from mmviz.scene.samples import Sample, checked, sampled
 from mmviz.scene.subscriptions import Subscription
 from mmviz.scene.theme import CLEAR
 from mmviz.scene.windows import Accounts
+from mmviz.scene.words import since
 
 SPLAT = "sleeps_in_atomic"  # what `might_sleep()` complains of
 
@@ -45,11 +46,6 @@ class Lane(NamedTuple):
     say: Callable[[Frame], tuple[str, str]] | None = None
     key: str = ""
     rows: int = 1
-
-
-def since(step: int) -> str:
-    """Say since when."""
-    return f"since step {step}" if step else "from the start"
 
 
 def lanes(accounts: Accounts, reach: Reach, subscribed: Sequence[Subscription]) -> list[Lane]:

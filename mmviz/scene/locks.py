@@ -10,7 +10,7 @@ from mmviz.scene.lock_order import drawing
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.theme import CLEAR
-from mmviz.scene.words import ending, waits_for
+from mmviz.scene.words import ending, since, waits_for
 
 WIDEST = 26.0  # cells of an actor's column, at most
 NAME = 30  # cells of a lock's name, at most
@@ -108,7 +108,7 @@ class LockView:
         """Tell of a deadlock, of sleeping where that is forbidden, and of who waits."""
         if ring := waiting_ring(frame, moment):
             told = ", ".join(
-                f"{actor} waits for {'itself' if other == actor else other} {_since(step)}"
+                f"{actor} waits for {'itself' if other == actor else other} {since(step)}"
                 for actor, other, step in ring
             )
             yield "bad", f"✗ deadlock: {told}", max(step for _, _, step in ring)
@@ -121,7 +121,7 @@ class LockView:
             why = frame.blocked[actor]
             steps = [step for _, step in why.by if step]
             words = waits_for(actor, why) if why.by else "nobody has done what it waits for"
-            words = f"{actor} waits in {wait.label} {_since(wait.since)}: {words}"
+            words = f"{actor} waits in {wait.label} {since(wait.since)}: {words}"
             yield "blocked", words, min(steps, default=0)
 
     def text(self, run: Run, k: int) -> str:
@@ -153,9 +153,9 @@ def _cell(lock: Struct, actor: str, frame: Frame, moment: Moment) -> tuple[str, 
     if hold is not None:
         also = wait is not None and lock.name in wait.locks
         role = "written" if hold.since == frame.index and frame.index else "held"
-        return role, f"{hold.mode} {_since(hold.since)}" + (", waits" if also else ""), hold.since
+        return role, f"{hold.mode} {since(hold.since)}" + (", waits" if also else ""), hold.since
     if wait is not None and lock.name in wait.locks:
-        return "blocked", f"waits {_since(wait.since)}", wait.since
+        return "blocked", f"waits {since(wait.since)}", wait.since
     return "quiet", "", 0
 
 
@@ -165,11 +165,6 @@ def _room(rehearsal: Rehearsal) -> int:
     unsure = bool(report.cut)
     may_stick = unsure or report.stuck is not None or bool(rehearsal.case.daemons)
     return may_stick + (unsure or "sleeps_in_atomic" in report.counterexamples)
-
-
-def _since(step: int) -> str:
-    """Say since when."""
-    return f"since step {step}" if step else "from the start"
 
 
 def _fitted(words: str, step: int, room: int) -> str:

@@ -12,16 +12,18 @@ from mmviz.engine import Frame, Run
 from mmviz.kernel.pagetable import DevicePageTable, PageTable
 from mmviz.scene.cards import gone
 from mmviz.scene.grace import grace_lanes
-from mmviz.scene.lanes import Cell, Lane, lanes, since
+from mmviz.scene.lanes import Cell, Lane, lanes
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.reach import Reach
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.subscriptions import Subscription, subscriptions
 from mmviz.scene.theme import CLEAR
+from mmviz.scene.timeline import begins, beyond
 from mmviz.scene.windows import Accounts, Window
+from mmviz.scene.words import since
 
 MARGIN, LABEL = 0.5, 33.0  # left of everything; where the cells begin
-MOST_COLUMNS, FEWEST_COLUMNS, KEPT = 15, 8, 3  # steps on a page; those kept of the page before
+MOST_COLUMNS, FEWEST_COLUMNS = 15, 8  # steps on a page
 NARROW, WIDE = 6, 9  # cells a column
 ROW, BOX, SENTENCE, HEAD = 1.35, 1.15, 1.15, 1.3  # lines: a lane, its box, its sentence, a heading
 MOST_LANES, MOST_ADDRESSES = 10, 6  # of one section; of the bar
@@ -73,7 +75,8 @@ class Notifier:
             marks += self._subscription(each, frame, y)
             y += SENTENCE
         y += 0.5 if self.subscriptions else 0
-        shown = self._page(k)
+        first = begins(k, self.columns)
+        shown = range(first, first + self.columns)
         marks += self._axis(frames, k, shown, y)
         y += 2.6
         section = ""
@@ -104,12 +107,6 @@ class Notifier:
             if words:
                 told.append(f"{lane.section}: {lane.label}: {words}")
         return "\n".join([*told, self.left_out] if self.left_out else told)
-
-    def _page(self, k: int) -> range:
-        """Return the steps on the page the cursor is on; it stays put while the cursor walks it."""
-        fresh = self.columns - KEPT
-        first = max(k - KEPT, 0) // fresh * fresh
-        return range(first, first + self.columns)
 
     def _covering(self, frame: Frame, paths: frozenset[str]) -> str:
         """Say who invalidates a range, "" for nobody."""
@@ -158,8 +155,7 @@ class Notifier:
     ) -> Iterator[Box | Text]:
         """Draw the steps of the page: number, and who acted."""
         yield Text(MARGIN, y + 0.1, "Step", "quiet", bold=True)
-        first = shown[0] - 1
-        earlier = f"⋮ {first} earlier step{'s' if first > 1 else ''}" if first > 0 else ""
+        earlier = beyond(shown[0], k, k) if shown[0] > 1 else ""
         yield Text(MARGIN, y + 1.1, earlier, "quiet", live=True)
         for index, n in enumerate(shown):
             x = LABEL + index * self.column

@@ -64,6 +64,10 @@ def _open(number: int) -> str:
     return f"{_several(number, 'invalidation')} open" if number else "no invalidation is open"
 
 
+def _told(first: Struct | None) -> str:
+    return f"told: {first.name}" if first is not None else "nobody is told"
+
+
 @subscribed.register
 def _(subs: MmuNotifierSubscriptions) -> Any:
     return _made(subs, "the core's list", ["active_invalidate_ranges"], _open)
@@ -90,7 +94,7 @@ def _(subs: interval_seq.DeferringSubscriptions) -> Any:
 @subscribed.register
 def _(subs: HmmOfMm) -> Any:
     def say(active: int, hmm: Any) -> str:
-        return f"{_open(active)}; " + (f"told: {hmm.name}" if hmm is not None else "nobody is told")
+        return f"{_open(active)}; {_told(hmm)}"
 
     return _made(subs, "the core's list", ["active_invalidate_ranges", "hmm"], say)
 
@@ -175,18 +179,12 @@ def _(mirror: HmmMirror) -> Any:
 
 @subscribed.register
 def _(mm: HmmMm) -> Any:
-    def say(first: Any) -> str:
-        return f"told: {first.name}" if first is not None else "nobody is told"
-
-    return _made(mm, "the core's list", ["notifier"], say)
+    return _made(mm, "the core's list", ["notifier"], _told)
 
 
 @subscribed.register
 def _(notifiers: NotifierList) -> Any:
-    def say(first: Any) -> str:
-        return f"told: {first.name}" if first is not None else "nobody is told"
-
-    return _made(notifiers, "the core's list", ["first"], say)
+    return _made(notifiers, "the core's list", ["first"], _told)
 
 
 @subscribed.register

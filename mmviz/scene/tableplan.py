@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
-from mmviz.scene.cards import LOST, ROW, SHORT, TITLE, WIDEST, Card, Row, can_go, cards
+from mmviz.scene.cards import ROW, SHORT, TITLE, WIDEST, Card, Row, can_go, cards, sized
 from mmviz.scene.entries import Side, Table, maps_at_start
 from mmviz.scene.layout import MARGIN, ROOM, Plan, Route
 from mmviz.scene.marks import Point
@@ -88,7 +88,7 @@ def _card(table: Table, reach: Reach, tight: bool) -> Card:
         values = reach.values[entry.path]
         goes = any(can_go(target) for value in values for target in structs_in(value))
         rows.append(Row(entry.path, entry.label, entry.say, goes or len(values) > 1))
-    return _sized(Card(table.name, table.kind, table.struct, tuple(rows), 0, 0), reach, tight)
+    return _sized(Card(table.name, table.kind, table.struct, tuple(rows)), reach, tight)
 
 
 def _page(card: Card, reach: Reach, tight: bool) -> Card:
@@ -100,21 +100,8 @@ def _page(card: Card, reach: Reach, tight: bool) -> Card:
 
 def _sized(card: Card, reach: Reach, tight: bool) -> Card:
     """Make a card as wide as what its fields may hold, and if not tight, a short one's change."""
-    width = 0
-    for row in card.rows:
-        values = reach.values[row.path]
-        words = [row.say(value) for value in values]
-        longest = max(
-            len(said) + len(LOST) * any(map(can_go, structs_in(value)))
-            for said, value in zip(words, values, strict=True)
-        )
-        if len(values) > 1:
-            plain = max(map(len, words))
-            change = plain + len(" → ") + longest if plain <= SHORT and not tight else 0
-            longest = max(longest + 2, change)
-        width = max(width, min(longest, SLIM if tight else WIDEST))
-    labels = max((len(row.label) for row in card.rows), default=0)
-    return card._replace(label_width=labels, value_width=width)
+    widest, short = (SLIM, 0) if tight else (WIDEST, SHORT)
+    return sized(card, reach, widest, short, lost_too=True)
 
 
 def pins(refs: int) -> str:

@@ -97,10 +97,14 @@ def page(steps: int, cursor: int) -> tuple[int, int]:
     """
     if steps <= MOST_ROWS:
         return 1, steps
-    fresh = MOST_ROWS - KEPT
-    page = max(cursor - KEPT - 1, 0) // fresh
-    first = page * fresh + 1
+    first = begins(cursor - 1, MOST_ROWS) + 1
     return first, min(first + MOST_ROWS - 1, steps)
+
+
+def begins(place: int, most: int) -> int:
+    """Return where the page of `most` places begins that a place, counted from 0, is on."""
+    fresh = most - KEPT
+    return max(place - KEPT, 0) // fresh * fresh
 
 
 def beyond(first: int, last: int, steps: int) -> str:

@@ -52,6 +52,11 @@ def changed(change: Change) -> str:
     return f"{change.field} {spoken(change.old)} → {spoken(change.new)}"
 
 
+def since(step: int) -> str:
+    """Say since when."""
+    return f"since step {step}" if step else "from the start"
+
+
 def waits_for(actor: str, blocked: Blocked, since: str = " since step {}") -> str:
     """Say in a few words by whom an actor is blocked, and since when."""
     if not blocked.by:
