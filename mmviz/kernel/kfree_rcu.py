@@ -1,29 +1,15 @@
 """Memory that goes when its readers have left, and code that may go before it."""
 
-from typing import ClassVar
-
 from mmviz.engine import Allocated, Oops, Struct, atomic, field
-from mmviz.kernel.rcu import SrcuCallbacks
+from mmviz.kernel.rcu import Rcu, SrcuCallbacks
 
 
-class KfreeRcu(SrcuCallbacks):
+class KfreeRcu(Rcu, SrcuCallbacks):
     """Plain RCU of which somebody asks: free this later.
 
     Source: include/linux/rcupdate.h, kfree_rcu().
     Simplified: as SrcuCallbacks.
     """
-
-    forbids_sleep: ClassVar[bool] = True
-
-    @atomic("include/linux/rcupdate.h")
-    def rcu_read_lock(self) -> None:
-        """Enter a read section; sleeping is forbidden in it."""
-        self._enter()
-
-    @atomic("include/linux/rcupdate.h")
-    def rcu_read_unlock(self) -> None:
-        """Leave the read section."""
-        self._leave("rcu_read_unlock()")
 
     @atomic("include/linux/rcupdate.h")
     def kfree_rcu(self, obj: Allocated) -> None:

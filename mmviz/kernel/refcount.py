@@ -30,11 +30,6 @@ class RefCount(Struct):
         """Put a reference; say whether it was the last."""
         return self.put()
 
-    @atomic("include/linux/refcount.h")
-    def refcount_read(self) -> int:
-        """Return the count."""
-        return self.refs
-
     def get(self) -> None:
         """Take a reference, inside a step."""
         if self.refs == 0:
