@@ -55,6 +55,7 @@ def test_a_stable_update_counts_as_its_release(text):
         "5.3-rc1",
         "5.3\n5.4",
         "\N{ARABIC-INDIC DIGIT FIVE}.3",
+        5.3,
     ],
 )
 def test_what_is_no_release_is_refused_and_named(text):

@@ -197,6 +197,7 @@ def nearest(known: Mapping[str, T], name: str, what: str) -> T:
     Raises:
         UnknownName: nothing has that name; the message suggests the nearest.
     """
+    name = str(name)  # a reader may have left out the quotes
     if name in known:
         return known[name]
     folded = {key.lower(): key for key in known}

@@ -62,6 +62,11 @@ def release(text: str) -> tuple[int, ...]:
     Raises:
         MmvizError: it is not the number of a release, or no kernel ever had that number.
     """
+    if not isinstance(text, str):
+        raise MmvizError(
+            f"{text!r} is not in quotes: write a kernel release as '5.3'; "
+            "without quotes 5.10 is the same number as 5.1"
+        )
     found = WRITTEN.fullmatch(text.strip())
     if found is None or (found[1] == "2" and found[3] is None):
         raise MmvizError(

@@ -85,8 +85,8 @@ class Scenario:
         Raises:
             UnknownName: there is none; the nearest is suggested.
         """
-        by_id = {case.id: case for case in self.cases}
-        return nearest(by_id | {case.name: case for case in self.cases}, name, "case")
+        by_name = {case.name: case for case in self.cases}
+        return nearest(by_name | {case.id: case for case in self.cases}, name, "case")
 
     def __str__(self) -> str:
         cases = "\n".join(f"  {case.name:28} {case.id:10} {case.title}" for case in self.cases)

@@ -158,9 +158,10 @@ def mutations(scenario: str, case: str) -> Mutations:
         if each.case.name == found.name:
             return each
     wrong = ", ".join(sorted(goes_wrong(found)))
+    safe = ", ".join(each.case.name for each in mutations_of(found.scenario))
     raise MmvizError(
         f"{found.scenario}:{found.name} goes wrong as it is ({wrong}); "
-        "mutations() is for cases in which nothing does"
+        f"mutations() is for cases in which nothing does: {safe}"
     )
 
 

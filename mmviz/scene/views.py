@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from mmviz.engine import Frame, Run, table
+from mmviz.engine import Frame, MmvizError, Run, table
 from mmviz.engine.case import nearest
 from mmviz.scene import layout, objects, timeline
-from mmviz.scene.causes import causes
-from mmviz.scene.entry import entry
-from mmviz.scene.iommu import iommu
-from mmviz.scene.lifetime import lifetime
+from mmviz.scene.causes import Causes, causes
+from mmviz.scene.entry import EntryView, entry
+from mmviz.scene.iommu import Iommus, iommu
+from mmviz.scene.lifetime import Lifetime, lifetime
 from mmviz.scene.listing import Listing
-from mmviz.scene.locks import locks
+from mmviz.scene.locks import LockView, locks
 from mmviz.scene.marks import Scene, Text, sheet, stacked
-from mmviz.scene.notifier import notifier
-from mmviz.scene.pagetable import pagetable
+from mmviz.scene.notifier import Notifier, notifier
+from mmviz.scene.pagetable import PageTables, pagetable
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.words import caption
 
@@ -120,6 +120,11 @@ VIEWS: dict[str, Callable[[Rehearsal], View | None]] = {
     "locks": locks,
     "causes": causes,
 }
+MADE: tuple[type[View], ...] = (
+    *(Timeline, Listing, Objects, EntryView, Iommus),
+    *(Lifetime, PageTables, Notifier, LockView, Causes),
+)
+TITLES = {view.name: view.title for view in MADE}  # also of those that a case has nothing for
 ALWAYS = ("timeline", "code")
 MACHINES = ("iommu", "pagetable")  # telling where they show at least half of what changes
 OTHERS = ("notifier", "locks", "lifetime")  # telling where there is such a thing at all
@@ -155,24 +160,18 @@ def usual(rehearsal: Rehearsal, there: Mapping[str, View]) -> list[str]:
 
 
 def known(wanted: Sequence[str]) -> list[str]:
-    """Return the names asked for, each once.
+    """Return the names asked for as they are written here, each once.
 
     Raises:
         UnknownName: there is no view of that name; the message suggests the nearest.
+        MmvizError: it is no list of names.
     """
-    for name in wanted:
-        nearest(VIEWS, name, "view")
-    return list(dict.fromkeys(wanted))
-
-
-def views(rehearsal: Rehearsal, wanted: Sequence[str]) -> dict[str, View]:
-    """Return the views asked for, those left out that have nothing to show of this case.
-
-    Raises:
-        UnknownName: there is no view of that name; the message suggests the nearest.
-    """
-    made = {name: VIEWS[name](rehearsal) for name in known(wanted)}
-    return {name: view for name, view in made.items() if view is not None}
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        raise MmvizError(
+            f"views={wanted!r} is no list: write views=['locks'], with any of {', '.join(VIEWS)}"
+        )
+    names = {name: name for name in VIEWS}
+    return list(dict.fromkeys(nearest(names, name, "view") for name in wanted))
 
 
 def picture(views: Iterable[View], run: Run, k: int) -> Scene:

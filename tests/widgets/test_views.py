@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mmviz.engine import UnknownName
+from mmviz.engine import MmvizError, UnknownName
 from mmviz.scene.theme import THEMES
 from mmviz.scene.views import VIEWS
 from mmviz.widgets.driver import Driver
@@ -41,13 +41,22 @@ def test_by_default_a_stage_shows_who_did_what_the_code_the_objects_and_one_view
 def test_an_unknown_view_is_an_error_that_suggests_the_nearest():
     with pytest.raises(UnknownName, match="timeline"):
         Player(TOY, STORY, views=["timelines"])
+    with pytest.raises(UnknownName, match="no view '3'"):
+        Player(TOY, STORY, views=[3])
+
+
+def test_the_views_are_a_list_of_names_whatever_their_capitals():
+    with pytest.raises(MmvizError, match=r"views='locks' is no list: write views=\['locks'\]"):
+        Player(TOY, STORY, views="locks")
+
+    assert Player(TOY, STORY, views=["Locks", "locks"]).on_screen == ["locks"]
 
 
 def test_a_view_that_a_case_has_nothing_for_says_so():
     player = Player(TOY, STORY, views=["entry", "timeline"])
 
     assert player.on_screen == ["timeline"]
-    assert "nothing for “entry”" in player.controls.note
+    assert "nothing for “Page-table entries”" in player.controls.note
     assert not next(view["there"] for view in player.controls.views if view["name"] == "entry")
 
 
