@@ -3,7 +3,15 @@
 from errno import EBUSY, EFAULT, EOPNOTSUPP
 
 from mmviz.engine import Struct, field
-from mmviz.kernel.buffer_vma import VM_NONE, BufferVma, DevicePage, HmmPfn, WordPage, ZeroPage
+from mmviz.kernel.buffer_vma import (
+    VM_NONE,
+    BufferVma,
+    DevicePage,
+    HmmPfn,
+    WordPage,
+    ZeroPage,
+    owner_of,
+)
 from mmviz.kernel.entry import Pte
 from mmviz.kernel.exclusive_mm import ExclusiveMm
 from mmviz.kernel.interval_notifier import (
@@ -90,6 +98,20 @@ class BufferPage(ExclusiveMm):
             page = await self.vma.follow_page_pte()
             if page is not None or not await self.handle_mm_fault():
                 return page
+
+    async def pin_user_pages_longterm(self) -> Page | None:
+        """Take a reference for a long time: not on device memory, which is migrated first.
+
+        Source: mm/gup.c, check_and_migrate_movable_pages(), migrate_device_coherent_page() (v6.0).
+        """
+        while True:
+            page = await self.get_user_pages()
+            if not isinstance(page, DevicePage):
+                return page
+            await page.put_page()
+            entry = await self.vma.handle_pte_fault()
+            if entry is not None and owner_of(entry) is not None:
+                await self.migrate_to_ram(entry)
 
     async def page_make_device_exclusive(self, page: Page, owner: str) -> bool:
         """Replace the entry, in a notifier bracket that names the owner; say whether.

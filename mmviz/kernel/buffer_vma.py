@@ -23,16 +23,19 @@ class WordPage(MappedPage):
 
 
 class DevicePage(WordPage):
-    """A page of a device's own memory, which no CPU can reach.
+    """A page of a device's own memory.
 
     Attributes:
         owner: the device: pgmap->owner. Never changes.
+        coherent: CPUs reach it as they reach memory (MEMORY_DEVICE_COHERENT, v6.0); they cannot
+            reach the others (MEMORY_DEVICE_PRIVATE).
 
-    Source: include/linux/memremap.h, MEMORY_DEVICE_PRIVATE; mm/migrate_device.c.
+    Source: include/linux/memremap.h; mm/migrate_device.c.
     Simplified: a free one has no reference; the kernel counts one more up to v5.18.
     """
 
     owner: str = field(kw_only=True)
+    coherent: ClassVar[bool] = False
 
     async def migrate_to_ram(self) -> None:
         """Do what the driver does when a CPU wants the page: pgmap->ops->migrate_to_ram()."""
@@ -205,6 +208,10 @@ class BufferVma(Vma):
                 add_rmap(was.page, -1)
         return page
 
+    def is_in_ram(self, entry: Pte) -> bool:
+        """Return whether an entry maps a page of the machine's own memory."""
+        return entry.is_present and owner_of(entry) is None
+
     @atomic("mm/migrate_device.c")
     def migrate_vma_pages(self, to: DevicePage) -> bool | None:
         """Move what is mapped to a page of device memory; say whether it may be written there.
@@ -213,7 +220,7 @@ class BufferVma(Vma):
         somebody has a reference.  An address that nobody has written to gets an empty page.
         """
         was = self.pte
-        if not self.anonymous or (was is not None and not was.is_present):
+        if not self.anonymous or (was is not None and not self.is_in_ram(was)):
             return None
         page = word_page(was.page) if was and not isinstance(was.page, ZeroPage) else None
         if page is not None and page.refs != page.mapcount:
@@ -225,14 +232,14 @@ class BufferVma(Vma):
             self.count(page, -1)
             page.put()
         write = was.write if was is not None and page is not None else self.vm_write
-        self.pte = Pte(to, write, private=True)
+        self.pte = Pte(to, write, private=not to.coherent)
         return write
 
     @atomic("mm/migrate_device.c")
     def migrate_device_page(self, to: WordPage) -> None:
         """Move the page back from device memory, if it is still there."""
         was = self.pte
-        if was is None or not was.private:
+        if was is None or owner_of(was) is None:
             return
         to.alloc()
         to.word = word_page(was.page).word

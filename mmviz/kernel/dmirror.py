@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mmviz.engine import Struct
 from mmviz.kernel.buffer import Buffer
-from mmviz.kernel.buffer_vma import HmmPfn
+from mmviz.kernel.buffer_vma import HmmPfn, owner_of
 from mmviz.kernel.dmirror_table import DmirrorDevicePage, DmirrorPage, protection
 from mmviz.kernel.interval_notifier import MMU_NOTIFY_MIGRATE
 from mmviz.kernel.locks import Mutex
@@ -41,7 +41,6 @@ class Dmirror(Struct):
     Source: lib/test_hmm.c, v5.14.
     Simplified: pages are made exclusive 64 at a time, which is more than a buffer here has.  A
     failed ioctl leaves the caller's mirror buffer alone, which here is an empty `Answer.mirror`.
-    The device's memory is private to it, not coherent.
     """
 
     buffer: Buffer
@@ -172,6 +171,16 @@ class Dmirror(Struct):
             return Answer(-ENOENT, (), len(words))
         return Answer(0, words, len(words))
 
+    async def dmirror_migrate_to_system(self, at: slice = slice(None)) -> int:
+        """HMM_DMIRROR_MIGRATE_TO_SYS: bring pages back from device memory (v6.0)."""
+        await self.buffer.mmap_lock.down_read()
+        for page in self.buffer.pages[at]:
+            entry = await page.vma.handle_pte_fault("read")
+            if entry is not None and owner_of(entry) == self.mdevice:
+                await page.migrate_to_ram(entry)
+        await self.buffer.mmap_lock.up_read()
+        return 0
+
     async def migrate(self, at: slice) -> int:
         """Move what can be moved, up to the first page that nobody may read.
 
@@ -231,7 +240,13 @@ class DmirrorPageByPage(Dmirror):
         return 0
 
 
-def open_dmirror(kind: type[Dmirror], buffer: Buffer, mdevice: str, first: int) -> Dmirror:
+def open_dmirror(
+    kind: type[Dmirror],
+    buffer: Buffer,
+    mdevice: str,
+    first: int,
+    memory_of: type[DmirrorDevicePage] = DmirrorDevicePage,
+) -> Dmirror:
     """Return a mirror device that is told of what happens to the buffer.
 
     Args:
@@ -239,11 +254,12 @@ def open_dmirror(kind: type[Dmirror], buffer: Buffer, mdevice: str, first: int) 
         buffer: the process that opens it.
         mdevice: the device's name.
         first: the number of its memory's first page.
+        memory_of: what its memory is made of: private to the device, or coherent.
     """
     mutex = Mutex()
     pages = tuple(DmirrorPage(mutex=mutex, mdevice=mdevice) for _ in buffer.pages)
     memory = tuple(
-        DmirrorDevicePage(first + i, refs=0, mapcount=0, owner=mdevice, zone_device_data=entry)
+        memory_of(first + i, refs=0, mapcount=0, owner=mdevice, zone_device_data=entry)
         for i, entry in enumerate(pages)
     )
     for mirrored, page in zip(pages, buffer.pages, strict=True):

@@ -1,6 +1,6 @@
 """What the kernel's test driver for device memory keeps: its page table and its memory."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from mmviz.engine import atomic, field
 from mmviz.kernel.buffer_vma import DevicePage, HmmPfn, WordPage, ZeroPage, word_page
@@ -10,6 +10,7 @@ from mmviz.kernel.page import Page
 
 DPT_XA_TAG_WRITE, DPT_XA_TAG_ATOMIC = "W", "ATOMIC"
 PROT_DEV_PRIVATE_LOCAL = "DEV_PRIVATE_LOCAL"
+PROT_DEV_COHERENT_LOCAL, PROT_DEV_COHERENT_REMOTE = "DEV_COHERENT_LOCAL", "DEV_COHERENT_REMOTE"
 PROT_ERROR, PROT_NONE, PROT_READ, PROT_WRITE, PROT_ZERO = "ERROR", "NONE", "READ", "WRITE", "ZERO"
 
 
@@ -108,6 +109,12 @@ class DmirrorDevicePage(DevicePage):
         await self.zone_device_data.mutex.mutex_unlock()
 
 
+class CoherentDevicePage(DmirrorDevicePage):
+    """The same of a device whose memory CPUs can reach (v6.0)."""
+
+    coherent: ClassVar[bool] = True
+
+
 def protection(pfn: HmmPfn, mdevice: str) -> str:
     """Return the HMM_DMIRROR_PROT_ words for what was looked up for a device.
 
@@ -118,6 +125,8 @@ def protection(pfn: HmmPfn, mdevice: str) -> str:
     if pfn.page is None:
         return PROT_NONE
     right = PROT_WRITE if pfn.write else PROT_READ
-    if isinstance(pfn.page, DevicePage) and pfn.page.owner == mdevice:
-        return f"{PROT_DEV_PRIVATE_LOCAL}|{right}"
+    if isinstance(pfn.page, DevicePage):
+        is_local = pfn.page.owner == mdevice
+        remote = PROT_DEV_COHERENT_LOCAL if is_local else PROT_DEV_COHERENT_REMOTE
+        return f"{remote if pfn.page.coherent else PROT_DEV_PRIVATE_LOCAL}|{right}"
     return f"{PROT_ZERO}|{right}" if isinstance(pfn.page, ZeroPage) else right

@@ -6,6 +6,7 @@ from mmviz.engine import Case, Run, Struct, Verdict, World, atomic, field, warn
 from mmviz.kernel.buffer import Buffer, BufferPage
 from mmviz.kernel.buffer_vma import BufferVma, WordPage, ZeroPage
 from mmviz.kernel.dmirror import Dmirror, DmirrorPageByPage, open_dmirror
+from mmviz.kernel.dmirror_table import DmirrorDevicePage
 from mmviz.kernel.fork import ChildTask
 from mmviz.kernel.locks import RwSemaphore
 from mmviz.kernel.shared_buffer import SharedPage, SharedVma, ShmemFile
@@ -63,7 +64,7 @@ def buffer(make, pages, first, zero_page):
     )
 
 
-def machine(kernel, pages=PAGES, shared=False):
+def machine(kernel, pages=PAGES, shared=False, memory=DmirrorDevicePage):
     """Return a machine as the tests' fixtures set it up."""
     vma, driver = KERNELS[kernel]
     files = [ShmemFile() for _ in range(pages)]
@@ -78,9 +79,9 @@ def machine(kernel, pages=PAGES, shared=False):
     return Machine(
         parent,
         child,
-        open_dmirror(driver, parent, "dmirror0", 50),
-        open_dmirror(driver, parent, "dmirror1", 60),
-        open_dmirror(driver, child, "dmirror0", 70),
+        open_dmirror(driver, parent, "dmirror0", 50, memory),
+        open_dmirror(driver, parent, "dmirror1", 60, memory),
+        open_dmirror(driver, child, "dmirror0", 70, memory),
     )
 
 
@@ -146,22 +147,23 @@ counts_wrong.at_end = something_held.at_end = True
 BAD = (counts_wrong, cpu_and_device_both_map, something_held, "assertion_failed")
 
 
-def case(kernel, pages=PAGES, shared=False, **actors):
+def case(kernel, pages=PAGES, shared=False, memory=DmirrorDevicePage, **actors):
     """Return a case of the actors, on a machine with that kernel."""
     return Case(
         name="Selftest",
         id="-",
         title="a selftest",
-        world=lambda: machine(kernel, pages, shared),
+        world=lambda: machine(kernel, pages, shared, memory),
         actors=actors,
         bad=BAD,
         expect=dict.fromkeys([b if isinstance(b, str) else b.__name__ for b in BAD], Verdict.NEVER),
     )
 
 
-def play(kernel, test, child=None, pages=PAGES, shared=False):
+def play(kernel, test, child=None, pages=PAGES, shared=False, memory=DmirrorDevicePage):
     """Run a story to its end, the parent first; nothing it asserts fails."""
-    run = Run(case(kernel, pages, shared, CPU0=test, **({"CPU1": child} if child else {})))
+    actors = {"CPU0": test} | ({"CPU1": child} if child else {})
+    run = Run(case(kernel, pages, shared, memory, **actors))
     while not run.finished:
         run.step(run.enabled()[0])
     assert run.violated == (), str(run)
