@@ -10,7 +10,7 @@ from mmviz.engine import Case, Frame, MmvizError, Run, short, table
 from mmviz.scenarios import find, load
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.tips import step_tip, tips
-from mmviz.scene.views import VIEWS, View, every, known, picture, usual
+from mmviz.scene.views import TITLES, VIEWS, View, every, known, picture, usual
 from mmviz.scene.words import caption, ending, promises
 from mmviz.widgets.controls import Controls
 from mmviz.widgets.film import Reel, Shot
@@ -48,12 +48,7 @@ class Stage(ipywidgets.VBox):
             title=story,
             subtitle=case.title,
             views=[
-                {
-                    "name": name,
-                    "title": self.views[name].title if name in self.views else name,
-                    "there": name in self.views,
-                }
-                for name in VIEWS
+                {"name": name, "title": TITLES[name], "there": name in self.views} for name in VIEWS
             ],
             tips=tips(rehearsal.reach, case, self.views.values()),
         )
@@ -89,8 +84,8 @@ class Stage(ipywidgets.VBox):
                 make = CodePane if name == "code" else ScenePane
                 self.panes[name] = make(view, self.the_run, k)
                 self.reels[name] = Reel(partial(self._shoot, name), view.looks_ahead)
-        absent = [name for name in names if name not in self.views]
-        self.controls.note = "".join(f"This case has nothing for “{name}”. " for name in absent)
+        absent = [f"“{TITLES[name]}”" for name in names if name not in self.views]
+        self.controls.note = f"This case has nothing for {', '.join(absent)}." if absent else ""
         self.controls.targets = {
             f"{name}.{mark}": target
             for name, pane in self.panes.items()
