@@ -70,14 +70,7 @@ class Catalogue:
 
 
 def catalogue(words: str = "", prop: str = "", thread: str = "", kernel: str = "") -> Catalogue:
-    """Return the cases that fit everything that is asked for; all of them when nothing is.
-
-    Args:
-        words: each must occur in the steps of the case ("mmu_notifier_put"), or in what is
-            written about it or its scenario; capitals do not matter.
-        prop: a property the case is judged by, "use_after_free".
-        thread: the mail thread, "hmm".
-        kernel: a release that is known to behave like the case, "5.3".
+    """Return the cases that fit everything that is asked for, as `mmviz.catalogue` does.
 
     Raises:
         UnknownName: no thread or property has that name; the nearest is suggested.

@@ -9,6 +9,7 @@ from mmviz.scene.reach import Reach, label
 from mmviz.scene.theme import CLEAR
 from mmviz.scene.words import readable, waits_for
 
+ACROSS = 123.0  # cells of all columns
 GUTTER = 5.5  # left of the columns: the numbers of the steps
 GAP = 2.5  # between columns; the rail that time runs down is in it
 RAIL = 1.2  # from the rail to its column
@@ -32,9 +33,9 @@ class Columns(NamedTuple):
         return self.x[last] + self.w[last] + 0.5
 
 
-def columns(reach: Reach, room: float = 123) -> Columns:
-    """Give each actor a column as wide as its longest step, within `room` in all."""
-    room -= GUTTER + GAP * len(reach.labels)
+def columns(reach: Reach) -> Columns:
+    """Give each actor a column as wide as its longest step, as far as there is room."""
+    room = ACROSS - GUTTER - GAP * len(reach.labels)
     fair = room / len(reach.labels)
     wanted = {
         actor: min(max([min(NARROWEST, fair), *(len(label) + 2 for label in labels)]), WIDEST)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmviz.engine import Case, Map, Struct, World
+from mmviz.engine import Map, Struct, World
 from mmviz.kernel.entry import CowMapping, Pte
 from mmviz.kernel.page import Page
 from mmviz.kernel.pagetable import PageTable
@@ -17,6 +17,7 @@ from mmviz.scene.entry_stored import chosen, stored
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.theme import CLEAR
 from tests.scene.played import shown
+from tests.scene.toys import case_of
 
 SAME, PRESENT = 0xF7FFFFFFFDB97400, 0x8000000012345867
 LAYOUTS = [Layout(each, levels) for each in RELEASES for levels in (4, 5)]
@@ -185,17 +186,7 @@ def test_a_large_table_is_folded_and_says_so():
         page = Page(7)
         return Wide(page=page, table=PageTable(pte=Map({str(n): page for n in range(512)})))
 
-    case = Case(
-        name="Wide",
-        id="w",
-        title="a wide table",
-        world=world,
-        actors={"CPU0": zap},
-        bad=(),
-        expect={},
-        states=2,
-    )
-    rehearsal = Rehearsal(case)
+    rehearsal = Rehearsal(case_of(world, CPU0=zap))
     view = entry(rehearsal)
     run = rehearsal.run(["CPU0"])
     scene = view.scene(run, 1)

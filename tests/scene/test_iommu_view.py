@@ -1,6 +1,6 @@
 """Columns by kind, ghosts and the pointers that dangle, what keeps what: as the fields say."""
 
-from mmviz.engine import Case, Map, Verdict, World
+from mmviz.engine import Map, World
 from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu, IommuGroup
 from mmviz.scene.cards import gone
 from mmviz.scene.check import problems
@@ -9,6 +9,7 @@ from mmviz.scene.reach import structs_in
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.theme import CLEAR
 from tests.scene.played import shown
+from tests.scene.toys import case_of
 
 
 def staged(scenario, case):
@@ -158,12 +159,7 @@ async def move_one(k):
 
 
 def test_fifty_devices_stay_legible_and_those_nothing_touches_are_folded():
-    case = Case(
-        name="Crowd", id="T/51", title="many devices", world=lambda: crowd(50),
-        actors={"CPU0": move_one}, bad=("use_after_free",),
-        expect={"use_after_free": Verdict.NEVER},
-    )  # fmt: skip
-    rehearsal = Rehearsal(case)
+    rehearsal = Rehearsal(case_of(lambda: crowd(50), CPU0=move_one))
     view, run = iommu(rehearsal), rehearsal.run(["CPU0"] * 2)
     scene = view.scene(run, 2)
     said = " ".join(text.text for text in scene.texts)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mmviz.engine import Case, Verdict, World, field, mark, spoken
+from mmviz.engine import World, field, mark, spoken
 from mmviz.kernel.io_mm import SvaBond
 from mmviz.kernel.refcount import RefCount, Slab
 from mmviz.scene.check import problems
@@ -14,6 +14,7 @@ from mmviz.scene.svg import svg
 from mmviz.scene.theme import CLEAR
 from mmviz.scene.timeline import MOST_ROWS, page
 from tests.scene.played import rehearsed, shown
+from tests.scene.toys import case_of
 
 
 def row_of(scene, name):
@@ -165,15 +166,10 @@ def fifty(freed):
         for bond in k.bonds[:freed]:
             await bond.kfree()
 
-    return Case(
-        name=f"Fifty{freed}",
-        id="T/50",
-        title="many objects",
-        world=lambda: Many(tuple(SvaBond(name=f"bond {n}") for n in range(50))),
-        actors={"CPU0": free},
-        bad=("use_after_free",),
-        expect={"use_after_free": Verdict.NEVER},
-    )
+    def world():
+        return Many(tuple(SvaBond(name=f"bond {n}") for n in range(50)))
+
+    return case_of(world, CPU0=free)
 
 
 @pytest.mark.parametrize("freed", [3, 50])
@@ -212,12 +208,7 @@ def test_a_long_run_is_shown_in_pages_and_says_so():
             await k.count.refcount_dec_and_test()
         await k.slab.kfree()
 
-    case = Case(
-        name="Long", id="T/41", title="a long run", world=Counted,
-        actors={"CPU0": up_and_down}, bad=("use_after_free",),
-        expect={"use_after_free": Verdict.NEVER},
-    )  # fmt: skip
-    rehearsal = Rehearsal(case)
+    rehearsal = Rehearsal(case_of(Counted, CPU0=up_and_down))
     view, run = lifetime(rehearsal), rehearsal.run(["CPU0"] * 41)
     scenes = [view.scene(run, k) for k in range(42)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmviz.engine import Case, Verdict, World, field, parse_schedule
+from mmviz.engine import World, field, parse_schedule
 from mmviz.kernel.interval_notifier import IntervalSubscriptions, MmuIntervalNotifier
 from mmviz.kernel.locks import SpinLock
 from mmviz.scene.check import problems
@@ -10,6 +10,7 @@ from mmviz.scene.notifier import notifier
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.theme import CLEAR
 from tests.scene.played import rehearsed, shown
+from tests.scene.toys import case_of
 
 ADDRESS = "Address space (0x1000)"
 LONG = 1_000
@@ -215,16 +216,7 @@ async def lookup(k: Unseen) -> None:
 
 
 def test_a_scenario_nobody_has_seen_gets_the_view_from_the_kernels_pieces():
-    case = Case(
-        name="Unseen",
-        id="",
-        title="of no scenario",
-        world=Unseen,
-        actors={"CPU": unmap, "DEV": lookup},
-        bad=("sleeps_in_atomic",),
-        expect={"sleeps_in_atomic": Verdict.NEVER},
-    )
-    rehearsal = Rehearsal(case)
+    rehearsal = Rehearsal(case_of(Unseen, CPU=unmap, DEV=lookup))
     view = notifier(rehearsal)
     run = rehearsal.run(("DEV", *["CPU"] * 3, "DEV"))
     sample = "Sample, fresh or stale: DEV of inner: read section begun in step 1"

@@ -1,12 +1,13 @@
 import pytest
 
-from mmviz.engine import Case, World, field
+from mmviz.engine import World, field
 from mmviz.kernel.page import Page
 from mmviz.scene.cards import cards
 from mmviz.scene.check import problems
 from mmviz.scene.layout import plan
 from mmviz.scene.objects import objects
 from mmviz.scene.rehearsal import Rehearsal
+from tests.scene.toys import case_of
 
 
 @pytest.fixture
@@ -118,16 +119,7 @@ async def takes_one(k):
 
 
 def test_of_fifty_objects_those_nothing_touches_are_named_in_a_line():
-    case = Case(
-        name="Many",
-        id="T/3",
-        title="fifty",
-        world=Many,
-        actors={"CPU0": takes_one},
-        bad=(),
-        expect={},
-    )
-    crowd = Rehearsal(case)
+    crowd = Rehearsal(case_of(Many, CPU0=takes_one))
     scene = objects(crowd.run(["CPU0"]).frames[1], plan(crowd.reach))
 
     assert {box.key for box in scene.boxes if box.key.startswith("object:")} == {"object:page 3"}

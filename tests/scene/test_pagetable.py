@@ -1,4 +1,4 @@
-from mmviz.engine import Case, Map, Struct, Verdict, World, atomic, field
+from mmviz.engine import Map, Struct, World, atomic, field
 from mmviz.kernel.buffer import Buffer, BufferPage
 from mmviz.kernel.buffer_vma import WordPage, ZeroPage
 from mmviz.kernel.dmirror import Dmirror, open_dmirror
@@ -12,6 +12,7 @@ from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.tableplan import pins
 from mmviz.scene.walk import upper
 from tests.scene.played import first_run, shown
+from tests.scene.toys import case_of
 
 ENTRIES, TOUCHED = 512, 3
 
@@ -128,7 +129,7 @@ def test_a_huge_page_ends_the_walk_at_the_pmd():
 
 
 def test_a_page_that_is_mapped_twice_is_no_huge_page():
-    view, run = see(case_of(twice, unmap))
+    view, run = see(case_of(twice, CPU0=unmap))
 
     assert "PTE[1] 0x1000" in words(view.scene(run, 0))
 
@@ -193,25 +194,8 @@ async def touch(k):
     await k.cpu.zap_pte_range(VA)
 
 
-def case_of(world, actor):
-    return Case(
-        name="Toy",
-        id="T/2",
-        title="a toy",
-        world=world,
-        actors={"CPU0": actor},
-        bad=(never,),
-        expect={"never": Verdict.NEVER},
-    )
-
-
-def never(k):
-    """Nothing bad is looked for."""
-    return k is None
-
-
 def test_a_table_of_512_entries_folds_what_nothing_changes_and_says_how_much():
-    view, run = see(case_of(Big, touch))
+    view, run = see(case_of(Big, CPU0=touch))
     scene = view.scene(run, 1)
     said = words(scene)
 
@@ -246,7 +230,7 @@ async def store_and_mirror(k):
 
 
 def test_a_devices_entry_is_held_against_the_mapping_whose_notifier_it_is():
-    view, run = see(case_of(mirrored, store_and_mirror))
+    view, run = see(case_of(mirrored, CPU0=store_and_mirror))
     last = len(run.frames) - 1
     scene = view.scene(run, last)
 
@@ -276,7 +260,7 @@ async def install(k):
 
 
 def test_a_map_of_pages_in_a_class_nobody_knows_is_a_table():
-    view, run = see(case_of(Unknown, install))
+    view, run = see(case_of(Unknown, CPU0=install))
     scene = view.scene(run, 1)
 
     assert set(lit(scene, "written")) == {"field:shadow.entries[A]", "field:shadow.last"}

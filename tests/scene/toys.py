@@ -5,6 +5,11 @@ from mmviz.kernel.locks import Mutex
 from mmviz.kernel.page import Page
 
 
+def case_of(world, **actors):
+    """Return a case in which nothing is looked for."""
+    return Case(name="Toy", id="T/0", title="a toy", world=world, actors=actors, bad=(), expect={})
+
+
 class Table(Struct):
     pte: Map = field(default_factory=lambda: Map({"0x1000": None}))
 
