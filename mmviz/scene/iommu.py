@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mmviz.engine import Frame, Run
 from mmviz.kernel.iommu import IommuGroup
-from mmviz.scene.cards import ROW, TITLE, Card, Values, gone, lost
+from mmviz.scene.cards import LOST, ROW, TITLE, Card, Values, gone, lost
 from mmviz.scene.iommu_cards import Shown, led, place, plainly, refers, shown
 from mmviz.scene.layout import ROOM, Plan, Route, in_columns
 from mmviz.scene.lives import keeper
@@ -72,8 +72,7 @@ class Iommus:
         for card in self.plan.cards:
             end = gone(card.struct, frame.values)
             fields = [
-                f"{row.label} {plainly(frame.values[row.path])}"
-                + (" ✗ freed" if lost(row, frame) else "")
+                f"{row.label} {plainly(frame.values[row.path])}" + LOST * lost(row, frame)
                 for row in card.rows
             ]
             if card.foot:

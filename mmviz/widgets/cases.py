@@ -64,8 +64,7 @@ class CaseIndex(ipywidgets.VBox):
 
     def __init__(self, **table: Any) -> None:
         self.stages: dict[tuple[int, str], Stage] = {}
-        shown = list(range(len(table["rows"])))
-        self.table = CaseTable(**{"shown": shown, **table})
+        self.table = CaseTable(shown=list(range(len(table["rows"]))), **table)
         self.table.on_msg(self._heard)
         super().__init__([self.table])
         self.add_class("mm-cases")
@@ -80,7 +79,7 @@ class CaseIndex(ipywidgets.VBox):
         raise NotImplementedError
 
     def find(self, sought: Mapping[str, str]) -> None:
-        """Show the rows that are looked for."""
+        """Show the rows that are looked for; only a table with filters is asked to."""
         raise NotImplementedError
 
     def show(self, number: int, what: str) -> Stage:

@@ -1,6 +1,5 @@
 """The debate of a thread as a table whose failing cells play their runs."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from mmviz.engine import UnknownName
@@ -70,11 +69,6 @@ class Debate(CaseIndex):
         if not 0 <= number < len(rows) or not rows[number].failing:
             raise UnknownName(f"row {number} of {self.debate.asked} has no run that fails")
         return [finding.what for finding in rows[number].failing]
-
-    def find(self, sought: Mapping[str, str]) -> None:
-        """Show everything: a debate is read as a whole."""
-        del sought
-        self.table.shown = list(range(len(self.table.rows)))
 
     def __str__(self) -> str:
         return str(self.debate)

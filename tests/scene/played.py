@@ -28,6 +28,7 @@ class Played:
 
     def frames(self, name):
         """Return (frame, scene, text) for each frame in a view; none if it has nothing to show."""
+        assert name in VIEWS
         if name not in self.views:
             return []
         return list(zip(self.run.frames, self.scenes[name], self.texts[name], strict=True))

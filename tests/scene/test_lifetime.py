@@ -114,12 +114,11 @@ def test_a_group_ends_with_its_last_reference():
     while run.enabled():
         run.step(run.enabled()[0])
     last = len(run.schedule)
-    ends = [f.index for f in run.frames if f.values["group.refs"] == 0]
+    end = next(f.index for f in run.frames if f.values["group.refs"] == 0)
 
     alive = [k for k, role in bar(view.scene(run, last), "group").items() if role == "plain"]
 
-    if ends:
-        assert max(alive) < ends[0]
+    assert max(alive) < end
     assert f"refs {run.frames[0].values['group.refs']} (step 0)" in view.text(run, last)
 
 
