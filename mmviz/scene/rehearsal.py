@@ -40,9 +40,9 @@ class Rehearsal:
     def runs(self) -> dict[str, tuple[str, ...]]:
         """Return the schedules worth showing, by name, the one that tells most first.
 
-        What breaks, with the fewest preemptions and shortest; a deadlock; the runs the scenario
-        names; the one that turns the race the other way; and one that goes well, which comes
-        first where nothing breaks.
+        What breaks, with the fewest preemptions and shortest; a deadlock; a livelock; the runs
+        the scenario names; the one that turns the race the other way; and one that goes well,
+        which comes first where nothing breaks.
         """
         broken: dict[str, tuple[str, ...]] = {}
         found = self.report.counterexamples
@@ -53,6 +53,9 @@ class Rehearsal:
                 broken[f"{readable(prop)}: shortest"] = example.shortest
         if self.report.stuck is not None:
             broken["stuck: nobody can move"] = self.report.stuck.fewest_preemptions
+        loop = self.report.livelock
+        if loop is not None:
+            broken["livelock: once round, and on for ever"] = loop.prefix + loop.cycle
         named = {
             name: parse_schedule(self.case, text) for name, text in self.case.schedules.items()
         }

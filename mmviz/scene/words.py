@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmviz.engine import Blocked, Case, Change, Frame, Verdict, spoken
+from mmviz.engine.livelock import Lasso
 
+STUCK = "Nobody can move"
 MOST_NAMES = 12  # in a list
 MOST_CHANGES = 4  # a sentence with more of them is no sentence
 
@@ -68,18 +70,31 @@ def waits_for(actor: str, blocked: Blocked, since: str = " since step {}") -> st
     )
 
 
-def promises(case: Case, frames: Sequence[Frame]) -> list[Promise]:
+def promises(case: Case, frames: Sequence[Frame], loop: Lasso | None = None) -> list[Promise]:
     """Return the promise of a case and how it fared in a run.
 
     The first step that breaks something breaks the promise; later ones have lines of their own.
+    So has a deadlock, which breaks every promise: nothing more comes of it. Or too much does:
+
+    Args:
+        case: the case.
+        frames: the run's.
+        loop: the livelock that was found in the case, if there is one.
     """
-    kept = case.promise or "None of these happens: " + ", ".join(map(readable, case.properties))
+    bad = ", ".join(map(readable, case.properties))
+    kept = case.promise or (f"None of these happens: {bad}" if bad else "Everybody finishes.")
     found = []
     for frame in frames:
         if frame.violated:
             names = ", ".join(map(readable, frame.violated))
             why = " ".join(f"{case.sentence(prop)}." for prop in frame.violated)
             found.append(Promise("", f"Broken in step {frame.index}: {names}. {why}", frame.index))
+    last = frames[-1]
+    if (stuck := ending(case, last)).startswith(STUCK):
+        found.append(Promise("", f"Stuck after step {last.index}. {stuck}.", last.index))
+    if loop and loop.prefix + loop.cycle == tuple(frame.actor for frame in frames[1:]):
+        same = f"all is as it was after step {len(loop.prefix)}, and may go on so for ever"
+        found.append(Promise("", f"Livelock: after step {last.index} {same}.", last.index))
     if not found:
         return [Promise(kept, "", -1)]
     first = found[0]._replace(words=kept, failure=f"{found[0].failure} The promise was: {kept}")
@@ -94,6 +109,8 @@ def goal(case: Case) -> str:
         return f"Make {these} happen: " + " — or: ".join(map(case.sentence, wanted))
     if case.stuck:
         return "Make everybody wait for somebody: bring it to a deadlock"
+    if not case.properties:
+        return ""
     return "Try to make one of these happen: " + " — or: ".join(map(case.sentence, case.properties))
 
 
@@ -119,7 +136,7 @@ def ending(case: Case, frame: Frame) -> str:
         return ""
     if frame.values["dead"]:  # an Oops
         return "The machine has stopped"
-    return f"Nobody can move, and {' and '.join(waiting)} wait{'s' * (len(waiting) == 1)} for ever"
+    return f"{STUCK}, and {' and '.join(waiting)} wait{'s' * (len(waiting) == 1)} for ever"
 
 
 def more(names: Sequence[str], what: str, which: str, width: int = 80) -> list[str]:

@@ -117,8 +117,9 @@ class Stage(ipywidgets.VBox):
                 self.make(range(k - around, k + around + 1))
                 controls.film = {}
                 controls.film = {name: reel.data for name, reel in self.reels.items()}
-            controls.promises = [promise._asdict() for promise in promises(self.case, frames)]
-            controls.stops = [frame.index for frame in frames if frame.violated]
+            fared = promises(self.case, frames, self.rehearsal.report.livelock)
+            controls.promises = [promise._asdict() for promise in fared]
+            controls.stops = [promise.broken for promise in fared if promise.broken >= 0]
             self.direct(frames)
             controls.k = -1  # the browser may be elsewhere; two changes are surely sent
             controls.k = k

@@ -1,5 +1,6 @@
 from mmviz.scenarios import find
 from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.words import promises
 from tests.scene.toys import STORY
 
 
@@ -28,6 +29,20 @@ def test_a_deadlock_is_a_run_of_its_own():
     case = find("iommu_group/release_order", "ReleaseTakesMutex")
 
     assert next(iter(Rehearsal(case).runs())) == "stuck: nobody can move"
+
+
+def test_a_livelock_is_a_run_that_comes_round():
+    case = find("exclusive/retry_loop", "EndlessTouching")
+    rehearsal = Rehearsal(case)
+    loop = rehearsal.report.livelock
+    run = rehearsal.run(rehearsal.runs()["livelock: once round, and on for ever"])
+    before, after = (run.frames[k].values for k in (len(loop.prefix), len(run.schedule)))
+
+    assert dict(before) == dict(after)
+    assert promises(case, run.frames)[0].broken == -1
+    assert promises(case, run.frames, loop)[0].failure.startswith(
+        f"Livelock: after step {len(run.schedule)} all is as it was after step {len(loop.prefix)},"
+    )
 
 
 def test_the_stage_has_room_for_every_value_any_run_may_show(rehearsal):

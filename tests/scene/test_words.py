@@ -61,3 +61,15 @@ def test_a_deadlock_and_a_stopped_machine_are_told_apart():
     series = find("iommu_group/release_order", "DelistThenRelease")
     example = explore(series).counterexamples["use_after_free"].shortest
     assert ending(series, replay(series, example).frames[-1]) == "The machine has stopped"
+
+
+def test_a_deadlock_breaks_the_promise_and_a_case_without_properties_promises_that_all_finish():
+    taken_twice = find("iommu_group/release_order", "ReleaseTakesMutex")
+    (promise,) = promises(taken_twice, replay(taken_twice, "CPU0*2").frames)
+    bare = replace(taken_twice, bad=(), expect={}, promise="")
+
+    assert promise.broken == 2
+    assert promise.failure.startswith("Stuck after step 2. Nobody can move, and CPU0 and CPU1 wait")
+    assert promises(taken_twice, replay(taken_twice, "CPU0").frames)[0].broken == -1
+    assert promises(bare, replay(bare, "").frames)[0].words == "Everybody finishes."
+    assert goal(replace(bare, stuck=False)) == ""
