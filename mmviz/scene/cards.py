@@ -21,6 +21,7 @@ Values = Mapping[str, Any]
 Say = Callable[[Any], str]
 WIDEST, SHORT = 34, 9  # characters of a value, and of one that has room for its change
 LOST = " ✗ freed"
+MOST_ROWS = 20  # on a card; with more, those that nothing touches are named in a line
 MOST_CARDS = 20  # with more, those that nothing touches are named in a line
 
 
@@ -187,6 +188,14 @@ def parted(shown: list[Card], reach: Reach) -> tuple[list[Card], list[Card]]:
     }
     drawn = [card for card in shown if card.name in moving or card.struct.name in named]
     return drawn, [card for card in shown if card not in drawn]
+
+
+def trimmed(card: Card) -> tuple[Card, list[str]]:
+    """Return a card, and the labels of the rows it has no more: of very many, the still ones."""
+    if len(card.rows) <= MOST_ROWS:
+        return card, []
+    left = tuple(row for row in card.rows if row.live)
+    return card._replace(rows=left), [row.label for row in card.rows if not row.live]
 
 
 def walk(world: World) -> list[Struct]:

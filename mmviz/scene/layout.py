@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import graphviz
 
-from mmviz.scene.cards import ROW, TITLE, Card, cards, parted
+from mmviz.scene.cards import ROW, TITLE, Card, cards, parted, trimmed
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Point
 from mmviz.scene.reach import Reach, pointee
 from mmviz.scene.words import more
@@ -24,6 +24,7 @@ CHAR, LINE = CELL_WIDTH * EM, CELL_HEIGHT * EM  # points that a cell is wide and
 MARGIN, GAP = 1.0, 2.0
 ROOM = 124.0  # cells that fit across a notebook
 LOOSE, TIGHT, TIGHTEST = 0.55, 0.25, 0.19  # inches between the ranks, where the sheet is too wide
+NEVER = "which no step changes"
 SAMPLES = 10  # points on each piece of a spline
 
 
@@ -38,7 +39,7 @@ class Route(NamedTuple):
 class Plan(NamedTuple):
     """A place for every card and a way for every arrow, on one sheet.
 
-    The notes, below everything, say which objects have no card.
+    The notes, below everything, say which objects have no card, and which fields no row.
     """
 
     cards: tuple[Card, ...]
@@ -59,7 +60,13 @@ def plan(reach: Reach) -> Plan:
     Raises:
         NoGraphviz: neither pygraphviz nor `dot` is there.
     """
-    shown, still = parted(cards(reach), reach)
+    whole, still = parted(cards(reach), reach)
+    notes = more([card.name for card in still], "object", NEVER, 64)
+    shown = []
+    for one in whole:
+        card, left_out = trimmed(one)
+        shown.append(card)
+        notes += more(left_out, f"row of {card.name}", NEVER, 64)
     by_name = {card.struct.name: card for card in shown}
     arrows: dict[Route, None] = {}
     for card in shown:
@@ -85,9 +92,8 @@ def plan(reach: Reach) -> Plan:
         at, routes, width, height = min(tries, key=lambda one: (max(one[2], ROOM), one[3]))
     loose = [card for card in shown if card.name not in tied]
     placed, width, height = _shelved(loose, width, height)
-    notes = tuple(more([card.name for card in still], "object", "which no step changes", 64))
     width = max([width, *(len(note) + 2 * MARGIN for note in notes)])
-    return Plan(tuple(shown), at | placed, routes, width, height + len(notes), notes)
+    return Plan(tuple(shown), at | placed, routes, width, height + len(notes), tuple(notes))
 
 
 def in_columns(columns: Sequence[Sequence[Card]], arrows: Sequence[Route]) -> Plan:

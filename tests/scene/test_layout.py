@@ -4,9 +4,12 @@ import sys
 
 import pytest
 
+from mmviz.engine import Map, World, atomic, field
 from mmviz.scene import layout
 from mmviz.scene.cards import cards
 from mmviz.scene.layout import NoGraphviz, plan, source
+from mmviz.scene.rehearsal import Rehearsal
+from tests.scene.toys import case_of
 
 
 def overlap(one, other):
@@ -68,3 +71,28 @@ def test_without_any_graphviz_the_error_says_what_to_install(rehearsal, monkeypa
 
     with pytest.raises(NoGraphviz, match="pip install pygraphviz"):
         plan(rehearsal.reach)
+
+
+class Ring(World):
+    """Fifty descriptors, one of which somebody fills; of fifty more fields nothing changes."""
+
+    full: Map = field(default_factory=lambda: Map(dict.fromkeys(range(50), False)))
+
+    @atomic("driver")
+    def fill(self, index):
+        """Fill a descriptor."""
+        self.full[index] = True
+
+    length: Map = field(default_factory=lambda: Map(dict.fromkeys(range(50), 4096)))
+
+
+async def fills_one(k):
+    await k.fill(7)
+
+
+def test_of_fifty_rows_on_a_card_those_nothing_touches_are_named_in_a_line():
+    made = plan(Rehearsal(case_of(Ring, CPU0=fills_one)).reach)
+
+    assert [row.label for card in made.cards for row in card.rows] == ["[7]"]
+    assert made.notes[0] == "… 50 more rows of length, which no step changes: [0], [1], [2],"
+    assert made.notes[-1].endswith("[49]")
