@@ -4,6 +4,12 @@
 
 const PAUSE = 250; // ms without typing before the kernel is asked
 
+// A long name of C may break after each of its underscores; what is copied stays as it was.
+function breakable(text) {
+  const pieces = text.split(/(?<=[a-z]_)(?=[a-z])/);
+  return pieces.flatMap((piece, index) => (index ? [document.createElement("wbr"), piece] : [piece]));
+}
+
 function render({ model, el }) {
   const root = element("div", "mm-cases-root", "", { "data-lm-suppress-shortcuts": "true" });
   const asked = model.get("asked");
@@ -57,7 +63,8 @@ function render({ model, el }) {
     row.cells.forEach((parts, column) => {
       const cell = column ? element("td", "") : element("th", "", "", { scope: "row" });
       for (const { text, look = "", opens = "" } of parts) {
-        const part = element(opens ? "button" : "span", `mm-part ${look}`, text);
+        const part = element(opens ? "button" : "span", `mm-part ${look}`);
+        part.append(...breakable(text));
         if (opens) {
           part.type = "button";
           part.title = `${opens}: ${row.name}`;

@@ -11,7 +11,7 @@ from mmviz.kernel.x86_layout import RELEASES, layout
 from mmviz.scene.entry_shown import EntryPicture, entry
 from mmviz.scene.theme import css
 
-HINT = "0x and up to 16 hexadecimal digits"
+HINT = "0x… up to 16 digits"
 
 
 class Entry(ipywidgets.VBox):
@@ -46,7 +46,7 @@ class Entry(ipywidgets.VBox):
         releases = [f"v{major}.{minor}" for major, minor in RELEASES]
         self.picture: EntryPicture | None = None
         self._bits = _box("entry", HINT)
-        self._then = _box("then", f"{HINT}, or nothing")
+        self._then = _box("then", "0x… or nothing")
         self._release = ipywidgets.Dropdown(options=releases[::-1], description="kernel")
         self._release.layout.width = "15em"
         self._wrong, self._shown = ipywidgets.HTML(), ipywidgets.HTML()
