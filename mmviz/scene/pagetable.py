@@ -68,7 +68,7 @@ class PageTables:
         """Return every entry and page in words; a star marks what the step wrote."""
         frame = run.frames[k]
         written = {change.field for change in frame.writes}
-        lines = [caption(frame, len(run.schedule))]
+        lines = [caption(frame)]
         for card, _, _, table in self.placed:
             state = gone(card.struct, frame.values)
             lines.append(f"{card.title}{f' ✗ {state}' if state else ''}")

@@ -105,7 +105,7 @@ class Objects:
 
     def text(self, run: Run, k: int) -> str:
         """Return what the step did."""
-        return caption(run.frames[k], len(run.schedule))
+        return caption(run.frames[k])
 
 
 VIEWS: dict[str, Callable[[Rehearsal], View | None]] = {

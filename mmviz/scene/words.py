@@ -19,10 +19,16 @@ class Promise(NamedTuple):
     broken: int
 
 
-def caption(frame: Frame, last: int) -> str:
-    """Say in one sentence what a step did: "step 4 of 11: CPU1 put_page(): page 7 refs 1 → 0"."""
+def caption(frame: Frame, last: int | None = None) -> str:
+    """Say in one sentence what a step did: "step 4 of 11: CPU1 put_page(): page 7 refs 1 → 0".
+
+    Args:
+        frame: the frame after the step.
+        last: how many steps the run has; left out by who must not look ahead.
+    """
+    step = f"step {frame.index}" + (f" of {last}" if last is not None else "")
     if not frame.index:
-        return f"step 0 of {last}: nothing has happened yet" + _broken(frame)
+        return f"{step}: nothing has happened yet" + _broken(frame)
     told = [changed(change) for change in frame.writes if not change.field.endswith(".held")]
     parts = told[:MOST_CHANGES]
     if len(told) > MOST_CHANGES:
@@ -31,7 +37,7 @@ def caption(frame: Frame, last: int) -> str:
         parts.append(f"answers {spoken(frame.answer)}")
     what = ", ".join(parts) or "changes nothing"
     return (
-        f"step {frame.index} of {last}: {frame.actor} {frame.label}: {what}"
+        f"{step}: {frame.actor} {frame.label}: {what}"
         + "".join(f"; {sentence}" for sentence in frame.log)
         + _broken(frame)
     )

@@ -117,14 +117,6 @@ def test_the_last_written_entry_stays_until_the_next_is_written(fork):
     assert still == {key for key in before if key.startswith("bits:")}
 
 
-def test_the_cursor_tells_nothing_of_what_comes_after(fork):
-    view, whole = fork
-    for k in range(len(whole.frames)):
-        part = whole.fork(k)
-        assert view.scene(whole, k) == view.scene(part, k)
-        assert view.text(whole, k) == view.text(part, k)
-
-
 def test_an_entry_that_names_a_freed_page_says_so():
     told = set()
     cases = [*load("exclusive/entry_ledger").cases, *load("exclusive/fault_takes_page_back").cases]

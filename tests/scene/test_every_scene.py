@@ -71,6 +71,15 @@ def test_every_picture_is_fit_to_be_seen_and_nothing_in_it_moves(played):
     assert wrong == set()
 
 
+def test_only_a_view_that_says_so_looks_ahead(played):
+    k = len(played.run.schedule) // 2
+    part = played.run.fork(k)
+    for name, view in played.views.items():
+        if not view.looks_ahead:
+            assert view.scene(part, k) == played.scenes[name][k], name
+            assert view.text(part, k) == played.texts[name][k], name
+
+
 def test_every_picture_fits_across_a_notebook(played):
     reach = played.rehearsal.reach
 

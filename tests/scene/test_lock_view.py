@@ -69,12 +69,6 @@ def test_sleeping_under_a_spinlock_is_marked_at_its_step():
     assert any(text.endswith("may not sleep") for text in said(view.scene(run, at)))
 
 
-def test_the_picture_does_not_look_ahead():
-    view, run = shown("locks", *CROSSED)
-    for k in range(len(run.frames)):
-        assert view.scene(run.fork(k), k) == view.scene(run, k)
-
-
 def test_a_holder_is_in_the_text_exactly_when_the_lock_has_it():
     for case in load("hmm/mmap_sem_in_callback").cases:
         rehearsal = Rehearsal(case)

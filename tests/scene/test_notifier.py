@@ -1,7 +1,5 @@
 """The view of notifiers: for every case that has some, and word for word on known runs."""
 
-import pytest
-
 from mmviz.engine import World, field, parse_schedule
 from mmviz.kernel.interval_notifier import IntervalSubscriptions, MmuIntervalNotifier
 from mmviz.kernel.locks import SpinLock
@@ -149,17 +147,6 @@ def test_a_callback_under_a_spinlock_must_not_sleep_and_others_may():
         "invalidate_page/sequence_and_counter", "SequenceAndCounter", "it has come and gone"
     )
     assert "invalidate_range_start() since step 3; may sleep" in view.text(run, 4)
-
-
-@pytest.mark.parametrize(
-    "name", ["SequenceAndCounter", "CheckOutsideLock", "CounterOnly", "SequenceAtStart"]
-)
-def test_what_comes_after_the_cursor_is_not_told(name):
-    view, run = shown("notifier", "invalidate_page/sequence_and_counter", name)
-
-    for k in range(len(run.frames)):
-        assert view.scene(run, k) == view.scene(run.fork(k), k)
-        assert view.text(run, k) == view.text(run.fork(k), k)
 
 
 def test_a_long_run_is_shown_in_pages_that_say_what_they_leave_out():

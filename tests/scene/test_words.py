@@ -8,6 +8,7 @@ from tests.scene.toys import TOY
 
 def test_a_caption_says_who_did_what_and_what_came_of_it(story):
     assert caption(story[0], 7) == "step 0 of 7: nothing has happened yet"
+    assert caption(story[4]) == "step 4: CPU0 put_page(page 7): page 7.refs 1 → 0"
     assert caption(story[4], 7) == "step 4 of 7: CPU0 put_page(page 7): page 7.refs 1 → 0"
     assert caption(story[7], 7) == (
         "step 7 of 7: GPU map(0x1000, page 7): gpu.pte[0x1000] none → page 7. "
