@@ -214,6 +214,9 @@ class Stage(ipywidgets.VBox):
             IndexError: the run has no such frame.
             UnknownName: there is no view of that name; the message suggests the nearest.
         """
+        last = self.the_run.tip.index
+        if not -last - 1 <= k <= last:
+            raise IndexError(f"there is no frame {k}: this run has frames 0 to {last}")
         frame = self.the_run.frames[k]
         names = self.on_screen if views is None else known(views)
         shown = [self.views[name] for name in names if name in self.views]

@@ -16,6 +16,8 @@ def test_a_case_is_found_and_opened(notebook):
     rows = page.locator(".mm-cases tbody tr:has(.mm-name):not([hidden])")
     rows.first.wait_for()
     everything = rows.count()
+    over = "e => e.scrollWidth - e.clientWidth"
+    assert page.locator(".mm-cases-scroll").evaluate(over) <= 0, "the last column is on screen"
     index, status = page.locator(".mm-cases"), page.locator(".mm-cases-status")
 
     index.get_by_label("Words", exact=True).fill("alias")

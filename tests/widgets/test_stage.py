@@ -238,7 +238,7 @@ def test_where_no_widget_runs_a_still_picture_of_the_last_frame_is_shown():
     assert "✗ gpu maps a free page" in words
     assert any("page 7" in text for text in words)
     assert player.svg(0) != player.svg(-1) != player.svg(-1, "dark")
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="there is no frame 99: this run has frames 0 to"):
         player.svg(99)
 
 
