@@ -8,8 +8,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from mmviz.engine import MmvizError
-from mmviz.widgets.controls import STYLE
+from mmviz.widgets.controls import STYLE, complaint
 from mmviz.widgets.stage import Stage
 
 HERE = Path(__file__).parent
@@ -112,8 +111,7 @@ class CaseIndex(ipywidgets.VBox):
                 else:
                     self.show(int(message["open"]), str(message["what"]))
             except Exception as wrong:
-                kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
-                self.table.error = f"{type(self).__name__}: {kind}{wrong}"
+                self.table.error = complaint(self, wrong)
             self.table.answers += 1
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

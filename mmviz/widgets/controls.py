@@ -8,6 +8,7 @@ import anywidget
 import traitlets
 from ipywidgets import Widget, widget_serialization
 
+from mmviz.engine import MmvizError
 from mmviz.scene.theme import css
 from mmviz.widgets.canvas import fitted
 
@@ -24,6 +25,12 @@ def _as_text(film: dict[str, Any], _widget: Widget) -> str:
 def _from_text(text: str, _widget: Widget) -> Any:
     """Return the film that travelled as `text`."""
     return json.loads(text)
+
+
+def complaint(who: Widget, wrong: Exception) -> str:
+    """Say in which widget something went wrong, and what; a mistake of ours by its kind, too."""
+    kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
+    return f"{type(who).__name__}: {kind}{wrong}"
 
 
 class ListingPanel(anywidget.AnyWidget):

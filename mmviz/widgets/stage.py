@@ -6,13 +6,13 @@ from typing import Any
 
 import ipywidgets
 
-from mmviz.engine import Case, Frame, MmvizError, Run, short, table
+from mmviz.engine import Case, Frame, Run, short, table
 from mmviz.scenarios import find, load
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.tips import step_tip, tips
 from mmviz.scene.views import TITLES, VIEWS, View, every, known, picture, usual
 from mmviz.scene.words import caption, ending, promises
-from mmviz.widgets.controls import Controls
+from mmviz.widgets.controls import Controls, complaint
 from mmviz.widgets.film import Reel, Shot
 from mmviz.widgets.panes import CodePane, Pane, ScenePane
 
@@ -173,8 +173,7 @@ class Stage(ipywidgets.VBox):
                 else:
                     self.hear(message)
             except Exception as wrong:
-                kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
-                self.controls.error = f"{type(self).__name__}: {kind}{wrong}"
+                self.controls.error = complaint(self, wrong)
             self.controls.answers += 1
 
     def _shoot(self, name: str, k: int) -> Shot:
