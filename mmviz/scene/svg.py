@@ -35,7 +35,8 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
     marks: tuple[Box | Line | Text, ...] = (*scene.boxes, *scene.lines, *scene.texts)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
-        f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{FONT_SIZE}" role="img">',
+        f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{FONT_SIZE}" role="img" '
+        'style="max-width:100%;height:auto">',  # on a narrow page it shrinks, and is not cut
         f"<title>{escape(title)}</title>" if title else "",
         f'<rect width="{wide}" height="{high}" fill="{paper}"/>',
     ]
