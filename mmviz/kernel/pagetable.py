@@ -73,6 +73,42 @@ class PageTable(Struct):
         return self.pte[address]
 
 
+class PmdTable(Struct):
+    """One level up, for cases that ask what happens there: tables of PTEs, and huge pages.
+
+    Attributes:
+        pmd: address -> what its entry names: a table of PTEs, a huge page, or nothing.
+
+    Source: include/linux/pgtable.h; mm/huge_memory.c, __split_huge_pmd_locked(); mm/gup.c.
+    Simplified: the page-table lock is the caller's business; flags of an entry are left out.
+    """
+
+    pmd: Map[str, PageTable | Page | None] = field(
+        default_factory=lambda: Map[str, PageTable | Page | None]({})
+    )
+
+    @atomic("include/linux/pgtable.h")
+    def pmdp_get_lockless(self, address: str) -> PageTable | Page | None:
+        """Read the entry without any lock: it may be split or cleared the next moment."""
+        return self.pmd[address]
+
+    @atomic("mm/pgtable-generic.c")
+    def pmdp_invalidate(self, address: str) -> PageTable | Page | None:
+        """Clear the entry, so that no walk goes on through it; return what it named."""
+        was, self.pmd[address] = self.pmd[address], None
+        return was
+
+    @atomic("include/linux/mm.h")
+    def pmd_populate(self, address: str, table: PageTable) -> None:
+        """Let the entry name a table of PTEs, as after a huge page was split."""
+        self.pmd[address] = table
+
+    @atomic("mm/huge_memory.c")
+    def set_huge_pmd(self, address: str, page: Page) -> None:
+        """Let the entry map a huge page."""
+        self.pmd[address] = page
+
+
 class DevicePageTable(Struct):
     """What a driver has told its device of an mm: the mirror the device walks.
 

@@ -8,6 +8,7 @@ pointed at, by a PASID table or an IOMMU's, they are in the middle, too.
 from collections.abc import Iterator, Mapping, Sequence
 
 from mmviz.engine import Frame, Run
+from mmviz.kernel.pagetable import PmdTable
 from mmviz.scene.cards import ROW, TITLE, gone, said
 from mmviz.scene.entries import Table
 from mmviz.scene.layout import MARGIN
@@ -21,6 +22,7 @@ from mmviz.scene.walk import LEVELS
 from mmviz.scene.words import caption
 
 UPPER_NOTE = "Upper levels of a walk are not modelled: they always exist."
+PMD_NOTE = "The levels above the PMD are not modelled: they always exist."
 LOWER_NOTE = "Of a process's tables the PGD is modelled; those below it come and go with it."
 HUGE_NOTE = (
     "A huge page is one PMD entry; its base pages, 512 in the kernel, are as many as modelled."
@@ -86,6 +88,9 @@ class PageTables:
 def _notes(tables: Sequence[Table]) -> Iterator[str]:
     """Yield what the picture has to say about itself."""
     last = {table.levels[-1].name for table in tables if table.levels}
+    if any(isinstance(table.struct, PmdTable) for table in tables):
+        yield PMD_NOTE
+        return
     if last - {"lower"}:
         yield UPPER_NOTE
     if "lower" in last:

@@ -8,6 +8,7 @@ from mmviz.kernel.entry import Pte
 from mmviz.kernel.exclusive_mm import ExclusiveMm
 from mmviz.kernel.mm_struct import Pgd
 from mmviz.kernel.page import Page
+from mmviz.kernel.pagetable import PageTable
 from mmviz.scene.cards import Values, walk
 from mmviz.scene.entries import Entry, Peer, Side, Table, maps_at_start
 from mmviz.scene.reach import Reach, pointee
@@ -129,8 +130,8 @@ def verdict(entry: Entry, values: Values) -> Verdict:
     mine, theirs = pointee(value), pointee(other)
     if isinstance(mine, Page) and isinstance(theirs, Pgd):
         theirs = values[theirs.path("page")]
-    if mine is None:
-        return Verdict()
+    if mine is None or isinstance(mine, PageTable):
+        return Verdict()  # a table is not held against the pages it leads to
     if theirs is None:
         return Verdict(entry.peer.absent, "blocked")
     return same if theirs is mine else differs

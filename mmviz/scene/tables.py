@@ -15,7 +15,7 @@ from mmviz.kernel.entry import CowMapping
 from mmviz.kernel.iommu import Device, Domain, Iommu
 from mmviz.kernel.mm_struct import MmStruct, Pgd
 from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.kernel.pagetable import DevicePageTable, PageTable, PmdTable
 from mmviz.kernel.pasid import NOT_PRESENT_QUIET, DmaQueue, Smmu, SvaDevice
 from mmviz.kernel.store_buffer import Store, StoreBuffer
 from mmviz.kernel.tlb import Tlb
@@ -24,7 +24,7 @@ from mmviz.kernel.vcpu import Vcpu
 from mmviz.scene.cards import in_words, walk
 from mmviz.scene.entries import Entry, Peer, Side, Table, of_map
 from mmviz.scene.reach import Reach, pointee
-from mmviz.scene.walk import Level, upper
+from mmviz.scene.walk import Level, leaf_label, upper
 
 
 @singledispatch
@@ -56,6 +56,14 @@ def _(table: PageTable, reach: Reach) -> Iterator[Table]:
 @tables.register
 def _(table: DevicePageTable, reach: Reach) -> Iterator[Table]:
     yield from of_map(table, table.pte, "device's table", Side.DEVICE, reach)
+
+
+@tables.register
+def _(table: PmdTable, reach: Reach) -> Iterator[Table]:
+    del reach
+    entries = tuple(Entry(table.pmd.path(at), leaf_label(at, "PMD"), None) for at in table.pmd)
+    levels = upper(next(iter(table.pmd), ""), "PMD")
+    yield Table(table, table.name, "PMD table", Side.CPU, entries, levels)
 
 
 @tables.register

@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets
 
-from mmviz.engine import Case, Frame, Run, short, table
+from mmviz.engine import Case, Frame, Run, UnknownName, short, table
 from mmviz.scenarios import find, load
 from mmviz.scene.rehearsal import Rehearsal
 from mmviz.scene.tips import step_tip, tips
@@ -211,14 +211,18 @@ class Stage(ipywidgets.VBox):
 
         Raises:
             IndexError: the run has no such frame.
-            UnknownName: there is no view of that name; the message suggests the nearest.
+            UnknownName: there is no view of that name, or the case has nothing for it.
         """
         last = self.the_run.tip.index
         if not -last - 1 <= k <= last:
             raise IndexError(f"there is no frame {k}: this run has frames 0 to {last}")
         frame = self.the_run.frames[k]
         names = self.on_screen if views is None else known(views)
-        shown = [self.views[name] for name in names if name in self.views]
+        absent = [name for name in names if name not in self.views]
+        if absent:
+            there = ", ".join(self.views)
+            raise UnknownName(f"{self.case.name} has nothing for {absent[0]!r}; it has {there}")
+        shown = [self.views[name] for name in names]
         drawn = picture(shown, self.the_run, frame.index)
         return drawn.svg(theme, f"{self.case.title}. {self._caption(frame)}")
 

@@ -2,9 +2,12 @@
 
 import pytest
 
-from mmviz.engine import Map, World, field
+from mmviz.engine import Case, Map, Verdict, World, explore, field
 from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.kernel.pagetable import DevicePageTable, PageTable, PmdTable
+from mmviz.scene.check import problems
+from mmviz.scene.pagetable import pagetable
+from mmviz.scene.rehearsal import Rehearsal
 
 from .acting import act, steps
 
@@ -88,3 +91,58 @@ def test_the_device_reaches_what_the_driver_mapped_until_it_is_unmapped():
     entries = [str(frame.world.gpu.pte[VA]) for frame in run.frames]
     assert entries == ["None", "page 7", "None", "page 8", "None"]
     assert [str(frame.answer) for frame in run.frames[1:]] == ["None", "None", "None", "page 8"]
+
+
+class Split(World):
+    """A huge page that is split while somebody walks to it."""
+
+    pmd: PmdTable
+    table: PageTable
+    huge: Page
+    small: Page
+
+
+def huge_and_small():
+    huge, small = Page(512, name="huge page 512"), Page(513)
+    return Split(
+        PmdTable(Map({"0x200000": huge, "0x400000": None})),
+        PageTable(pte=Map({"0x200000": None, "0x201000": small})),
+        huge,
+        small,
+    )
+
+
+async def split(k):
+    was = await k.pmd.pmdp_invalidate("0x200000")
+    await was.put_page()
+    await k.table.set_pte_at("0x200000", k.small)
+    await k.pmd.pmd_populate("0x200000", k.table)
+
+
+async def get_what_is_there(k):
+    page = await k.pmd.pmdp_get_lockless("0x200000")
+    if isinstance(page, Page):
+        await page.get_page()
+
+
+def test_a_walk_without_a_lock_meets_a_huge_page_that_has_gone():
+    case = Case(
+        name="Split",
+        id="-",
+        title="a huge page is split under a walk",
+        world=huge_and_small,
+        actors={"CPU0": split, "CPU1": get_what_is_there},
+        bad=("refcount_resurrected",),
+        expect={"refcount_resurrected": Verdict.SOMETIMES},
+    )
+    assert explore(case).as_expected
+
+    rehearsal = Rehearsal(case)
+    run = rehearsal.run(["CPU0"] * 4)
+    view = pagetable(rehearsal)
+    told = view.text(run, 4)
+    assert "PMD[1] 0x200000: table" in told
+    assert "PTE[0] 0x200000: page 513" in told
+    assert "≠" not in told
+    assert "levels above the PMD are not modelled" in told
+    assert [problems(view.scene(run, k)) for k in range(5)] == [[]] * 5

@@ -264,3 +264,11 @@ def test_what_runs_in_the_browser_needs_no_network_and_never_parses_data_as_html
     assert path.suffix in (".js", ".css")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
     assert not re.search(r"https?:|//[a-z]+\.|\bimport\b|@import|url\(|fetch\(", text)
+
+
+def test_a_picture_of_a_view_that_the_case_lacks_is_refused_and_says_what_there_is():
+    player = Player(TOY)
+    lacking = next(name for name in VIEWS if name not in player.views)
+
+    with pytest.raises(UnknownName, match=f"nothing for '{lacking}'; it has timeline"):
+        player.svg(views=[lacking])
