@@ -141,7 +141,7 @@ def test_a_walk_without_a_lock_meets_a_huge_page_that_has_gone():
     run = rehearsal.run(["CPU0"] * 4)
     view = pagetable(rehearsal)
     told = view.text(run, 4)
-    assert "PMD[1] 0x200000: table" in told
+    assert "PMD[1] 0x200000: none → table" in told
     assert "PTE[0] 0x200000: page 513" in told
     assert "≠" not in told
     assert "levels above the PMD are not modelled" in told
