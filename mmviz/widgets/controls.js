@@ -24,6 +24,9 @@ function render({ model, el }) {
   });
   const title = element("div", "mm-title");
   title.append(element("strong", "", model.get("title")), element("span", "mm-subtitle", model.get("subtitle")));
+  const limits = element("details", "mm-limits");
+  limits.append(element("summary", "", model.get("memory")), element("div", "mm-limits-text", model.get("limits")));
+  title.append(limits);
   const promises = element("div", "mm-promises");
   const goal = element("div", "mm-goal");
   const bar = element("div", "mm-toolbar", "", { role: "toolbar", "aria-label": "steps" });
@@ -223,7 +226,7 @@ function render({ model, el }) {
 
   root.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || [runs, twin.box].includes(event.target)) return;
-    const onButton = event.target instanceof HTMLButtonElement;
+    const onButton = event.target instanceof HTMLButtonElement || event.target.tagName === "SUMMARY";
     if (event.key in STEPS) by(STEPS[event.key]);
     else if (event.key === "Home") by(-Infinity);
     else if (event.key === "End") by(Infinity);

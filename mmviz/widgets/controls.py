@@ -93,6 +93,9 @@ class Controls(anywidget.AnyWidget):
     #: What is shown: the story, and which case of it.
     title = traitlets.Unicode().tag(sync=True)
     subtitle = traitlets.Unicode().tag(sync=True)
+    #: The memory model in a few words, and what the model leaves out.
+    memory = traitlets.Unicode().tag(sync=True)
+    limits = traitlets.Unicode().tag(sync=True)
     #: Milliseconds a step when playing.
     pace = traitlets.Int(1200).tag(sync=True)
     #: How many messages have been answered.

@@ -18,6 +18,7 @@ from mmviz.widgets.panes import CodePane, Pane, ScenePane
 
 AROUND = 40  # frames on either side of the cursor that a stage opens with
 MOST_ASKED = 16  # frames that the browser may ask for at a time
+SEQUENTIAL = "sequentially consistent"
 WORDS = "words"  # the reel of what is said of each frame
 
 
@@ -43,10 +44,12 @@ class Stage(ipywidgets.VBox):
         self.views = self.made_views()
         self.panes: dict[str, Pane] = {}
         self.reels = {WORDS: Reel(self._words, looks_ahead=True)}
-        story = load(case.scenario).title if case.scenario else case.name
+        scenario = load(case.scenario) if case.scenario else None
         self.controls = Controls(
-            title=story,
+            title=scenario.title if scenario else case.name,
             subtitle=case.title,
+            memory=f"memory: {case.memory or SEQUENTIAL}; what the model leaves out",
+            limits=scenario.simplified if scenario else "The case does not say.",
             views=[
                 {"name": name, "title": TITLES[name], "there": name in self.views} for name in VIEWS
             ],

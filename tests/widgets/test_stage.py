@@ -272,3 +272,10 @@ def test_a_picture_of_a_view_that_the_case_lacks_is_refused_and_says_what_there_
 
     with pytest.raises(UnknownName, match=f"nothing for '{lacking}'; it has timeline"):
         player.svg(views=[lacking])
+
+
+def test_the_stage_says_which_memory_model_and_what_is_left_out():
+    stage = Player("exclusive/sequence_in_store_buffer", case="NothingLocked").controls
+    assert stage.memory.startswith("memory: total store order")
+    assert "store order does anyway" in stage.limits
+    assert Player(TOY).controls.memory.startswith("memory: sequentially consistent")
