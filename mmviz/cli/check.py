@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from mmviz.cli.listing import member, row, select
 from mmviz.engine import Case, ModelError, Progress, Report, explore, short, table
 from mmviz.engine.explore import MAX_STATES
+from mmviz.engine.report import rests_on
 
 REDRAW_SECONDS = 0.1
 
@@ -160,11 +161,10 @@ def closing(reports: Sequence[Report], cases: int, wrong: int) -> Iterator[str]:
     moves = sum(report.transitions for report in reports)
     seconds = sum(report.seconds for report in reports)
     cut = sum(1 for report in reports if report.cut)
-    memory = " or ".join(sorted({report.case.memory for report in reports}))
     yield (
         f"\n{states:,} states and {moves:,} transitions in {seconds:.3f} s; "
         f"{f'cut off: {cut} of {cases}' if cut else 'nothing cut off'}; "
-        f"memory: {memory}; verdicts are over all completed runs of the model."
+        f"{rests_on(reports)}"
     )
     if wrong:
         yield f"Not as declared: {wrong} of {cases}."

@@ -104,7 +104,7 @@ class Case:
             ("2022-08-31", "<20220831013638.…@nvidia.com>") or ("2017-08-29", "0f10851ea475");
             None for what nobody proposed there (thought up to show something).
         memory: the memory model in a few words, "total store order"; by default, what the
-            scenario's text says, and sequential consistency where there is none.
+            scenario's text says. `memory_model` says it where there is no scenario, too.
         scenario: "thread/race"; filled in when the scenario is loaded.
     """
 
@@ -160,6 +160,11 @@ class Case:
     def properties(self) -> tuple[str, ...]:
         """The names of the bad states, in the order declared."""
         return tuple(name_of(prop) for prop in self.bad)
+
+    @property
+    def memory_model(self) -> str:
+        """The memory model in a few words; sequential consistency where nothing else is said."""
+        return self.memory or "sequentially consistent"
 
     def sentence(self, prop: str) -> str:
         """Return in words what is wrong when `prop` is violated."""

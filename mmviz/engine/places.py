@@ -81,8 +81,10 @@ class Watched(Model):
             for known in self.positions
             for position in known.values()
             if position.step is not None
-            and ((inner := spot_of(position.lines, position.step)) == spot)
-            | (not spot.step and spot.line in position.lines[:-1])
+            and (
+                (inner := spot_of(position.lines, position.step)) == spot
+                or (not spot.step and spot.line in position.lines[:-1])
+            )
         }
 
 

@@ -50,7 +50,7 @@ DAYS = {
     "v6.14": "2025-03-24",
     "v6.15": "2025-05-25",
 }
-"""When a release came out, from the kernel's tags."""
+"""The day each release came out; what shipped and was not proposed is listed by it."""
 
 
 def release(text: str) -> tuple[int, ...]:

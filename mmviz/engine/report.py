@@ -1,6 +1,6 @@
 """Runs and results as plain text: the twin of every picture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,7 +97,7 @@ class Report:
             f"{self.states:,} states and {self.transitions:,} transitions in {self.seconds:.3g} s",
             self.cut or "nothing cut off",
             f"actors: {actors}",
-            f"memory: {case.memory or 'sequentially consistent'}",
+            f"memory: {case.memory_model}",
         ]
         if case.daemons:
             parts.append(f"may idle for ever: {', '.join(case.daemons)}")
@@ -191,6 +191,12 @@ def columns(run: "Run") -> str:
         row = [cell if name == frame.actor else "" for name in run.case.actors]
         rows.append((str(frame.index), *row))
     return html_table(("", *run.case.actors), rows) + f"<code>{escape(repr(run))}</code>"
+
+
+def rests_on(reports: Iterable[Report]) -> str:
+    """Return what the verdicts of several searches rest on: their memory models, and all runs."""
+    memory = " or ".join(sorted({report.case.memory_model for report in reports}))
+    return f"memory: {memory}; verdicts are over all completed runs of the model."
 
 
 def replay_line(case: Case, schedule: Sequence[str]) -> str:

@@ -103,11 +103,6 @@ class PmdTable(Struct):
         """Let the entry name a table of PTEs, as after a huge page was split."""
         self.pmd[address] = table
 
-    @atomic("mm/huge_memory.c")
-    def set_huge_pmd(self, address: str, page: Page) -> None:
-        """Let the entry map a huge page."""
-        self.pmd[address] = page
-
 
 class DevicePageTable(Struct):
     """What a driver has told its device of an mm: the mirror the device walks.

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mmviz.engine import Case, Report, Verdict, explore, replay_line
 from mmviz.engine.html import html_table
 from mmviz.engine.releases import day, era
+from mmviz.engine.report import rests_on
 from mmviz.scenarios.catalogue import ACROSS, case_lines, catalogue, kind, thread_named
 
 HEAD = (
@@ -138,11 +139,9 @@ class Debate:
             return NONE
         reports = [row.report for row in self.rows]
         cut = sum(not report.complete for report in reports)
-        memory = " or ".join(sorted({report.case.memory for report in reports}))
         return (
             f"{len(reports)} cases, {sum(report.states for report in reports):,} states; "
-            f"{f'{cut} cut off' if cut else 'nothing cut off'}; memory: {memory}; "
-            "verdicts are over all completed runs of the model."
+            f"{f'{cut} cut off' if cut else 'nothing cut off'}; {rests_on(reports)}"
         )
 
     def __str__(self) -> str:

@@ -122,6 +122,7 @@ class Use(NamedTuple):
 
 def subjects(reach: Reach) -> tuple[list[Subject], list[Subject]]:
     """Return the objects that may be freed or counted, and those no run frees or counts."""
+    start = {path: values[0] for path, values in reach.values.items()}
     changing: list[Subject] = []
     lasting: list[Subject] = []
     for card in cards(reach):
@@ -132,7 +133,6 @@ def subjects(reach: Reach) -> tuple[list[Subject], list[Subject]]:
         own = {struct.path(key): key for key, _ in struct.fields()}
         paths = {row.path for row in card.rows} | own.keys()
         subject = Subject(card, frozenset(paths - {struct.path("freed")}), counted)
-        start = {path: values[0] for path, values in reach.values.items()}
         changes = any(reach.varies(path) for path in counted.values()) or any(
             bool(gone(struct, start | {path: value})) != bool(gone(struct, start))
             for path in own

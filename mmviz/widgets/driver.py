@@ -44,8 +44,7 @@ class Driver(Stage):
         rehearsal = Rehearsal(chosen)
         run = rehearsal.run(parse_schedule(chosen, schedule))
         self.branches = [run]
-        super().__init__(chosen, run, rehearsal, views)
-        self.refresh(len(run.schedule))
+        super().__init__(chosen, run, rehearsal, views, len(run.schedule))
 
     @property
     def schedule(self) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from mmviz.widgets.panes import CodePane, Pane, ScenePane
 
 AROUND = 40  # frames on either side of the cursor that a stage opens with
 MOST_ASKED = 16  # frames that the browser may ask for at a time
-SEQUENTIAL = "sequentially consistent"
 WORDS = "words"  # the reel of what is said of each frame
 
 
@@ -34,7 +33,7 @@ class Stage(ipywidgets.VBox):
     """
 
     def __init__(
-        self, case: Case, run: Run, rehearsal: Rehearsal, wanted: Sequence[str] | None
+        self, case: Case, run: Run, rehearsal: Rehearsal, wanted: Sequence[str] | None, k: int = 0
     ) -> None:
         asked = None if wanted is None else known(wanted)
         self.case = case
@@ -48,7 +47,7 @@ class Stage(ipywidgets.VBox):
         self.controls = Controls(
             title=scenario.title if scenario else case.name,
             subtitle=case.title,
-            memory=f"memory: {case.memory or SEQUENTIAL}; what the model leaves out",
+            memory=f"memory: {case.memory_model}; what the model leaves out",
             limits=scenario.simplified if scenario else "The case does not say.",
             views=[
                 {"name": name, "title": TITLES[name], "there": name in self.views} for name in VIEWS
@@ -58,8 +57,8 @@ class Stage(ipywidgets.VBox):
         self.house = ipywidgets.Box()
         self.house.add_class("mm-views")
         self.on_screen: list[str] = []
-        self.show_views(usual(rehearsal, self.views) if asked is None else asked)
-        self.refresh(0)
+        self.show_views(usual(rehearsal, self.views) if asked is None else asked, k)
+        self.refresh(k)
         self.controls.on_msg(self._heard)
         super().__init__([self.controls, self.house])
         self.add_class("mm-stage")
@@ -187,7 +186,7 @@ class Stage(ipywidgets.VBox):
 
     def _words(self, k: int) -> Shot:
         """Return what is said of frame `k`."""
-        frame = next(frame for frame in self.the_run.tip.back() if frame.index == k)
+        frame = self.the_run.frames[k]
         tip = step_tip(frame) if k else ""
         said = {"caption": self._caption(frame), "choices": self.offered(frame), "tip": tip}
         return {WORDS: said}
