@@ -3,15 +3,16 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: help lab test bench picture readme clean
+.PHONY: help lab test bench faults documents picture clean
 
 help:
-	@echo "make lab      set up, and open the course in JupyterLab"
-	@echo "make test     set up, and check everything: format, lint, types, tests, notebooks, stage"
-	@echo "make bench    measure the search and the stage"
-	@echo "make readme   write the README's tables, the debates and the table of mutations anew"
-	@echo "make picture  take the README's picture of the stage anew"
-	@echo "make clean    remove what the others made"
+	@echo "make lab        set up, and open the course in JupyterLab"
+	@echo "make test       set up, and check everything: format, lint, types, tests, notebooks, stage"
+	@echo "make bench      measure the search and the stage"
+	@echo "make faults     check that each deliberate fault is caught by a test"
+	@echo "make documents  write the tables in assets anew: all races, the debates, the mutants"
+	@echo "make picture    take the README's picture of the stage anew"
+	@echo "make clean      remove what the others made"
 
 lab:
 	@.ci/prepare venv
@@ -23,16 +24,21 @@ test:
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadgroup
 
 bench:
 	@.ci/prepare venv test
 	@.ci/prepare browser
 	$(PYTHON) tests/bench/bench.py
 
-readme:
+faults:
+	@.ci/prepare venv test
+	@.ci/prepare browser
+	$(PYTHON) -m tests.faults.run
+
+documents:
 	@.ci/prepare venv
-	$(PYTHON) -m mmviz.cli.readme README.md
+	$(PYTHON) -m mmviz.cli.documents assets
 
 picture:
 	@.ci/prepare venv test

@@ -32,7 +32,7 @@ def take(folder: Path, to: Path) -> None:
             chromium = shutil.which("chromium") or shutil.which("google-chrome")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             page = browser.new_page(
-                viewport={"width": 1360, "height": 1600}, reduced_motion="reduce"
+                viewport={"width": 1320, "height": 1600}, reduced_motion="reduce"
             )
             page.goto(lab.write("picture", CELL))
             page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)

@@ -22,20 +22,21 @@ from mmviz.engine import (
     Case,
     Counterexample,
     MmvizError,
+    Race,
     Report,
     Scenario,
     ScheduleError,
     UnknownName,
     Verdict,
-    table,
 )
 from mmviz.scenarios import every_case, find, load, names
 
 if TYPE_CHECKING:
-    from mmviz.engine import Frame, Run, replay
-    from mmviz.scenarios.catalogue import Catalogue
-    from mmviz.scenarios.debate import debate
-    from mmviz.scenarios.mutations import mutations
+    from mmviz.engine import Frame, Run, replay, table
+    from mmviz.engine.redundant import code
+    from mmviz.survey.catalogue import Catalogue
+    from mmviz.survey.debate import debate
+    from mmviz.survey.mutations import mutations
     from mmviz.widgets import Debate, Driver, Entry, Player
 
     # Any: an mmviz.scene.entry_shown.EntryPicture, which this layer does not import.
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
         """Explain the 64 bits of an x86-64 page-table entry: mmviz/scene/entry_shown.py."""
 
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Case",
     "Counterexample",
@@ -60,6 +61,7 @@ __all__ = [
     "Frame",
     "MmvizError",
     "Player",
+    "Race",
     "Report",
     "Run",
     "Scenario",
@@ -67,6 +69,7 @@ __all__ = [
     "UnknownName",
     "Verdict",
     "catalogue",
+    "code",
     "debate",
     "entry",
     "every_case",
@@ -80,10 +83,11 @@ __all__ = [
 ]
 
 _LATE = {
-    **dict.fromkeys(("Frame", "Run", "replay"), "mmviz.engine"),
+    **dict.fromkeys(("Frame", "Run", "replay", "table"), "mmviz.engine"),
     **dict.fromkeys(("Debate", "Driver", "Entry", "Player"), "mmviz.widgets"),
-    "debate": "mmviz.scenarios.debate",
-    "mutations": "mmviz.scenarios.mutations",
+    "code": "mmviz.engine.redundant",
+    "debate": "mmviz.survey.debate",
+    "mutations": "mmviz.survey.mutations",
     "entry": "mmviz.scene.entry_shown",
 }
 
@@ -112,25 +116,27 @@ def explore(what: Case | Scenario | str, case: str | None = None, **options: Any
     return _engine.explore(what, **options)
 
 
-def catalogue(words: str = "", prop: str = "", thread: str = "", kernel: str = "") -> "Catalogue":
-    """Return the cases that fit everything that is asked for; all of them when nothing is.
+def catalogue(
+    words: str = "", bad_state: str = "", thread: str = "", kernel: str = ""
+) -> "Catalogue":
+    """Return the cases that match every argument; all of them without arguments.
 
-    It is a sequence of cases, and prints as a table; in Jupyter it is an index to search on, whose
+    It is a sequence of cases, and prints as a table; in Jupyter it is a searchable index whose
     buttons open a case on a stage.
 
     Args:
         words: each must occur in the steps of the case ("mmu_notifier_put"), or in what is
-            written about it or its scenario; capitals do not matter.
-        prop: a property the case is judged by, "use_after_free".
+            written about it or its scenario; case does not matter.
+        bad_state: a bad state the case is judged by, "use_after_free".
         thread: the mail thread, "hmm".
         kernel: a release that is known to behave like the case, "5.3".
 
     Raises:
-        UnknownName: no thread or property has that name; the nearest is suggested.
+        UnknownName: no thread or bad state has that name; the nearest is suggested.
         MmvizError: the kernel is not a release.
     """
-    look = importlib.import_module("mmviz.scenarios.catalogue").catalogue
-    found: Catalogue = look(words, prop=prop, thread=thread, kernel=kernel)
+    look = importlib.import_module("mmviz.survey.catalogue").catalogue
+    found: Catalogue = look(words, bad_state=bad_state, thread=thread, kernel=kernel)
     return replace(found, display=_index)
 
 

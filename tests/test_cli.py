@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mmviz.cli import check as check_module
-from mmviz.cli import main
+from mmviz.cli import counts, listing, main, mutate
 from mmviz.cli.lab import copy_course
-from mmviz.engine import Verdict, replay
-from mmviz.engine.releases import release
+from mmviz.engine import MmvizError, Verdict, replay
+from mmviz.kernel.releases import release
 from mmviz.scenarios import every_case, find, load, names
-from mmviz.scenarios.mutations import mutations_of
+from mmviz.survey import mutations as mutations_module
+from mmviz.survey.mutations import mutations_of
 
 ROOT = Path(__file__).parents[1]
 RACE = "iommu_group/release_order"
@@ -57,10 +59,10 @@ def test_list_json_has_a_row_for_every_case(capsys):
     ]
     for row in rows:
         assert list(row) == [
-            *("scenario", "case", "id", "title", "actors", "properties", "expect"),
-            *("kind", "shipped"),
+            *("scenario", "case", "id", "title", "actors", "bad_states", "expect"),
+            *("kind", "source"),
         ]
-        assert list(row["expect"]) == row["properties"]
+        assert list(row["expect"]) == row["bad_states"]
         assert set(row["expect"].values()) <= {"Never", "Sometimes", "Always"}
 
 
@@ -92,7 +94,7 @@ def test_list_of_a_kernel_has_only_what_that_release_does(capsys):
     _, everything, _ = run(capsys, "list", "hmm", "--json")
     assert 0 < len(rows) < len(json.loads(everything))
     for row in rows:
-        first, last = row["shipped"]
+        first, last = row["source"]["first"], row["source"]["last"]
         assert release(first) <= (5, 3)
         assert not last or release(last) >= (5, 3)
 
@@ -115,18 +117,19 @@ def test_check_json_is_the_list_and_what_was_found(capsys):
     bug, fix = json.loads(out)
     assert (status, err) == (0, "")
     assert list(bug)[9:] == [
-        *("verdict", "stuck", "states", "transitions", "seconds", "counterexample"),
+        *("verdict", "deadlock", "livelock", "cut"),
+        *("states", "transitions", "seconds", "counterexample"),
     ]
     assert bug["verdict"] == bug["expect"]
-    assert (bug["stuck"], bug["states"]) == (False, find(RACE, BUG).states)
+    assert (bug["deadlock"], bug["states"]) == (False, find(RACE, BUG).states)
     assert bug["transitions"] > 0
     assert bug["seconds"] > 0
     assert set(fix["verdict"].values()) == {"Never"}
     assert fix["counterexample"] == {}
-    for prop, found in bug["counterexample"].items():
+    for bad_state, found in bug["counterexample"].items():
         assert list(found) == ["shortest", "fewest_preemptions"]
         for schedule in found.values():
-            assert prop in replay(find(RACE, BUG), schedule).violated
+            assert bad_state in replay(find(RACE, BUG), schedule).violated
 
 
 def test_everything_is_as_declared(capsys):
@@ -151,7 +154,7 @@ def declare(monkeypatch, name, **changes):
 
 
 def test_status_1_and_the_run_when_a_verdict_is_not_the_declared_one(capsys, monkeypatch):
-    calm = dict.fromkeys(find(RACE, BUG).properties, Verdict.NEVER)
+    calm = dict.fromkeys(find(RACE, BUG).bad_states, Verdict.NEVER)
     declare(monkeypatch, BUG, expect=calm)
     status, out, _ = run(capsys, "check")
     assert status == 1
@@ -161,7 +164,7 @@ def test_status_1_and_the_run_when_a_verdict_is_not_the_declared_one(capsys, mon
 
 
 def test_json_stays_json_when_a_verdict_differs(capsys, monkeypatch):
-    bold = dict.fromkeys(find(RACE, FIX).properties, Verdict.SOMETIMES)
+    bold = dict.fromkeys(find(RACE, FIX).bad_states, Verdict.SOMETIMES)
     declare(monkeypatch, FIX, expect=bold)
     status, out, err = run(capsys, "check", "--json")
     (row,) = json.loads(out)
@@ -173,7 +176,11 @@ def test_json_stays_json_when_a_verdict_differs(capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
-    [({"states": 7}, "declared 7"), ({"stuck": True}, "stuck"), ({"livelock": True}, "livelock")],
+    [
+        ({"states": 7}, "declared 7"),
+        ({"deadlock": True}, "deadlock"),
+        ({"livelock": True}, "livelock"),
+    ],
 )
 def test_status_1_for_another_count_deadlock_or_livelock(capsys, monkeypatch, changes, sentence):
     declare(monkeypatch, FIX, **changes)
@@ -183,11 +190,11 @@ def test_status_1_for_another_count_deadlock_or_livelock(capsys, monkeypatch, ch
 
 
 def test_a_deadlock_nobody_declared_is_shown_as_a_run(capsys, monkeypatch):
-    declare(monkeypatch, "ReleaseTakesMutex", stuck=False)
+    declare(monkeypatch, "ReleaseTakesMutex", deadlock=False)
     status, out, _ = run(capsys, "check")
     assert status == 1
-    assert "a run gets stuck" in out
-    assert "stuck: nobody can move" in out
+    assert "some run deadlocks" in out
+    assert "deadlock: no actor can step" in out
     assert "mutex_lock(group.mutex)" in out
 
 
@@ -224,7 +231,7 @@ def test_mutate_says_of_each_line_what_it_is_for(capsys):
     assert status == 0
     assert "await k.group.iommu_group_set_core_domain" in out
     assert "device_attached_to_freed_domain" in out
-    assert "0 not explained" in out
+    assert "0 unexplained" in out
 
 
 def test_mutate_json_has_a_row_for_every_line(capsys):
@@ -233,7 +240,7 @@ def test_mutate_json_has_a_row_for_every_line(capsys):
     assert (status, case["case"]) == (0, FIX)
     assert {"function", "line", "actors", "breaks", "standing", "why"} == set(case["lines"][0])
     for line in case["lines"]:
-        assert bool(line["breaks"]) == (line["standing"] == "breaks")
+        assert bool(line["breaks"]) == (line["standing"] == "killed")
         assert line["breaks"] or line["why"]
 
 
@@ -248,21 +255,67 @@ def test_a_case_that_goes_wrong_has_no_lines_that_keep_it_safe(capsys):
     assert "goes wrong as it is" in complaint(capsys, "mutate", f"{RACE}:{BUG}")
 
 
-@pytest.mark.parametrize("reason_too_many", [False, True])
-def test_mutate_is_status_1_without_a_reason_or_for_a_reason_without_a_line(
-    capsys, monkeypatch, reason_too_many
-):
-    module = load(RACE).module
-    more = {"await nobody()": "No such line."} if reason_too_many else {}
-    monkeypatch.setattr(module, "SPARE", {**module.SPARE, **more} if more else {})
+def test_mutate_is_status_1_where_a_line_does_not_say_why_its_mutant_survives(capsys, monkeypatch):
+    monkeypatch.setattr(mutations_module, "redundant", lambda line, case: None)
     mutations_of.cache_clear()
     try:
-        status, out, err = run(capsys, "mutate", RACE)
+        status, out, _ = run(capsys, "mutate", RACE)
     finally:
         mutations_of.cache_clear()
     assert status == 1
-    assert ("NOT EXPLAINED" in out) != reason_too_many
-    assert ("await nobody()" in err) == reason_too_many
+    assert "UNEXPLAINED" in out
+    assert "; 0 unexplained" not in out
+
+
+def test_mutate_of_everything_is_status_1_for_a_comment_that_explains_nothing(capsys, monkeypatch):
+    stale = "mmviz/scenarios/x.py:3: 'redundant: so it goes' explains nothing"
+    monkeypatch.setattr(listing, "names", lambda: (RACE,))
+    monkeypatch.setattr(mutate, "stale_comments", lambda: [stale])
+    status, _, err = run(capsys, "mutate")
+    assert (status, err) == (1, f"{stale}\n")
+
+
+def test_check_write_shows_the_counts_that_differ_and_writes_them(capsys, monkeypatch, tmp_path):
+    path = tmp_path / "release_order.py"
+    source = Path(load(RACE).module.__file__).read_text()
+    path.write_text(source.replace("states=100,", "states=99,").replace("    states=61,\n", ""))
+    stand_in = SimpleNamespace(module=SimpleNamespace(__file__=str(path)))
+    monkeypatch.setattr(counts, "load", lambda name: stand_in)
+    cases = [
+        dataclasses.replace(case, states={BUG: 99, FIX: 0}.get(case.name, case.states))
+        for case in load(RACE).cases
+    ]
+    monkeypatch.setattr(check_module, "select", lambda _words: cases)
+
+    status, out, _ = run(capsys, "check", RACE, "--write")
+
+    assert status == 0
+    assert "-    states=99,\n+    states=100," in out
+    assert "+    states=61," in out
+    assert sorted(path.read_text().splitlines()) == sorted(source.splitlines())
+    compile(path.read_text(), str(path), "exec")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('@race.case("x")\nclass A: ...\n', '@race.case("x", states=7)\nclass A: ...\n'),
+        ('race.case("x", name="A", of=B)\n', 'race.case("x", name="A", of=B, states=7)\n'),
+        ('race.case("x", of=A, states=0)\n', 'race.case("x", of=A, states=7)\n'),
+        (
+            'race.case(\n    "x",\n    of=A,\n)\n',
+            'race.case(\n    "x",\n    of=A,\n    states=7,\n)\n',
+        ),
+    ],
+)
+def test_a_count_is_written_where_the_case_is_declared(before, after):
+    assert counts.with_counts(before, {"A": 7}) == after
+
+
+@pytest.mark.parametrize("source", ["x = 1\n", 'race.case("x", of=A, states=5 + 2)\n'])
+def test_a_count_that_has_no_place_is_refused(source):
+    with pytest.raises(MmvizError, match=r"A is computed|declares A"):
+        counts.with_counts(source, {"A": 7})
 
 
 def test_another_size_of_a_family_is_searched(capsys):
@@ -353,8 +406,8 @@ def test_replay_tells_who_is_blocked_and_by_whom(capsys):
     assert found["enabled"] == ["CPU0"]
     assert "CPU0" in found["blocked"]["CPU1"]
     _, out, _ = run(capsys, "replay", RACE, BUG, "CPU0")
-    assert "Can go: CPU0." in out
-    assert "CPU1 cannot go" in out
+    assert "Enabled: CPU0." in out
+    assert "CPU1 is blocked" in out
 
 
 @pytest.mark.parametrize(
@@ -384,14 +437,14 @@ def test_no_schedule_is_the_start(capsys):
 
 def test_an_illegal_step_is_refused_in_one_line_with_the_reason(capsys):
     said = complaint(capsys, "replay", RACE, BUG, "CPU0 CPU1 CPU0", "--json")
-    for word in ("step 2", "CPU1 cannot go", "held by CPU0", "Can go: CPU0"):
+    for word in ("step 2", "CPU1 is blocked", "held by CPU0", "Enabled: CPU0"):
         assert word in said
 
 
 def test_an_actor_that_has_finished_cannot_go(capsys):
     said = complaint(capsys, "replay", RACE, BUG, "CPU0*7")
     assert "step 7: CPU0 has finished" in said
-    assert "Can go: CPU1" in said
+    assert "Enabled: CPU1" in said
 
 
 @pytest.mark.parametrize(

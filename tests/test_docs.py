@@ -13,12 +13,12 @@ import mmviz
 from mmviz import engine
 from mmviz.cli import main
 from mmviz.cli.documents import documents
-from mmviz.cli.readme import renewed
 from tests.test_notebooks import HEADINGS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 README = (ROOT / "README.md").read_text("utf-8")
+LINKS = ("notebooks/00_start.ipynb", "assets/races.md", "#write-your-own-race")
 LARGEST_PICTURE = 200_000  # bytes
 MOST_LINES = 500  # of a document in assets
 
@@ -29,14 +29,16 @@ def blocks(language, text=README):
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def test_the_table_of_verdicts_is_what_the_search_finds_now():
-    assert renewed(README) == README, "run `make readme`"
+ONE_SEARCH = pytest.mark.xdist_group("mutants")  # where the mutants are searched already
 
 
-@pytest.mark.parametrize("name", documents())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=ONE_SEARCH if "mutations" in name else ()) for name in documents()],
+)
 def test_a_document_written_by_a_search_is_what_it_finds_now(name):
     text = (ROOT / "assets" / name).read_text("utf-8")
-    assert documents()[name]() == text, "run `make readme`"
+    assert documents()[name]() == text, "run `make documents`"
     assert len(text.splitlines()) < MOST_LINES
 
 
@@ -44,7 +46,22 @@ def test_the_examples_of_the_readme_run(capsys):
     world = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), world)
-    assert "iommu_domain_free(domain V)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "iommu_domain_free(domain V)" in said
+    assert re.search(r"TellFirst: .*\n +gpu_maps_freed_page +Sometimes", said)
+
+
+def test_the_smallest_race_of_the_readme_fits_on_a_page():
+    (race,) = (block for block in blocks("python") if "Race(" in block)
+    assert 40 <= sum(bool(line.strip()) for line in race.splitlines()) <= 60
+
+
+def test_the_first_screen_of_the_readme_has_what_a_visitor_wants():
+    first = README.partition("\n## ")[0]
+    assert all(word in first for word in ("stage.png", "make lab", "make test", "pip install"))
+    assert len(blocks("python", first)[0].strip().splitlines()) == 8  # an import, a gap, six lines
+    assert all(f"]({link})" in first for link in LINKS)
+    assert len(first.splitlines()) < 45
 
 
 def test_the_example_of_the_package_runs(capsys):

@@ -25,14 +25,14 @@ HEADINGS = (
     "Exercises",
     "Sources",
 )
-FIRST_HEADINGS = (  # 00_start explains the pictures and words before it tells of fixes
+FIRST_HEADINGS = (  # 00_start explains the pictures and words before it shows fixes
     "What you should know",
     "The story",
     "Watch",
     "Predict",
     "Break it",
     "Never, sometimes, always",
-    "And is that all?",
+    "What does *Never* cover?",
     "Lessons",
     "Exercises",
     "Sources",

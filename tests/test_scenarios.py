@@ -6,68 +6,92 @@ import sys
 
 import pytest
 
-from mmviz.engine import Run, Verdict, explore, replay, table
+from mmviz.engine import Verdict, explore, parse_schedule, table
 from mmviz.engine.conformance import walk
+from mmviz.kernel.provenance import Origin, Provenance
 from mmviz.scenarios import every_case, load, names
+from tests.searched import searched_cases
 
 CASES = list(every_case())
-BY_NAME = pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.scenario}:{c.name}")
+each_scenario = pytest.mark.parametrize("scenario", names())
 
 
-@BY_NAME
-def test_a_case_gets_the_verdicts_and_the_count_it_declares(case):
-    report = explore(case)
+@each_scenario
+def test_each_case_gets_the_verdicts_and_the_count_it_declares(scenario):
+    found = {each.case.name: each.report.differences() for each in searched_cases(scenario)}
 
-    assert report.differences() == []
-    assert case.states > 0
-    assert report.livelock_checked
-
-
-@BY_NAME
-def test_each_counterexample_replays_to_its_violation_and_no_sooner(case):
-    report = explore(case)
-    for prop, example in report.counterexamples.items():
-        for schedule in (example.shortest, example.fewest_preemptions):
-            run = replay(case, schedule)
-            assert prop in run.tip.violated
-        assert len(example.shortest) <= len(example.fewest_preemptions)
-    if report.stuck is not None:
-        assert replay(case, report.stuck.shortest).stuck
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    assert all(each.case.states > 0 for each in searched_cases(scenario))
+    assert all(each.report.livelock_checked for each in searched_cases(scenario))
 
 
-@BY_NAME
-def test_no_random_run_meets_a_state_that_never_happens(case):
-    dice = random.Random(case.name)
-    never = {prop for prop, verdict in case.expect.items() if verdict == Verdict.NEVER}
-    run = Run(case)
-    for _ in range(20):
-        run = run.fork(0)
-        while run.enabled() and run.tip.index < 120:
-            run.step(dice.choice(run.enabled()))
-        assert not never & set(run.violated)
+@each_scenario
+def test_each_counterexample_replays_to_its_violation_and_no_sooner(scenario):
+    for each in searched_cases(scenario):
+        for bad_state, example in each.report.counterexamples.items():
+            for schedule in (example.shortest, example.fewest_preemptions):
+                assert bad_state in each.run(schedule).tip.violated, each.case.name
+            assert len(example.shortest) <= len(example.fewest_preemptions)
+        if each.report.deadlock is not None:
+            assert each.run(each.report.deadlock.shortest).deadlock, each.case.name
 
 
-@BY_NAME
-def test_the_marks_of_the_actors_forget_nothing_they_need(case):
-    assert walk(case, walks=30, steps=120) > 0
+@each_scenario
+def test_no_random_run_meets_a_state_that_never_happens(scenario):
+    for each in searched_cases(scenario):
+        dice = random.Random(each.case.name)
+        never = {
+            bad_state for bad_state, verdict in each.case.expect.items() if verdict == Verdict.NEVER
+        }
+        start = each.run()
+        for _ in range(20):
+            run = start.fork(0)
+            while run.enabled() and run.tip.index < 120:
+                run.step(dice.choice(run.enabled()))
+            assert not never & set(run.violated), each.case.name
 
 
-@BY_NAME
-def test_every_step_says_what_it_does_and_where_it_comes_from(case):
-    dice = random.Random(1)
-    run = Run(case)
-    while run.enabled() and run.tip.index < 60:
-        frame = run.step(dice.choice(run.enabled()))
-        assert frame.doc.endswith("."), f"{frame.label} needs a docstring of one sentence"
-        assert frame.cite in ("driver", "hardware") or "/" in frame.cite, frame.label
+@each_scenario
+def test_the_marks_of_the_actors_forget_nothing_they_need(scenario):
+    for each in searched_cases(scenario):
+        assert walk(each.case, walks=30, steps=120) > 0
 
 
-@BY_NAME
-def test_named_schedules_replay(case):
-    for title, schedule in case.schedules.items():
-        run = replay(case, schedule)
-        assert run.tip.index > 0, title
-        assert table(run)
+@each_scenario
+def test_every_step_says_what_it_does_and_where_it_comes_from(scenario):
+    for each in searched_cases(scenario):
+        steps = {
+            (step.body.__qualname__, step.doc, step.cite)
+            for known in each.model.locations
+            for location in known.values()
+            if (step := location.step) is not None
+        }
+        for name, doc, cite in steps:
+            assert doc.endswith("."), f"{name} needs a docstring of one sentence"
+            assert cite in ("driver", "hardware") or "/" in cite, name
+
+
+@each_scenario
+def test_named_schedules_replay(scenario):
+    for each in searched_cases(scenario):
+        for title, schedule in each.case.schedules.items():
+            run = each.run(parse_schedule(each.case, schedule))
+            assert run.tip.index > 0, title
+            assert table(run)
+
+
+def test_every_case_says_where_it_comes_from():
+    unsourced = [
+        f"{case.scenario}:{case.name}" for case in CASES if not isinstance(case.source, Provenance)
+    ]
+    assert unsourced == []
+
+
+def test_what_was_proposed_or_mistaken_names_its_message_commit_or_document():
+    for case in CASES:
+        source = case.source
+        if source.kind in (Origin.PROPOSED, Origin.ELSEWHERE, Origin.CANDIDATE, Origin.MISTAKE):
+            assert any(sign in source.where for sign in "@/") or len(source.where) > 7, case.name
 
 
 def test_ids_and_names_are_unique_within_a_scenario():
@@ -80,8 +104,10 @@ def test_ids_and_names_are_unique_within_a_scenario():
 def test_every_scenario_has_a_bug_and_a_fix_and_the_same_properties_throughout():
     for name in names():
         scenario = load(name)
-        assert len({frozenset(c.properties) for c in scenario.cases}) == 1, name
-        safe = [set(c.expect.values()) == {Verdict.NEVER} and not c.stuck for c in scenario.cases]
+        assert len({frozenset(c.bad_states) for c in scenario.cases}) == 1, name
+        safe = [
+            set(c.expect.values()) == {Verdict.NEVER} and not c.deadlock for c in scenario.cases
+        ]
         assert any(safe), f"{name} has no case that is safe"
         assert not all(safe), f"{name} has no case that fails"
 
@@ -103,11 +129,11 @@ def test_the_small_print_names_the_memory_model_of_the_scenario():
 
 def test_every_bad_state_says_more_than_its_name():
     bare = {
-        f"{case.scenario}: {prop}"
+        f"{case.scenario}: {bad_state}"
         for case in CASES
-        for prop in case.properties
-        if case.sentence(prop).casefold() == prop.replace("_", " ")
-        or " " not in case.sentence(prop)
+        for bad_state in case.bad_states
+        if case.sentence(bad_state).casefold() == bad_state.replace("_", " ")
+        or " " not in case.sentence(bad_state)
     }
     assert bare == set()
 

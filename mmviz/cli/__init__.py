@@ -1,7 +1,7 @@
-"""The command line: list, check, mutate, replay, lab.
+"""The command line: list, check, replay, mutate, lab.
 
 Exit status: 0 all is as declared; 1 something differs from what is declared; 2 the
-command cannot be carried out as typed, with one line that says why.
+command is invalid, with one line that says why.
 """
 
 import argparse
@@ -27,10 +27,13 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    listing = commands.add_parser("list", help="list the scenarios and their cases")
+    listing = commands.add_parser("list", help="list the races and their cases")
     listing.add_argument("selection", nargs="*", metavar="SCENARIO[:CASE]", help=SELECTION)
     listing.add_argument(
-        "--kernel", default="", metavar="RELEASE", help="only what this release does, 5.3"
+        "--kernel",
+        default="",
+        metavar="RELEASE",
+        help="only the cases that this release behaves like, for example 5.3",
     )
 
     check = commands.add_parser(
@@ -45,7 +48,13 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=N",
-        help="check another size of a scenario that has sizes, faults=3 for example",
+        help="check another member of a scenario's family of cases, for example faults=3",
+    )
+
+    check.add_argument(
+        "--write",
+        action="store_true",
+        help="show the state counts that differ as a diff, and write them into the races",
     )
 
     replay = commands.add_parser("replay", help="run a schedule and print what happens")
@@ -55,13 +64,14 @@ def parser() -> argparse.ArgumentParser:
         "schedule",
         nargs="*",
         metavar="SCHEDULE",
-        help='who goes, in order: "CPU0 CPU1*2", a JSON list, or the name of a stored schedule',
+        help='the actors in the order of their steps, "CPU0 CPU1*2"; a JSON list; or the name of '
+        "a stored schedule",
     )
 
     mutate = commands.add_parser(
         "mutate",
-        help="leave out each line of the safe cases in turn; status 1 when one is for nothing and "
-        "no reason is recorded",
+        help="remove each line of the safe cases in turn; status 1 when a mutant survives and "
+        "the line does not say why",
     )
     mutate.add_argument("selection", nargs="*", metavar="SCENARIO[:CASE]", help=SELECTION)
     for command in (listing, check, mutate, replay):
@@ -75,8 +85,12 @@ def parser() -> argparse.ArgumentParser:
         help="where the course is copied to (default: ./mmviz-course; a checkout uses its own "
         "notebooks); a file you changed is never overwritten",
     )
-    lab.add_argument("--copy-only", action="store_true", help="copy the course, start nothing")
-    lab.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    lab.add_argument(
+        "--copy-only", action="store_true", help="copy the course, and do not start JupyterLab"
+    )
+    lab.add_argument(
+        "--no-browser", action="store_true", help="print the address, and open no browser"
+    )
     return top
 
 
@@ -84,14 +98,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status.
 
     Args:
-        argv: the words after `mmviz`; those of the process when left out.
+        argv: the words after `mmviz`; by default those of the process.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that has no such letter
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character
     try:
         status = _run(parser().parse_args(argv))
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output, `head` for one, has seen enough
+    except BrokenPipeError:  # the reader of the output, for example `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BROKEN_PIPE
     except KeyboardInterrupt:
@@ -104,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Carry out one command; each imports only what it needs."""
+    """Run one command; each imports only what it needs."""
     match options.command:
         case "list":
             from mmviz.cli.listing import show_list
@@ -113,7 +127,9 @@ def _run(options: argparse.Namespace) -> int:
         case "check":
             from mmviz.cli.check import check
 
-            return check(options.selection, options.json, options.max_states, options.set)
+            return check(
+                options.selection, options.json, options.max_states, options.set, options.write
+            )
         case "mutate":
             from mmviz.cli.mutate import mutate
 
@@ -134,7 +150,7 @@ def _complain(error: Exception, status: int) -> int:
 
 
 def _count(word: str) -> int:
-    """Read a positive number, `1_000` and `1,000` included."""
+    """Parse a positive number, `1_000` and `1,000` included."""
     try:
         number = int(word.replace(",", ""))
     except ValueError:

@@ -1,8 +1,9 @@
-"""`mmviz check`: search every interleaving, and hold each case to what it declares."""
+"""`mmviz check`: search every interleaving, and compare each case with what it declares."""
 
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TextIO
 
 from mmviz.cli.listing import member, row, select
@@ -14,9 +15,24 @@ REDRAW_SECONDS = 0.1
 
 
 def check(
-    words: Sequence[str], as_json: bool, max_states: int | None = None, sizes: Sequence[str] = ()
+    words: Sequence[str],
+    as_json: bool,
+    max_states: int | None = None,
+    sizes: Sequence[str] = (),
+    write: bool = False,
 ) -> int:
-    """Search the cases that the words name, print the verdicts, and return the exit status."""
+    """Search the cases that the words name; print the verdicts, and return the exit status.
+
+    Args:
+        words: "thread", "thread/race" or "thread/race:Case"; no word means everything.
+        as_json: print JSON on stdout, remarks on stderr.
+        max_states: cut a search off above this many states.
+        sizes: another member of a race's family, "faults=3".
+        write: write the counts found into the files of the races.
+
+    Raises:
+        MmvizError: a name is unknown, or a count cannot be written.
+    """
     cases = [member(words, sizes)] if sizes else select(words)
     remarks = sys.stderr if as_json else sys.stdout
     page = Page(cases)
@@ -38,6 +54,8 @@ def check(
         reports.append(report)
         if not as_json:
             say(page.lines(report), sys.stdout)
+        if write and not report.cut:  # judged with the new count
+            report = replace(report, case=replace(case, states=report.states))
         if not report.as_expected:
             wrong += 1
             say(explanation(report), remarks)
@@ -49,11 +67,15 @@ def check(
         if len(reports) == 1 and not wrong:
             say(failing_runs(reports[0]), sys.stdout)
         say(closing(reports, len(cases), wrong), sys.stdout)
+    if write:
+        from mmviz.cli.counts import changes, offer
+
+        offer(changes(reports))
     return 1 if wrong else 0
 
 
 def say(lines: Iterable[str], to: TextIO) -> None:
-    """Print lines at once, so that a reader sees them while the search goes on."""
+    """Print lines at once, so that the user sees them while the search goes on."""
     for line in lines:
         print(line, file=to)
     to.flush()
@@ -62,26 +84,30 @@ def say(lines: Iterable[str], to: TextIO) -> None:
 def as_data(report: Report) -> dict[str, Any]:
     """Return a report as `--json` prints it."""
     return row(report.case) | {
-        "verdict": {prop: str(verdict) for prop, verdict in report.verdicts.items()},
-        "stuck": report.stuck is not None,
+        "verdict": {bad_state: str(verdict) for bad_state, verdict in report.verdicts.items()},
+        "deadlock": report.deadlock is not None,
+        "livelock": report.livelock is not None,
+        "cut": report.cut,
         "states": report.states,
         "transitions": report.transitions,
         "seconds": round(report.seconds, 6),
         "counterexample": {
-            prop: {
+            bad_state: {
                 "shortest": list(found.shortest),
                 "fewest_preemptions": list(found.fewest_preemptions),
             }
-            for prop, found in report.counterexamples.items()
+            for bad_state, found in report.counterexamples.items()
         },
     }
 
 
 def unsearched(case: Case) -> dict[str, Any]:
-    """Return what `--json` prints of a case whose model is broken: nothing is known."""
+    """Return what `--json` prints for a case whose model is broken: no result."""
     return row(case) | {
-        "verdict": dict.fromkeys(case.properties, "Unknown"),
-        "stuck": False,
+        "verdict": dict.fromkeys(case.bad_states, "Unknown"),
+        "deadlock": False,
+        "livelock": False,
+        "cut": "",
         "states": 0,
         "transitions": 0,
         "seconds": 0.0,
@@ -93,25 +119,27 @@ class Page:
     """The table of verdicts, printed case by case while the search goes on."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
-        self.case = max(len(f"{case.name} ({case.id})") for case in cases)
-        self.prop = max(len(prop) for case in cases for prop in (*case.properties, "livelock"))
+        self.case = max(len(case.label) for case in cases)
+        self.bad_state = max(
+            len(bad_state) for case in cases for bad_state in (*case.bad_states, "livelock")
+        )
         self.scenario = ""
 
     def lines(self, report: Report) -> Iterator[str]:
-        """Yield a heading when a new scenario begins, then a line for each property."""
+        """Yield a heading when a new scenario begins, then a line for each bad state."""
         case = report.case
         if case.scenario != self.scenario:
             if self.scenario:
                 yield ""
             self.scenario = case.scenario
             head = f"{case.scenario:{self.case + 2}}"
-            yield f"{head}  {'states':>9}  {'seconds':>7}  {'property':{self.prop}}  verdict"
-        name = f"{case.name} ({case.id})"
+            yield f"{head}  {'states':>9}  {'seconds':>7}  {'bad state':{self.bad_state}}  verdict"
+        name = case.label
         first = f"  {name:{self.case}}  {report.states:9,}  {report.seconds:7.3f}  "
-        for prop, verdict, _ in report.rows():
-            declared = case.expect.get(prop, "")
+        for bad_state, verdict, _ in report.rows():
+            declared = case.expect.get(bad_state, "")
             differs = f"   declared {declared}" if declared and declared != verdict else ""
-            yield f"{first}{prop:{self.prop}}  {verdict}{differs}"
+            yield f"{first}{bad_state:{self.bad_state}}  {verdict}{differs}"
             first = " " * len(first)
 
 
@@ -119,30 +147,34 @@ def explanation(report: Report) -> Iterator[str]:
     """Yield what differs from the declaration, and a run that shows it where there is one."""
     case = report.case
     yield ""
-    yield f"{case.scenario}:{case.name} ({case.id}) is not as declared:"
+    yield f"{case.scenario}:{case.label} is not as declared:"
     for sentence in report.differences():
         yield f"  {sentence}"
     if report.cut:
         yield f"  the search was cut off: {report.cut}"
-    for prop, found in report.counterexamples.items():
-        if case.expect.get(prop) != report.verdicts[prop]:
-            yield from told(report, f"{prop}: {case.sentence(prop)}", found.fewest_preemptions)
-    if report.stuck is not None and not case.stuck:
-        yield from told(report, "stuck: nobody can move", report.stuck.fewest_preemptions)
+    for bad_state, found in report.counterexamples.items():
+        if case.expect.get(bad_state) != report.verdicts[bad_state]:
+            yield from told(
+                report, f"{bad_state}: {case.sentence(bad_state)}", found.fewest_preemptions
+            )
+    if report.deadlock is not None and not case.deadlock:
+        yield from told(report, "deadlock: no actor can step", report.deadlock.fewest_preemptions)
     if report.livelock is not None and not case.livelock:
         loop = short(report.livelock.cycle)
         run = (*report.livelock.prefix, *report.livelock.cycle)
-        yield from told(report, f"livelock: from the end of this run, {loop} goes on for ever", run)
+        yield from told(report, f"livelock: from the end of this run, {loop} repeats forever", run)
     yield ""
 
 
 def failing_runs(report: Report) -> Iterator[str]:
     """Yield the run with the fewest preemptions for each thing that goes wrong, as declared."""
     case = report.case
-    for prop, found in report.counterexamples.items():
-        yield from told(report, f"{prop}: {case.sentence(prop)}", found.fewest_preemptions)
-    if report.stuck is not None:
-        yield from told(report, "stuck: nobody can move", report.stuck.fewest_preemptions)
+    for bad_state, found in report.counterexamples.items():
+        yield from told(
+            report, f"{bad_state}: {case.sentence(bad_state)}", found.fewest_preemptions
+        )
+    if report.deadlock is not None:
+        yield from told(report, "deadlock: no actor can step", report.deadlock.fewest_preemptions)
 
 
 def told(report: Report, headline: str, schedule: Sequence[str]) -> Iterator[str]:
@@ -156,7 +188,7 @@ def told(report: Report, headline: str, schedule: Sequence[str]) -> Iterator[str
 
 
 def closing(reports: Sequence[Report], cases: int, wrong: int) -> Iterator[str]:
-    """Yield the small print of all searches, and how it went."""
+    """Yield the small print of all searches, and the overall result."""
     states = sum(report.states for report in reports)
     moves = sum(report.transitions for report in reports)
     seconds = sum(report.seconds for report in reports)
@@ -173,7 +205,7 @@ def closing(reports: Sequence[Report], cases: int, wrong: int) -> Iterator[str]:
 
 
 class Ticker:
-    """Shows on a terminal how far a search is; says nothing to a file or a pipe."""
+    """Shows the progress of a search on a terminal; prints nothing to a file or a pipe."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -188,6 +220,6 @@ class Ticker:
             print(f"\r\033[K{self.what}: {progress}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Erase the line."""
         if self.shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)

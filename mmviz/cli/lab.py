@@ -1,4 +1,4 @@
-"""`mmviz lab`: the course, copied where it has to be, in JupyterLab."""
+"""`mmviz lab`: the course in JupyterLab, copied into a folder first where necessary."""
 
 import hashlib
 import importlib.util
@@ -24,7 +24,7 @@ OFFLINE = (
 
 
 def lab(folder: str | None, copy_only: bool, no_browser: bool) -> int:
-    """Copy the course if it has to be, open JupyterLab on it, and return the exit status."""
+    """Copy the course if necessary, open it in JupyterLab, and return the exit status."""
     place = Path(folder or "mmviz-course")
     if folder is None and not copy_only and not SHIPPED.is_dir():
         place = CHECKOUT
@@ -39,10 +39,10 @@ def lab(folder: str | None, copy_only: bool, no_browser: bool) -> int:
 
 
 def copy_course(source: Path, target: Path) -> Iterator[str]:
-    """Bring the files of the course into a folder, and yield a line on what was done.
+    """Copy the files of the course into a folder, and yield a line for each thing done.
 
-    A file there that somebody changed is kept.  What was shipped is remembered in a small
-    file beside the course, so that the next version can replace what nobody touched.
+    A file that the reader changed is kept.  A small file beside the course records what was
+    shipped, so that the next version can replace the files that were not changed.
 
     Args:
         source: the course as shipped.
@@ -92,7 +92,7 @@ def _mark(content: bytes) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(content)
@@ -100,7 +100,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def start(place: Path, no_browser: bool) -> int:
-    """Run JupyterLab on the first notebook until it is ended; nothing is fetched from a network."""
+    """Run JupyterLab on the first notebook until it exits; nothing is fetched from a network."""
     opens = f"--LabApp.default_url=/lab/tree/{FIRST}"
     command = [sys.executable, "-m", "jupyterlab", opens, *OFFLINE]
     if no_browser:
@@ -108,7 +108,7 @@ def start(place: Path, no_browser: bool) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # root in a container is an ordinary user here
     kernel_of_this_environment = os.environ | {"JUPYTER_PREFER_ENV_PATH": "1"}
-    if os.name == "posix":  # become JupyterLab, so that Ctrl-C is its own business
+    if os.name == "posix":  # become JupyterLab, so that it handles Ctrl-C itself
         sys.stdout.flush()
         os.chdir(place)
         os.execve(command[0], command, kernel_of_this_environment)

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from mmviz.engine import Case, MmvizError, UnknownName, nearest
-from mmviz.engine.releases import behaved_in, release, spelled
+from mmviz.kernel.provenance import provenance
+from mmviz.kernel.releases import release, spelled
 from mmviz.scenarios import load, names
 
-LARGEST = 9  # of a size; the search grows with its power
+LARGEST = 9  # of a size; the search grows exponentially with it
 
 
 def select(words: Sequence[str]) -> list[Case]:
@@ -19,7 +20,7 @@ def select(words: Sequence[str]) -> list[Case]:
         words: "thread", "thread/race" or "thread/race:Case"; no word means everything.
 
     Raises:
-        UnknownName: nothing is called so; the nearest is suggested.
+        UnknownName: nothing has that name; the nearest is suggested.
     """
     known = {name: [name] for name in names()}
     threads: dict[str, list[str]] = {}
@@ -38,7 +39,7 @@ def member(words: Sequence[str], sizes: Sequence[str]) -> Case:
     """Return one member of a scenario's family of cases, "faults=3" for example.
 
     Raises:
-        UnknownName: it is not one scenario, it has no family, or that has no such size.
+        UnknownName: it is not one scenario, it has no family, or the family lacks that size.
         MmvizError: a size is not a number.
     """
     if len(words) != 1 or ":" in words[0]:
@@ -63,25 +64,25 @@ def member(words: Sequence[str], sizes: Sequence[str]) -> Case:
 
 
 def row(case: Case) -> dict[str, Any]:
-    """Return what `--json` says of a case before any search."""
+    """Return what `--json` prints for a case before any search."""
     return {
         "scenario": case.scenario,
         "case": case.name,
         "id": case.id,
         "title": case.title,
         "actors": list(case.actors),
-        "properties": list(case.properties),
-        "expect": {prop: str(case.expect[prop]) for prop in case.properties},
+        "bad_states": list(case.bad_states),
+        "expect": {bad_state: str(case.expect[bad_state]) for bad_state in case.bad_states},
         "kind": case.kind,
-        "shipped": case.shipped,
+        "source": provenance(case).as_data(),
     }
 
 
 def show_list(words: Sequence[str], as_json: bool, kernel: str = "") -> int:
-    """Print the cases, of a kernel release only what that one does; return the exit status."""
+    """Print the cases, with a release only those that it behaves like; return the exit status."""
     cases = select(words)
     if kernel:
-        cases = [case for case in cases if behaved_in(case, kernel)]
+        cases = [case for case in cases if provenance(case).behaved_in(kernel)]
     if as_json:
         import json
 
@@ -95,6 +96,6 @@ def show_list(words: Sequence[str], as_json: bool, kernel: str = "") -> int:
             print(f"{'' if not shown else chr(10)}{case.scenario}: {load(case.scenario).title}")
             shown = case.scenario
         print(f"  {case.name:30} {case.id:12} {case.title}")
-        for prop in case.properties:
-            print(f"      {case.expect[prop]:9} {prop}")
+        for bad_state in case.bad_states:
+            print(f"      {case.expect[bad_state]:9} {bad_state}")
     return 0

@@ -1,21 +1,27 @@
-"""`mmviz mutate`: leave out each line of the safe cases, and say what it is for."""
+"""`mmviz mutate`: remove each line of the safe cases, and report why it is needed."""
 
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from mmviz.cli.listing import row, select
-from mmviz.scenarios.mutations import UNEXPLAINED, Mutations, mutations, mutations_of, stale
+from mmviz.survey.mutations import (
+    UNEXPLAINED,
+    Mutations,
+    mutations,
+    mutations_of,
+    stale_comments,
+)
 
 
 def mutate(words: Sequence[str], as_json: bool) -> int:
     """Print what breaks without each line of the cases that the words name.
 
-    A case in which something goes wrong as it is has no line that keeps it safe: it is passed
-    over, and complained about only when it was named.
+    A case that goes wrong as it is has no line that keeps it safe: it is skipped, and reported
+    only when it was named.
 
     Returns:
-        1 when a line is for nothing and no reason is recorded, or a reason is for nothing.
+        1 when a redundant line is unexplained, or an explanation is stale.
     """
     named = [word.rpartition("/")[2].partition(":") for word in words]
     if len(words) == 1 and named[0][1]:
@@ -30,9 +36,7 @@ def mutate(words: Sequence[str], as_json: bool) -> int:
             if (scenario, each.case.name) in cases
         ]
     unexplained = sum(len(each.those(UNEXPLAINED)) for each in found)
-    wrong = [
-        line for scenario in {each.case.scenario for each in found} for line in stale(scenario)
-    ]
+    wrong = [] if words else stale_comments()
     if as_json:
         import json
 
@@ -41,7 +45,7 @@ def mutate(words: Sequence[str], as_json: bool) -> int:
         for each in found:
             print(f"{each}\n")
         print(
-            f"{len(found)} safe cases, {sum(map(len, found))} lines; {unexplained} not explained."
+            f"{len(found)} safe cases, {sum(map(len, found))} mutants; {unexplained} unexplained."
         )
     for line in sorted(wrong):
         print(line, file=sys.stderr)

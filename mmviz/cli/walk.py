@@ -27,9 +27,9 @@ def walk(scenario: str, case_name: str, words: Sequence[str], as_json: bool) -> 
     if run.finished:
         print("The run has ended.")
     else:
-        print(f"Can go: {', '.join(run.enabled()) or 'nobody'}.")
+        print(f"Enabled: {', '.join(run.enabled()) or 'no actor'}.")
         for actor, why in run.blocked().items():
-            print(f"{actor} cannot go: {why.reason}.")
+            print(f"{actor} is blocked: {why.reason}.")
     return 0
 
 
@@ -37,11 +37,11 @@ def read_schedule(case: Case, text: str) -> str | list[str]:
     """Return what a schedule typed on a command line stands for.
 
     Args:
-        case: whose schedule it is.
+        case: the case to run.
         text: a stored schedule's name, a JSON list of actors, or actors with counts.
 
     Raises:
-        ScheduleError: it begins like a JSON list and is none.
+        ScheduleError: it begins like a JSON list but is not valid JSON.
     """
     stored = {name.lower(): schedule for name, schedule in case.schedules.items()}
     if text.strip().lower() in stored:

@@ -6,7 +6,7 @@ What a search does not need (runs, graphs, causes) is imported when first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mmviz.engine.case import Case, Verdict, at_end, expecting, nearest
+from mmviz.engine.case import Case, Verdict, at_end, complaint, nearest
 from mmviz.engine.errors import (
     BadMark,
     LoopWithoutMark,
@@ -20,18 +20,20 @@ from mmviz.engine.errors import (
 )
 from mmviz.engine.explore import Progress, explore
 from mmviz.engine.learn import Model
-from mmviz.engine.livelock import Lasso
-from mmviz.engine.position import Line
-from mmviz.engine.report import Counterexample, Report, replay_line, short, spoken, table
+from mmviz.engine.location import Line
+from mmviz.engine.race import Race
+from mmviz.engine.report import Counterexample, Lasso, Report
 from mmviz.engine.scenario import Scenario
 from mmviz.engine.step import Step, Task, atomic, current, mark, warn
 from mmviz.engine.struct import Allocated, Map, Struct, World, field
+from mmviz.engine.text import replay_line, short, spoken
 
 if TYPE_CHECKING:
-    from mmviz.engine.causes import Race, conflict, happens_before, races, turned
+    from mmviz.engine.causes import Conflict, conflict, happens_before, races, turned
     from mmviz.engine.frame import Blocked, Change, Frame, Next
     from mmviz.engine.graph import Fate, Graph
     from mmviz.engine.run import Run, parse_schedule, replay
+    from mmviz.engine.run_table import table
 
 __all__ = [
     "Allocated",
@@ -39,6 +41,7 @@ __all__ = [
     "Blocked",
     "Case",
     "Change",
+    "Conflict",
     "Counterexample",
     "Fate",
     "Frame",
@@ -68,9 +71,9 @@ __all__ = [
     "World",
     "at_end",
     "atomic",
+    "complaint",
     "conflict",
     "current",
-    "expecting",
     "explore",
     "field",
     "happens_before",
@@ -88,10 +91,11 @@ __all__ = [
 ]
 
 _LATE = {
-    **dict.fromkeys(("Race", "conflict", "happens_before", "races", "turned"), "causes"),
+    **dict.fromkeys(("Conflict", "conflict", "happens_before", "races", "turned"), "causes"),
     **dict.fromkeys(("Blocked", "Change", "Frame", "Next"), "frame"),
     **dict.fromkeys(("Fate", "Graph"), "graph"),
     **dict.fromkeys(("Run", "parse_schedule", "replay"), "run"),
+    "table": "run_table",
 }
 
 

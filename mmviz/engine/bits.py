@@ -45,14 +45,14 @@ class Bits:
 
 
 def token(value: Any) -> Any:
-    """Return what tells a value from another one that is merely equal to it, as 1 and True."""
+    """Return a key that separates values that merely compare equal, such as 1 and True."""
     if isinstance(value, tuple):
         return (type(value), *map(token, value))
     return (type(value), value)
 
 
 def widen(row: list[Any], known: set[int], touched: set[int], bits: list[Bits]) -> None:
-    """Let a learned table tell states apart by more slots; what it held is forgotten then.
+    """Add slots to the keys of a learned table; its contents are discarded then.
 
     Args:
         row: [mask of the slots in its keys, {their packed values: what was learned}].

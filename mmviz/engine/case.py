@@ -2,18 +2,17 @@
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from mmviz.engine.complaints import COMPLAINTS
 from mmviz.engine.errors import ModelError, UnknownName
 from mmviz.engine.html import escape, html_table
 
 
 class Verdict(StrEnum):
-    """What the search says of one property over all completed runs."""
+    """What the search says about one bad state."""
 
     NEVER = "Never"
     SOMETIMES = "Sometimes"
@@ -24,54 +23,55 @@ class Verdict(StrEnum):
 T = TypeVar("T")
 P = TypeVar("P", bound=Callable[[Any], bool])
 Actor = Callable[[Any], Coroutine[Any, Any, Any]]
-Property = Callable[[Any], bool] | str
+BadState = Callable[[Any], bool] | str
 
 
-def at_end(prop: P) -> P:
-    """Judge a property only when every actor that must finish has finished."""
-    prop.__dict__["at_end"] = True
-    return prop
+SENTENCES = {
+    "use_after_free": (
+        "Code accesses an object that has been freed: its memory may have another owner by now"
+    ),
+}
+"""What each complaint means, by its name; models add theirs with `complaint`."""
 
 
-def name_of(prop: Property) -> str:
-    """Return a property's name: the predicate's, or the word itself."""
-    return prop if isinstance(prop, str) else prop.__name__
+def complaint(name: str, sentence: str) -> str:
+    """Register the meaning of a complaint that steps raise with `warn()` or `Oops`.
+
+    A bad state that is a predicate has its sentence in its docstring; one that steps raise has
+    it here.
+
+    Returns:
+        The name.
+
+    Raises:
+        ModelError: the name already has another meaning.
+    """
+    if SENTENCES.setdefault(name, sentence) != sentence:
+        raise ModelError(f"the complaint {name} means something else already: {SENTENCES[name]}")
+    return name
 
 
-def sentence_of(prop: Property) -> str:
-    """Return what a property says, for people."""
-    if isinstance(prop, str):
-        return COMPLAINTS.get(prop, prop.replace("_", " "))
-    lines = (inspect.getdoc(prop) or prop.__name__.replace("_", " ")).splitlines()
+def at_end(bad_state: P) -> P:
+    """Judge a bad state only when every actor that must finish has finished."""
+    bad_state.__dict__["at_end"] = True
+    return bad_state
+
+
+def name_of(bad_state: BadState) -> str:
+    """Return a bad state's name: the predicate's, or the word itself."""
+    return bad_state if isinstance(bad_state, str) else bad_state.__name__
+
+
+def sentence_of(bad_state: BadState) -> str:
+    """Return the sentence of a bad state."""
+    if isinstance(bad_state, str):
+        return SENTENCES.get(bad_state, bad_state.replace("_", " "))
+    lines = (inspect.getdoc(bad_state) or bad_state.__name__.replace("_", " ")).splitlines()
     return lines[0].rstrip(".")
 
 
-def expecting(
-    bad: Iterable[Property], verdicts: Mapping[Any, Verdict] | None = None, **more: Verdict
-) -> dict[str, Verdict]:
-    """Return what a case claims of each bad state: Never, save for those named.
-
-    Args:
-        bad: the bad states.
-        verdicts: what is claimed of some of them, by name or by the predicate itself.
-        **more: the same, as keywords.
-
-    Raises:
-        ModelError: a name is not among `bad`.
-
-    Example:
-        expect=expecting(BAD, device_reads_freed_page=Verdict.SOMETIMES)
-    """
-    claimed = dict.fromkeys(map(name_of, bad), Verdict.NEVER)
-    named = {name_of(prop): verdict for prop, verdict in {**(verdicts or {}), **more}.items()}
-    for name in named:
-        if name not in claimed:
-            raise ModelError(
-                f"{name} is expected, but not among the bad states: {', '.join(claimed)}"
-            )
-    return claimed | named
-
-
+DEADLOCK = "No actor can take a step, and not all have finished"
+LIVELOCK = "Every actor keeps running, yet the run never completes"
 KINDS = ("race", "ordering", "contract")
 
 
@@ -81,55 +81,51 @@ class Case:
 
     Attributes:
         name: the idea, in one word, `RetryUnderLock`.
-        id: section and variant of the research notes, "MN-E/E6".
-        title: one line for people.
         world: builds a fresh world, the same every time.
-        actors: who acts; names are one word ("CPU0", "GPU"), values `async def` functions
+        actors: names are one word ("CPU0", "GPU"), values `async def` functions
             of the world.
         bad: the named bad states, `def device_reads_freed_page(k) -> bool`, or the names of
             complaints that steps raise ("sleeps_in_atomic").
-        expect: the declared verdict of every property.
+        id: section and variant of the research notes, "MN-E/E6"; "" without notes.
+        title: one line for readers.
+        expect: the declared verdicts; a bad state that is not named is declared Never.
         states: the declared number of reachable states.
-        daemons: actors that may idle for ever (devices); a run is complete without them.
-        stuck: some run is declared to end in a deadlock.
-        livelock: some fair run is declared never to end.
-        schedules: runs worth a name, each the text of a schedule.
-        promise: the invariant in words, if this case needs other words than its scenario.
-        note: what to say beside the verdict.
-        kind: "race"; or "ordering" where one thread alone gets it wrong; or "contract" where the
-            bad state is what the parties agreed on ("not coherent", not "bug").
-        shipped: the first and the last kernel release that behaved so, ("v5.2", "v5.4"); "" as the
-            last while it still does; None when no release ever did.
-        proposed: when and where it was first said, the day and the message or commit:
-            ("2022-08-31", "<20220831013638.…@nvidia.com>") or ("2017-08-29", "0f10851ea475");
-            None for what nobody proposed there (thought up to show something).
+        daemons: actors that may idle forever (devices); a run is complete without them.
+        deadlock: some run is declared to end in a deadlock.
+        livelock: some run is declared never to complete, although every actor keeps running.
+        schedules: named runs, each the text of a schedule.
+        promise: the invariant in words, where it differs from the scenario's.
+        note: a remark shown beside the verdict.
+        kind: "race"; or "ordering" where a single thread fails; or "contract" where the parties
+            accepted the bad state ("not coherent", not "bug").
+        source: where the variant comes from; the engine only hands it on. In the catalogue an
+            `mmviz.kernel.provenance.Provenance`.
         memory: the memory model in a few words, "total store order"; by default, what the
             scenario's text says. `memory_model` says it where there is no scenario, too.
         scenario: "thread/race"; filled in when the scenario is loaded.
     """
 
     name: str
-    id: str
-    title: str
     world: Callable[[], Any]
     actors: Mapping[str, Actor]
-    bad: tuple[Property, ...]
-    expect: Mapping[str, Verdict]
+    bad: tuple[BadState, ...]
+    id: str = ""
+    title: str = ""
+    expect: Mapping[str, Verdict] = field(default_factory=dict)
     states: int = 0
     daemons: tuple[str, ...] = ()
-    stuck: bool = False
+    deadlock: bool = False
     livelock: bool = False
     schedules: Mapping[str, str] = field(default_factory=dict)
     promise: str = ""
     note: str = ""
     kind: str = "race"
-    shipped: tuple[str, str] | None = None
-    proposed: tuple[str, str] | None = None
+    source: Any = None
     memory: str = ""
     scenario: str = ""
 
     def __post_init__(self) -> None:
-        """Hold the parts to each other.
+        """Check that the parts fit together.
 
         Raises:
             ModelError: names do not fit.
@@ -145,55 +141,64 @@ class Case:
                 raise ModelError(f"{self.name}: daemon {daemon!r} is not one of its actors")
         if self.kind not in KINDS:
             raise ModelError(f"{self.name}: kind {self.kind!r} is none of {', '.join(KINDS)}")
-        if self.proposed and not re.fullmatch(r"\d{4}-\d\d-\d\d", self.proposed[0]):
-            raise ModelError(
-                f"{self.name}: proposed on {self.proposed[0]!r}, which is no YYYY-MM-DD"
-            )
-        missing = {name_of(p) for p in self.bad} ^ set(self.expect)
-        if missing:
-            raise ModelError(
-                f"{self.name}: `bad` and `expect` do not name the same properties: "
-                + ", ".join(sorted(missing))
-            )
+        for bad_state in self.expect:
+            if bad_state not in self.bad_states:
+                raise ModelError(
+                    f"{self.name}: {bad_state} is expected, but not among the bad states: "
+                    + ", ".join(self.bad_states)
+                )
+        never = dict.fromkeys(self.bad_states, Verdict.NEVER)
+        object.__setattr__(self, "expect", never | dict(self.expect))
 
     @property
-    def properties(self) -> tuple[str, ...]:
+    def bad_states(self) -> tuple[str, ...]:
         """The names of the bad states, in the order declared."""
-        return tuple(name_of(prop) for prop in self.bad)
+        return tuple(name_of(bad_state) for bad_state in self.bad)
 
     @property
     def memory_model(self) -> str:
         """The memory model in a few words; sequential consistency where nothing else is said."""
         return self.memory or "sequentially consistent"
 
-    def sentence(self, prop: str) -> str:
-        """Return in words what is wrong when `prop` is violated."""
+    def sentence(self, bad_state: str) -> str:
+        """Return the sentence that says what is wrong when `bad_state` holds."""
         for each in self.bad:
-            if name_of(each) == prop:
+            if name_of(each) == bad_state:
                 return sentence_of(each)
-        return sentence_of(prop)
+        return sentence_of(bad_state)
 
     @property
     def declared(self) -> str:
         """What the case claims, in one line."""
-        claims = [f"{prop}: {verdict}" for prop, verdict in self.expect.items()]
-        claims += ["some run gets stuck"] if self.stuck else []
-        claims += ["some fair run never ends"] if self.livelock else []
+        claims = [f"{bad_state}: {verdict}" for bad_state, verdict in self.expect.items()]
+        claims += ["some run deadlocks"] if self.deadlock else []
+        claims += ["some run is a livelock"] if self.livelock else []
         return ", ".join(claims)
 
+    @property
+    def label(self) -> str:
+        """The name, with the id of the research notes if there is one."""
+        return f"{self.name} ({self.id})" if self.id else self.name
+
+    @property
+    def headline(self) -> str:
+        """The name, the id and the title, in one line."""
+        return f"{self.label}: {self.title}" if self.title else self.label
+
     def __str__(self) -> str:
-        return f"{self.name} ({self.id}): {self.title}\n  declared: {self.declared}"
+        return f"{self.headline}\n  declared: {self.declared}"
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        rows = [(prop, self.sentence(prop), str(v)) for prop, v in self.expect.items()]
-        rows += [("stuck", "Nobody can move, and somebody has not finished", "Sometimes")] * (
-            self.stuck
+        rows = [
+            (bad_state, self.sentence(bad_state), str(v)) for bad_state, v in self.expect.items()
+        ]
+        rows += [("deadlock", DEADLOCK, "Sometimes")] * (self.deadlock)
+        return f"<strong>{escape(self.headline)}</strong>" + html_table(
+            ("what may go wrong", "in words", "declared"), rows
         )
-        head = f"<strong>{escape(self.name)}</strong> ({escape(self.id)}): {escape(self.title)}"
-        return head + html_table(("what may go wrong", "in words", "declared"), rows)
 
 
 def nearest(known: Mapping[str, T], name: str, what: str) -> T:

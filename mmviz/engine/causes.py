@@ -6,7 +6,7 @@ to the other.  Two conflicting steps of different actors are a race when nothing
 them and the later one could have gone first.
 
 Source: Lamport, "Time, clocks, and the ordering of events in a distributed system" (1978);
-Flanagan and Godefroid, "Dynamic partial-order reduction" (2005), for races that can be turned.
+Flanagan and Godefroid, "Dynamic partial-order reduction" (2005), for races that can be reversed.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,8 +15,8 @@ from typing import NamedTuple
 from mmviz.engine.run import Run
 
 
-class Race(NamedTuple):
-    """Two steps whose order was left to chance.
+class Conflict(NamedTuple):
+    """Two conflicting steps that happens-before does not order.
 
     Attributes:
         first, second: the numbers of the steps, first < second.
@@ -45,10 +45,10 @@ def happens_before(run: Run) -> list[frozenset[int]]:
     return past
 
 
-def races(run: Run) -> list[Race]:
-    """Return the pairs of steps that only chance has ordered, in the order they happened.
+def races(run: Run) -> list[Conflict]:
+    """Return the racing pairs of steps, in the order in which they happened.
 
-    Two critical sections race at their locks: whoever comes first keeps the other out.
+    Two critical sections race at their locks: the first one in keeps the other out.
     """
     past, frames, found = happens_before(run), run.frames, []
     for j in range(1, len(frames)):
@@ -57,15 +57,15 @@ def races(run: Run) -> list[Race]:
             if frames[i].actor != frames[j].actor and between <= {frames[i].actor}:
                 fields = _shared(run, i, j)
                 if fields and _earlier(run, past, i, j) is not None:
-                    found.append(Race(i, j, fields))
+                    found.append(Conflict(i, j, fields))
     return found
 
 
-def turned(run: Run, race: Race) -> Run:
-    """Return the run with a race decided the other way, and all else as nearly as can be.
+def turned(run: Run, race: Conflict) -> Run:
+    """Return the run with one race reversed, and otherwise as similar as possible.
 
-    The later step of the race goes first; then everybody takes the turns it had, waiting where
-    it has to, and what is left runs to its end.
+    The later step of the race goes first; then the actors take their turns in the old order,
+    waiting where they must, and those that are left run to their end.
     """
     twin = _earlier(run, happens_before(run), race.first, race.second)
     if twin is None:
@@ -88,39 +88,39 @@ def turned(run: Run, race: Race) -> Run:
     return twin
 
 
-def conflict(run: Run, prop: str) -> Race | None:
-    """Return the race that decides whether a property is violated.
+def conflict(run: Run, bad_state: str) -> Conflict | None:
+    """Return the race that decides whether a bad state is violated.
 
-    It is the last race before the violation that, turned round, leads to a run without one;
-    if there is none such, the last race before the violation.
+    It is the last race before the violation whose reversal leads to a run without the violation;
+    if there is no such race, the last race before the violation.
 
     Args:
-        run: a run in which `prop` is violated.
-        prop: the property.
+        run: a run in which `bad_state` is violated.
+        bad_state: the bad state.
 
     Returns:
         The race, or None when there is none (an ordering bug, not a race).
 
     Raises:
-        ValueError: the run does not violate the property.
+        ValueError: the run does not violate the bad state.
     """
-    at = next((frame.index for frame in run.frames if prop in frame.violated), None)
+    at = next((frame.index for frame in run.frames if bad_state in frame.violated), None)
     if at is None:
-        raise ValueError(f"this run does not violate {prop}")
+        raise ValueError(f"this run does not violate {bad_state}")
     found = [race for race in races(run) if race.second <= at][::-1]
-    deciding = (race for race in found if prop not in turned(run, race).violated)
+    deciding = (race for race in found if bad_state not in turned(run, race).violated)
     return next(deciding, found[0] if found else None)
 
 
 def _shared(run: Run, i: int, k: int) -> tuple[str, ...]:
-    """Return the fields two steps touch of which one writes them."""
+    """Return the fields that both steps touch and one of them writes."""
     mine, theirs = run.frames[i].touched, run.frames[k].touched
     both = (mine[1] & (theirs[0] | theirs[1])) | (mine[0] & theirs[1])
     return tuple(run.model.ledger.paths[slot] for slot in sorted(both))
 
 
 def _earlier(run: Run, past: list[frozenset[int]], i: int, j: int) -> Run | None:
-    """Return the run up to step j done before step i; None when that cannot be."""
+    """Return the run up to step j done before step i; None if that is impossible."""
     frames, twin = run.frames, run.fork(i - 1)
     wanted = frames[j].step
     for k in (*(k for k in range(i + 1, j) if i not in past[k]), j):
@@ -137,9 +137,9 @@ class Link(NamedTuple):
 
     Attributes:
         step: its number.
-        gives: the fields it set that a later link or the violated property looks at.
+        gives: the fields it set that a later link or the violated bad state reads.
         to: the number of that later link; the last link leads to itself.
-        told: it learned something on which its own actor's later link rests.
+        told: its result is one on which a later link of the same actor depends.
     """
 
     step: int
@@ -148,16 +148,16 @@ class Link(NamedTuple):
     told: bool = False
 
 
-def chain(run: Run, prop: str, at: int, leave_out: Collection[str] = ()) -> list[Link]:
+def chain(run: Run, bad_state: str, at: int, leave_out: Collection[str] = ()) -> list[Link]:
     """Return the steps that led to a violation, the first one first.
 
-    Backwards from what the violated property looks at, or from what the step that failed
-    touched: who set that last, what did that step rest on, and so on.  A step rests on the
-    fields it read and on the last thing its actor was told before it.
+    Backwards from the fields that the violated bad state reads, or that the failing step touched:
+    which step set each last, on what did that step depend, and so on.  A step depends on the
+    fields it read and on the last result that its actor received before it.
 
     Args:
-        run: a run that violates the property.
-        prop: the property.
+        run: a run that violates the bad state.
+        bad_state: the bad state.
         at: the step that violated it.
         leave_out: paths that are not followed: locks, which order steps and carry nothing.
 
@@ -166,17 +166,17 @@ def chain(run: Run, prop: str, at: int, leave_out: Collection[str] = ()) -> list
     """
     frames, model = run.frames, run.model
     paths, closed = model.ledger.paths, set(leave_out)
-    looked = model.judge.reads(frames[at].state, prop)
+    looked = model.judge.reads(frames[at].state, bad_state)
     needed: dict[int, int] = {}  # slot -> the step that needs it
 
     def need(slots: Iterable[int], by: int) -> None:
         for slot in slots:
-            if slot not in model.own and paths[slot] not in closed:
+            if slot not in model.internal and paths[slot] not in closed:
                 needed.setdefault(slot, by)
 
     need(looked, at)
     links: list[Link] = []
-    asked: dict[str, int] = {}  # actor -> its link that waits for what it was last told
+    asked: dict[str, int] = {}  # actor -> its link that depends on the last result it received
     for k in range(at, 0, -1):
         frame = frames[k]
         reads, writes = frame.touched

@@ -1,4 +1,4 @@
-"""Checks that hold a scenario's actors to the engine's rules, by walking about in it."""
+"""Checks that a scenario's actors obey the engine's rules, by random walks."""
 
 import random
 
@@ -11,8 +11,8 @@ from mmviz.engine.step import Step
 def walk(case: Case, walks: int = 50, steps: int = 200, seed: int = 0) -> int:
     """Walk at random through the learned model, with each actor's real code beside it.
 
-    A mark that forgets a value the actor still needs makes two positions one; then the code
-    sooner or later wants another step than the model believes.
+    A mark that forgets a value the actor still needs merges two locations; then the code
+    sooner or later asks for another step than the model predicts.
 
     Args:
         case: what to walk in.
@@ -36,7 +36,7 @@ def walk(case: Case, walks: int = 50, steps: int = 200, seed: int = 0) -> int:
             if not movers:
                 break
             p = dice.choice(movers)
-            step = model.position(state, p).step
+            step = model.location(state, p).step
             assert step is not None
             got = wants[p]
             if got is None or got.signature != step.signature:
@@ -58,7 +58,7 @@ def walk(case: Case, walks: int = 50, steps: int = 200, seed: int = 0) -> int:
 
 
 def _resume(code: object, answer: object) -> Step[object] | None:
-    """Give an actor an answer; return the step it wants next, None when it has ended."""
+    """Send an actor a result; return the step it asks for next, None when it has finished."""
     try:
         wants: Step[object] = code.send(answer)  # type: ignore[attr-defined]
     except StopIteration:

@@ -10,11 +10,11 @@ class ModelError(MmvizError):
 
 
 class NotDeterministic(ModelError):
-    """An actor did something else when it was given the same answers again."""
+    """An actor took another step although it received the same results again."""
 
 
 class LoopWithoutMark(ModelError):
-    """An actor goes round a loop and never says `mark()`."""
+    """An actor goes round a loop without a `mark()`."""
 
 
 class BadMark(ModelError):
@@ -26,7 +26,7 @@ class ScheduleError(MmvizError, ValueError):
 
     Attributes:
         step: 1-based position in the schedule.
-        actor: who was asked to go.
+        actor: the actor that was to step.
     """
 
     def __init__(self, message: str, step: int = 0, actor: str = "") -> None:
@@ -35,7 +35,7 @@ class ScheduleError(MmvizError, ValueError):
 
 
 class UnknownName(MmvizError, KeyError):
-    """No scenario, case, actor or property has that name; the message suggests the nearest."""
+    """No scenario, case, actor or bad state has that name; the message suggests the nearest."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -46,8 +46,8 @@ class VerdictError(MmvizError, AssertionError):
 
 
 class Oops(Exception):
-    """The machine stops in this step; `prop` is violated and the step's writes are undone."""
+    """The machine stops in this step; `bad_state` is violated and the step's writes are undone."""
 
-    def __init__(self, prop: str, text: str) -> None:
+    def __init__(self, bad_state: str, text: str) -> None:
         super().__init__(text)
-        self.prop, self.text = prop, text
+        self.bad_state, self.text = bad_state, text

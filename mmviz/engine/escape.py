@@ -1,8 +1,8 @@
-"""Ways out: until when a run could still have gone well, and how it would have.
+"""Escapes: until which step a run could have avoided a violation, and how.
 
-The search starts where the run went wrong and walks back along it, so it looks at few states:
-those that can be reached from the last choices.  What was once found to be without a way out is
-not looked at again.
+The search starts where the run went wrong and walks back along it, so it visits few states:
+those that can be reached from the last choices.  A state that was found to have no escape is not
+visited again.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,17 +11,17 @@ from typing import NamedTuple
 from mmviz.engine.learn import Model
 from mmviz.engine.run import Run
 
-MAX_STATES = 15_000  # for each question; a second or so for all of them
-STUCK = "stuck"
+MAX_STATES = 15_000  # for each question; about a second for all of them
+DEADLOCK = "deadlock"
 
 
 class Sibling(NamedTuple):
-    """A run that shares its first steps with another, differs in one choice, and goes well.
+    """A run that shares its first steps with another, differs in one choice, and is safe.
 
     Attributes:
         run: the run.
         step: the number of the step in which the two first differ.
-        breaks: what it violates all the same; empty where it can be.
+        breaks: the bad states that it violates nevertheless; empty if that is possible.
     """
 
     run: Run
@@ -30,13 +30,13 @@ class Sibling(NamedTuple):
 
 
 class Escape(NamedTuple):
-    """What could have been done about a violation.
+    """How a violation could have been avoided.
 
     Attributes:
-        no_return: the step after which it could no longer be avoided; 0 means that it never
-            could, None that it was not found out.
-        sibling: the nearest run that goes well; None when there is none, or none was found.
-        cut: why something was not found out, "" when everything was.
+        no_return: the step after which it is unavoidable; 0 means that it always was, None that
+            the search was cut off.
+        sibling: the nearest safe run; None when there is none, or none was found.
+        cut: why the search stopped early, "" when it did not.
     """
 
     no_return: int | None
@@ -45,31 +45,33 @@ class Escape(NamedTuple):
 
 
 class _Limit(Exception):
-    """There are more states to look at than are allowed."""
+    """There are more states to visit than allowed."""
 
 
-def escape(run: Run, prop: str, at: int, max_states: int = MAX_STATES) -> Escape:
-    """Return until when a violation could be avoided, and the nearest run that is fine.
+def escape(run: Run, bad_state: str, at: int, max_states: int = MAX_STATES) -> Escape:
+    """Return the last chance to avoid a violation, and the nearest run that violates nothing.
 
-    The nearest is the one that parts from this run latest.  From there on everybody takes the
-    turns it had in this run as nearly as can be.
+    The nearest is the one that parts from this run latest.  From there on the actors take the
+    turns they had in this run, as far as possible.
 
     Args:
         run: a run in which something goes wrong.
-        prop: the property it violates, or `STUCK`.
+        bad_state: the bad state it violates, or `DEADLOCK`.
         at: the step in which it does so.
-        max_states: how many states to look at before giving up, for each of the questions.
+        max_states: how many states to visit before giving up, for each of the two questions.
     """
     cut = ""
     no_return: int | None = None
     try:
-        no_return = _no_return(run, prop, at, max_states)
+        no_return = _no_return(run, bad_state, at, max_states)
     except _Limit:
         cut = f"not known: looked at {max_states:,} states"
     violated = run.model.violated
     wishes: list[Callable[[int], bool]] = [
         lambda state: not violated(state),
-        lambda state: prop == STUCK or prop not in violated(state),  # spared this at least
+        lambda state: (
+            bad_state == DEADLOCK or bad_state not in violated(state)
+        ),  # spared this at least
     ]
     for wish in wishes:
         try:
@@ -81,43 +83,43 @@ def escape(run: Run, prop: str, at: int, max_states: int = MAX_STATES) -> Escape
     return Escape(no_return, None, cut)
 
 
-def _no_return(run: Run, prop: str, at: int, limit: int) -> int:
-    """Return the first step after which every way on violates the property.
+def _no_return(run: Run, bad_state: str, at: int, limit: int) -> int:
+    """Return the first step after which every continuation violates the bad state.
 
-    As in `Graph.fate`: a run that completes, gets stuck or goes round a loop avoids it.
+    As in `Graph.fate`: a run that completes, deadlocks or goes round a loop avoids it.
     """
     model, frames = run.model, run.frames
     lost: set[int] = set()
     for k in range(at, -1, -1):
-        if _avoids(model, frames[k].state, prop, lost, limit):
+        if _avoids(model, frames[k].state, bad_state, lost, limit):
             return k + 1
     return 0
 
 
-def _avoids(model: Model, start: int, prop: str, lost: set[int], limit: int) -> bool:
-    """Tell whether some way on from a state never violates the property.
+def _avoids(model: Model, start: int, bad_state: str, lost: set[int], limit: int) -> bool:
+    """Tell whether some continuation of a state never violates the bad state.
 
     Args:
         model: the learned case.
         start: where to begin.
-        prop: the property.
-        lost: states from which none does; those found are added.
+        bad_state: the bad state.
+        lost: states from which every continuation violates it; new ones are added.
         limit: how large `lost` may become.
     """
     threads = model.threads()
 
     def opened(state: int) -> bool | list[int]:
-        """Return the states that come next, or whether it ends well here."""
+        """Return the next states, or whether the run ends well here."""
         nexts = {
             p: after
             for p in range(len(model.actors))
             if (after := model.successor(state, p)) is not None
         }
-        if prop == STUCK:
+        if bad_state == DEADLOCK:
             if model.is_complete(state):
                 return True
             return list(nexts.values())
-        if prop in model.violated(state):
+        if bad_state in model.violated(state):
             return False
         if not nexts.keys() & set(threads):
             return True
@@ -128,8 +130,8 @@ def _avoids(model: Model, start: int, prop: str, lost: set[int], limit: int) -> 
     state: int | None = start
     while True:
         if state is not None and state not in lost:
-            if state in on_path and prop != STUCK:
-                return True  # round and round, and nothing happens
+            if state in on_path and bad_state != DEADLOCK:
+                return True  # a loop, and no violation in it
             if state not in on_path:
                 found = opened(state)
                 if found is True:
@@ -148,7 +150,7 @@ def _avoids(model: Model, start: int, prop: str, lost: set[int], limit: int) -> 
 
 
 def _sibling(run: Run, at: int, wish: Callable[[int], bool], limit: int) -> Sibling | None:
-    """Return the run that parts from this one latest, completes, and is always as wished."""
+    """Return the run that parts from this one latest, completes, and stays in accepted states."""
     model, frames = run.model, run.frames
     lost: set[int] = set()
     whole = [wish(frame.state) for frame in frames[:at]]
@@ -179,7 +181,7 @@ def _way(
     lost: set[int],
     limit: int,
 ) -> list[int] | None:
-    """Return who moves on a way to a completed run on which every state is as wished."""
+    """Return the movers on a path of accepted states to the end of a completed run."""
     path: list[tuple[list[int], Iterator[int], int]] = []
     movers: list[int] = []
     state, left, last = start, turns, mover
@@ -210,26 +212,26 @@ def _way(
 
 
 def _order(model: Model, turns: list[int], last: int) -> list[int]:
-    """Return all actors: who has turns left, in their order; who went last; devices at the end."""
+    """Return all actors: those with turns left in order, the last mover, devices at the end."""
     daemons = set(range(len(model.actors))) - set(model.threads())
     rest = sorted(range(len(model.actors)), key=lambda p: (p in daemons, p != last))
     return list(dict.fromkeys([*turns, *rest]))
 
 
 def _less(turns: list[int], mover: int) -> list[int]:
-    """Return the turns that are left when somebody has taken one."""
+    """Return the turns that are left after an actor has taken one."""
     if mover not in turns:
         return turns
     at = turns.index(mover)
     return turns[:at] + turns[at + 1 :]
 
 
-def gets_stuck(run: Run) -> bool:
-    """Tell whether the threads of a run wait for good, whatever its devices still do."""
+def deadlocks(run: Run) -> bool:
+    """Tell whether the threads of a run wait forever, even if its devices go on."""
     model, tip = run.model, run.tip
     if run.finished or set(tip.enabled) - set(run.case.daemons):
         return False
     try:
-        return not _avoids(model, tip.state, STUCK, set(), MAX_STATES)
+        return not _avoids(model, tip.state, DEADLOCK, set(), MAX_STATES)
     except _Limit:
         return False

@@ -1,8 +1,9 @@
-"""The one search: every reachable state, every property, in one pass.
+"""The one search: every reachable state, every bad state, in one pass.
 
-Breadth first, so the run to the first violation of each property is a shortest one.  A
-second, small search finds the run with the fewest preemptions.  Verdicts are over
-completed runs: those in which every actor that must finish has finished.
+Breadth first, so the run to the first violation of each bad state is a shortest one.  A
+second, small search finds the run with the fewest preemptions.  Never: no run reaches the bad
+state.  Always: every completed run does, one in which each actor that must finish has finished.
+Sometimes: anything between.
 """
 
 import sys
@@ -12,9 +13,9 @@ from typing import NamedTuple
 
 from mmviz.engine.case import Case, Verdict
 from mmviz.engine.learn import Model
-from mmviz.engine.livelock import Lasso, find_livelock
-from mmviz.engine.preemption import STUCK, fewest_preemptions
-from mmviz.engine.report import Counterexample, Report
+from mmviz.engine.livelock import find_livelock
+from mmviz.engine.preemption import DEADLOCK, fewest_preemptions
+from mmviz.engine.report import Counterexample, Lasso, Report
 
 MAX_STATES = 5_000_000
 MAX_BYTES = 2_000_000_000
@@ -78,8 +79,8 @@ class Search:
         model: the case, learned on the way.
         parent: state -> the state it was first reached from; -1 for the start.
         transitions: moves taken.
-        first: property -> the first state that violates it.
-        stuck: the first state in which nobody can move and somebody has not finished.
+        first: bad state -> the first state that violates it.
+        deadlock: the first state in which no actor can step, and not all have finished.
         cut: why the search ended early, "" when it did not.
     """
 
@@ -99,9 +100,9 @@ class Search:
         self.parent: dict[int, int] = {self.model.start: -1}
         self.transitions = 0
         self.first: dict[str, int] = {}
-        self.stuck: int | None = None
+        self.deadlock: int | None = None
         self.cut = ""
-        self.judges_ends = any(getattr(prop, "at_end", False) for prop in case.bad)
+        self.judges_ends = any(getattr(bad_state, "at_end", False) for bad_state in case.bad)
         self.started = time.perf_counter()
         self.search()
 
@@ -115,7 +116,7 @@ class Search:
             below: list[int] = []
             for at in range(0, len(level), CHUNK):
                 self.expand(level[at : at + CHUNK], below)
-                self.look_up()
+                self.check_limits()
                 if self.cut:
                     break
             self.judge(below)
@@ -124,10 +125,10 @@ class Search:
     def expand(self, states: list[int], below: list[int]) -> None:
         """Add the successors of some states that were not seen before to `below`.
 
-        The loop is the whole cost of a search: one table look-up a move, no call.
+        This loop is nearly the whole cost of a search: one table look-up per move, no call.
         """
         model, parent = self.model, self.parent
-        table, miss, dead = model.table, model.miss, model.bits[model.dead]
+        table, learn, dead = model.table, model.learn, model.bits[model.dead]
         moves = 0
         for state in states:
             if state & dead.mask:
@@ -138,7 +139,7 @@ class Search:
                 try:
                     delta = deltas[state & touched]
                 except KeyError:
-                    delta = miss(state, p)
+                    delta = learn(state, p)
                 if delta is not None:
                     moved += 1
                     after = state + delta
@@ -147,16 +148,16 @@ class Search:
                         below.append(after)
             if moved:
                 moves += moved
-            elif self.stuck is None and not model.is_complete(state):
-                self.stuck = state
+            elif self.deadlock is None and not model.is_complete(state):
+                self.deadlock = state
         self.transitions += moves
         if self.judges_ends:
             for state in filter(model.is_complete, states):
-                for prop in model.judge.end(state):
-                    self.first.setdefault(prop, state)
+                for bad_state in model.judge.end(state):
+                    self.first.setdefault(bad_state, state)
 
     def judge(self, states: list[int]) -> None:
-        """Note the first state that violates each property."""
+        """Note the first state that violates each bad state."""
         judge, first = self.model.judge, self.first
         row = judge.row
         for state in states:
@@ -164,11 +165,11 @@ class Search:
             if found is None:
                 found = judge(state)
             if found:
-                for prop in found:
-                    first.setdefault(prop, state)
+                for bad_state in found:
+                    first.setdefault(bad_state, state)
 
-    def look_up(self) -> None:
-        """Tell about the progress, and mind the limits and the stop button."""
+    def check_limits(self) -> None:
+        """Report progress, and end the search at a limit or at the stop button."""
         states = len(self.parent)
         if self.progress is not None:
             self.progress(Progress(states, self.transitions, time.perf_counter() - self.started))
@@ -181,7 +182,7 @@ class Search:
 
     def size(self) -> int:
         """Return an estimate of the bytes the states take, trace links included."""
-        return sys.getsizeof(self.parent) + len(self.parent) * sys.getsizeof(1 << self.model.top)
+        return sys.getsizeof(self.parent) + len(self.parent) * sys.getsizeof(1 << self.model.width)
 
     # -- runs ------------------------------------------------------------------------------
 
@@ -194,13 +195,13 @@ class Search:
             state = before
         return tuple(reversed(names))
 
-    def completes_without(self, prop: str) -> bool:
-        """Return whether some run completes and never violates `prop`."""
+    def completes_without(self, bad_state: str) -> bool:
+        """Return whether some run completes and never violates `bad_state`."""
         model = self.model
         stack, seen = [model.start], {model.start}
         while stack:
             state = stack.pop()
-            if prop in model.violated(state) or model.is_dead(state):
+            if bad_state in model.violated(state) or model.is_dead(state):
                 continue
             if model.is_complete(state):
                 return True
@@ -211,47 +212,49 @@ class Search:
                     stack.append(after)
         return False
 
-    # -- what it comes to ------------------------------------------------------------------
+    # -- the results ----------------------------------------------------------------------
 
     def report(self) -> Report:
         """Return what the search found, in words and numbers."""
         found = set(self.first)
-        stuck = self.stuck
+        deadlock = self.deadlock
         livelock: Lasso | None = None
         looked = not self.cut and len(self.parent) <= LIVELOCK_STATES
         if looked:
             livelock, waits = find_livelock(self.model, self.parent)
-            stuck = stuck if stuck is not None else waits
-        calm = fewest_preemptions(self.model, found, stuck)
+            deadlock = deadlock if deadlock is not None else waits
+        calm = fewest_preemptions(self.model, found, deadlock)
         counterexamples = {
-            prop: Counterexample(self.run_to(state), *calm.get(prop, (self.run_to(state), -1)))
-            for prop, state in sorted(self.first.items())
+            bad_state: Counterexample(
+                self.run_to(state), *calm.get(bad_state, (self.run_to(state), -1))
+            )
+            for bad_state, state in sorted(self.first.items())
         }
         ending = None
-        if stuck is not None:
-            run = self.run_to(stuck)
-            ending = Counterexample(run, *calm.get(STUCK, (run, -1)))
-        names = [*self.case.properties, *sorted(found - set(self.case.properties))]
+        if deadlock is not None:
+            run = self.run_to(deadlock)
+            ending = Counterexample(run, *calm.get(DEADLOCK, (run, -1)))
+        names = [*self.case.bad_states, *sorted(found - set(self.case.bad_states))]
         if livelock is not None:
             livelock = Lasso(self.run_to(livelock.state), livelock.cycle, livelock.state)
         return Report(
             case=self.case,
-            verdicts={prop: self.verdict(prop) for prop in names},
+            verdicts={bad_state: self.verdict(bad_state) for bad_state in names},
             states=len(self.parent),
             transitions=self.transitions,
             seconds=time.perf_counter() - self.started,
             size=self.size(),
             cut=self.cut,
-            stuck=ending,
+            deadlock=ending,
             livelock=livelock,
             livelock_checked=looked,
             counterexamples=counterexamples,
         )
 
-    def verdict(self, prop: str) -> Verdict:
-        """Return Never, Sometimes or Always; Unknown when the search was cut before it knew."""
-        if prop not in self.first:
+    def verdict(self, bad_state: str) -> Verdict:
+        """Return Never, Sometimes or Always; Unknown when the search was cut off."""
+        if bad_state not in self.first:
             return Verdict.UNKNOWN if self.cut else Verdict.NEVER
         if self.cut:
             return Verdict.UNKNOWN
-        return Verdict.SOMETIMES if self.completes_without(prop) else Verdict.ALWAYS
+        return Verdict.SOMETIMES if self.completes_without(bad_state) else Verdict.ALWAYS

@@ -1,6 +1,6 @@
 """Frames: what the world looked like after a step, and what that step did.
 
-A frame knows the frame before it and works the rest out when asked, so stepping, going
+A frame refers to the frame before it and computes the rest on demand, so stepping, going
 back and branching cost the same at any length.
 """
 
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from mmviz.engine.case import name_of
 from mmviz.engine.learn import Model
-from mmviz.engine.position import Line
-from mmviz.engine.report import spoken
+from mmviz.engine.location import Line
 from mmviz.engine.step import Effect, Step, Task
+from mmviz.engine.text import spoken
 
 
 class Change(NamedTuple):
-    """One field that a step gave another value.
+    """One field whose value a step changed.
 
     Attributes:
         field: its path, "cpu.pte[0x1000]".
@@ -32,13 +32,13 @@ class Change(NamedTuple):
 
 
 class Next(NamedTuple):
-    """The step an actor would do.
+    """The step that an actor takes next.
 
     Attributes:
         label: the function and its arguments.
         cite: the kernel file that has it.
         doc: what it does, in one line.
-        lines: where the actor's code waits, outermost call first.
+        lines: where the actor's code is, outermost call first.
     """
 
     label: str
@@ -48,11 +48,11 @@ class Next(NamedTuple):
 
 
 class Blocked(NamedTuple):
-    """Why an actor cannot move.
+    """Why an actor is blocked.
 
     Attributes:
-        reason: a sentence for people.
-        by: (actor, number of the step since which it blocks us); 0 means from the start.
+        reason: a sentence for readers.
+        by: (actor, number of the step since which it blocks this one); 0 means from the start.
     """
 
     reason: str
@@ -68,12 +68,12 @@ class Frame:
     Args:
         model: the learned case.
         state: the packed state after the step.
-        actor: who moved; "" at the start.
+        actor: the one that stepped; "" at the start.
         before: the frame before, None at the start.
 
     Attributes:
         index: how many steps led here; 0 is the start.
-        actor: who moved; "" at the start.
+        actor: the one that stepped; "" at the start.
         before: the frame before.
         state: the packed state.
     """
@@ -99,7 +99,7 @@ class Frame:
         """The step that led here; None at the start."""
         if self.before is None:
             return None
-        return self.model.position(self.before.state, self.model.index[self.actor]).step
+        return self.model.location(self.before.state, self.model.index[self.actor]).step
 
     @cached_property
     def _effect(self) -> Effect:
@@ -124,25 +124,25 @@ class Frame:
 
     @property
     def answer(self) -> Any:
-        """What the actor heard."""
+        """The result that the actor received."""
         return self._effect.answer
 
     @cached_property
     def reads(self) -> tuple[str, ...]:
         """The fields the step read."""
-        slots = sorted(self._effect.reads - self.model.own)
+        slots = sorted(self._effect.reads - self.model.internal)
         return tuple(self.model.ledger.paths[slot] for slot in slots)
 
     @cached_property
     def writes(self) -> tuple[Change, ...]:
-        """The fields the step gave another value."""
+        """The fields whose value the step changed."""
         if self.before is None:
             return ()
         model, was = self.model, self.model.cells(self.before.state)
         return tuple(
             Change(model.ledger.paths[slot], was[slot], value)
             for slot, value in sorted(self._effect.writes.items())
-            if value != was[slot] and slot not in model.own
+            if value != was[slot] and slot not in model.internal
         )
 
     @cached_property
@@ -152,7 +152,7 @@ class Frame:
 
     @property
     def broken(self) -> frozenset[str]:
-        """The properties violated so far in the run."""
+        """The bad states violated so far in the run."""
         if self._broken is None:
             waiting = [frame for frame in self.back() if frame._broken is None]
             for frame in reversed(waiting):
@@ -163,28 +163,31 @@ class Frame:
 
     @cached_property
     def violated(self) -> tuple[str, ...]:
-        """The properties that became violated with this step, for the first time in the run."""
+        """The bad states that became violated with this step, for the first time in the run."""
         earlier = self.before.broken if self.before is not None else frozenset()
-        order = [name_of(prop) for prop in self.model.case.bad]
+        order = [name_of(bad_state) for bad_state in self.model.case.bad]
         return tuple(
             sorted(
                 self.broken - earlier,
-                key=lambda prop: (order.index(prop) if prop in order else len(order), prop),
+                key=lambda bad_state: (
+                    order.index(bad_state) if bad_state in order else len(order),
+                    bad_state,
+                ),
             )
         )
 
     @property
     def complaints(self) -> tuple[tuple[str, str], ...]:
-        """The properties that the kernel complained of in this step, each with its sentence."""
+        """The complaints that this step raised, each with its sentence."""
         return self._effect.said
 
     @cached_property
     def log(self) -> tuple[str, ...]:
-        """The sentences the kernel complained with; a use after free names who freed it."""
-        return tuple(self._blame(prop, text) for prop, text in self.complaints)
+        """The sentences the kernel complained with; a use after free names the actor that freed."""
+        return tuple(self._blame(bad_state, text) for bad_state, text in self.complaints)
 
-    def _blame(self, prop: str, text: str) -> str:
-        if prop != "use_after_free" or self.before is None:
+    def _blame(self, bad_state: str, text: str) -> str:
+        if bad_state != "use_after_free" or self.before is None:
             return text
         for frame in self.before.back():
             for change in frame.writes:
@@ -201,7 +204,7 @@ class Frame:
 
     @property
     def world(self) -> Any:
-        """A free-standing copy of the world after the step."""
+        """An independent copy of the world after the step."""
         return self._copy[0]
 
     @property
@@ -216,44 +219,44 @@ class Frame:
 
     @cached_property
     def enabled(self) -> tuple[str, ...]:
-        """Who can move now."""
+        """The actors that can take a step now."""
         model, state = self.model, self.state
         return tuple(n for p, n in enumerate(model.actors) if model.successor(state, p) is not None)
 
     @cached_property
     def done(self) -> tuple[str, ...]:
-        """Who has finished."""
+        """The actors that have finished."""
         model = self.model
         return tuple(n for p, n in enumerate(model.actors) if model.is_done(self.state, p))
 
     @cached_property
     def next(self) -> dict[str, Next]:
-        """The step each unfinished actor would do."""
+        """The step that each unfinished actor takes next."""
         found = {}
         for p, name in enumerate(self.model.actors):
-            position = self.model.position(self.state, p)
-            if position.step is not None:
-                step = position.step
-                found[name] = Next(step.label, step.cite, step.doc, position.lines)
+            location = self.model.location(self.state, p)
+            if location.step is not None:
+                step = location.step
+                found[name] = Next(step.label, step.cite, step.doc, location.lines)
         return found
 
     @cached_property
     def blocked(self) -> dict[str, Blocked]:
-        """Why each actor that has not finished cannot move."""
+        """Why each actor that is neither finished nor enabled is blocked."""
         waiting = set(self.model.actors) - set(self.enabled) - set(self.done)
         return {name: self._why(name) for name in self.model.actors if name in waiting}
 
     def _why(self, name: str) -> Blocked:
-        """Find who holds what the guard looked at, or else who changed it last."""
+        """Find the holders of what the guard read, or else the last actor that changed it."""
         model, p = self.model, self.model.index[name]
-        step = model.position(self.state, p).step
+        step = model.location(self.state, p).step
         if model.is_dead(self.state) or step is None:
             return Blocked("the machine has stopped", ())
         paths, cells = model.ledger.paths, model.cells(self.state)
         looked = [
             slot
             for slot in sorted(model.execute(self.state, p, step).reads)
-            if slot not in model.own
+            if slot not in model.internal
         ]
         holders: dict[str, int] = {}
         changers: dict[str, int] = {}
@@ -266,18 +269,18 @@ class Frame:
             if writers:
                 changers[writers[0][1]] = writers[0][0]
         if set(holders) - {name}:
-            holders.pop(name, None)  # a waiter noted beside those it waits for
+            holders.pop(name, None)  # a waiter that is recorded beside the holders
         by = holders or changers
         if by:
+            how, when = ("held by", "since") if holders else ("last changed by", "in")
             waits = " and ".join(
                 ("itself" if who == name else who)
-                + (f" since step {k}" if k else " from the start")
+                + (f" {when} step {k}" if k else " from the start")
                 for who, k in sorted(by.items(), key=lambda pair: pair[1])
             )
-            held = "held by" if holders else "left so by"
-            return Blocked(f"{step.label} has to wait: {held} {waits}", tuple(by.items()))
+            return Blocked(f"{step.label} waits: {how} {waits}", tuple(by.items()))
         what = ", ".join(paths[slot] for slot in looked) or "nothing that can change"
-        return Blocked(f"{step.label} has to wait for a change of {what}", ())
+        return Blocked(f"{step.label} waits for a change of {what}", ())
 
     def _writers(self, slot: int) -> list[tuple[int, str]]:
         """Return (step, actor) of each step so far that changed a slot, latest first."""

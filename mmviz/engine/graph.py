@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Fate(IntEnum):
-    """What can still become of a property from a state on."""
+    """Whether a bad state can, must or cannot happen from a state on."""
 
     IMPOSSIBLE = 0
     POSSIBLE = 1
@@ -25,7 +25,7 @@ class Graph:
 
     Args:
         case: what to build.
-        max_states: how many states are too many (a state and its moves take about 300 bytes).
+        max_states: give up above this many states (a state and its moves take about 300 bytes).
 
     Attributes:
         model: the case, learned.
@@ -45,7 +45,7 @@ class Graph:
         self.index = {model.start: 0}
         self.offset, self.target, self.mover = array("q", [0]), array("q"), array("b")
         states, index, target, mover = self.states, self.index, self.target, self.mover
-        table, miss, dead = model.table, model.miss, model.bits[model.dead]
+        table, learn, dead = model.table, model.learn, model.bits[model.dead]
         for state in states:  # grows while we walk it
             if not state & dead.mask:
                 for mask, rows, p in table:
@@ -53,7 +53,7 @@ class Graph:
                     try:
                         delta = deltas[state & touched]
                     except KeyError:
-                        delta = miss(state, p)
+                        delta = learn(state, p)
                     if delta is not None:
                         after = state + delta
                         number = index.get(after)
@@ -63,32 +63,32 @@ class Graph:
                             if number >= max_states:
                                 raise MmvizError(
                                     f"{case.name} has more than {max_states:,} states; "
-                                    "a graph of it would not help anybody. Use explore()."
+                                    "its graph would not fit into memory. Use explore()."
                                 )
                         target.append(number)
                         mover.append(p)
             self.offset.append(len(target))
         self._fates: dict[str, bytearray] = {}
 
-    def fate(self, prop: str) -> bytearray:
+    def fate(self, bad_state: str) -> bytearray:
         """Return the fate of every state, one byte a state, values of `Fate`.
 
-        A state that violates the property counts as the end of its run.  A fate is
-        unavoidable when every way on leads to a violation: a run that completes, gets stuck
+        A state that violates the bad state counts as the end of its run.  A fate is
+        unavoidable when every continuation leads to a violation: a run that completes, deadlocks
         or goes round a loop without one avoids it, and a device may always idle.
 
         Raises:
             UnknownName: the case is not judged by it, and no step complains of it; the nearest
                 is suggested.
         """
-        if prop not in self._fates:
-            fates, known = self._backwards(prop), self.model.case.properties
+        if bad_state not in self._fates:
+            fates, known = self._backwards(bad_state), self.model.case.bad_states
             if not any(fates):
-                nearest({each: each for each in known}, prop, "property")
-            self._fates[prop] = fates
-        return self._fates[prop]
+                nearest({each: each for each in known}, bad_state, "bad state")
+            self._fates[bad_state] = fates
+        return self._fates[bad_state]
 
-    def _backwards(self, prop: str) -> bytearray:
+    def _backwards(self, bad_state: str) -> bytearray:
         model, states, offset, target = self.model, self.states, self.offset, self.target
         count = len(states)
         judge_end = any(getattr(p, "at_end", False) for p in model.case.bad)
@@ -98,7 +98,7 @@ class Graph:
         bad = []
         for i, state in enumerate(states):
             found = model.violated(state) if judge_end else model.judge(state)
-            if prop in found:
+            if bad_state in found:
                 bad.append(i)
         backwards: list[list[int]] = [[] for _ in range(count)]
         for i in range(count):
@@ -126,14 +126,14 @@ class Graph:
                     queue.append(before)
         return fates
 
-    def fates_along(self, run: "Run", prop: str) -> list[Fate]:
+    def fates_along(self, run: "Run", bad_state: str) -> list[Fate]:
         """Return the fate of each frame's state of a run of this case."""
-        fates = self.fate(prop)
+        fates = self.fate(bad_state)
         return [Fate(fates[self._number(run, k)]) for k in range(len(run.schedule) + 1)]
 
-    def point_of_no_return(self, run: "Run", prop: str) -> int | None:
-        """Return the first step after which `prop` can no longer be avoided, None if none."""
-        for k, fate in enumerate(self.fates_along(run, prop)):
+    def point_of_no_return(self, run: "Run", bad_state: str) -> int | None:
+        """Return the first step after which `bad_state` is unavoidable, None if there is none."""
+        for k, fate in enumerate(self.fates_along(run, bad_state)):
             if fate is Fate.UNAVOIDABLE:
                 return k
         return None

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-# JupyterLab puts words to the right, as if they were figures, and runs lines together.
+# JupyterLab aligns text to the right, as if it were numbers, and joins lines.
 LEFT = 'style="text-align: left; vertical-align: top; white-space: pre-line"'
 
 
 def escape(text: str) -> str:
-    """Return a text as HTML shows it literally."""
-    import html  # its table of entities takes a millisecond, and most runs show no HTML
+    """Return a text escaped for HTML."""
+    import html  # importing its entity table takes a millisecond, and most runs show no HTML
 
     return html.escape(text)
 

@@ -16,7 +16,7 @@ class Ledger:
         cells: the value of every slot now.
         reads, writes: what the running step touched; slot -> new value for writes.
         stepping: a step is running.
-        judging: a property is being judged; nothing may be written, anything may be read.
+        judging: a bad state is being judged; nothing may be written, anything may be read.
     """
 
     def __init__(self, roots: list[tuple[str, Struct]]) -> None:
@@ -55,7 +55,7 @@ class Ledger:
             struct._ledger = self
 
     def read(self, slot: int) -> Any:
-        """Return a slot's value and note the reading."""
+        """Return a slot's value and record the read."""
         if not self.stepping:
             if slot in self.written:
                 raise self._between_steps(slot, self.reader)
@@ -65,10 +65,10 @@ class Ledger:
         return self.writes[slot] if slot in self.writes else self.cells[slot]
 
     def write(self, slot: int, value: Any) -> None:
-        """Set a slot's value and note the writing."""
+        """Set a slot's value and record the write."""
         path = self.paths[slot]
         if self.judging:
-            raise ModelError(f"a property wrote {path}; a property only looks")
+            raise ModelError(f"a bad state wrote {path}; a bad state only looks")
         if not self.stepping:
             raise ModelError(
                 f"{self.reader} wrote {path} between two steps. Only a step changes the world: "
@@ -81,7 +81,7 @@ class Ledger:
         self.writes[slot] = value
 
     def begin(self, cells: list[Any], judging: bool = False) -> None:
-        """Start a step, or the judging of a property, in the state `cells`."""
+        """Start a step, or the judging of a bad state, in the state `cells`."""
         self.cells, self.reads, self.writes = cells, set(), {}
         self.stepping, self.judging = True, judging
 
@@ -99,7 +99,7 @@ class Ledger:
 
 
 def _below(path: str, value: Any) -> list[tuple[str, Struct]]:
-    """Return the structs a field's value names, with their paths."""
+    """Return the structs that a field's value refers to, with their paths."""
     if isinstance(value, Struct):
         return [(path, value)]
     if isinstance(value, tuple):
@@ -108,10 +108,10 @@ def _below(path: str, value: Any) -> list[tuple[str, Struct]]:
 
 
 def copy_roots(roots: list[tuple[str, Struct]], cells: list[Any], of: Ledger) -> None:
-    """Fill fresh, free-standing trees with the values `cells` of another ledger.
+    """Fill fresh, independent trees with the values `cells` of another ledger.
 
     Args:
-        roots: trees built the same way as those `of` was made for; changed in place.
+        roots: trees built in the same way as those of `of`; changed in place.
         cells: one value a slot; references point into `of`'s trees.
         of: the ledger the cells belong to.
     """

@@ -1,37 +1,20 @@
-"""Livelocks: runs that never end though everybody gets turns."""
+"""Livelocks: runs that never complete, although every actor keeps running."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 from mmviz.engine.learn import Model
-from mmviz.engine.position import Position
-
-if TYPE_CHECKING:
-    from mmviz.engine.run import Run
-
-
-class Lasso(NamedTuple):
-    """A run that never ends though every actor gets its turns.
-
-    Attributes:
-        prefix: the schedule that leads to the loop.
-        cycle: the schedule that goes round once.
-        state: where the loop begins.
-    """
-
-    prefix: tuple[str, ...]
-    cycle: tuple[str, ...]
-    state: int
+from mmviz.engine.location import Location
+from mmviz.engine.report import Lasso
 
 
 def find_livelock(model: Model, states: Mapping[int, int]) -> tuple[Lasso | None, int | None]:
-    """Look for a fair run that never ends.
+    """Look for a run that never completes under strong fairness.
 
-    Only actors whose own code can come back to where it was can go round for ever, so only
-    their moves are looked at.  A loop is fair when every actor that must finish moves in it,
-    or can nowhere in it move: who gets its chance again and again takes it in the end, as the
-    kernel's locks are handed over to who waits.
+    Only an actor whose own code can return to an earlier location can loop, so only the moves
+    of such actors are looked at.  *Strong fairness*: an actor that is enabled infinitely often
+    eventually runs, just as a fair lock is eventually handed to each waiter.  So a loop counts when
+    each actor that must finish either moves in it or is enabled nowhere in it.
 
     Args:
         model: the case, completely learned.
@@ -39,9 +22,9 @@ def find_livelock(model: Model, states: Mapping[int, int]) -> tuple[Lasso | None
 
     Returns:
         The first livelock in the order of states, and the first state from which only
-        devices ever move while somebody waits for good (which is a deadlock).
+        devices move while a thread waits forever (which is a deadlock).
     """
-    loopers = [p for p, known in enumerate(model.positions) if _has_loop(known.values())]
+    loopers = [p for p, known in enumerate(model.locations) if _has_loop(known.values())]
     if not loopers:
         return None, None
     threads = model.threads()
@@ -74,14 +57,14 @@ def find_livelock(model: Model, states: Mapping[int, int]) -> tuple[Lasso | None
     return None, waits
 
 
-def _has_loop(positions: Iterable[Position]) -> bool:
-    """Return whether an actor's code can come back to a position."""
-    ahead = {position: set(position.after) for position in positions}
-    back: dict[Position, list[Position]] = {position: [] for position in ahead}
-    for position, nexts in ahead.items():
+def _has_loop(locations: Iterable[Location]) -> bool:
+    """Return whether an actor's code can come back to a location."""
+    ahead = {location: set(location.after) for location in locations}
+    back: dict[Location, list[Location]] = {location: [] for location in ahead}
+    for location, nexts in ahead.items():
         for after in nexts:
-            back[after].append(position)
-    ends = [position for position, nexts in ahead.items() if not nexts]
+            back[after].append(location)
+    ends = [location for location, nexts in ahead.items() if not nexts]
     for end in ends:
         for before in back[end]:
             ahead[before].discard(end)
@@ -91,7 +74,7 @@ def _has_loop(positions: Iterable[Position]) -> bool:
 
 
 def _components(model: Model, states: Mapping[int, int], movers: list[int]) -> list[list[int]]:
-    """Return the strongly connected parts of `states` that hold a move, by Tarjan's algorithm."""
+    """Return the strongly connected components of `states` that contain a move (Tarjan)."""
     number: dict[int, int] = {}
     low: dict[int, int] = {}
     on: set[int] = set()
@@ -170,18 +153,3 @@ def _way(
                 seen.add(after)
                 queue.append((after, (*names, name)))
     return (), start
-
-
-def goes_round(run: "Run") -> tuple[int, int] | None:
-    """Return the step after which all was as it is at a run's end, and the run's last step.
-
-    A run that has come back to where it was, and in between a thread has moved, may go on so
-    for ever; None when it has not.
-    """
-    threads = set(run.case.actors) - set(run.case.daemons)
-    moved = False
-    for frame in run.tip.back():
-        if moved and frame.state == run.tip.state:
-            return frame.index, run.tip.index
-        moved = moved or frame.actor in threads
-    return None

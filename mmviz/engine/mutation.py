@@ -1,15 +1,15 @@
-"""Leaving lines out: what goes wrong in a case that has forgotten one of its lines.
+"""Mutants: a case with one line removed, searched again.
 
-`omissions(case)` leaves out each line at which an actor may wait, one at a time, for everybody who
-comes there, and searches again.
+`omissions(case)` removes each line at which an actor may wait, one at a time, for every actor that
+runs it, and searches the mutant.
 
-* A line whose answer nobody uses is skipped.
-* A line whose answer is used hears, for good, one of the answers that it can hear in the case:
-  a check that always passes, then one that never does.
-* A line that takes a lock is left out together with the one that drops it; the dropping is left
-  out alone too. (Both ends of an `async with` are one line anyway.)
-* A line that calls another async function is left out with all that is done there, if somebody
-  comes there by another line as well; if nobody does, the lines of that function stand for it.
+* A line whose answer is never used is skipped.
+* A line whose answer is used always returns one fixed value, one of those that it can return in the
+  case: a check that always passes, then one that never does.
+* A line that takes a lock is removed together with the one that drops it; the one that drops it is
+  also removed alone. (Both ends of an `async with` are one line anyway.)
+* A line that calls another async function is removed as a whole if another line calls the
+  same function; if none does, the lines of that function are removed one by one instead.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,27 +21,27 @@ from mmviz.engine.errors import LoopWithoutMark, ModelError
 from mmviz.engine.explore import MAX_BYTES, MAX_STATES, Search
 from mmviz.engine.ledger import moved
 from mmviz.engine.livelock import find_livelock
+from mmviz.engine.location import lines_of
 from mmviz.engine.places import Spot, Watched, passed, spot_of, spots, uses_answer, watched
-from mmviz.engine.position import lines_of
 from mmviz.engine.step import Step
 from mmviz.engine.struct import Struct
 
 MOST_STATES = 5_000  # of a case without a line, or four times what it has with it, if that is more
 MOST_SKIPPED = 200  # steps in a row; more means that the actor goes round a loop without a step
 ENDLESS, BROKEN = "endless", "breaks the model"
-STANDSTILL = {"stuck", "livelock", ENDLESS, BROKEN}
+STANDSTILL = {"deadlock", "livelock", ENDLESS, BROKEN}
 
 Instead = Callable[[Any, Step[Any]], tuple[Any] | None]
 
 
 @dataclass(frozen=True)
 class Omission:
-    """A line left out of a case, and what came of it.
+    """A line removed from a case, and the result.
 
     Attributes:
         spot: the line.
-        actors: who comes there.
-        breaks: what goes wrong first without it: properties, "stuck", "livelock", "endless" (a
+        actors: those that run it.
+        breaks: what goes wrong first without it: bad states, "deadlock", "livelock", "endless" (a
             loop in which something piles up) or "breaks the model" (the code cannot go on);
             empty when nothing does.
     """
@@ -52,48 +52,48 @@ class Omission:
 
 
 class QuickSearch(Search):
-    """A search that ends soon after something went wrong."""
+    """A search that ends soon after the first violation."""
 
-    def look_up(self) -> None:
-        """Mind the limits, and whether something went wrong."""
-        super().look_up()
-        if not self.cut and (self.first or self.stuck is not None):
+    def check_limits(self) -> None:
+        """Check the limits, and end the search soon after a violation."""
+        super().check_limits()
+        if not self.cut and (self.first or self.deadlock is not None):
             self.cut = "something went wrong"
 
 
 def goes_wrong(
     case: Case, max_states: int = MAX_STATES, search: type[Search] = Search
 ) -> frozenset[str]:
-    """Return what goes wrong in a case: properties, "stuck", "livelock", and "endless" if cut off.
+    """Return what goes wrong in a case: bad states, "deadlock", "livelock"; "endless" if cut off.
 
     Raises:
         ModelError: the case breaks a rule of the engine.
     """
     done = search(case, max_states, MAX_BYTES, None, None)
-    found = set(done.first) | ({"stuck"} if done.stuck is not None else set())
+    found = set(done.first) | ({"deadlock"} if done.deadlock is not None else set())
     if done.cut:
         quick = found and search is QuickSearch
         return frozenset(found if quick else {*found, ENDLESS})
     livelock, waits = find_livelock(done.model, done.parent)
     found |= {"livelock"} if livelock is not None else set()
-    return frozenset(found | ({"stuck"} if waits is not None else set()))
+    return frozenset(found | ({"deadlock"} if waits is not None else set()))
 
 
 def goes_wrong_without(
     case: Case, spot: Spot, model: Watched, search: type[Search] = Search
 ) -> Iterator[frozenset[str]]:
-    """Yield what goes wrong without a line, once for each answer that may be heard in its place."""
+    """Yield what goes wrong without a line, once for each result that may stand in its place."""
     for mutant in mutants(case, spot, model):
         try:
             yield goes_wrong(mutant, max(MOST_STATES, 4 * model.states), search)
         except LoopWithoutMark:
             yield frozenset({ENDLESS})
         except (ModelError, AttributeError, LookupError, TypeError, ValueError, AssertionError):
-            yield frozenset({BROKEN})  # the code cannot go on with what it has (not) heard
+            yield frozenset({BROKEN})  # the code cannot go on with the fixed result
 
 
 def omissions(case: Case) -> tuple[Omission, ...]:
-    """Leave out each line of a case in turn.
+    """Remove each line of a case in turn.
 
     Args:
         case: one in which nothing goes wrong.
@@ -114,11 +114,11 @@ def omissions(case: Case) -> tuple[Omission, ...]:
 
 
 def breaks_without(case: Case, spot: Spot, model: Watched) -> frozenset[str]:
-    """Return what goes wrong first when a line is left out.
+    """Return what goes wrong first when a line is removed.
 
-    Where several answers may be heard in its place, one that breaks a property is enough. That
-    somebody waits for ever, or goes round for ever, counts only if no answer is harmless: of a
-    check that is for nothing, "always in vain" would do that, and "always fine" would not.
+    Where several fixed results may stand in its place, one that violates a bad state is enough. A
+    deadlock or a livelock counts only if no result is harmless: a redundant check that always fails
+    would cause one, and one that always passes would not.
     """
     found: list[frozenset[str]] = []
     for each in goes_wrong_without(case, spot, model, QuickSearch):
@@ -129,7 +129,7 @@ def breaks_without(case: Case, spot: Spot, model: Watched) -> frozenset[str]:
 
 
 def mutants(case: Case, spot: Spot, model: Watched) -> Iterator[Case]:
-    """Yield the case without a line, once for each answer that may be heard in its place."""
+    """Yield the case without a line, once for each result that may stand in its place."""
     answers = 1
     if not spot.step or uses_answer(spot.line):
         answers = max(len(model.heard.get(at, "?")) for at in model.below(spot))
@@ -140,12 +140,12 @@ def mutants(case: Case, spot: Spot, model: Watched) -> Iterator[Case]:
 
 
 def without(actor: Actor, forgetting: Callable[[Any], Instead]) -> Actor:
-    """Return an actor that forgets some of its steps.
+    """Return an actor that skips some of its steps.
 
     Args:
-        actor: the actor that forgets nothing.
-        forgetting: given the world; returns what tells of the coroutine and the step it waits for
-            (the answer that is heard instead,), or None when the step is done after all.
+        actor: the actor that skips nothing.
+        forgetting: given the world, returns a function of the coroutine and its next step; this
+            function returns (the result to use instead,), or None when the step is taken.
     """
 
     async def forgetful(k: Any) -> None:
@@ -168,7 +168,7 @@ def without(actor: Actor, forgetting: Callable[[Any], Instead]) -> Actor:
 
 
 def _forgetting(spot: Spot, model: Watched, number: int) -> Callable[[Any], Instead]:
-    """Return what forgets a place and hears the answer of that number, for `without`."""
+    """Return a `forgetting` for `without` that skips a line and uses the result of that number."""
 
     def begin(k: Any) -> Instead:
         owed: list[Struct] = []
@@ -193,7 +193,7 @@ def _forgetting(spot: Spot, model: Watched, number: int) -> Callable[[Any], Inst
 
 
 def _in_world(answer: Any, k: Any, model: Watched) -> Any:
-    """Return an answer known from one world as it would be in another one of the same kind."""
+    """Return a result from one world with its objects replaced by those of a twin world."""
     if answer is None or isinstance(answer, bool | int | str):
         return answer
     twins = zip(model.ledger.structs, k._ledger.structs, strict=True)

@@ -1,4 +1,4 @@
-"""Places: the lines at which the actors of a case may wait, and what is heard there."""
+"""Places: the lines at which the actors of a case take steps, and the results there."""
 
 import ast
 import linecache
@@ -10,16 +10,16 @@ from mmviz.engine.bits import token
 from mmviz.engine.case import Case
 from mmviz.engine.explore import MAX_BYTES, MAX_STATES, Search
 from mmviz.engine.learn import Model
-from mmviz.engine.position import Line, lines_of
+from mmviz.engine.location import Line, lines_of
 from mmviz.engine.step import Effect, Step
 
 
 class Spot(NamedTuple):
-    """A place that can be left out.
+    """A place that can be removed.
 
     Attributes:
-        line: where an actor waits.
-        step: the step it waits for; "" for all that is done below the line.
+        line: where an actor is.
+        step: the step it takes next; "" for everything called from the line.
     """
 
     line: Line
@@ -27,7 +27,7 @@ class Spot(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The line as it is written, without a comment."""
+        """The line as written, without a comment."""
         written = linecache.getline(self.line.file, self.line.number)
         return written.partition("  #")[0].strip()
 
@@ -39,17 +39,17 @@ class Spot(NamedTuple):
 
 
 def spot_of(lines: tuple[Line, ...], step: Step[Any]) -> Spot:
-    """Return the innermost place at which an actor waits for a step."""
+    """Return the innermost place at which an actor takes a step."""
     return Spot(lines[-1], step.body.__name__)
 
 
 class Watched(Model):
-    """A model that notes what is heard at each place, and where locks are taken and dropped.
+    """A model that records the results at each place, and where locks are taken and dropped.
 
     Attributes:
-        heard: the answers known from each place, by their token.
-        takes, drops: where the thing a step acts on is a lock that it takes, or drops.
-        states: how many the case can reach.
+        heard: the results known from each place, by their token.
+        takes, drops: the places whose step takes, or drops, the lock it acts on.
+        states: number of reachable states.
     """
 
     def __init__(self, case: Case) -> None:
@@ -60,10 +60,10 @@ class Watched(Model):
         super().__init__(case)
 
     def execute(self, state: int, p: int, step: Step[Any]) -> Effect:
-        """Run a step, and note its answer and what it did to the locks."""
+        """Run a step, and record its result and what it did to the locks."""
         effect = super().execute(state, p, step)
         if not effect.blocked and not effect.oops:
-            at = spot_of(self.position(state, p).lines, step)
+            at = spot_of(self.location(state, p).lines, step)
             self.heard.setdefault(at, {})[token(effect.answer)] = effect.answer
             slot = self.tasks[p]._at["held"]
             if slot in effect.writes:
@@ -78,12 +78,12 @@ class Watched(Model):
         """Return the innermost places that an actor may be at while it is at this one."""
         return {
             inner
-            for known in self.positions
-            for position in known.values()
-            if position.step is not None
+            for known in self.locations
+            for location in known.values()
+            if location.step is not None
             and (
-                (inner := spot_of(position.lines, position.step)) == spot
-                or (not spot.step and spot.line in position.lines[:-1])
+                (inner := spot_of(location.lines, location.step)) == spot
+                or (not spot.step and spot.line in location.lines[:-1])
             )
         }
 
@@ -95,7 +95,7 @@ class WatchedSearch(Search):
 
 
 def watched(case: Case) -> Watched:
-    """Search a whole case; return its model, with all that was noted on the way."""
+    """Search a whole case; return its model, with everything recorded on the way."""
     search = WatchedSearch(case, MAX_STATES, MAX_BYTES, None, None)
     model = search.model
     assert isinstance(model, Watched)
@@ -104,28 +104,28 @@ def watched(case: Case) -> Watched:
 
 
 def passed(model: Watched) -> dict[Spot, set[tuple[int, int]]]:
-    """Return each place of a case with the positions that are at it, or below it.
+    """Return each place of a case with the locations that are at it, or below it.
 
-    A position is told by the number of its actor and its id.
+    A location is identified by the number of its actor and its id.
     """
     where: dict[Spot, set[tuple[int, int]]] = {}
-    for p, known in enumerate(model.positions):
-        for position in known.values():
-            if position.step is not None:
-                outer = (Spot(line, "") for line in position.lines[:-1])
-                for spot in (*outer, spot_of(position.lines, position.step)):
-                    where.setdefault(spot, set()).add((p, id(position)))
+    for p, known in enumerate(model.locations):
+        for location in known.values():
+            if location.step is not None:
+                outer = (Spot(line, "") for line in location.lines[:-1])
+                for spot in (*outer, spot_of(location.lines, location.step)):
+                    where.setdefault(spot, set()).add((p, id(location)))
     return where
 
 
 def spots(model: Watched) -> list[Spot]:
-    """Return the lines that can be left out of a case, those of the scenario's own file first.
+    """Return the lines that can be removed from a case, those of the scenario's own file first.
 
-    Lines that everybody passes together are one: the innermost of the scenario's own file.
+    Lines with the same locations count as one: the innermost in the scenario's own file.
     """
     where = passed(model)
     inner = [here for spot, here in where.items() if spot.step]
-    outermost = Counter(model.position(model.start, p).lines[:1] for p in range(len(model.actors)))
+    outermost = Counter(model.location(model.start, p).lines[:1] for p in range(len(model.actors)))
     home = {line.file for line in outermost.most_common(1)[0][0]}
     named: dict[frozenset[tuple[int, int]], Spot] = {}
     for spot, here in sorted(where.items(), key=lambda pair: -len(pair[1])):  # outermost first
@@ -137,13 +137,13 @@ def spots(model: Watched) -> list[Spot]:
 
 
 def uses_answer(line: Line) -> bool:
-    """Tell whether the code does anything with what is heard on a line."""
+    """Tell whether the code uses the result of a line."""
     return line.number in _answers_used(line.file)
 
 
 @cache
 def _answers_used(file: str) -> frozenset[int]:
-    """Return the numbers of the lines of a file on which an answer is used."""
+    """Return the numbers of the lines of a file on which a result is used."""
     tree = ast.parse("".join(linecache.getlines(file)))
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     return frozenset(

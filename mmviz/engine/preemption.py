@@ -1,29 +1,29 @@
-"""The run with the fewest preemptions: of all that fail, the one that reads as a story."""
+"""The run with the fewest preemptions: of all failing runs, the easiest to follow."""
 
 import heapq
 
 from mmviz.engine.learn import Model
 
-STUCK = "stuck"
+DEADLOCK = "deadlock"
 
 
 def fewest_preemptions(
-    model: Model, wanted: set[str], stuck: int | None
+    model: Model, wanted: set[str], deadlock: int | None
 ) -> dict[str, tuple[tuple[str, ...], int]]:
-    """Find, for each violated property, a run that takes the CPU away as rarely as possible.
+    """Find, for each violated bad state, a run with as few preemptions as possible.
 
-    A preemption is a switch away from an actor that could have gone on.  Leaving a daemon is
-    none: a device may idle.  Among equals: fewest steps, then fewest switches.
+    A preemption is a switch away from an actor that could have gone on.  A switch away from a
+    daemon does not count: a device may idle.  Ties: fewest steps, then fewest switches.
 
     Args:
         model: the case.
-        wanted: properties known to be violated in some run.
-        stuck: a state with a deadlock, if there is one; then a run to one is found too.
+        wanted: bad states known to be violated in some run.
+        deadlock: a state with a deadlock, if there is one; then a run to one is found too.
 
     Returns:
-        property (or "stuck") -> (schedule, preemptions).
+        bad state (or "deadlock") -> (schedule, preemptions).
     """
-    left = wanted | ({STUCK} if stuck is not None else set())
+    left = wanted | ({DEADLOCK} if deadlock is not None else set())
     found: dict[str, tuple[tuple[str, ...], int]] = {}
     daemons = {p for p, name in enumerate(model.actors) if name in model.case.daemons}
     start = (model.start, -1)
@@ -42,8 +42,8 @@ def fewest_preemptions(
         open_moves = [(p, after) for p, after in moves if after is not None]
         here = set(model.violated(state))
         ends = not open_moves and not model.is_dead(state) and not model.is_complete(state)
-        if ends or state == stuck:
-            here.add(STUCK)
+        if ends or state == deadlock:
+            here.add(DEADLOCK)
         for goal in here & left:
             found[goal] = (_schedule(model, came, node), preempted)
         left -= here

@@ -1,26 +1,22 @@
-"""Runs and results as plain text: the twin of every picture."""
+"""Results: what a search found."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-from mmviz.engine.case import Case, Verdict
+from mmviz.engine.case import DEADLOCK, LIVELOCK, Case, Verdict
 from mmviz.engine.html import escape, html_table
-from mmviz.engine.livelock import Lasso
-
-if TYPE_CHECKING:
-    from mmviz.engine.frame import Frame
-    from mmviz.engine.run import Run
+from mmviz.engine.text import short
 
 
 class Counterexample(NamedTuple):
-    """Two runs that violate a property.
+    """Two runs that violate a bad state.
 
     Attributes:
         shortest: a schedule with the fewest steps.
-        fewest_preemptions: a schedule that takes the CPU away as rarely as possible; it reads
-            as a story, so the stage shows this one.
-        preemptions: how often it does.
+        fewest_preemptions: a schedule with as few preemptions as possible; it is the easiest to
+            follow, so the stage shows this one.
+        preemptions: how many it has.
     """
 
     shortest: tuple[str, ...]
@@ -34,21 +30,35 @@ class Counterexample(NamedTuple):
         )
 
 
+class Lasso(NamedTuple):
+    """A run that never completes, although every actor keeps running.
+
+    Attributes:
+        prefix: the schedule that leads to the loop.
+        cycle: the schedule that goes round once.
+        state: the packed state in which the loop begins.
+    """
+
+    prefix: tuple[str, ...]
+    cycle: tuple[str, ...]
+    state: int
+
+
 @dataclass(frozen=True)
 class Report:
     """What a search found.
 
     Attributes:
         case: what was searched.
-        verdicts: property -> verdict over all completed runs.
+        verdicts: bad state -> verdict over all runs.
         states, transitions: how many there are.
         seconds: how long it took.
         size: bytes the states took, trace links included (an estimate).
         cut: why the search ended early, "" when nothing was cut off.
-        stuck: a run into a deadlock, None when there is none.
-        livelock: a fair run that never ends, None when there is none.
+        deadlock: a run into a deadlock, None when there is none.
+        livelock: a run that never completes under strong fairness, None when there is none.
         livelock_checked: livelocks were looked for.
-        counterexamples: violated property -> its two runs.
+        counterexamples: violated bad state -> its two runs.
     """
 
     case: Case
@@ -58,7 +68,7 @@ class Report:
     seconds: float
     size: int
     cut: str
-    stuck: Counterexample | None
+    deadlock: Counterexample | None
     livelock: Lasso | None
     livelock_checked: bool
     counterexamples: dict[str, Counterexample] = field(default_factory=dict)
@@ -76,14 +86,22 @@ class Report:
     def differences(self) -> list[str]:
         """Return one sentence for each thing that differs from what the case declares."""
         case, found = self.case, []
-        for prop, verdict in self.verdicts.items():
-            declared = case.expect.get(prop)
+        for bad_state, verdict in self.verdicts.items():
+            declared = case.expect.get(bad_state)
             if declared != verdict:
-                found.append(f"{prop} is {verdict}, declared {declared or 'nowhere'}")
-        if (self.stuck is not None) != case.stuck:
-            found.append("a run gets stuck" if self.stuck else "no run gets stuck, as declared")
+                found.append(f"{bad_state} is {verdict}, declared {declared or 'nowhere'}")
+        if (self.deadlock is not None) != case.deadlock:
+            found.append(
+                "some run deadlocks"
+                if self.deadlock
+                else "no run deadlocks, although one is declared"
+            )
         if (self.livelock is not None) != case.livelock:
-            found.append("a fair run never ends" if self.livelock else "no livelock, as declared")
+            found.append(
+                "some run is a livelock"
+                if self.livelock
+                else "no livelock, although one is declared"
+            )
         if case.states and case.states != self.states:
             found.append(f"{self.states} states, declared {case.states}")
         return found
@@ -100,36 +118,36 @@ class Report:
             f"memory: {case.memory_model}",
         ]
         if case.daemons:
-            parts.append(f"may idle for ever: {', '.join(case.daemons)}")
+            parts.append(f"may idle forever: {', '.join(case.daemons)}")
         if not self.livelock_checked:
             parts.append("livelocks were not looked for")
         return "; ".join(parts)
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Return (property, verdict, remark) for each property, then for stuck and livelock."""
+        """Return (name, verdict, remark) for each bad state, then for deadlock and livelock."""
         found = []
-        for prop, verdict in self.verdicts.items():
-            example = self.counterexamples.get(prop)
+        for bad_state, verdict in self.verdicts.items():
+            example = self.counterexamples.get(bad_state)
             remark = ""
             if example is not None:
                 remark = (
                     f"shortest run {len(example.shortest)} steps; fewest preemptions "
                     f"{example.preemptions}, in {len(example.fewest_preemptions)} steps"
                 )
-            found.append((prop, str(verdict), remark))
-        if self.stuck is not None:
-            steps = len(self.stuck.shortest)
-            found.append(("stuck", "Sometimes", f"nobody can move after {steps} steps"))
+            found.append((bad_state, str(verdict), remark))
+        if self.deadlock is not None:
+            steps = len(self.deadlock.shortest)
+            found.append(("deadlock", "Sometimes", f"no actor can step after {steps} steps"))
         if self.livelock is not None:
             steps = len(self.livelock.cycle)
             found.append(("livelock", "Sometimes", f"a fair loop of {steps} steps"))
         return found
 
     def __str__(self) -> str:
-        lines = [f"{self.case.name} ({self.case.id}): {self.case.title}"]
-        width = max(len(prop) for prop, _, _ in self.rows()) if self.rows() else 0
-        for prop, verdict, remark in self.rows():
-            lines.append(f"  {prop:{width}}  {verdict:9}  {remark}".rstrip())
+        lines = [self.case.headline]
+        width = max(len(bad_state) for bad_state, _, _ in self.rows()) if self.rows() else 0
+        for bad_state, verdict, remark in self.rows():
+            lines.append(f"  {bad_state:{width}}  {verdict:9}  {remark}".rstrip())
         lines.append(f"  ({self.small_print})")
         return "\n".join(lines)
 
@@ -137,7 +155,10 @@ class Report:
         return str(self)
 
     def _repr_html_(self) -> str:
-        rows = [(prop, sentence_of_row(self.case, prop), *rest) for prop, *rest in self.rows()]
+        rows = [
+            (bad_state, sentence_of_row(self.case, bad_state), *rest)
+            for bad_state, *rest in self.rows()
+        ]
         return (
             f'<div class="mm-report"><strong>{escape(self.case.title)}</strong>'
             + html_table(("what may go wrong", "in words", "verdict", ""), rows)
@@ -145,86 +166,16 @@ class Report:
         )
 
 
-def sentence_of_row(case: Case, prop: str) -> str:
-    """Return what a row of a report means, for people."""
+def sentence_of_row(case: Case, bad_state: str) -> str:
+    """Return the sentence that explains a row of a report."""
     known = {
-        "stuck": "Nobody can move, and somebody has not finished",
-        "livelock": "Everybody gets turns, and it never ends",
+        "deadlock": DEADLOCK,
+        "livelock": LIVELOCK,
     }
-    return known.get(prop) or case.sentence(prop)
-
-
-def table(run: "Run", width: int = 38, shown: slice = slice(1, None)) -> str:
-    """Return a run as text: one column an actor, time running down.
-
-    Each row says what the step did; a row in which a property breaks is marked; the last line
-    is the one that replays the run.
-
-    Args:
-        run: what to print.
-        width: characters a column.
-        shown: which frames; by default every step.
-    """
-    actors = list(run.case.actors)
-    lines = ["".join(f"{name:{width}}" for name in actors).rstrip()]
-    lines.append("".join(f"{'-' * len(name):{width}}" for name in actors).rstrip())
-    for frame in run.frames[shown]:
-        indent = " " * (width * actors.index(frame.actor))
-        lines += [indent + line for line in told(run, frame)]
-    lines.append("")
-    lines.append(replay_line(run.case, run.schedule))
-    return "\n".join(lines)
-
-
-def told(run: "Run", frame: "Frame") -> list[str]:
-    """Return what a step did, a line for the step and one for each thing that came of it."""
-    lines = [frame.label, *(f"  {change}" for change in frame.writes)]
-    lines += [f"  !! {sentence}" for sentence in frame.log]
-    return lines + [f"  !! {prop}: {run.case.sentence(prop)}" for prop in frame.violated]
-
-
-def columns(run: "Run") -> str:
-    """Return a run as an HTML table: one column an actor, time running down."""
-    rows = []
-    for frame in run.frames[1:]:
-        cell = "\n".join(told(run, frame))
-        row = [cell if name == frame.actor else "" for name in run.case.actors]
-        rows.append((str(frame.index), *row))
-    return html_table(("", *run.case.actors), rows) + f"<code>{escape(repr(run))}</code>"
+    return known.get(bad_state) or case.sentence(bad_state)
 
 
 def rests_on(reports: Iterable[Report]) -> str:
     """Return what the verdicts of several searches rest on: their memory models, and all runs."""
     memory = " or ".join(sorted({report.case.memory_model for report in reports}))
-    return f"memory: {memory}; verdicts are over all completed runs of the model."
-
-
-def replay_line(case: Case, schedule: Sequence[str]) -> str:
-    """Return the one line of Python that replays a schedule."""
-    where = f"find({case.scenario!r}, {case.name!r})" if case.scenario else case.name
-    return f"replay({where}, {short(schedule)!r})"
-
-
-def short(schedule: Sequence[str]) -> str:
-    """Return a schedule as text, equal neighbours counted: "CPU0*3 CPU1"."""
-    words: list[tuple[str, int]] = []
-    for name in schedule:
-        if words and words[-1][0] == name:
-            words[-1] = (name, words[-1][1] + 1)
-        else:
-            words.append((name, 1))
-    return " ".join(name if count == 1 else f"{name}*{count}" for name, count in words)
-
-
-def spoken(value: Any) -> str:
-    """Return a field's value as it is shown."""
-    if value is None:
-        return "none"
-    if value is True or value is False:
-        return "yes" if value else "no"
-    if isinstance(value, tuple | frozenset) and not hasattr(value, "_fields"):
-        words = list(map(spoken, value))
-        if isinstance(value, tuple):
-            return f"({', '.join(words)})"
-        return f"{{{', '.join(sorted(words))}}}"
-    return str(value)
+    return f"memory: {memory}; verdicts are over all runs of the model."

@@ -1,4 +1,4 @@
-"""Runs: the one place where a step happens, forwards, backwards and sideways."""
+"""Runs: stepping forwards, going back, and branching."""
 
 import re
 from collections.abc import Sequence
@@ -7,11 +7,12 @@ from mmviz.engine.case import Case
 from mmviz.engine.errors import ScheduleError
 from mmviz.engine.frame import Blocked, Frame, Next
 from mmviz.engine.learn import Model
-from mmviz.engine.report import columns, replay_line, table
+from mmviz.engine.run_table import columns, table
+from mmviz.engine.text import replay_line
 
 
 class Run:
-    """One run of a case, as far as it has come.
+    """One run of a case, up to its latest step.
 
     Args:
         case: what to run.
@@ -20,7 +21,7 @@ class Run:
     Attributes:
         case: what is run.
         model: the learned case.
-        tip: the latest frame; it knows all the others.
+        tip: the latest frame; all earlier ones are reached from it.
     """
 
     def __init__(self, case: Case, model: Model | None = None) -> None:
@@ -29,10 +30,10 @@ class Run:
         self.tip = Frame(self.model, self.model.start)
 
     def step(self, actor: str) -> Frame:
-        """Let an actor do its next step.
+        """Let an actor take its next step.
 
         Raises:
-            ScheduleError: it cannot move; the message says why, and who can.
+            ScheduleError: it is blocked or finished; the message says why, and which can step.
         """
         p = self.model.index.get(actor)
         after = None if p is None else self.model.successor(self.tip.state, p)
@@ -66,19 +67,19 @@ class Run:
 
     @property
     def schedule(self) -> tuple[str, ...]:
-        """Who moved, in order; enough to rebuild everything."""
+        """Which actor took each step, in order; enough to rebuild everything."""
         return tuple(frame.actor for frame in self.frames[1:])
 
     def enabled(self) -> tuple[str, ...]:
-        """Return who can move."""
+        """Return the actors that can take a step."""
         return self.tip.enabled
 
     def blocked(self) -> dict[str, Blocked]:
-        """Return why each unfinished actor that cannot move has to wait."""
+        """Return why each unfinished actor that is not enabled has to wait."""
         return self.tip.blocked
 
     def describe(self, actor: str) -> Next | None:
-        """Return the step an actor would do, None when it has finished."""
+        """Return the step that an actor takes next, None when it has finished."""
         return self.tip.next.get(actor)
 
     @property
@@ -87,26 +88,41 @@ class Run:
         return self.model.is_complete(self.tip.state) or self.model.is_dead(self.tip.state)
 
     @property
-    def stuck(self) -> bool:
-        """Whether nobody can move though somebody has not finished."""
+    def deadlock(self) -> bool:
+        """Whether no actor can take a step, and not all have finished."""
         return not self.finished and not self.enabled()
 
     @property
+    def loop(self) -> tuple[int, int] | None:
+        """The step after which the state was the same as at the end, and the last step.
+
+        A run that has returned to an earlier state, with a move of a thread in between, may repeat
+        that part forever; None if there is no such part.
+        """
+        threads = set(self.case.actors) - set(self.case.daemons)
+        moved = False
+        for frame in self.tip.back():
+            if moved and frame.state == self.tip.state:
+                return frame.index, self.tip.index
+            moved = moved or frame.actor in threads
+        return None
+
+    @property
     def violated(self) -> tuple[str, ...]:
-        """The properties violated so far, in the order they broke."""
-        return tuple(prop for frame in self.frames for prop in frame.violated)
+        """The bad states violated so far, in order."""
+        return tuple(bad_state for frame in self.frames for bad_state in frame.violated)
 
     def _refusal(self, actor: str) -> ScheduleError:
         number = self.tip.index + 1
-        can = ", ".join(self.enabled()) or "nobody"
+        can = ", ".join(self.enabled()) or "no actor"
         if actor not in self.model.index:
             known = ", ".join(self.model.actors)
             why = f"there is no actor {actor!r} here (actors: {known})"
         elif actor in self.tip.done:
             why = f"{actor} has finished"
         else:
-            why = f"{actor} cannot go: {self.blocked()[actor].reason}"
-        return ScheduleError(f"step {number}: {why}. Can go: {can}.", number, actor)
+            why = f"{actor} is blocked: {self.blocked()[actor].reason}"
+        return ScheduleError(f"step {number}: {why}. Enabled: {can}.", number, actor)
 
     def __str__(self) -> str:
         return table(self)
@@ -122,8 +138,8 @@ def parse_schedule(case: Case, schedule: str | Sequence[str]) -> tuple[str, ...]
     """Return the actors of a schedule in order.
 
     Args:
-        case: whose actors they are.
-        schedule: names parted by spaces or commas, "CPU0 CPU1*2, GPU", or a sequence of names.
+        case: the case that has the actors.
+        schedule: names separated by spaces or commas, "CPU0 CPU1*2, GPU", or a sequence of names.
 
     Raises:
         ScheduleError: a word is not an actor, or a count is not a number.
@@ -156,7 +172,7 @@ def replay(case: Case, schedule: str | Sequence[str]) -> Run:
 
     Raises:
         ScheduleError: a step cannot happen; the message names the step, the actor, why it
-            cannot go and who can.
+            is blocked and which actors are enabled.
     """
     run = Run(case)
     for actor in parse_schedule(case, schedule):

@@ -8,6 +8,7 @@ from types import ModuleType
 from mmviz.engine.case import Case, nearest
 from mmviz.engine.errors import ModelError
 from mmviz.engine.html import escape, html_table
+from mmviz.engine.race import Race
 
 SECTIONS = ("Promise", "Memory model", "Simplified", "Sources")
 
@@ -18,7 +19,7 @@ class Scenario:
 
     Attributes:
         name: "thread/race", from the module's place.
-        module: the file; its docstring holds the text, its CASES the cases.
+        module: the file; its docstring holds the text, its `race` the cases.
         title: the docstring's first line.
         story: what happens and what goes wrong.
         promise: the invariant in words, shown green until it breaks.
@@ -52,10 +53,13 @@ class Scenario:
             head: inspect.cleandoc(body)
             for head, body in zip(parts[1::2], parts[2::2], strict=True)
         }
-        lost = [head for head in SECTIONS if not found.get(head)]
-        if lost or not getattr(module, "CASES", None):
-            lack = ", ".join(f"'{head}:'" for head in lost) or "CASES"
-            raise ModelError(f"{module.__name__}: the scenario lacks {lack}")
+        race = getattr(module, "race", None)
+        cases = race.cases if isinstance(race, Race) else getattr(module, "CASES", ())
+        lost = [f"'{head}:'" for head in SECTIONS if not found.get(head)]
+        if not cases:
+            lost.append("a Race called `race` with a case")
+        if lost:
+            raise ModelError(f"{module.__name__}: the scenario lacks {', '.join(lost)}")
         title, _, story = parts[0].partition("\n")
         promise = " ".join(found["Promise"].split())
         memory = re.split(r"[;,.:]", " ".join(found["Memory model"].split()))[0]
@@ -75,7 +79,7 @@ class Scenario:
                     promise=case.promise or promise,
                     memory=case.memory or memory,
                 )
-                for case in module.CASES
+                for case in cases
             ),
         )
 

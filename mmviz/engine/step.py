@@ -1,8 +1,8 @@
 """Steps: what an actor awaits.  One `await` is one atomic step.
 
 An actor is an `async def` function of the world.  It awaits `@atomic` methods; calling
-one only *describes* a step, the run performs it.  No event loop is involved: `await`
-marks the places where another actor may come in between, and nothing else.
+one only *describes* a step; the run performs it.  No event loop is involved: `await`
+marks the places where other actors may run, and nothing else.
 """
 
 import functools
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class Task(Struct):
-    """What the engine keeps of an actor: the kernel's `current`.
+    """What the engine knows about an actor: the kernel's `current`.
 
     Attributes:
         held: the locks and read sections it is in, in the order it entered them.
@@ -29,14 +29,14 @@ class Task(Struct):
 
 
 class Machine(Struct):
-    """What the engine keeps of the whole machine.
+    """What the engine knows about the whole machine.
 
     Attributes:
-        splats: the properties that steps have complained of so far.
+        complaints: the complaints that steps have raised so far.
         dead: an Oops ended the run.
     """
 
-    splats: frozenset[str] = frozenset()
+    complaints: frozenset[str] = frozenset()
     dead: bool = False
 
 
@@ -47,9 +47,9 @@ class Effect:
     Attributes:
         reads: slots read.
         writes: slot -> new value.
-        answer: what the actor hears.
+        answer: the result that the actor receives.
         blocked: the guard was false.
-        said: (property, sentence) of each complaint.
+        said: (bad state, sentence) for each complaint.
         oops: the machine stopped.
     """
 
@@ -62,16 +62,16 @@ class Effect:
 
 
 class Blocked(Exception):
-    """A step inside a step has to wait, so the whole step has to."""
+    """A step inside a step is blocked, so the whole step is."""
 
 
 class Step(Generic[R]):
-    """One atomic action of one actor, described and not yet done.
+    """One atomic action of one actor, described but not yet performed.
 
     Attributes:
         on: the object it acts on.
-        body: the function that does it; its name is the kernel's.
-        args, kwargs: what the body is given.
+        body: the function that performs it, with the kernel's name.
+        args, kwargs: the arguments of the body.
         cite: the kernel file that has the function, or "driver", or "hardware".
         when: the guard; while it is false the actor is blocked here.
     """
@@ -95,10 +95,10 @@ class Step(Generic[R]):
         return answer
 
     def do(self) -> R:
-        """Act at once, as a part of the step that is running.
+        """Perform a step at once, as a part of the step that is running.
 
         Raises:
-            Blocked: the guard is false, so the step around this one must wait too.
+            Blocked: the guard is false, so the enclosing step is blocked too.
         """
         if self.when is not None and not self.when(self.on, *self.args, **self.kwargs):
             raise Blocked(self.label)
@@ -106,7 +106,7 @@ class Step(Generic[R]):
 
     @property
     def label(self) -> str:
-        """The function and its arguments, and the object where a name helps."""
+        """The function and its arguments, with the object where its name helps."""
         values = [*self.args, *self.kwargs.values()]
         words = [str(value) for value in values]
         if self.on.name and not words:
@@ -132,8 +132,8 @@ def atomic(
 
     Args:
         cite: the kernel file the function is in, "mm/rmap.c"; "driver" for code of no
-            particular driver; "hardware" for what a device or a walker does by itself.
-        when: the guard, given the same arguments as the method; it only looks.
+            particular driver; "hardware" for what a device or a page-table walker does.
+        when: the guard, given the same arguments as the method; it must not write.
 
     Returns:
         A decorator: the method then returns a Step to be awaited.
@@ -152,7 +152,7 @@ def atomic(
 
 
 class _Now:
-    """Who acts, and what it says, while a step or an actor runs."""
+    """The acting task, and what it says, while a step or an actor runs."""
 
     task: Task | None = None
     said: list[tuple[str, str]] | None = None
@@ -170,37 +170,37 @@ def current() -> Task:
     return _Now.task
 
 
-def warn(prop: str, text: str) -> None:
-    """Complain as the kernel does with WARN() or BUG-on-debug, and go on.
+def warn(bad_state: str, text: str) -> None:
+    """Complain as the kernel does with WARN() or a debug check, and go on.
 
     Args:
-        prop: the property that is violated from here on, "sleeps_in_atomic".
-        text: one sentence for people.
+        bad_state: the bad state that is violated from here on, "sleeps_in_atomic".
+        text: one sentence for readers.
     """
     if _Now.said is None:
         raise ModelError("warn() was called outside a step; call it in an @atomic method")
-    _Now.said.append((prop, text))
+    _Now.said.append((bad_state, text))
 
 
 def mark(label: str, *values: Any) -> None:
-    """Say at the head of a loop: everything I still need is in `values`.
+    """Declare at the head of a loop that `values` holds everything the code below still needs.
 
-    Not a step.  The engine tells an actor's positions apart by the answers it has heard;
-    a mark forgets them, so that a loop comes back to the same position.
+    Not a step.  The engine tells an actor's locations apart by the results it has received;
+    a mark forgets them, so that a loop comes back to the same location.
 
     Args:
         label: names the loop.
-        values: what the code below still uses from above.
+        values: the earlier values that the code below still uses.
     """
     if _Now.marks is not None:
         _Now.marks.append((label, *values))
 
 
 def acting(task: Task | None, said: list[tuple[str, str]] | None) -> None:
-    """Tell `current()` and `warn()` who acts; for the engine."""
+    """Tell `current()` and `warn()` which task acts; for the engine."""
     _Now.task, _Now.said = task, said
 
 
 def listening(marks: list[tuple[Any, ...]] | None) -> None:
-    """Tell `mark()` where to speak; for the engine."""
+    """Set the receiver of `mark()`; for the engine."""
     _Now.marks = marks

@@ -2,7 +2,7 @@
 
 A scenario's world is a tree of `Struct` objects with annotated fields.  Each field is
 one *slot*.  While a step runs, the `Ledger` that owns the world notes every slot the
-step reads or writes; nobody declares a footprint.  Between two steps an actor may look
+step reads or writes; no footprint is declared.  Between two steps an actor may look
 only at fields no step ever writes (the tree itself, constants); the ledger holds it to that.
 """
 
@@ -10,16 +10,31 @@ import inspect
 import sys
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, dataclass_transform
 
 from mmviz.engine.errors import ModelError, Oops
-
-if TYPE_CHECKING:
-    from mmviz.engine.ledger import Ledger
 
 K = TypeVar("K")
 V = TypeVar("V")
 _MISSING: Any = object()
+
+
+class Slots(Protocol):
+    """The part of the ledger that a Struct needs: mmviz/engine/ledger.py.
+
+    Attributes:
+        stepping: a step is running, or a bad state is being judged.
+        judging: a bad state is being judged.
+    """
+
+    stepping: bool
+    judging: bool
+
+    def read(self, slot: int) -> Any:
+        """Return a slot's value and record the read."""
+
+    def write(self, slot: int, value: Any) -> None:
+        """Set a slot's value and record the write."""
 
 
 class _Default:
@@ -75,7 +90,7 @@ class Struct(Declared):
     another Struct.  Equality and hash are identity, as for a C struct's address.
 
     Attributes:
-        name: what people call the object; empty means its path from the world, "cpu.pte".
+        name: the displayed name of the object; empty means its path from the world, "cpu.pte".
     """
 
     name: str = field(default="", kw_only=True)
@@ -99,7 +114,7 @@ class Struct(Declared):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.name = kwargs.pop("name", "")
         self._values: dict[Any, Any] = {}
-        self._ledger: Ledger | None = None
+        self._ledger: Slots | None = None
         self._at: dict[Any, int] = {}
         keys = list(self._fields)
         if len(args) > len(keys):
@@ -120,7 +135,7 @@ class Struct(Declared):
         self.__post_init__()
 
     def __post_init__(self) -> None:
-        """Finish building; a subclass may wire its objects together here."""
+        """Finish building; a subclass may connect its objects here."""
 
     def _read(self, key: Any) -> Any:
         if self._ledger is None:
@@ -203,17 +218,17 @@ class Map(Struct, Generic[K, V]):
 
 
 class World(Struct):
-    """Root of a scenario's state; what an actor is given as `k`."""
+    """Root of a scenario's state; actors receive it as `k`."""
 
 
 class Allocated(Struct):
     """An object with a lifetime: touching it after `free()` ends the run.
 
     Attributes:
-        freed: the allocator has the memory back.
+        freed: the memory is back with the allocator.
 
     Source: what CONFIG_KASAN reports as slab-use-after-free.
-    Simplified: memory is never handed out again, so each use after the free is seen.
+    Simplified: memory is never handed out again, so each use after free is detected.
     """
 
     freed: bool = False
@@ -244,7 +259,7 @@ def immutable(value: Any, where: str) -> Any:
     """Return `value` when a field may hold it.
 
     Raises:
-        ModelError: the value could change behind the engine's back.
+        ModelError: the value is mutable, so the engine could not track it.
     """
     if value is None or isinstance(value, bool | int | str | Enum | Struct):
         return value

@@ -1,6 +1,7 @@
 """The races, one file each, one folder a mail thread.  Nothing is listed by hand.
 
-A module in a folder here that has CASES is a scenario; its name is "folder/file".
+A module in a folder here is a race, called "folder/file"; it has a `Race` called `race`.  Only
+`worlds` is none: it holds what several races of a thread share.
 """
 
 import importlib
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from mmviz.engine import Case, ModelError, Scenario, nearest
+
+SHARED = "worlds"
 
 
 @cache
@@ -19,7 +22,9 @@ def names() -> tuple[str, ...]:
         if folder.ispkg:
             package = importlib.import_module(f"{__name__}.{folder.name}")
             found += [
-                f"{folder.name}/{race.name}" for race in pkgutil.iter_modules(package.__path__)
+                f"{folder.name}/{race.name}"
+                for race in pkgutil.iter_modules(package.__path__)
+                if race.name != SHARED
             ]
     return tuple(sorted(found))
 

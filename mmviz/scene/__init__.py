@@ -1,7 +1,7 @@
 """Pictures as plain data: frames in, boxes, texts and lines out.
 
-Nothing in here knows a widget. A scene is a pure function of frames and a cursor, so
-everything worth testing about a picture is arithmetic.
+No module here imports a widget. A scene is a pure function of frames and a cursor, so tests of
+pictures are arithmetic.
 """
 
 from mmviz.scene.marks import Box, Line, Scene, Text

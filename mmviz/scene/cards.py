@@ -1,8 +1,8 @@
 """Kernel objects as cards: a title, and one row for each field.
 
-Any `Struct` gets a decent card with no drawing code at all. Where a type can say more, it
-registers with `rows` (which fields to show, and in which words) or with `gone` (when the
-object is no more). Nothing here knows where on the sheet a card lies.
+Every `Struct` gets a card without code of its own. A type that needs more registers with `rows`
+(the fields to show, and how to word their values) or with `gone` (when the object is freed). The
+place of a card on the sheet is decided elsewhere.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,40 +10,40 @@ from functools import singledispatch
 from typing import Any, NamedTuple
 
 from mmviz.engine import Frame, Struct, World, spoken
-from mmviz.kernel.locks import SeqCount
-from mmviz.kernel.mm_struct import MmStruct
-from mmviz.kernel.page import Page
-from mmviz.kernel.refcount import RefCount
+from mmviz.kernel.mm.mm_struct import MmStruct
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.sync.locks import SeqCount
+from mmviz.kernel.sync.refcount import RefCount
 from mmviz.scene.marks import shorten
 from mmviz.scene.reach import Reach, structs_in
 
 Values = Mapping[str, Any]
-Say = Callable[[Any], str]
-WIDEST, SHORT = 34, 9  # characters of a value, and of one that has room for its change
-LOST = " ✗ freed"
-MOST_ROWS = 20  # on a card; with more, those that nothing touches are named in a line
-MOST_CARDS = 20  # with more, those that nothing touches are named in a line
+Wording = Callable[[Any], str]
+WIDEST, SHORT = 34, 9  # characters of a value, and of one short enough to show its change
+FREED = " ✗ freed"
+MOST_ROWS = 20  # on a card; beyond, rows that never change are named in a line
+MOST_CARDS = 20  # beyond, cards that never change are named in a line
 
 
 def in_words(value: Any) -> str:
-    """Return a value as it stands on a card; nothing in a list is "none", too."""
+    """Return a value as a card shows it; an empty list is "none" too."""
     return "none" if value in ((), frozenset()) else spoken(value)
 
 
 class Row(NamedTuple):
-    """One field on a card: its path, what it is called there, and how its value is said.
+    """One field on a card: its path, its label, and a function that words its value.
 
-    What is said of a live one changes: the value does, or what it refers to may be freed.
+    The text of a live row changes: its value does, or the object it refers to may be freed.
     """
 
     path: str
     label: str
-    say: Say = in_words
+    wording: Wording = in_words
     live: bool = True
 
 
 class Card(NamedTuple):
-    """One object. `name` is what captions call it; sizes are in cells."""
+    """One object. `name` is its name in captions; sizes are in cells."""
 
     name: str
     kind: str
@@ -51,22 +51,22 @@ class Card(NamedTuple):
     rows: tuple[Row, ...]
     label_width: int = 0
     value_width: int = 0
-    foot: int = 0  # lines kept free below the rows
+    foot: int = 0  # free lines below the rows
 
     @property
     def title(self) -> str:
-        """The name, and the kind unless the name says it."""
+        """The name, and the kind unless the name contains it."""
         return f"{self.name}  {self.kind}" if self.kind else self.name
 
     @property
     def width(self) -> float:
-        """A cell of air on either side, two between label and value, room for "freed"."""
-        room = len(" freed") if can_go(self.struct) else 0
+        """A cell on either side, two between label and value, and room for "freed"."""
+        room = len(" freed") if can_be_freed(self.struct) else 0
         return max(self.label_width + 2 + self.value_width, len(self.title) + room) + 2
 
     @property
     def height(self) -> float:
-        """The title, the rows and what is below them, and air."""
+        """The title, the rows, the lines below them, and a margin."""
         return TITLE + ROW * (len(self.rows) + self.foot) + 0.2
 
 
@@ -74,10 +74,10 @@ TITLE, ROW = 1.2, 1.15  # lines that a title and a row take
 
 
 @singledispatch
-def rows(struct: Struct) -> Iterator[tuple[Any, Say]]:
-    """Yield the fields of an object that are worth a row, and how to say their values.
+def rows(struct: Struct) -> Iterator[tuple[Any, Wording]]:
+    """Yield the fields of an object that get a row, and the functions that word their values.
 
-    That something is freed is shown by how the whole card looks.
+    `freed` gets none: the whole card shows it.
     """
     for key, _ in struct.fields():
         if key != "freed":
@@ -85,7 +85,7 @@ def rows(struct: Struct) -> Iterator[tuple[Any, Say]]:
 
 
 @rows.register
-def _(page: Page) -> Iterator[tuple[Any, Say]]:
+def _(page: Page) -> Iterator[tuple[Any, Wording]]:
     yield "refs", in_words
     yield "locked", in_words
     for key, _ in page.fields():
@@ -94,19 +94,19 @@ def _(page: Page) -> Iterator[tuple[Any, Say]]:
 
 
 @rows.register
-def _(count: SeqCount) -> Iterator[tuple[Any, Say]]:
+def _(count: SeqCount) -> Iterator[tuple[Any, Wording]]:
     for key, _ in count.fields():
         yield key, odd if key == "sequence" else in_words
 
 
 def odd(sequence: int) -> str:
-    """Say of a sequence number whether a writer is inside."""
+    """Return a sequence number, with a note if a writer is inside."""
     return f"{sequence} (odd: writer inside)" if sequence % 2 else str(sequence)
 
 
 @singledispatch
 def gone(struct: Struct, values: Values) -> str:
-    """Say in a word that the object is no more, its memory back with the allocator; or ""."""
+    """Return "freed" or "free" once the allocator has the object's memory back, else ""."""
     return "freed" if values.get(struct.path("freed")) is True else ""
 
 
@@ -126,8 +126,8 @@ def _(counted: RefCount, values: Values) -> str:
     return "freed" if values.get(ends, values[counted.path("refs")] == 0) else ""
 
 
-def can_go(struct: Struct) -> bool:
-    """Tell whether objects of this kind are ever freed."""
+def can_be_freed(struct: Struct) -> bool:
+    """Tell whether objects of this kind can be freed."""
     is_special = gone.dispatch(type(struct)) is not gone.dispatch(Struct)
     return is_special or hasattr(type(struct), "freed")
 
@@ -135,8 +135,8 @@ def can_go(struct: Struct) -> bool:
 def cards(reach: Reach) -> list[Card]:
     """Return a card for every object of a case.
 
-    An object that only one other object ever holds, always in the same field, is a part of
-    that object, as a struct embedded in a struct is: its fields are rows of the other's card.
+    An object that one field of one other object always holds is a part of that object, like a
+    struct embedded in a struct: its fields become rows of the other's card.
     """
     structs = walk(reach.world)
     holders: dict[str, dict[str, Struct]] = {}
@@ -150,7 +150,7 @@ def cards(reach: Reach) -> list[Card]:
         held_in = holders.get(struct.name, {})
         return (
             len(held_in) == 1
-            and not can_go(struct)
+            and not can_be_freed(struct)
             and not any(
                 reach.varies(path) or owner is reach.world for path, owner in held_in.items()
             )
@@ -160,15 +160,16 @@ def cards(reach: Reach) -> list[Card]:
     for struct in structs:
         if not is_part(struct):
             shown = list(_shown(struct, "", is_part, reach))
-            if shown or can_go(struct):
+            if shown or can_be_freed(struct):
                 made.append(card(struct, shown, reach))
     return made
 
 
-def parted(shown: list[Card], reach: Reach) -> tuple[list[Card], list[Card]]:
-    """Part the cards worth drawing from those only worth a line, where there are very many.
+def drawn_and_still(shown: list[Card], reach: Reach) -> tuple[list[Card], list[Card]]:
+    """Return the cards to draw, and those that are only named in a line.
 
-    Worth drawing is what some step changes, and what such a field may name.
+    Above MOST_CARDS, only the objects that some step changes, or that such a field may refer to,
+    are drawn.
     """
     if len(shown) <= MOST_CARDS:
         return shown, []
@@ -191,7 +192,7 @@ def parted(shown: list[Card], reach: Reach) -> tuple[list[Card], list[Card]]:
 
 
 def trimmed(card: Card) -> tuple[Card, list[str]]:
-    """Return a card, and the labels of the rows it has no more: of very many, the still ones."""
+    """Return a card without the rows that never change, if it has too many, and their labels."""
     if len(card.rows) <= MOST_ROWS:
         return card, []
     left = tuple(row for row in card.rows if row.live)
@@ -216,10 +217,10 @@ def _shown(
 ) -> Iterator[Row]:
     """Yield the rows of an object and of its parts.
 
-    A flag that never changes belongs to the case, not to the picture.
+    A flag that never changes gets none: it is part of the case.
     """
     values = dict(struct.fields())
-    for key, say in rows(struct):
+    for key, wording in rows(struct):
         value, path = values[key], struct.path(key)
         below = f"{prefix}[{key}]" if path.endswith("]") else f"{prefix}.{key}".lstrip(".")
         if isinstance(value, Struct) and is_part(value):
@@ -230,12 +231,12 @@ def _shown(
         elif isinstance(struct, World) and structs_in(value) and not reach.varies(path):
             continue  # the root only names its objects
         elif reach.varies(path) or not (value is None or isinstance(value, bool)):
-            live = reach.varies(path) or any(can_go(target) for target in structs_in(value))
-            yield Row(path, below, say, live)
+            live = reach.varies(path) or any(can_be_freed(target) for target in structs_in(value))
+            yield Row(path, below, wording, live)
 
 
 def card(struct: Struct, shown: Sequence[Row], reach: Reach) -> Card:
-    """Make a card wide enough for the values that its fields may have."""
+    """Return a card wide enough for every value that its fields may have."""
     is_world = isinstance(struct, World)
     name = "world" if is_world else struct.name
     kind = type(struct).__name__
@@ -246,42 +247,44 @@ def card(struct: Struct, shown: Sequence[Row], reach: Reach) -> Card:
 
 
 def sized(
-    card: Card, reach: Reach, widest: int = WIDEST, short: int = SHORT, lost_too: bool = False
+    card: Card, reach: Reach, widest: int = WIDEST, short: int = SHORT, freed_too: bool = False
 ) -> Card:
-    """Return a card as wide as what its fields may hold.
+    """Return a card wide enough for the values that its fields may have.
 
     Args:
         card: the card.
-        reach: what its fields may hold.
-        widest: characters that a value takes at most.
-        short: characters of a value that has room for its change from another.
-        lost_too: one that may refer to something freed has room for its change, too.
+        reach: the values that fields may have.
+        widest: the most characters of a value.
+        short: a value up to this length also gets room for its change, "1 → 0".
+        freed_too: also if the value may refer to a freed object.
     """
     labels = max((len(row.label) for row in card.rows), default=0)
     width = 0
     for row in card.rows:
         values = reach.values[row.path]
-        said = [(len(row.say(value)), any(map(can_go, structs_in(value)))) for value in values]
-        plain = max(length for length, _ in said)
-        longest = max(length + len(LOST) * goes for length, goes in said)
+        lengths = [
+            (len(row.wording(value)), any(map(can_be_freed, structs_in(value)))) for value in values
+        ]
+        plain = max(length for length, _ in lengths)
+        longest = max(length + len(FREED) * frees for length, frees in lengths)
         if len(values) > 1:
-            is_short = (plain if lost_too else longest) <= short
+            is_short = (plain if freed_too else longest) <= short
             longest = max(longest + 2, plain + len(" → ") + longest if is_short else 0)
         width = max(width, min(longest, widest))
     return card._replace(label_width=labels, value_width=width)
 
 
-def said(row: Row, frame: Frame, width: int) -> str:
-    """Return a field's value in words, at most `width`; one just written says what it was."""
+def value_text(row: Row, frame: Frame, width: int) -> str:
+    """Return a field's value in at most `width` characters, with the old value if just written."""
     value = frame.values[row.path]
-    words = row.say(value) + (LOST if lost(row, frame) else "")
+    words = row.wording(value) + (FREED if dangles(row, frame) else "")
     for change in frame.writes:
         if change.field == row.path:
-            ways = (f"{row.say(change.old)} → {words}", f"→ {words}")
+            ways = (f"{row.wording(change.old)} → {words}", f"→ {words}")
             words = next((way for way in ways if len(way) <= width), words)
     return shorten(words, width)
 
 
-def lost(row: Row, frame: Frame) -> bool:
-    """Tell whether a field refers to an object that is no more."""
+def dangles(row: Row, frame: Frame) -> bool:
+    """Tell whether a field refers to a freed object."""
     return any(gone(target, frame.values) for target in structs_in(frame.values[row.path]))

@@ -1,6 +1,6 @@
-"""Is this picture fit to be seen? Arithmetic on character cells, no font and no browser.
+"""Check that a scene is legible: arithmetic on character cells, without font or browser.
 
-Each function returns what is wrong, as sentences; an empty list means nothing is.
+Each function returns one sentence for each fault; an empty list means that there is none.
 """
 
 from functools import cache, lru_cache
@@ -13,7 +13,7 @@ READABLE = 4.5  # the contrast WCAG asks of text
 
 
 def problems(scene: Scene) -> list[str]:
-    """Return everything that is wrong with a scene."""
+    """Return every fault of a scene."""
     return [
         *unknown_roles(scene),
         *off_paper(scene),
@@ -25,14 +25,14 @@ def problems(scene: Scene) -> list[str]:
 
 
 def unknown_roles(scene: Scene) -> list[str]:
-    """Name roles the theme has no colours for."""
+    """Name roles that the theme lacks."""
     used = {box.role for box in scene.boxes} | {line.role for line in scene.lines}
     used |= {text.role for text in scene.texts}
     return [f"role {role!r} is not in the theme" for role in sorted(used - ROLES)]
 
 
 def off_paper(scene: Scene) -> list[str]:
-    """Name marks that stick out of the sheet."""
+    """Name marks that leave the sheet."""
     wrong = []
     for box in scene.boxes:
         if not _inside(box.x, box.y, box.w, box.h, scene):
@@ -60,7 +60,7 @@ def touching_texts(scene: Scene) -> list[str]:
 
 
 def overflowing_texts(scene: Scene) -> list[str]:
-    """Name texts that begin inside a box and end outside of it."""
+    """Name texts that begin inside a box and end outside it."""
     wrong = []
     for text, box in _grounds(scene):
         if box and text.x + len(text.text) > box.x + box.w + SLACK:
@@ -71,14 +71,14 @@ def overflowing_texts(scene: Scene) -> list[str]:
 
 
 def struck_texts(scene: Scene) -> list[str]:
-    """Name texts that a level or upright stroke runs through, save those meant to."""
+    """Name texts crossed by a horizontal or vertical line that is not meant to strike them out."""
     wrong = []
     rows: dict[int, list[Text]] = {}
     for text in scene.texts:
         rows.setdefault(int(text.y), []).append(text)
     for line in scene.lines:
         if line.role in ("hatch", "ghost", CLEAR):
-            continue  # hatching and striking out is what these are for
+            continue  # meant to strike out
         for (x0, y0), (x1, y1) in pairwise(line.points):
             if x0 != x1 and y0 != y1:
                 continue
@@ -96,7 +96,7 @@ def struck_texts(scene: Scene) -> list[str]:
 
 
 def unreadable_texts(scene: Scene) -> list[str]:
-    """Name texts whose colour is too close to what they stand on, in either theme."""
+    """Name texts whose colour is too close to their background, in either theme."""
     wrong = []
     for text, box in _grounds(scene):
         if text.role not in THEMES["light"]:

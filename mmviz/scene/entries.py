@@ -1,4 +1,4 @@
-"""Entries and the tables they lie in; how a map from addresses to pages becomes such tables."""
+"""Entries and their tables, and how a map from addresses to pages becomes such tables."""
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
@@ -7,14 +7,14 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from mmviz.engine import Map, Struct
-from mmviz.kernel.page import Page
-from mmviz.scene.cards import Say, in_words
+from mmviz.kernel.mm.page import Page
+from mmviz.scene.cards import Wording, in_words
 from mmviz.scene.reach import Reach, pointee, structs_in
 from mmviz.scene.walk import Level, folded, index, leaf_label, number, upper
 
 
 class Side(Enum):
-    """Where a table belongs: the CPU's, a device's, what names tables, what is named."""
+    """Where a table belongs: to the CPU, to a device, above other tables, or below them."""
 
     CPU = "cpu"
     DEVICE = "device"
@@ -23,12 +23,12 @@ class Side(Enum):
 
 
 class Peer(NamedTuple):
-    """The entry that should name the same.
+    """The entry that should refer to the same object.
 
     Attributes:
         path: its field.
-        name: what it is called.
-        is_source: the other is a mere copy of it, which is stale once it is gone.
+        name: its name.
+        is_source: the other entry is a copy of this one, and stale once this one is cleared.
     """
 
     path: str
@@ -37,32 +37,32 @@ class Peer(NamedTuple):
 
     @property
     def absent(self) -> str:
-        """What is said where the peer names nothing."""
+        """The text where the peer refers to nothing."""
         return "stale" if self.is_source else f"{self.name}: none"
 
 
 class Entry(NamedTuple):
-    """One entry: a field that names a page or a table.
+    """One entry: a field that refers to a page or a table.
 
     Attributes:
         path: the field.
-        label: what it is called in its table.
-        address: what it translates; "" for the one address there is, None for no address.
-        peer: who should name the same.
-        say: how its value is said.
-        folded: how many entries this line stands for, if not for one.
+        label: its name in the table.
+        address: the address it translates; "" if there is only one, None if it has none.
+        peer: the entry that should refer to the same object.
+        wording: words its value.
+        folded: how many entries this line stands for, 0 if it is one entry.
     """
 
     path: str
     label: str
     address: str | None = None
     peer: Peer | None = None
-    say: Say = in_words
+    wording: Wording = in_words
     folded: int = 0
 
 
 class Table(NamedTuple):
-    """Entries that lie together, and the levels a walk passes on its way to them."""
+    """Entries of one table, and the levels that a walk passes on its way to them."""
 
     struct: Struct
     name: str
@@ -73,14 +73,14 @@ class Table(NamedTuple):
 
 
 def maps_at_start(table: Table, reach: Reach) -> bool:
-    """Tell whether an entry of a table names something before anybody has done a step."""
+    """Tell whether an entry of a table refers to an object at the start."""
     return any(pointee(reach.values[entry.path][0]) is not None for entry in table.entries)
 
 
 def of_map(
     struct: Struct, entries: Map[Any, Any], kind: str, side: Side, reach: Reach
 ) -> Iterator[Table]:
-    """Yield the tables that an `address -> page` map is: the CPU's, one for each table of PTEs."""
+    """Yield the tables of an `address -> page` map; the CPU's is one for each table of PTEs."""
     name = struct.name or entries.name
     if side is not Side.CPU:
         yield Table(struct, name, kind, side, tuple(_rows(entries, list(entries), "", reach)))
@@ -101,7 +101,7 @@ def of_map(
 def _rows(
     entries: Map[Any, Any], keys: Sequence[object], leaf: str, reach: Reach
 ) -> Iterator[Entry]:
-    """Yield the entries of a map, long runs that never change folded to one line each."""
+    """Yield the entries of a map; neighbours that never change are folded to one line."""
 
     def changes(key: object) -> bool:
         path = entries.path(key)
@@ -116,20 +116,20 @@ def _rows(
             continue
         used = sum(reach.values[entries.path(key)][0] is not None for key in run)
         words = f"{len(run)} never change, {f'{used} in use' if used else 'all empty'}"
-        yield Entry(path, "…", say=partial(_as_told, words), folded=len(run))
+        yield Entry(path, "…", wording=partial(_constant, words), folded=len(run))
 
 
-def _as_told(words: str, _value: Any) -> str:
-    """Say the same whatever the value is."""
+def _constant(words: str, _value: Any) -> str:
+    """Return the same words for every value."""
     return words
 
 
 def _huge(entries: Map[Any, Any]) -> set[object]:
-    """Return the addresses that a huge page maps at the start: neighbours that name one page.
+    """Return the addresses that a huge page maps at the start: neighbours with one page.
 
-    The first of them is where a PMD entry begins, a multiple of 2 MiB.
+    The first of them begins a PMD entry: it is a multiple of 2 MiB.
 
-    Simplified: a huge page that is mapped only later is shown in base pages.
+    Simplified: a huge page mapped later is shown as base pages.
     """
     found: set[object] = set()
     for pages, run in groupby(entries, lambda key: structs_in(entries[key])):

@@ -1,7 +1,7 @@
 """The entries of a case's page tables, bit by bit, as a kernel release stores them.
 
-A model's entry says which page it means and whether it may be written; what else a real one has
-(accessed, dirty and so on) the model leaves out, and "?" stands in its place.
+An entry of a model holds the page and whether it is writable. The other bits of a real entry
+(accessed, dirty and so on) are not modelled and shown as "?".
 """
 
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ from functools import singledispatch
 from typing import Any
 
 from mmviz.engine import Change, Frame, Run, Struct
-from mmviz.kernel.entry import CowMapping, Pte
-from mmviz.kernel.pagetable import PageTable
-from mmviz.kernel.x86_transitions import Place, place, transitions, way
+from mmviz.kernel.mm.entry import CowMapping, Pte
+from mmviz.kernel.mm.pagetable import PageTable
+from mmviz.kernel.provenance import provenance
+from mmviz.kernel.x86.transitions import Place, place, transitions, way
 from mmviz.scene import entry_panel
 from mmviz.scene import transitions as drawn
 from mmviz.scene.cards import gone, walk
@@ -21,9 +22,9 @@ from mmviz.scene.entry_stored import chosen, stored
 from mmviz.scene.layout import ROOM
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.reach import structs_in
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 
-MOST = 12  # entries that all get a row; of more those that something touches
+MOST = 12  # rows; beyond, only the entries that some step changes
 WIDEST = int(ROOM - 2 * SIDE) - 2  # characters of a line
 Mark = Box | Line | Text
 
@@ -45,25 +46,25 @@ def _(table: PageTable) -> Iterator[str]:
         yield table.pte.path(address)
 
 
-def entry(rehearsal: Rehearsal) -> "EntryView | None":
+def entry(searched: SearchedCase) -> "EntryView | None":
     """Return the view of a case's page-table entries; None where it has none."""
-    paths = [path for each in walk(rehearsal.reach.world) for path in entries(each)]
-    return EntryView(rehearsal, paths) if paths else None
+    paths = [path for each in walk(searched.reach.world) for path in entries(each)]
+    return EntryView(searched, paths) if paths else None
 
 
 class EntryView:
-    """Which entries there are; the one last written, before and after; where each is now."""
+    """All entries; the one last written, before and after; the kind of each."""
 
     name, title, looks_ahead = "entry", "Page-table entries", False
 
-    def __init__(self, rehearsal: Rehearsal, paths: list[str]) -> None:
-        case, reach = rehearsal.case, rehearsal.reach
+    def __init__(self, searched: SearchedCase, paths: list[str]) -> None:
+        case, reach = searched.case, searched.reach
         touched = [path for path in paths if reach.varies(path)]
         self.paths = paths if len(paths) <= MOST else touched or paths[:1]
         self.left_out = len(paths) - len(self.paths)
         self.labels = {path: label(path) for path in self.paths}
         values = [value for path in self.paths for value in reach.values[path]]
-        self.where, self.why = chosen(case.shipped, values)
+        self.where, self.why = chosen(provenance(case), values)
         self.modelled = ("page", "write") if any(isinstance(v, Pte) for v in values) else ("page",)
         words = [self.word(value) for value in values]
         self.kinds = tuple(dict.fromkeys(each.entry.kind for each in words))
@@ -74,9 +75,9 @@ class EntryView:
 
     def word(self, value: Any) -> Word:
         """Return the bits that a value of the model stands for."""
-        said = stored(value, self.where)
-        assert said is not None, "a page table's field holds what is no entry"
-        return word(said.entry, self.where, said.known)
+        found = stored(value, self.where)
+        assert found is not None, "a field of a page table holds no entry"
+        return word(found.entry, self.where, found.known)
 
     def scene(self, run: Run, k: int) -> Scene:
         """Draw the entries of frame `k`."""
@@ -92,17 +93,16 @@ class EntryView:
             low += 1.3
         low += 0.6
         last, change = self._last(run, k)
-        before, after, said, went = self._told(last, change, frame)
+        before, after, heading, went = self._words(last, change, frame)
         marks.append(Box(SIDE, low, ROOM - 2 * SIDE, 1.1, "quiet", f"step:{last.index}"))
-        marks.append(Text(SIDE + 1, low + 0.05, shorten(said, WIDEST), "quiet", live=True))
+        marks.append(Text(SIDE + 1, low + 0.05, shorten(heading, WIDEST), "quiet", live=True))
         low += 1.5
         changed = "written" if last is frame else "past"
         marks += panel(
             before, after, self.where, self.kinds, (0, low), self.modelled, went, changed
         )
         low += HEIGHT + 0.8
-        heading = f"What an entry can be on {self.where.name}, and what makes it so"
-        marks.append(Text(SIDE, low, heading, "quiet"))
+        marks.append(Text(SIDE, low, drawn.title(self.where), "quiet"))
         low += 1.2
         taken = self._taken(change) if change is not None and last is frame else None
         corner = ((ROOM - self.plan.width) / 2, low)
@@ -110,23 +110,24 @@ class EntryView:
         return sheet(ROOM, low + self.plan.height, marks)
 
     def text(self, run: Run, k: int) -> str:
-        """Return the same as text."""
+        """Return every entry, and the last change, as text."""
         frame = run.frames[k]
         lines = self._small_print()
         for path in self.paths:
             shown = self.word(frame.values[path])
             lines.append(
                 f"{self.labels[path]:{self.wide}}  {shown.hex}  {shown.meaning}"
-                + self._lost(path, frame)
+                + self._dangling(path, frame)
             )
         last, change = self._last(run, k)
-        before, after, said, went = self._told(last, change, frame)
-        lines.append(said)
+        before, after, heading, went = self._words(last, change, frame)
+        lines.append(heading)
         if before is not None and after is not None:
             lines += [f"  before  {before.hex}  {before.meaning}"]
             lines += [f"  after   {after.hex}  {after.meaning}"]
-            told = sentences(entry_panel.lost_and_found(before, after, self.modelled))
-            lines += [f"  {head}: {words}" for head, words in ({"way": went} | told).items()]
+            parts = sentences(entry_panel.survivors(before, after, self.modelled))
+            rows = {"transition": went} | parts
+            lines += [f"  {head}: {words}" for head, words in rows.items()]
         for where, inside in self._here(frame).items():
             ways = [
                 f"{each.target} by {each.function}"
@@ -137,38 +138,40 @@ class EntryView:
         return "\n".join(lines)
 
     def _small_print(self) -> list[str]:
-        """Say which release stores it so, and what the signs mean."""
-        found = [f"As {self.where.name} stores it on x86-64: {self.why}."]
+        """Return which release stores the entries so, and what "?" means."""
+        found = [f"Entries as {self.where.name} stores them on x86-64: {self.why}."]
         found.append(
-            f"The model knows {' and '.join(self.modelled)} of an entry; "
-            "? stands for a bit that is not modelled (accessed, dirty, soft-dirty, …)."
+            f"The model stores {' and '.join(self.modelled)} of an entry; "
+            "? is a bit that is not modelled (accessed, dirty, soft-dirty, …)."
         )
         if self.left_out:
-            found.append(f"… {self.left_out} more entries, none of them touched.")
+            found.append(f"… {self.left_out} more entries, which no step changes.")
         return found
 
     def _row(self, path: str, frame: Frame, y: float) -> Iterator[Mark]:
         """Draw an entry in one line."""
-        shown, lost = self.word(frame.values[path]), self._lost(path, frame)
+        shown, dangling = self.word(frame.values[path]), self._dangling(path, frame)
         written = any(change.field == path for change in frame.writes)
-        role = "dangling" if lost else "read" if path in frame.reads else "plain"
+        role = "dangling" if dangling else "read" if path in frame.reads else "plain"
         role = "written" if written else role
         yield Box(SIDE, y, ROOM - 2 * SIDE, 1.1, role, f"field:{path}")
         yield Text(SIDE + 1, y + 0.05, self.labels[path], role, bold=True)
         left = SIDE + self.wide + 4
         yield Text(left, y + 0.05, shown.hex, role, live=True)
         did = "  written" if written else "  read" if role == "read" else ""
-        yield Text(left + 20, y + 0.05, f"{shown.meaning}{lost}{did}", role, bold=True, live=True)
+        yield Text(
+            left + 20, y + 0.05, f"{shown.meaning}{dangling}{did}", role, bold=True, live=True
+        )
 
-    def _lost(self, path: str, frame: Frame) -> str:
-        """Say that the page an entry names is no more."""
+    def _dangling(self, path: str, frame: Frame) -> str:
+        """Return a note if the page of an entry is free, else ""."""
         words = [gone(page, frame.values) for page in structs_in(frame.values[path])]
-        return "".join(f"  ✗ names a page that is {word}" for word in words if word)
+        return "".join(f"  ✗ points to a {word} page" for word in words if word)
 
     def _last(self, run: Run, k: int) -> tuple[Frame, Change | None]:
         """Return the last step up to `k` that wrote an entry, and what it wrote.
 
-        Of a step that wrote several (fork), what moved to another place tells most.
+        Of several entries written in one step (fork), the first that changed its kind is returned.
         """
         for frame in reversed(run.frames[: k + 1]):
             found = [change for change in frame.writes if change.field in self.paths]
@@ -177,17 +180,17 @@ class EntryView:
                 return frame, (moved or found)[0]
         return run.frames[0], None
 
-    def _told(
+    def _words(
         self, last: Frame, change: Change | None, frame: Frame
     ) -> tuple[Word | None, Word | None, str, str]:
-        """Return the words before and after the last change, who made it, and its way."""
+        """Return the entry before and after the last change, its heading, and its transition."""
         if change is None:
             first = self.paths[0]
-            said = f"{self.labels[first]} as it was at the start; no step has written an entry yet"
-            return self.word(frame.values[first]), None, said, ""
-        said = f"{self.labels[change.field]} in step {last.index}, {last.actor} {last.label}"
+            heading = f"{self.labels[first]} at the start; no step has written an entry yet"
+            return self.word(frame.values[first]), None, heading, ""
+        heading = f"{self.labels[change.field]} in step {last.index}, {last.actor} {last.label}"
         went = way(*self._taken(change), self.where)
-        return self.word(change.old), self.word(change.new), said, went
+        return self.word(change.old), self.word(change.new), heading, went
 
     def _taken(self, change: Change) -> tuple[Place, Place]:
         """Return the transition that a change makes."""
@@ -195,7 +198,7 @@ class EntryView:
         return place(old.entry.kind), place(new.entry.kind)
 
     def _here(self, frame: Frame) -> dict[Place, tuple[str, ...]]:
-        """Return which entries are in each place."""
+        """Return the labels of the entries of each kind."""
         found: dict[Place, tuple[str, ...]] = {}
         for path in self.paths:
             where = place(self.word(frame.values[path]).entry.kind)
@@ -204,7 +207,7 @@ class EntryView:
 
 
 def label(path: str) -> str:
-    """Return what people call an entry: the mapping it is of, "mm.vma"."""
+    """Return the name of an entry: its mapping, "mm.vma"."""
     return path.removesuffix(".pte").replace(".pte[", "[")
 
 

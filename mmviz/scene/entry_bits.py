@@ -1,16 +1,16 @@
 """The 64 bits of a page-table entry as a strip: each bit in its place, each field under its name.
 
-A bit lies where it lies whatever the entry is, so that two entries one below the other show
-at a glance which bits differ. What differs is lit, and a sign stands under it.
+Every entry has its bits in the same places, so that two entries one below the other show which
+bits differ. Bits that differ are highlighted.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from mmviz.kernel.x86_entry import encode_at, summary
-from mmviz.kernel.x86_kinds import Entry, Kind
-from mmviz.kernel.x86_layout import Field, Layout
+from mmviz.kernel.x86.entry import encode_at, summary
+from mmviz.kernel.x86.kinds import Entry, Kind
+from mmviz.kernel.x86.layout import Field, Layout
 from mmviz.scene.marks import Box, Line, Point, Text
 from mmviz.scene.theme import CLEAR
 
@@ -23,7 +23,7 @@ HIGH = 1.2  # lines that the digits take
 
 
 class Part(NamedTuple):
-    """Some neighbouring bits that are drawn as one text: one flag, or four bits of a number."""
+    """Neighbouring bits drawn as one text: one flag, or four bits of a number."""
 
     low: int
     width: int
@@ -42,13 +42,13 @@ class Part(NamedTuple):
 
 
 class Word(NamedTuple):
-    """The 64 bits of an entry, of which some may not be known.
+    """The 64 bits of an entry, some of which may be unknown.
 
     Attributes:
-        value: the bits, zero where nothing is known.
-        entry: what they mean.
-        where: to which kernel.
-        known: the bits that are known, as a mask.
+        value: the bits; an unknown bit is zero.
+        entry: their meaning.
+        where: the kernel release.
+        known: the known bits, as a mask.
     """
 
     value: int
@@ -57,13 +57,13 @@ class Word(NamedTuple):
     known: int = ALL
 
     def digits(self, low: int, width: int) -> str:
-        """Return some bits as digits, "?" for one that is not known."""
+        """Return some bits as digits, "?" for an unknown one."""
         bits = range(low + width - 1, low - 1, -1)
         return "".join(str(self.value >> bit & 1) if self.known >> bit & 1 else "?" for bit in bits)
 
     @property
     def hex(self) -> str:
-        """The word in hexadecimal, "?" for a digit of which a bit is not known."""
+        """The word in hexadecimal, "?" for a digit with an unknown bit."""
         whole = f"{self.value:016x}"
         return "0x" + "".join(
             digit if self.known >> 60 - 4 * at & 15 == 15 else "?" for at, digit in enumerate(whole)
@@ -71,7 +71,7 @@ class Word(NamedTuple):
 
     @property
     def meaning(self) -> str:
-        """What it is, in one line."""
+        """The entry in one line."""
         return summary(self.entry)
 
 
@@ -82,7 +82,7 @@ def word(what: Entry, where: Layout, known: tuple[str, ...] | None = None) -> Wo
     Args:
         what: the entry.
         where: the release.
-        known: the attributes that are known, all of them where it is None.
+        known: the known attributes; None means all.
 
     Raises:
         EntryError: that release has no such entry.
@@ -96,12 +96,12 @@ def word(what: Entry, where: Layout, known: tuple[str, ...] | None = None) -> Wo
 
 
 def differ(one: Word, other: Word) -> int:
-    """Return the bits that are known to differ, as a mask."""
+    """Return the known bits that differ, as a mask."""
     return (one.value ^ other.value) & one.known & other.known
 
 
 def spelled(mask: int) -> str:
-    """Return the bits of a mask as people write them, "63..60, 1", or "none"."""
+    """Return the bits of a mask as text: "63..60, 1", or "none"."""
     found, top = [], 63
     while top >= 0:
         low = top
@@ -115,7 +115,7 @@ def spelled(mask: int) -> str:
 
 @cache
 def parts() -> tuple[Part, ...]:
-    """Return where the bits lie, from the highest down; the same for every entry."""
+    """Return the places of the bits, from the highest down; the same for every entry."""
     groups = [(63, 1), (59, 4), (58, 1), (57, 1), (52, 5)]
     groups += [(low, 4) for low in range(48, 11, -4)]
     groups += [(low, 1) for low in range(11, -1, -1)]
@@ -134,14 +134,14 @@ def width() -> float:
 
 
 def span(field: Field) -> tuple[float, float]:
-    """Return from where to where the bits of a field lie."""
+    """Return where the bits of a field begin and end."""
     inside = [_cell(bit) for bit in (field.low + field.width - 1, field.low)]
     return inside[0][0], inside[1][1]
 
 
 @cache
 def _cell(bit: int) -> tuple[float, float]:
-    """Return the left and the right of one bit."""
+    """Return where one bit begins and ends."""
     part = next(each for each in parts() if each.low <= bit < each.low + each.width)
     if part.width == 1:
         return part.x + GAP / 2, part.x + part.w - GAP / 2
@@ -158,10 +158,10 @@ class Name(NamedTuple):
 
 @cache
 def names(where: Layout, kind: Kind) -> tuple[Name, ...]:
-    """Return the names of the fields of such an entry, each in a place where none touches another.
+    """Return the names of an entry's fields, placed so that no two touch.
 
-    There are two rows. A long name of a narrow field takes both; where two narrow fields are
-    neighbours, one is named in the upper row.
+    There are two rows. A long name of a narrow field takes both; of two narrow neighbours, one
+    has its name in the upper row.
     """
     found, taken = [], ([-9.0], [-9.0])
     for field in where.fields(kind):
@@ -187,10 +187,10 @@ def strip(shown: Word | None, lit: int, at: Point, changed: str = "written") -> 
     """Draw the digits of a word, those of `lit` bold.
 
     Args:
-        shown: the word; None for a strip that is there and not to be seen.
+        shown: the word; None for an invisible strip.
         lit: the bits that changed, as a mask.
         at: the upper left corner on the sheet.
-        changed: the role of what changed.
+        changed: the role of the bits that changed.
     """
     x, y = at
     for part in parts():
@@ -208,14 +208,14 @@ def strip(shown: Word | None, lit: int, at: Point, changed: str = "written") -> 
 def captions(
     shown: Word | None, where: Layout, kinds: Sequence[Kind], at: Point, above: bool
 ) -> Iterator[Mark]:
-    """Draw the names of the fields beside a strip; those of other kinds are there, not seen.
+    """Draw the names of the fields beside a strip; those of other kinds are invisible.
 
     Args:
-        shown: the word beside which they stand; None for nothing.
+        shown: the word of the strip, None for none.
         where: the release.
-        kinds: everything that the word may ever be.
-        at: the upper left corner on the sheet; they take 2.4 lines.
-        above: they stand above the strip, else below.
+        kinds: every kind that the word may have.
+        at: the upper left corner on the sheet; the names take 2.4 lines.
+        above: the names are above the strip, else below.
     """
     x, y = at
     for kind in kinds:
@@ -231,12 +231,12 @@ def captions(
             for row, (start, text) in enumerate(name.lines):
                 if text:
                     down = row if above else (1 - row if alone else row) + 0.4
-                    said = text if seen else ""
-                    yield Text(x + start, y + down, said, "plain" if seen else CLEAR, live=True)
+                    words = text if seen else ""
+                    yield Text(x + start, y + down, words, "plain" if seen else CLEAR, live=True)
 
 
 def numbers(at: Point) -> Iterator[Mark]:
-    """Draw the numbers of the bits, of each part the highest."""
+    """Draw the number of the highest bit of each part."""
     x, y = at
     for part in parts():
         number = str(part.low + part.width - 1)

@@ -1,10 +1,10 @@
-"""Two entries one below the other: what they are, which bits differ, what survived the change."""
+"""Two entries one below the other: their meaning, the bits that differ, what the change kept."""
 
 from collections.abc import Collection, Iterator, Sequence
 
-from mmviz.kernel.x86_kinds import Kind
-from mmviz.kernel.x86_layout import Layout
-from mmviz.kernel.x86_survival import NAMES, Survivor, survival
+from mmviz.kernel.x86.kinds import Kind
+from mmviz.kernel.x86.layout import Layout
+from mmviz.kernel.x86.survival import NAMES, Survivor, survival
 from mmviz.scene.entry_bits import Mark, Word, captions, differ, numbers, spelled, strip, width
 from mmviz.scene.layout import ROOM
 from mmviz.scene.marks import Box, Point, Text, shorten
@@ -18,7 +18,7 @@ FATES = {
     "lost": ("lost", "cleared"),
     "new": ("set", "changed"),
 }
-SILENT = ("not modelled", "no place for it")
+UNKNOWN = ("not modelled", "no place for it")
 
 
 def tips(where: Layout, kinds: Sequence[Kind]) -> dict[str, str]:
@@ -31,35 +31,35 @@ def tips(where: Layout, kinds: Sequence[Kind]) -> dict[str, str]:
     return found
 
 
-def lost_and_found(
+def survivors(
     before: Word | None, after: Word | None, modelled: Collection[str] = NAMES
 ) -> tuple[Survivor, ...]:
-    """Return what became of all that the first word says; nothing where there are not two."""
+    """Return the fate of each part of the first entry; nothing unless there are two entries."""
     if before is None or after is None:
         return ()
     return survival(before.entry, after.entry, after.where, modelled)
 
 
 def sentences(fates: Sequence[Survivor]) -> dict[str, str]:
-    """Say what was kept, what was lost, what is new, and of what the entries say nothing."""
+    """Return which parts of an entry were kept, lost or new, and which are unknown."""
     found: dict[str, list[str]] = {head: [] for head in FATES}
-    silent: dict[str, list[str]] = {fate: [] for fate in SILENT}
+    unknown: dict[str, list[str]] = {fate: [] for fate in UNKNOWN}
     for each in fates:
-        said = each.name
+        words = each.name
         if each.name == "page" and each.fate == "changed":
-            said = f"page {each.before:#x} → {each.after:#x}"
+            words = f"page {each.before:#x} → {each.after:#x}"
         elif each.fate == "cleared":
-            said = f"{each.name} (cleared)"
+            words = f"{each.name} (cleared)"
         elif each.fate == "lost":
-            said = f"{each.name} ({each.why or 'the new entry has no place for it'})"
-        for head, words in FATES.items():
-            if each.fate in words:
-                found[head].append(said)
-        if each.fate in silent:
-            silent[each.fate].append(said)
-    told = {head: ", ".join(said) or "nothing" for head, said in found.items()}
-    unsaid = [f"{', '.join(said)} ({fate})" for fate, said in silent.items() if said]
-    return told | {"not told": "; ".join(unsaid) or "nothing"}
+            words = f"{each.name} ({each.why or 'the new entry does not store it'})"
+        for head, fates_of_head in FATES.items():
+            if each.fate in fates_of_head:
+                found[head].append(words)
+        if each.fate in unknown:
+            unknown[each.fate].append(words)
+    parts = {head: ", ".join(names) or "nothing" for head, names in found.items()}
+    rest = [f"{', '.join(names)} ({fate})" for fate, names in unknown.items() if names]
+    return parts | {"unknown": "; ".join(rest) or "nothing"}
 
 
 def panel(
@@ -72,30 +72,31 @@ def panel(
     way: str = "",
     changed: str = "written",
 ) -> Iterator[Mark]:
-    """Draw two words; it takes HEIGHT lines.
+    """Draw two entries, HEIGHT lines high.
 
     Args:
-        before: the word that was there; None where there is nothing to show.
-        after: the word that took its place, likewise.
+        before: the old entry; None if there is none to show.
+        after: the new entry, likewise.
         where: the release.
-        kinds: everything that the words may ever be.
+        kinds: every kind that the entries may have.
         at: the upper left corner on the sheet.
-        modelled: what of an entry is known at all.
-        way: from where to where the entry went, in words.
-        changed: the role of what changed: "past" if that was not in the last step.
+        modelled: the parts of an entry that the model stores.
+        way: the transition, in words.
+        changed: the role of the bits that changed: "past" if an earlier step changed them.
     """
     x, y = at
     lit = differ(before, after) if before is not None and after is not None else 0
-    yield from _said("now" if after is None else "before", before, (x, y))
+    yield from _summary("now" if after is None else "before", before, (x, y))
     yield from captions(before, where, kinds, (x + SIDE, y + 1.2), above=True)
     yield from strip(before, 0, (x + SIDE, y + 3.6))
     yield from numbers((x + SIDE, y + 4.9))
     yield from strip(after, lit, (x + SIDE, y + 6.0), changed)
     yield from captions(after, where, kinds, (x + SIDE, y + 7.2), above=False)
-    yield from _said("after", after, (x, y + 9.8), changed if lit else "head")
+    yield from _summary("after", after, (x, y + 9.8), changed if lit else "head")
     both = before is not None and after is not None
-    said = {"way": way, "≠ bits": spelled(lit)} | sentences(lost_and_found(before, after, modelled))
-    for index, (head, words) in enumerate(said.items()):
+    rows = {"transition": way, "≠ bits": spelled(lit)}
+    rows |= sentences(survivors(before, after, modelled))
+    for index, (head, words) in enumerate(rows.items()):
         down = y + 11.1 + 1.1 * index
         text = shorten(words, int(ROOM - 2 * SIDE) - LABEL - 4) if both else ""
         role = "plain" if both and words not in ("none", "nothing") else "quiet"
@@ -107,9 +108,9 @@ HEIGHT = 11.1 + 1.1 * 6
 
 
 def single(shown: Word, at: Point) -> Iterator[Mark]:
-    """Draw one word; it takes SINGLE lines."""
+    """Draw one entry, SINGLE lines high."""
     x, y = at
-    yield from _said("", shown, (x, y))
+    yield from _summary("", shown, (x, y))
     yield from captions(shown, shown.where, (shown.entry.kind,), (x + SIDE, y + 1.2), above=True)
     yield from strip(shown, 0, (x + SIDE, y + 3.6))
     yield from numbers((x + SIDE, y + 4.9))
@@ -118,8 +119,8 @@ def single(shown: Word, at: Point) -> Iterator[Mark]:
 SINGLE = 6.0
 
 
-def _said(label: str, shown: Word | None, at: Point, role: str = "head") -> Iterator[Mark]:
-    """Say in a line what a word is, and write it in hexadecimal."""
+def _summary(label: str, shown: Word | None, at: Point, role: str = "head") -> Iterator[Mark]:
+    """Draw the meaning of an entry and its hexadecimal form in one line."""
     x, y = at
     role = CLEAR if shown is None else role
     yield Box(x + SIDE, y, ROOM - 2 * SIDE, 1.1, role)

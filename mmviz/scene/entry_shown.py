@@ -1,4 +1,4 @@
-"""A raw page-table entry that a person brings, shown and explained.
+"""A picture of a raw page-table entry: its bits, their meaning, and a change of it.
 
 mmviz.entry(0xf7fffffffdb97400, kernel="6.15")
 mmviz.entry(0x8000000012345867, "5.14", after=0xf7fffffffdb97402)
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from mmviz.kernel.x86_entry import Explanation
-from mmviz.kernel.x86_entry import entry as explain
-from mmviz.kernel.x86_transitions import Place, place, way
+from mmviz.kernel.x86.entry import Explanation
+from mmviz.kernel.x86.entry import entry as explain
+from mmviz.kernel.x86.transitions import Place, place, way
 from mmviz.scene.entry_bits import Mark, Word, differ, spelled
-from mmviz.scene.entry_panel import HEIGHT, SIDE, SINGLE, lost_and_found, panel, sentences, single
+from mmviz.scene.entry_panel import HEIGHT, SIDE, SINGLE, panel, sentences, single, survivors
 from mmviz.scene.layout import ROOM, NoGraphviz
 from mmviz.scene.marks import Scene, Text, sheet, shorten
 from mmviz.scene.svg import PAGE, svg
 from mmviz.scene.theme import css
-from mmviz.scene.transitions import diagram, draw
+from mmviz.scene.transitions import diagram, draw, title
 
 GAP = 1.0
 WIDEST = int(ROOM - 2 * SIDE)
@@ -28,26 +28,26 @@ WIDEST = int(ROOM - 2 * SIDE)
 class EntryPicture(Explanation):
     """What raw bits mean to a kernel, and what a change from one entry to another means.
 
-    It shows itself in a notebook as a picture and tables, without any widget, and as text.
+    A notebook shows it as a picture and tables, without a widget; it also prints as text.
 
     Attributes:
-        after: the entry that took its place, explained; None where there is none.
+        after: the new entry, explained; None if there is none.
     """
 
     after: Explanation | None = None
 
     @property
     def way(self) -> str:
-        """From where to where the entry went, and the kernel functions that lead there."""
+        """The transition from one kind to the other, and the kernel functions that make it."""
         if self.after is None:
             return ""
         return way(place(self.entry.kind), place(self.after.entry.kind), self.where)
 
     def scene(self) -> Scene:
-        """Return the picture: the bits, what survived, and where the entry is among its kinds.
+        """Return the picture: the bits, what the change kept, and the diagram of kinds.
 
         Raises:
-            NoGraphviz: there is nothing to lay the kinds out with.
+            NoGraphviz: neither pygraphviz nor `dot` is installed.
         """
         low = GAP / 2 + (SINGLE + 1 if self.after is None else HEIGHT) + GAP
         plan = diagram(self.where)
@@ -69,24 +69,22 @@ class EntryPicture(Explanation):
             there = place(self.after.entry.kind)
             both = here is there
             inside = {here: ("both",)} if both else {here: ("before",), there: ("after",)}
-        yield Text(
-            SIDE, low, f"What an entry can be on {where.name}, and what makes it so", "quiet"
-        )
+        yield Text(SIDE, low, title(where), "quiet")
         yield from draw(plan, inside, (here, there), ((ROOM - plan.width) / 2, low + 1.2))
 
     def svg(self, theme: str = "light") -> str:
         """Return the picture as the text of an SVG file: "light", "dark", or "page" for both."""
-        title = self.title if self.after is None else f"{self.title} → {self.after.title}"
-        return svg(self.scene(), theme, title)
+        name = self.title if self.after is None else f"{self.title} → {self.after.title}"
+        return svg(self.scene(), theme, name)
 
     def __str__(self) -> str:
         if self.after is None:
             return super().__str__()
         before, after = _word(self), _word(self.after)
         lines = [f"before: {self.title}", f"after:  {self.after.title}"]
-        lines += [f"way: {self.way}", f"≠ bits: {spelled(differ(before, after))}"]
-        told = sentences(lost_and_found(before, after))
-        lines += [f"{head}: {words}" for head, words in told.items()]
+        lines += [f"transition: {self.way}", f"≠ bits: {spelled(differ(before, after))}"]
+        parts = sentences(survivors(before, after))
+        lines += [f"{head}: {words}" for head, words in parts.items()]
         return "\n".join([*lines, "", super().__str__(), "", str(self.after)])
 
     def __repr__(self) -> str:
@@ -97,7 +95,7 @@ class EntryPicture(Explanation):
         return self.picture_html() + super()._repr_html_() + after
 
     def picture_html(self) -> str:
-        """Return the picture as HTML that follows the page between light and dark."""
+        """Return the picture as HTML whose colours follow the theme of the page."""
         try:
             drawn = self.svg(PAGE)
         except NoGraphviz as missing:
@@ -108,7 +106,7 @@ class EntryPicture(Explanation):
         return f'{style}<div class="mm-theme mm-picture">{drawn}</div>'
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Return the picture, the tables and the text; a page shows the richest that it can."""
+        """Return the picture, the tables and the text; a page shows the richest it supports."""
         bundle = {"text/plain": str(self), "text/html": self._repr_html_()}
         try:
             bundle["image/svg+xml"] = self.svg()
@@ -117,8 +115,8 @@ class EntryPicture(Explanation):
         return bundle
 
 
-def _word(told: Explanation) -> Word:
-    return Word(told.value, told.entry, told.where)
+def _word(explained: Explanation) -> Word:
+    return Word(explained.value, explained.entry, explained.where)
 
 
 def entry(
@@ -134,19 +132,19 @@ def entry(
     Args:
         value: the raw entry, 0xf7fffffffdb97400 or "0xf7ff_ffff_fdb9_7400".
         kernel: "6.15" or "v6.15"; v5.7 to v6.16 are known.
-        after: the entry that took its place, if there is one.
-        levels: of the page tables, 4 or 5; from v6.1 they set how wide a stored PFN is.
-        pte_marker: CONFIG_PTE_MARKER is on; matters for v5.19 to v6.1, later it always is.
+        after: the new entry, if there is one.
+        levels: 4 or 5 levels of page tables; from v6.1 they set the width of a stored PFN.
+        pte_marker: CONFIG_PTE_MARKER is on; this matters for v5.19 to v6.1, later it always is.
 
     Returns:
-        A picture of the bits, field by field what they say, what the same bits mean to other
-        releases, and the kinds of entry there are with the functions that lead from one to another.
+        A picture of the bits, the meaning of each field, the meaning of the same bits in other
+        releases, and the kinds of entry with the functions that lead from one to another.
 
     Raises:
-        EntryError: a value is no 64 bits, or some of them cannot occur; they are named.
+        EntryError: a value does not have 64 bits, or has bits that cannot occur; they are named.
         UnknownName: the kernel is not known; the message suggests the nearest.
 
-    Source: and what was simplified, mmviz/kernel/x86_layout.py, x86_transitions.py.
+    Source: mmviz/kernel/x86/layout.py and transitions.py; they also say what is simplified.
     """
     options: dict[str, Any] = {"levels": levels, "pte_marker": pte_marker}
     then = None if after is None else explain(after, kernel, **options)

@@ -1,16 +1,17 @@
-"""Which entry of x86-64 stands for an entry of a model, and in which release.
+"""The x86-64 entry that corresponds to an entry of a model, and the release that stores it.
 
-A model's entry says which page it means and whether it may be written. What else a real one has
-(accessed, dirty and so on) is not known, and is not made up.
+An entry of a model holds the page and whether it is writable. The other bits of a real entry
+(accessed, dirty and so on) stay unknown.
 """
 
 from functools import singledispatch
 from typing import Any, NamedTuple
 
-from mmviz.engine.releases import release
-from mmviz.kernel.entry import Pte
-from mmviz.kernel.page import Page
-from mmviz.kernel.x86_kinds import (
+from mmviz.kernel.mm.entry import Pte
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.provenance import Origin, Provenance
+from mmviz.kernel.releases import release
+from mmviz.kernel.x86.kinds import (
     DeviceExclusive,
     DevicePrivate,
     Entry,
@@ -19,14 +20,14 @@ from mmviz.kernel.x86_kinds import (
     PteNone,
     PtePresent,
 )
-from mmviz.kernel.x86_layout import RELEASES, Layout
+from mmviz.kernel.x86.layout import RELEASES, Layout
 from mmviz.scene.entry_bits import word
 
 STRAY = ("stray_accessed", "stray_dirty")  # what the kernel writes as zero
 
 
 class Stored(NamedTuple):
-    """A model's entry as a kernel's: `exact` unless the release stores less than the model has."""
+    """A model's entry as a kernel's; not `exact` if the release stores less than the model."""
 
     entry: Entry
     known: tuple[str, ...]
@@ -35,7 +36,7 @@ class Stored(NamedTuple):
 
 @singledispatch
 def stored(value: Any, where: Layout) -> Stored | None:
-    """Return what a kernel's entry says that a field's value stands for; None if it is no entry."""
+    """Return the kernel's entry for the value of a field; None if the value is not an entry."""
     return None
 
 
@@ -61,31 +62,31 @@ def _(value: Pte, where: Layout) -> Stored:
     return Stored(DeviceExclusive(pfn=pfn, write=write), known, flavoured)
 
 
-def chosen(shipped: tuple[str, str] | None, values: list[Any]) -> tuple[Layout, str]:
-    """Return the release whose entries are shown, and why it is that one.
+def chosen(source: Provenance, values: list[Any]) -> tuple[Layout, str]:
+    """Return the release whose entries are shown, and the reason for it.
 
-    It is the first that behaved like the case, if its entries are known and there are all the
-    kinds that the case has; else the newest that stores everything the model knows.
+    It is the first release with the behaviour of the case, if mmviz knows its entries and they
+    include all kinds of the case; else the newest release that stores everything the model does.
     """
-    first = release(shipped[0])[:2] if shipped is not None else (0, 0)
+    first = release(source.first)[:2] if source.kind == Origin.SHIPPED else (0, 0)
     for known in RELEASES:
         if known == first and _fit(values, Layout(known)) != "no":
-            return Layout(known), "the first release that does as this case does"
+            return Layout(known), "the first release with this behaviour"
     exact = [each for each in RELEASES if _fit(values, Layout(each)) == "exact"]
     where = Layout(max(exact))
     if first in RELEASES:
-        return where, f"v{first[0]}.{first[1]} does as this case does, but has no such entries"
-    why = "the newest release that stores all the model knows of them"
-    return where, why if where.release != RELEASES[-1] else "the newest release known here"
+        return where, f"v{first[0]}.{first[1]} has this behaviour, but no such entries"
+    why = "the newest release that stores everything the model does"
+    return where, why if where.release != RELEASES[-1] else "the newest release that mmviz knows"
 
 
 def _fit(values: list[Any], where: Layout) -> str:
     """Return whether a release can store such entries: "exact", "less" or "no"."""
     try:
-        said = [stored(value, where) for value in values]
-        for each in said:
+        found = [stored(value, where) for value in values]
+        for each in found:
             if each is not None:
                 word(each.entry, where, each.known)
     except EntryError:
         return "no"
-    return "exact" if all(each is None or each.exact for each in said) else "less"
+    return "exact" if all(each is None or each.exact for each in found) else "less"

@@ -1,13 +1,14 @@
-"""Who holds which lock since when, who waits for it, and in which order locks are taken."""
+"""The holders and waiters of each lock, since when, and the order in which locks are taken."""
 
 from collections.abc import Iterable, Iterator
 from functools import singledispatch
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from mmviz.engine import Frame, Model, Struct
-from mmviz.kernel.locks import (
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.sync.locks import (
     Mutex,
     OwnedLock,
     QueuedRwSemaphore,
@@ -16,23 +17,22 @@ from mmviz.kernel.locks import (
     SpinLock,
     WaitQueue,
 )
-from mmviz.kernel.page import Page
-from mmviz.kernel.rcu import Rcu, Srcu
+from mmviz.kernel.sync.rcu import Rcu, Srcu
 from mmviz.scene.cards import Values
 from mmviz.scene.reach import Reach, structs_in
 
-MOST_STATES = 20_000  # looked at for orders in which locks are wanted
+MOST_STATES = 20_000  # searched for the orders in which actors want locks
 
 
 @singledispatch
 def kind(lock: Struct) -> str:
-    """Say in a word or two what kind of lock or section an object is."""
+    """Return the kind of a lock or section, "spinlock"."""
     return "section"
 
 
 @singledispatch
 def mode(lock: Struct, values: Values, actor: str) -> str:
-    """Say how an actor has a lock, "" when it has not: by what the lock itself notes."""
+    """Return how an actor has a lock, as the lock records it: "holding", or "" for not."""
     return ""
 
 
@@ -54,39 +54,39 @@ _kind_of(Srcu, word="SRCU")
 
 @mode.register
 def _(lock: OwnedLock, values: Values, actor: str) -> str:
-    return "holds" if values[lock.path("owner")] == actor else ""
+    return "holding" if values[lock.path("owner")] == actor else ""
 
 
 @mode.register
 def _(page: Page, values: Values, actor: str) -> str:
-    return "holds" if values[page.path("locked")] == actor else ""
+    return "holding" if values[page.path("locked")] == actor else ""
 
 
 @mode.register(RwSemaphore)
 @mode.register(QueuedRwSemaphore)
 def _(lock: Struct, values: Values, actor: str) -> str:
     if values[lock.path("writer")] == actor:
-        return "writes"
-    return "reads" if actor in values[lock.path("readers")] else ""
+        return "writing"
+    return "reading" if actor in values[lock.path("readers")] else ""
 
 
 @mode.register
 def _(srcu: Srcu, values: Values, actor: str) -> str:
-    return "reads" if actor in values[srcu.path("readers")] else ""
+    return "reading" if actor in values[srcu.path("readers")] else ""
 
 
 LOCKS = (OwnedLock, RwSemaphore, QueuedRwSemaphore, SeqCount, WaitQueue, Srcu)
 
 
 class Hold(NamedTuple):
-    """How somebody has a lock ("holds", "reads", "writes"), and the step since which."""
+    """How an actor has a lock ("holding", "reading", "writing"), and since which step."""
 
     mode: str
     since: int
 
 
 class Wait(NamedTuple):
-    """What somebody waits to do, since which step, and for which locks."""
+    """The step an actor waits to take, since when it waits, and for which locks."""
 
     label: str
     since: int
@@ -94,28 +94,28 @@ class Wait(NamedTuple):
 
 
 class Order(NamedTuple):
-    """One lock is taken, or wanted, by somebody who has another."""
+    """An actor that has one lock takes, or wants, another."""
 
     outer: str
     inner: str
 
 
 class Use(NamedTuple):
-    """Who first used an order, in which step, and whether it only wants the inner lock."""
+    """The actor that used an order, its first step that did, and whether it only wants the lock."""
 
     actor: str
     step: int
     wants: bool
 
 
-class Moment(NamedTuple):
-    """What is so of all locks after a step.
+class LockState(NamedTuple):
+    """The state of all locks after a step.
 
     Attributes:
-        holds: (lock, actor) -> how, and since when.
+        holds: (lock, actor) -> how the actor has the lock, and since when.
         waits: actor -> what it waits for.
-        orders: the orders used so far, and by whom first.
-        slept: the complaints about sleeping so far: (step, actor, sentence).
+        orders: the orders used so far -> the first use by each actor.
+        slept: the steps so far that slept in an atomic section: (step, actor, sentence).
     """
 
     holds: dict[tuple[str, str], Hold]
@@ -134,13 +134,13 @@ def used_locks(reach: Reach, model: Model) -> list[Struct]:
 
 
 def ever_held(reach: Reach, actor: str) -> Iterator[Struct]:
-    """Yield what an actor may be in at some time."""
+    """Yield the locks and sections that an actor may have in some run."""
     for held in reach.values.get(f"{actor}.held", ()):
         yield from structs_in(held)
 
 
 def lock_paths(model: Model) -> frozenset[str]:
-    """Return the paths of what locks note of who has them: it orders steps and carries nothing."""
+    """Return the fields in which locks record their holders; these order steps, without data."""
     return frozenset(
         path
         for (struct, key), path in zip(model.ledger.owner, model.ledger.paths, strict=True)
@@ -149,26 +149,25 @@ def lock_paths(model: Model) -> frozenset[str]:
     )
 
 
-class Ahead(NamedTuple):
-    """What there may be: every order, and how many actors may have to wait at once."""
+class Possible(NamedTuple):
+    """Every lock order that some run uses, and the most actors that may wait at once."""
 
     orders: list[Order]
     waiting: int
 
 
-def ahead(reach: Reach, model: Model, known: Iterable[Struct]) -> Ahead:
-    """Return every order in which some run takes two locks, or wants them, and who may wait.
+def possible(reach: Reach, model: Model, known: Iterable[Struct]) -> Possible:
+    """Return every order in which some run takes, or wants, two locks, and how many may wait.
 
-    The orders taken are all there are; those only wanted are looked for in the first states,
-    and where there are more states, everybody may have to wait.
+    The orders taken are complete. Orders that are only wanted are searched in the first
+    MOST_STATES states; if there are more states, all actors are assumed to wait.
     """
     names = {lock.name for lock in known}
     found: dict[Order, None] = {}
     for actor in reach.labels:
         for held in reach.values.get(f"{actor}.held", ()):
             found |= dict.fromkeys(_taken(held))
-    asked: set[tuple[int, int, int]] = set()
-    stacks = [model.bits[model.ledger.paths.index(f"{actor}.held")] for actor in model.actors]
+    asked: set[tuple[Any, ...]] = set()
     seen, queue, most = {model.start}, [model.start], 0
     for state in queue:
         if model.is_dead(state):
@@ -182,29 +181,29 @@ def ahead(reach: Reach, model: Model, known: Iterable[Struct]) -> Ahead:
                     queue.append(after)
                 continue
             waiting += not model.is_done(state, p)
-            key = (p, state & model.where[p].mask, state & stacks[p].mask)
+            key = model.situation(state, actor, f"{actor}.held")
             if key in asked:
                 continue
             asked.add(key)
-            held = stacks[p].values[key[2]]
+            held = key[-1]
             for inner in wanted(model, state, actor):
                 found |= {Order(outer.name, inner): None for outer in held if outer.name != inner}
         most = max(most, waiting)
     orders = [order for order in found if set(order) <= names]
-    return Ahead(orders, most if len(seen) < MOST_STATES else len(model.actors))
+    return Possible(orders, most if len(seen) < MOST_STATES else len(model.actors))
 
 
 def _taken(held: tuple[Struct, ...]) -> Iterator[Order]:
-    """Yield the orders that a stack of locks tells of."""
+    """Yield the orders of a stack of locks."""
     for outer, inner in combinations(held, 2):
         if outer is not inner:
             yield Order(outer.name, inner.name)
 
 
 def wanted(model: Model, state: int, actor: str) -> tuple[str, ...]:
-    """Return the locks that an actor which cannot move waits for."""
+    """Return the locks that a blocked actor waits for."""
     p = model.index[actor]
-    step = model.position(state, p).step
+    step = model.location(state, p).step
     if step is None or model.is_dead(state):
         return ()
     if isinstance(step.on, (*LOCKS, Page)):
@@ -219,30 +218,30 @@ def wanted(model: Model, state: int, actor: str) -> tuple[str, ...]:
     )
 
 
-class Moments:
-    """What is so of all locks, frame by frame; each frame is worked out once.
+class LockHistory:
+    """The state of all locks, frame by frame; each frame is computed once.
 
     Args:
-        known: the locks to look at.
+        known: the locks.
     """
 
     def __init__(self, known: list[Struct]) -> None:
         self.known = known
-        self._of: WeakKeyDictionary[Frame, Moment] = WeakKeyDictionary()
+        self._of: WeakKeyDictionary[Frame, LockState] = WeakKeyDictionary()
 
-    def at(self, frame: Frame) -> Moment:
-        """Return what is so after the step that led to a frame."""
+    def at(self, frame: Frame) -> LockState:
+        """Return the state of all locks in a frame."""
         waiting = []
         for each in frame.back():
             if each in self._of:
                 break
             waiting.append(each)
         for each in reversed(waiting):
-            before = self._of[each.before] if each.before is not None else Moment({}, {}, {}, ())
+            before = self._of[each.before] if each.before is not None else LockState({}, {}, {}, ())
             self._of[each] = self._next(each, before)
         return self._of[frame]
 
-    def _next(self, frame: Frame, before: Moment) -> Moment:
+    def _next(self, frame: Frame, before: LockState) -> LockState:
         model, values = frame.model, frame.values
         holds: dict[tuple[str, str], Hold] = {}
         waits: dict[str, Wait] = {}
@@ -274,19 +273,18 @@ class Moments:
                         if outer.name != inner:
                             use(Order(outer.name, inner), actor, True)
         slept = before.slept
-        said = [text for prop, text in frame.complaints if prop == "sleeps_in_atomic"]
-        if said:
-            slept = (*slept, *((frame.index, frame.actor, text) for text in said))
+        new = [text for bad_state, text in frame.complaints if bad_state == "sleeps_in_atomic"]
+        slept = (*slept, *((frame.index, frame.actor, text) for text in new))
         orders = {order: tuple(uses) for order, uses in used.items()}
-        return Moment(holds, waits, orders, slept)
+        return LockState(holds, waits, orders, slept)
 
-    def _mode(self, frame: Frame, lock: Struct, actor: str, before: Moment) -> str:
-        """Say how an actor has a lock: as the lock notes it, or as the actor does."""
+    def _mode(self, frame: Frame, lock: Struct, actor: str, before: LockState) -> str:
+        """Return how an actor has a lock, as the lock or the actor records it."""
         values = frame.values
         if isinstance(lock, SeqCount):
             if values[lock.path("sequence")] % 2 == 0:
                 return ""
             inside = (lock.name, actor) in before.holds
             others = any(name == lock.name for name, _ in before.holds)
-            return "writes" if inside or (not others and frame.actor == actor) else ""
-        return mode(lock, values, actor) or ("is in" if lock in values[f"{actor}.held"] else "")
+            return "writing" if inside or (not others and frame.actor == actor) else ""
+        return mode(lock, values, actor) or ("inside" if lock in values[f"{actor}.held"] else "")

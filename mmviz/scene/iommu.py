@@ -1,37 +1,37 @@
-"""What a device's DMA goes through, and what keeps each piece of it alive.
+"""The objects that a device's DMA passes through, and what keeps each of them alive.
 
-Columns by kind, as the kernel sees them: devices, their groups or the processes they work for,
-domains or page tables, the hardware's own tables. Graphviz lays them out once for a case.
-What is freed stays as a ghost, and so do the pointers that still lead there.
+The columns follow the kernel: devices, their groups or the processes they work for, domains or
+page tables, the hardware's own tables. Graphviz lays them out once for a case. A freed object
+stays on the sheet as a ghost, with the pointers that still lead to it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from mmviz.engine import Frame, Run
-from mmviz.kernel.iommu import IommuGroup
-from mmviz.scene.cards import LOST, ROW, TITLE, Card, Values, gone, lost
+from mmviz.kernel.iommu.iommu import IommuGroup
+from mmviz.scene.cards import FREED, ROW, TITLE, Card, Values, dangles, gone
 from mmviz.scene.iommu_cards import Shown, led, place, plainly, refers, shown
 from mmviz.scene.layout import ROOM, Plan, Route, in_columns
 from mmviz.scene.lives import keeper
 from mmviz.scene.marks import Box, Line, Scene, Text, moved, sheet
 from mmviz.scene.objects import objects
 from mmviz.scene.reach import Reach, pointee, structs_in
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.theme import CLEAR
 
 TOP = 1.6  # lines that the columns' heads take
-WIDEST = (24, 20, 18, 16)  # characters of a value, less where the sheet would be too wide
+WIDEST = (24, 20, 18, 16)  # the most characters of a value; fewer if the sheet gets too wide
 
 
 class Iommus:
-    """Devices, groups, domains, the hardware's pointers, and what keeps them."""
+    """Devices, groups, domains, the hardware's pointers, and what keeps them alive."""
 
     name, title, looks_ahead = "iommu", "IOMMU", False
     tips: Mapping[str, str] = {}
 
-    def __init__(self, rehearsal: Rehearsal, found: Shown) -> None:
-        reach = rehearsal.reach
-        self.actors, self.found = tuple(rehearsal.case.actors), found
+    def __init__(self, searched: SearchedCase, found: Shown) -> None:
+        reach = searched.reach
+        self.actors, self.found = tuple(searched.case.actors), found
         self.keepers = {card.name: keeper(card.struct, reach) for card in found.cards if card.foot}
         columns: dict[int, list[Card]] = {}
         heads: dict[int, dict[str, None]] = {}
@@ -66,13 +66,13 @@ class Iommus:
         return sheet(width, low, marks)
 
     def text(self, run: Run, k: int) -> str:
-        """Return each object with its fields, what keeps it, and who still points at it."""
+        """Return each object with its fields, what keeps it alive, and the pointers to it."""
         frame = run.frames[k]
         lines = []
         for card in self.plan.cards:
             end = gone(card.struct, frame.values)
             fields = [
-                f"{row.label} {plainly(frame.values[row.path])}" + LOST * lost(row, frame)
+                f"{row.label} {plainly(frame.values[row.path])}" + FREED * dangles(row, frame)
                 for row in card.rows
             ]
             if card.foot:
@@ -88,14 +88,14 @@ class Iommus:
         return "\n".join([*lines, *self.found.folded])
 
     def _leading(self, card: Card, values: Values) -> list[str]:
-        """Return the fields of other objects that refer to one."""
+        """Return the fields of other objects that refer to this one."""
         own = {row.path for row in card.rows}
         return [
             path for path in self.found.pointers if path not in own and refers(values[path], card)
         ]
 
     def _foot(self, card: Card, frame: Frame) -> Iterator[Box | Text]:
-        """Say below a card's rows what keeps the object, and how many pointers lead to it."""
+        """Draw below a card's rows what keeps the object alive, and how many pointers it has."""
         if not card.foot:
             return
         x, y = self.plan.at[card.name]
@@ -114,7 +114,7 @@ class Iommus:
 
 
 def _edge(route: Route, plan: Plan, frame: Frame) -> str:
-    """Return how an arrow looks: whether it is there, new, or leads to what is freed."""
+    """Return the role of an arrow: absent, there, new, or dangling."""
     target = next(card for card in plan.cards if card.name == route.target)
     if not refers(frame.values[route.path], target):
         return CLEAR
@@ -131,7 +131,7 @@ def _column(card: Card) -> int:
 
 
 def _arrows(drawn: Sequence[Card], reach: Reach) -> Iterator[Route]:
-    """Yield every pointer there may ever be between columns; of lists, a group's devices."""
+    """Yield every possible pointer between columns; of the lists, only a group's devices."""
     by_name = {card.struct.name: card for card in drawn}
     found: dict[Route, None] = {}
     for card in drawn:
@@ -145,14 +145,14 @@ def _arrows(drawn: Sequence[Card], reach: Reach) -> Iterator[Route]:
     yield from found
 
 
-def iommu(rehearsal: Rehearsal) -> Iommus | None:
-    """Return the devices' side of a case; None where there is no IOMMU in it."""
+def iommu(searched: SearchedCase) -> Iommus | None:
+    """Return the IOMMU view of a case; None if the case has no IOMMU."""
     made = None
     for widest in WIDEST:
-        found = shown(rehearsal.reach, widest)
+        found = shown(searched.reach, widest)
         if found is None:
             return None
-        made = Iommus(rehearsal, found)
+        made = Iommus(searched, found)
         if made.plan.width <= ROOM:
             break
     return made

@@ -1,4 +1,4 @@
-"""Which objects have a part in a device's DMA, as cards: their column, words and keeper."""
+"""The cards of the IOMMU view: each object's column, its labels, and what keeps it alive."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,37 +6,44 @@ from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 from mmviz.engine import Struct
-from mmviz.kernel.group_check import Situation
-from mmviz.kernel.io_mm import IoMm, NotifierList, SvaBond
-from mmviz.kernel.iommu import Device, Domain, Iommu, IommuGroup
-from mmviz.kernel.iommu_module import IommuModule
-from mmviz.kernel.iopf import PageRequest
-from mmviz.kernel.mm_struct import MmStruct, Pgd
-from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import DevicePageTable
-from mmviz.kernel.pasid import NOT_PRESENT_QUIET, DmaQueue, Ioasid, PasidArray, Smmu, SvaDevice
-from mmviz.kernel.vfio import VfioGroup
-from mmviz.scene.cards import LOST, Card, Row, can_go, card, cards, in_words
+from mmviz.kernel.iommu.group_check import Situation
+from mmviz.kernel.iommu.io_mm import IoMm, IoMmNotifierList, SvaBond
+from mmviz.kernel.iommu.iommu import Device, Domain, Iommu, IommuGroup
+from mmviz.kernel.iommu.iopf import PageRequest
+from mmviz.kernel.iommu.module import IommuModule
+from mmviz.kernel.iommu.pasid import (
+    NOT_PRESENT_QUIET,
+    DmaQueue,
+    Ioasid,
+    PasidArray,
+    Smmu,
+    SvaDevice,
+)
+from mmviz.kernel.iommu.vfio import VfioGroup
+from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.pagetable import DevicePageTable
+from mmviz.scene.cards import FREED, Card, Row, can_be_freed, card, cards, in_words
 from mmviz.scene.lives import keeper, subjects
 from mmviz.scene.reach import Reach, structs_in
-from mmviz.scene.words import more
+from mmviz.scene.words import omitted
 
 KINDS: tuple[dict[str, tuple[type[Struct], ...]], ...] = (
     {"devices": (Device, DmaQueue, DevicePageTable)},
     {
         "groups": (IommuGroup, IommuModule, VfioGroup, PasidArray, Situation),
-        "processes": (SvaBond, IoMm, NotifierList, MmStruct),
+        "processes": (SvaBond, IoMm, IoMmNotifierList, MmStruct),
     },
     {"domains": (Domain,), "page tables": (Pgd,), "pages": (Page,)},
     {"hardware tables": (Iommu, Smmu, Ioasid, PageRequest)},
 )
-ALONE = (MmStruct, Pgd, Page, DevicePageTable)  # no IOMMU is needed for these
-MOST, MOST_ROWS = 12, 10  # cards of a kind, rows of a card; beyond, what no step changes is folded
+ALONE = (MmStruct, Pgd, Page, DevicePageTable)  # these alone do not make an IOMMU view
+MOST, MOST_ROWS = 12, 10  # cards of a kind, rows of a card; beyond, only those that change
 
 
 @singledispatch
 def place(struct: Struct) -> tuple[int, str] | None:
-    """Return an object's column and what stands over it; None for no part of this picture."""
+    """Return an object's column and its heading; None if the object is not in this picture."""
     return None
 
 
@@ -48,7 +55,7 @@ for number, kinds in enumerate(KINDS):
 
 @singledispatch
 def words(struct: Struct) -> Mapping[str, str | None]:
-    """Return what fields are called in this picture, None for those that are left out."""
+    """Return the labels of fields in this picture; None hides a field."""
     return {}
 
 
@@ -88,12 +95,12 @@ def _(_page: Page) -> Mapping[str, str | None]:
 
 
 def refers(value: Any, target: Card) -> bool:
-    """Tell whether a field's value leads to an object."""
+    """Tell whether a field's value refers to the object of a card."""
     return any(struct.name == target.struct.name for struct in structs_in(value))
 
 
 def led(count: int, is_over: bool) -> str:
-    """Say how many pointers lead to an object."""
+    """Return how many pointers lead to an object, in words."""
     many = f"{count} pointer" + "s" * (count != 1)
     if is_over:
         return f"✗ {many} dangling" if count else "no pointer left"
@@ -101,12 +108,12 @@ def led(count: int, is_over: bool) -> str:
 
 
 class Shown(NamedTuple):
-    """What is in the picture.
+    """The contents of the picture.
 
     Attributes:
         cards: the objects.
         pointers: the paths of all fields that may point at them, folded rows included.
-        folded: in words, what is left out, because no step of any run changes it.
+        folded: lines on what is left out because no step of any run changes it.
     """
 
     cards: list[Card]
@@ -115,11 +122,11 @@ class Shown(NamedTuple):
 
 
 def shown(reach: Reach, widest: int) -> Shown | None:
-    """Return the cards of a case, None where there is no IOMMU in it.
+    """Return the contents of a case's picture; None if the case has no IOMMU.
 
     Args:
-        reach: all that may happen.
-        widest: the most characters that a value may take.
+        reach: what runs of the case may show.
+        widest: the most characters of a value.
     """
     found = [each for each in cards(reach) if place(each.struct) is not None]
     if all(isinstance(each.struct, ALONE) for each in found):
@@ -141,7 +148,7 @@ def shown(reach: Reach, widest: int) -> Shown | None:
     still = [each.name for each in crowd if is_still(each)]
     if len(still) == len(found):
         still = []
-    folded = more(still, "object", "which no step changes")
+    folded = omitted(still, "object", "which no step changes")
     made = []
     for each in found:
         if each.name not in still:
@@ -149,19 +156,21 @@ def shown(reach: Reach, widest: int) -> Shown | None:
             if len(kept) > MOST_ROWS:
                 left = [row.label for row in kept if not reach.varies(row.path)]
                 kept = [row for row in kept if reach.varies(row.path)]
-                folded += more(left, f"row of {each.name}", "which no step changes")
+                folded += omitted(left, f"row of {each.name}", "which no step changes")
             made.append(_card(each.struct, kept, reach, widest, pointers, each.name in mortal))
     return Shown(made, pointers, folded)
 
 
 def _called(each: Card, widest: int) -> list[Row]:
-    """Return a card's rows in this picture's words."""
+    """Return a card's rows with the labels of this picture."""
     struct = each.struct
     called = {struct.path(key): label for key, label in words(struct).items()}
     if isinstance(struct, Iommu):
         called |= {struct.table.path(key): f"RID {key}" for key in struct.table}
     return [
-        row._replace(label=called.get(row.path) or row.label, say=partial(plainly, widest=widest))
+        row._replace(
+            label=called.get(row.path) or row.label, wording=partial(plainly, widest=widest)
+        )
         for row in each.rows
         if called.get(row.path, "") is not None
     ]
@@ -175,7 +184,7 @@ def _card(
     pointers: Sequence[str],
     is_mortal: bool,
 ) -> Card:
-    """Return a card with room below for what keeps the object and who points at it."""
+    """Return a card with room below for what keeps the object alive and the pointers to it."""
     made = card(struct, rows, reach)
     width = max((_width(row, reach) for row in rows), default=0)
     foot = [f"kept by {keeper(struct, reach)}"] * is_mortal
@@ -186,7 +195,7 @@ def _card(
 
 
 def plainly(value: Any, widest: int = 1000) -> str:
-    """Return a value in words, a list without brackets and with as many names as have room."""
+    """Return a value in words; a list has no brackets and as many names as fit."""
     if value == NOT_PRESENT_QUIET:
         return "not present (FPD)"
     if value == "":
@@ -196,13 +205,13 @@ def plainly(value: Any, widest: int = 1000) -> str:
     names = [in_words(each) for each in value]
     for count in range(len(names), 0, -1):
         rest = [f"+{len(names) - count}"] * (count < len(names))
-        if len(said := ", ".join([*names[:count], *rest])) <= widest:
-            return said
+        if len(text := ", ".join([*names[:count], *rest])) <= widest:
+            return text
     return f"{len(names)}"
 
 
 def _width(row: Row, reach: Reach) -> int:
-    """Return the cells a field's values take, with the word for what is freed."""
+    """Return the cells that a field's values take, with the mark for freed objects."""
     values = reach.values[row.path]
-    is_mortal = any(can_go(struct) for value in values for struct in structs_in(value))
-    return max(len(row.say(value)) for value in values) + len(LOST) * is_mortal
+    is_mortal = any(can_be_freed(struct) for value in values for struct in structs_in(value))
+    return max(len(row.wording(value)) for value in values) + len(FREED) * is_mortal

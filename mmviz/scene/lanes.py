@@ -1,15 +1,15 @@
-"""What runs along the steps: one lane for each invalidation, callback, sample and number.
+"""Lanes along the steps: one for each invalidation, callback, sample and number.
 
-A lane has a cell for each step, and a sentence about the frame the cursor is on. Which lanes a
-case has is known from what its actors may ever do; a lane where nothing can happen is not there.
+A lane has a cell for each step, and a sentence about the frame at the cursor. A case has the
+lanes that some run of it can use.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from mmviz.engine import Frame, Struct
-from mmviz.kernel.locks import SeqCount
-from mmviz.kernel.rcu import Srcu
+from mmviz.kernel.sync.locks import SeqCount
+from mmviz.kernel.sync.rcu import Srcu
 from mmviz.scene.reach import Reach
 from mmviz.scene.samples import Sample, checked, sampled
 from mmviz.scene.subscriptions import Subscription
@@ -17,11 +17,11 @@ from mmviz.scene.theme import CLEAR
 from mmviz.scene.windows import Accounts
 from mmviz.scene.words import since
 
-SPLAT = "sleeps_in_atomic"  # what `might_sleep()` complains of
+SPLAT = "sleeps_in_atomic"  # the complaint of `might_sleep()`
 
 
 class Cell(NamedTuple):
-    """What a lane shows of one step."""
+    """One step of a lane."""
 
     word: str = ""
     role: str = CLEAR
@@ -32,24 +32,24 @@ class Lane(NamedTuple):
     """One lane.
 
     Attributes:
-        section: what kind of thing it is about.
-        label: whom it is about.
-        cell: says what to show of a frame's step.
-        say: a sentence about a frame, and its role; None if the cells say it all.
-        key: what a click on the label means.
-        rows: the lines that the sentence may take.
+        section: its heading.
+        label: its actor or object.
+        cell: returns the cell of a frame's step.
+        sentence: returns a sentence about a frame, and its role; None if the lane has only cells.
+        key: the target of a click on the label.
+        rows: the most lines of the sentence.
     """
 
     section: str
     label: str
     cell: Callable[[Frame], Cell]
-    say: Callable[[Frame], tuple[str, str]] | None = None
+    sentence: Callable[[Frame], tuple[str, str]] | None = None
     key: str = ""
     rows: int = 1
 
 
 def lanes(accounts: Accounts, reach: Reach, subscribed: Sequence[Subscription]) -> list[Lane]:
-    """Return the lanes about invalidations, in the order in which they stand."""
+    """Return the lanes about invalidations, from top to bottom."""
     return [
         *_windows(accounts),
         *_callbacks(accounts, reach),
@@ -67,7 +67,7 @@ def _windows(accounts: Accounts) -> Iterator[Lane]:
             account = accounts.account(frame)
             did = account.did.get(("window", actor), "")
             if did == "end?":
-                return Cell("✗ end", "bad", True)  # of what nobody has begun
+                return Cell("✗ end", "bad", True)  # no invalidation is open
             is_open = any(one.actor == actor for one in account.windows)
             return Cell(did, "held", bool(did)) if did or is_open else Cell()
 
@@ -75,12 +75,12 @@ def _windows(accounts: Accounts) -> Iterator[Lane]:
 
 
 def _callbacks(accounts: Accounts, reach: Reach) -> Iterator[Lane]:
-    """Yield a lane for each callback that an actor may be in; the sentence is under its last."""
-    for actor, positions in zip(accounts.model.actors, accounts.model.positions, strict=True):
+    """Yield a lane for each callback that an actor may run; its last has the sentence."""
+    for actor, locations in zip(accounts.model.actors, accounts.model.locations, strict=True):
         found = {accounts.callback(lines): None for lines in reach.lines[actor]}
-        for position in positions.values():
-            if position.step is not None and position.step.cite == "driver":
-                name = position.step.body.__name__
+        for location in locations.values():
+            if location.step is not None and location.step.cite == "driver":
+                name = location.step.body.__name__
                 found |= {name: None} if name in accounts.ops else {}
         names = [name for name in found if name]
         for name in names:
@@ -94,7 +94,7 @@ def _callbacks(accounts: Accounts, reach: Reach) -> Iterator[Lane]:
                     return Cell()
                 return Cell(_atomic(frame, actor), "held", did)
 
-            def say(frame: Frame, actor: str = actor) -> tuple[str, str]:
+            def sentence(frame: Frame, actor: str = actor) -> tuple[str, str]:
                 account = accounts.account(frame)
                 if actor not in account.inside:
                     return "", "plain"
@@ -103,14 +103,14 @@ def _callbacks(accounts: Accounts, reach: Reach) -> Iterator[Lane]:
                 held = [f"{each.name} (step {account.held[actor, each.name]})" for each in locks]
                 sleeps = f"must not sleep: in {', '.join(held)}" if held else "may sleep"
                 slept = SPLAT in frame.violated and frame.actor == actor
-                words = f"{function}() {since(step)}; {sleeps}" + ", and did" * slept
+                words = f"{function}() {since(step)}; {sleeps}" + ", but slept" * slept
                 return words, "bad" if slept else "plain"
 
             yield Lane(
                 "Inside a callback",
                 f"{actor} {name}()",
                 cell,
-                say if name == names[-1] else None,
+                sentence if name == names[-1] else None,
                 f"actor:{actor}",
             )
 
@@ -120,7 +120,7 @@ def _forbids(section: Struct) -> bool:
 
 
 def _atomic(frame: Frame, actor: str) -> str:
-    """Say in a short word why an actor must not sleep, "" when it may."""
+    """Return "rcu" or "spin" if an actor must not sleep, else ""."""
     for each in frame.values[f"{actor}.held"]:
         if _forbids(each):
             return "rcu" if isinstance(each, Srcu) else "spin"
@@ -130,9 +130,9 @@ def _atomic(frame: Frame, actor: str) -> str:
 def _numbers(
     accounts: Accounts, reach: Reach, subscribed: Sequence[Subscription]
 ) -> Iterator[Lane]:
-    """Yield a lane for each number and flag that tells of invalidations."""
+    """Yield a lane for each number and flag that tracks invalidations."""
     paths = [path for each in subscribed for path in each.fields if not path.endswith(".refs")]
-    if accounts.gauges:  # else it is another story's number
+    if accounts.gauges:  # else the number belongs to another lock
         paths += [s.path("sequence") for s in accounts.structs if isinstance(s, SeqCount)]
     for path in dict.fromkeys(paths):
         if not reach.varies(path) or not all(isinstance(v, int) for v in reach.values[path]):
@@ -148,15 +148,15 @@ def _numbers(
 
 
 def _samples(accounts: Accounts) -> Iterator[Lane]:
-    """Yield a lane for each actor and object of which it may take or check a sample."""
+    """Yield a lane for each actor and each object that it may sample or check."""
     found: dict[tuple[str, str], Struct] = {}
-    for actor, positions in zip(accounts.model.actors, accounts.model.positions, strict=True):
-        for position in positions.values():
-            step = position.step
+    for actor, locations in zip(accounts.model.actors, accounts.model.locations, strict=True):
+        for location in locations.values():
+            step = location.step
             if step is None:
                 continue
             args = (*step.args, *step.kwargs.values())
-            for after in position.after:
+            for after in location.after:
                 asked = (step.on, step.body.__name__, args, after.answer)
                 one = sampled(*asked) or checked(*asked)
                 if one and (accounts.gauges or not isinstance(one[0], SeqCount)):
@@ -183,24 +183,24 @@ def _samples(accounts: Accounts) -> Iterator[Lane]:
             now = "" if sample.stale != frame.index else "stale" if late else "own"
             return Cell(now, "bad" if late else "good")
 
-        def say(frame: Frame, actor: str = actor, name: str = name) -> tuple[str, str]:
+        def sentence(frame: Frame, actor: str = actor, name: str = name) -> tuple[str, str]:
             sample = accounts.account(frame).samples.get((actor, name))
             return _sample_words(sample, actor, frame) if sample else ("", "plain")
 
         label = f"{actor} of {name}"
-        yield Lane("Sample, fresh or stale", label, cell, say, f"actor:{actor}", rows=2)
+        yield Lane("Sample, fresh or stale", label, cell, sentence, f"actor:{actor}", rows=2)
 
 
 def _guarded(sample: Sample, frame: Frame, actor: str) -> bool:
-    """Tell whether the lock is still held under which a sample was found fresh."""
+    """Tell whether the actor still holds a lock under which the check passed."""
     held = {each.name for each in frame.values[f"{actor}.held"]}
     return not sample.retry and bool(held.intersection(sample.under))
 
 
 def _is_late(sample: Sample, actor: str, frame: Frame) -> bool:
-    """Tell whether a sample is stale, and was when it was checked.
+    """Tell whether a sample is stale, and was so when it was checked.
 
-    An invalidation of the actor's own counts if the driver's callback has noted it.
+    An invalidation of the actor's own counts only if the driver's callback has recorded it.
     """
     if not sample.stale or 0 < sample.checked < sample.stale:
         return False
@@ -210,32 +210,32 @@ def _is_late(sample: Sample, actor: str, frame: Frame) -> bool:
 
 
 def _sample_words(sample: Sample, actor: str, frame: Frame) -> tuple[str, str]:
-    """Say what became of a sample."""
+    """Return a sentence on a sample, and its role."""
     key = sample.path.rpartition(".")[2]
     what = "read section begun" if sample.value is None else f"sampled {key} {sample.value}"
-    words = f"{what} in step {sample.step}" if sample.step else "remembers nothing from before"
+    words = f"{what} in step {sample.step}" if sample.step else "no earlier sample"
     by = "its own" if sample.by == actor else f"{sample.by}'s" if sample.by else "an"
     after = 0 < sample.checked < sample.stale
     role = "bad" if _is_late(sample, actor, frame) else "plain"
     if sample.stale and not after:
         if role == "plain":
-            words += f"; its own invalidation of step {sample.stale} does not spoil it"
+            words += f"; its own invalidation in step {sample.stale} does not make it stale"
         elif sample.stale == sample.step:
-            words += f", stale at once: {by} invalidation is open {since(sample.inside)}"
+            words += f", stale at once ({by} invalidation open {since(sample.inside)})"
         else:
             why = f"{by} invalidation" if sample.opened else f"{by} step"
             words += f", stale since step {sample.stale} ({why})"
     if not sample.checked:
         if role == "bad" and not sample.moved(actor, frame.values):
-            still = f"{key} still is {frame.values[sample.path]}"
-            words += f"; {'no callback has noted it' if sample.value is None else still}"
+            still = f"{key} is still {frame.values[sample.path]}"
+            words += f"; {'no callback has recorded it' if sample.value is None else still}"
         return words if role == "bad" else f"{words}, fresh", role
-    under = f"under {', '.join(sample.under)}" if sample.under else "under no lock"
+    under = f"under {', '.join(sample.under)}" if sample.under else "without a lock"
     if sample.retry:
-        return f"{words}; found out in step {sample.checked}: tries again", "plain"
+        return f"{words}; detected in step {sample.checked}: retry", "plain"
     if role == "bad":
-        return f"✗ {words}; passed in step {sample.checked} all the same, {under}", "bad"
-    words += f"; passed in step {sample.checked}, {under}"
+        return f"✗ {words}; the check in step {sample.checked} passed anyway, {under}", "bad"
+    words += f"; the check in step {sample.checked} passed, {under}"
     if after:
-        words += f"; {by} invalidation of step {sample.stale} came after that"
+        words += f"; {by} invalidation in step {sample.stale} came later"
     return words, "plain"

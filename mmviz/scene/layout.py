@@ -1,8 +1,8 @@
-"""Where everything lies: dot lays the cards out once, for all runs of a case.
+"""The layout: dot places the cards once, for all runs of a case.
 
-The `graphviz` package writes the DOT source. One engine is declared: the Graphviz that
-pygraphviz carries, which lays out in this very process; `dot` on PATH stands in for it.
-Sizes come from characters, so the fonts of the machine do not matter.
+The `graphviz` package writes the DOT source. The Graphviz in pygraphviz lays it out in this
+process; without pygraphviz, `dot` on PATH does. Sizes are counted in characters, so the fonts of
+the machine do not matter.
 """
 
 import json
@@ -14,22 +14,22 @@ from typing import NamedTuple
 
 import graphviz
 
-from mmviz.scene.cards import ROW, TITLE, Card, cards, parted, trimmed
+from mmviz.scene.cards import ROW, TITLE, Card, cards, drawn_and_still, trimmed
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Point
 from mmviz.scene.reach import Reach, pointee
-from mmviz.scene.words import more
+from mmviz.scene.words import omitted
 
-EM = 12.0  # points; any number would do, as only ratios count
-CHAR, LINE = CELL_WIDTH * EM, CELL_HEIGHT * EM  # points that a cell is wide and high
+EM = 12.0  # points; only ratios matter
+CHAR, LINE = CELL_WIDTH * EM, CELL_HEIGHT * EM  # width and height of a cell in points
 MARGIN, GAP = 1.0, 2.0
 ROOM = 124.0  # cells that fit across a notebook
-LOOSE, TIGHT, TIGHTEST = 0.55, 0.25, 0.19  # inches between the ranks, where the sheet is too wide
+LOOSE, TIGHT, TIGHTEST = 0.55, 0.25, 0.19  # inches between ranks; less if the sheet is too wide
 NEVER = "which no step changes"
 SAMPLES = 10  # points on each piece of a spline
 
 
 class Route(NamedTuple):
-    """An arrow that some frame draws: from a row of a card to a card."""
+    """An arrow that some frame shows: from a row of a card to a card."""
 
     card: str
     path: str
@@ -37,9 +37,9 @@ class Route(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A place for every card and a way for every arrow, on one sheet.
+    """A place for every card and a path for every arrow, on one sheet.
 
-    The notes, below everything, say which objects have no card, and which fields no row.
+    The notes at the bottom name the objects without a card and the fields without a row.
     """
 
     cards: tuple[Card, ...]
@@ -51,22 +51,22 @@ class Plan(NamedTuple):
 
 
 class NoGraphviz(RuntimeError):
-    """There is no engine to lay objects out with."""
+    """No Graphviz is installed."""
 
 
 def plan(reach: Reach) -> Plan:
-    """Lay out every object of a case, and every reference there may be.
+    """Lay out every object of a case, and every possible reference.
 
     Raises:
-        NoGraphviz: neither pygraphviz nor `dot` is there.
+        NoGraphviz: neither pygraphviz nor `dot` is installed.
     """
-    whole, still = parted(cards(reach), reach)
-    notes = more([card.name for card in still], "object", NEVER, 64)
+    whole, still = drawn_and_still(cards(reach), reach)
+    notes = omitted([card.name for card in still], "object", NEVER, 64)
     shown = []
     for one in whole:
         card, left_out = trimmed(one)
         shown.append(card)
-        notes += more(left_out, f"row of {card.name}", NEVER, 64)
+        notes += omitted(left_out, f"row of {card.name}", NEVER, 64)
     by_name = {card.struct.name: card for card in shown}
     arrows: dict[Route, None] = {}
     for card in shown:
@@ -97,10 +97,10 @@ def plan(reach: Reach) -> Plan:
 
 
 def in_columns(columns: Sequence[Sequence[Card]], arrows: Sequence[Route]) -> Plan:
-    """Lay cards out in columns from left to right; none is empty.
+    """Lay cards out in columns from left to right; no column is empty.
 
     Raises:
-        NoGraphviz: neither pygraphviz nor `dot` is there.
+        NoGraphviz: neither pygraphviz nor `dot` is installed.
     """
     drawn = [card for column in columns for card in column]
     place = {card.name: number for number, column in enumerate(columns) for card in column}
@@ -120,9 +120,9 @@ def in_columns(columns: Sequence[Sequence[Card]], arrows: Sequence[Route]) -> Pl
 
 
 def _sides(drawn: Sequence[Card], arrows: Iterable[Route]) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield ways to rank the cards: left to right, top down, and with some sources on the right.
+    """Yield ways to rank the cards: top down, left to right, and with some sources on the right.
 
-    Whoever only points at others may as well stand on their other side, which saves height.
+    A card without incoming arrows can be on either side of its targets, which saves height.
     """
     yield "TB", frozenset()
     targets = {arrow.target for arrow in arrows}
@@ -142,7 +142,7 @@ def _dotted(
     apart: float = LOOSE,
     columns: Sequence[Sequence[Card]] = (),
 ) -> tuple[dict[str, Point], dict[Route, tuple[Point, ...]], float, float]:
-    """Let dot place the cards that arrows tie together; see `source`."""
+    """Let dot place the cards that arrows connect; see `source`."""
     picture = json.loads(dot(source(drawn, arrows, ranks, back, apart, columns)))
     _, _, wide, top = map(float, picture["bb"].split(","))
 
@@ -174,9 +174,9 @@ def source(
     apart: float = LOOSE,
     columns: Sequence[Sequence[Card]] = (),
 ) -> str:
-    """Return the DOT source: a table a card, so that arrows leave from their rows.
+    """Return the DOT source: one table for each card, so that arrows leave from their rows.
 
-    Arrows in `back` are told to dot the wrong way round; cards of a column get one rank.
+    Arrows in `back` are given to dot in reverse; the cards of a column get one rank.
     """
     graph = graphviz.Digraph(
         graph_attr={"rankdir": ranks, "nodesep": "0.2", "ranksep": str(apart)},
@@ -230,12 +230,12 @@ def dot(text: str) -> str:
 
 
 def _dot_on_path(text: str) -> str:
-    """Run the machine's own dot."""
+    """Run `dot` from PATH."""
     found = shutil.which("dot")
     if found is None:
         raise NoGraphviz(
-            "no Graphviz to lay the objects out with: pygraphviz cannot be imported and there "
-            "is no `dot` on PATH. Install one: pip install pygraphviz"
+            "Graphviz is missing: pygraphviz cannot be imported, and `dot` is not on PATH. "
+            "Install it: pip install pygraphviz"
         )
     done = subprocess.run(
         [found, "-Tjson"], input=text, capture_output=True, text=True, check=True, timeout=60
@@ -269,7 +269,7 @@ def _on_curve(controls: Sequence[Point], t: float) -> Point:
 def _shelved(
     loose: Sequence[Card], width: float, height: float
 ) -> tuple[dict[str, Point], float, float]:
-    """Put cards without arrows in rows: beside the others where there is room, else below."""
+    """Place the cards without arrows in rows: beside the others if they fit, else below."""
     at: dict[str, Point] = {}
     widest = max((card.width for card in loose), default=0.0)
     beside = bool(width) and width + GAP + widest <= ROOM

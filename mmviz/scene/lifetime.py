@@ -1,8 +1,8 @@
-"""Who lives how long: a bar an object from allocation to free, time running to the right.
+"""Lifetimes: one bar for each object from allocation to free, time running to the right.
 
-A bar's cells are what was so after each step. On it goes the reference count, a line that rises
-and falls with its number where it changes; past its end each use is marked. Of what comes after
-the cursor only the numbers of the steps are there.
+Each cell of a bar shows the object after one step. The reference count is a line that rises and
+falls, with its number where it changes. Every use after the end is marked. After the cursor, only
+the numbers of the steps are shown.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,21 +13,21 @@ from typing import NamedTuple
 from mmviz.engine import Frame, Run, spoken
 from mmviz.scene.lives import Subject, Use, subjects, uses
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.theme import CLEAR
 from mmviz.scene.timeline import MOST_ROWS, beyond, page
-from mmviz.scene.words import more
+from mmviz.scene.words import omitted
 
-LEFT, CELL, ROOM = 29.0, 5.85, 5  # cells the names take, and a step; characters in a step's
-ROOMS = (8, 12, MOST_ROWS + 1)  # columns of a sheet; none between, so that it seldom grows
+LEFT, CELL, ROOM = 29.0, 5.85, 5  # cells of the names and of a step; characters in a step
+ROOMS = (8, 12, MOST_ROWS + 1)  # possible columns of a sheet; few, so that it seldom grows
 HEAD = 2.9  # lines of the axis
 TRACK, GAP, LINE = 2.3, 0.6, 0.95  # lines of a bar for each count on it, between bars, of a count
-FLAT, TIGHT = 1.15, 0.25  # the same where there are many bars, which have numbers and no line
-ROOMY = 12  # so many bars may be high
+FLAT, TIGHT = 1.15, 0.25  # the same for many bars, which have numbers instead of lines
+ROOMY = 12  # the most bars that are high
 
 
 class Page(NamedTuple):
-    """The steps in sight: frame `first` is the leftmost of `most` columns."""
+    """The visible steps: frame `first` is the leftmost of `most` columns."""
 
     first: int
     last: int
@@ -39,20 +39,20 @@ class Page(NamedTuple):
 
 
 class Lifetime:
-    """The life of every object that a run may free, or that is counted."""
+    """The lifetime of every object that a run may free or count."""
 
     name, title, looks_ahead = "lifetime", "Lifetimes", True
     tips: Mapping[str, str] = {}
 
-    def __init__(self, rehearsal: Rehearsal, bars: list[Subject], lasting: list[Subject]) -> None:
+    def __init__(self, searched: SearchedCase, bars: list[Subject], lasting: list[Subject]) -> None:
         self.bars, self.is_flat = bars, len(bars) > ROOMY
-        self.values = rehearsal.reach.values
+        self.values = searched.reach.values
         names = [subject.card.name for subject in lasting]
-        self.folded = more(names, "object", "which no run frees or counts")
-        self._used = lru_cache(maxsize=2)(self._find)  # found once a run, not once a frame
+        self.folded = omitted(names, "object", "which no run frees or counts")
+        self._used = lru_cache(maxsize=2)(self._find)  # once a run, not once a frame
 
     def _find(self, last: Frame) -> dict[str, dict[int, Use]]:
-        """Return each object's uses after its end in the run that ends with a frame, by step."""
+        """Return each object's uses after its end, by step, in the run that ends with a frame."""
         frames = [*last.back()][::-1]
         return {
             subject.card.name: {use.step: use for use in uses(frames, subject)}
@@ -60,7 +60,7 @@ class Lifetime:
         }
 
     def scene(self, run: Run, k: int) -> Scene:
-        """Draw the bars as far as frame `k`."""
+        """Draw the bars up to frame `k`."""
         frames, steps = run.frames, len(run.frames) - 1
         first, last = page(steps, k)
         most = next(room for room in ROOMS if min(steps, MOST_ROWS) < room)
@@ -75,7 +75,7 @@ class Lifetime:
         marks += _axis(frames, k, shown, y)
         notes = list(self.folded)
         if self.is_flat:
-            notes.insert(0, f"{len(self.bars)} objects: each count is a number where it changes")
+            notes.insert(0, f"{len(self.bars)} objects: a count is a number where it changes")
         for line in notes:
             marks.append(Text(1, y, line, "quiet"))
             y += 1.2
@@ -85,7 +85,7 @@ class Lifetime:
         return sheet(width, y + 0.3, marks)
 
     def text(self, run: Run, k: int) -> str:
-        """Return a line for each object: its counts, its end, and who used it after."""
+        """Return a line for each object: its counts, its end, and each use after it."""
         frames = run.frames[: k + 1]
         lines = [_life(frames, subject, uses(frames, subject)) for subject in self.bars]
         return "\n".join([*lines, *self.folded])
@@ -99,7 +99,7 @@ class Lifetime:
         y: float,
         height: float,
     ) -> Iterator[Box | Line | Text]:
-        """Draw one object's name, and its bar with all that is on it."""
+        """Draw one object's name, and its bar."""
         used = self._used(frames[-1])[subject.card.name]
         yield from self._name(frames[: k + 1], subject, y, used)
         paths = list(subject.counts.values())
@@ -115,17 +115,17 @@ class Lifetime:
             yield Box(x, y, CELL, height, CLEAR if is_over and not word else role, key)
             for number, track in enumerate(tracks):
                 top = y + 0.1 + TRACK * number
-                said = word if not number else ""
+                words = word if not number else ""
                 if not is_over and index <= shown.last:
-                    said = _changed(frames, index, shown, track, subject)
-                yield Text(x + 0.35, top, said, role, bold=role in ("bad", "written"))
+                    words = _changed(frames, index, shown, track, subject)
+                yield Text(x + 0.35, top, words, role, bold=role in ("bad", "written"))
                 if not self.is_flat:
                     yield from self._line(frames, index, shown, "".join(track), top, is_over, role)
 
     def _name(
         self, past: Sequence[Frame], subject: Subject, y: float, used: Mapping[int, Use]
     ) -> Iterator[Text]:
-        """Say what an object is called, how it is now, and what is counted of it."""
+        """Draw the name of an object, its state, and the names of its counts."""
         card, flat = subject.card, self.is_flat
         role, state = _state(past, subject, used)
         name = shorten(card.name, 12 if flat else 25)
@@ -136,8 +136,8 @@ class Lifetime:
         yield Text(*where, shorten(state, 14 if flat else 18), role, role == "bad", live=True)
         if not flat:
             for number, key in enumerate(subject.counts):
-                said = shorten(key, 9)
-                yield Text(LEFT - 0.6 - len(said), y + 1.2 + TRACK * number, said, "quiet")
+                words = shorten(key, 9)
+                yield Text(LEFT - 0.6 - len(words), y + 1.2 + TRACK * number, words, "quiet")
 
     def _line(
         self,
@@ -149,7 +149,7 @@ class Lifetime:
         is_over: bool,
         role: str,
     ) -> Iterator[Box | Line]:
-        """Draw a cell's piece of the count's line, or of the trace of what is no more."""
+        """Draw a cell's piece of the count's line, or of a freed object's trace."""
         x, low = shown.left(index), top + TRACK - 0.1
         now = before = low
         if index <= shown.last and path and not is_over:
@@ -168,7 +168,7 @@ class Lifetime:
 def _cell(
     frames: Sequence[Frame], index: int, k: int, subject: Subject, used: Mapping[int, Use]
 ) -> tuple[str, str, bool]:
-    """Return how a cell of a bar looks, its word, and whether the object is no more."""
+    """Return the role of a cell, its word, and whether the object has ended."""
     frame = frames[index]
     end = subject.ended(frame.values)
     is_end = bool(end) and index > 0 and not subject.ended(frames[index - 1].values)
@@ -190,7 +190,7 @@ def _cell(
 def _changed(
     frames: Sequence[Frame], index: int, shown: Page, paths: Sequence[str], subject: Subject
 ) -> str:
-    """Return the counts where one has just changed, and where a bar or a page begins."""
+    """Return the counts if one has just changed, or if a bar or a page begins."""
     now = [spoken(frames[index].values[path]) for path in paths]
     before = frames[max(index - 1, 0)].values
     is_new = index == shown.first or bool(subject.ended(before))
@@ -200,7 +200,7 @@ def _changed(
 
 
 def _state(past: Sequence[Frame], subject: Subject, used: Mapping[int, Use]) -> tuple[str, str]:
-    """Say how an object is at the cursor: the worst that has happened to it."""
+    """Return the role and the state of an object at the cursor: a late use, freed, or alive."""
     if bad := [use for step, use in used.items() if step < len(past)]:
         return "bad", f"✗ {bad[-1].word}, step {bad[-1].step}"
     end = subject.ended(past[-1].values)
@@ -211,13 +211,13 @@ def _state(past: Sequence[Frame], subject: Subject, used: Mapping[int, Use]) -> 
 
 
 def _since(past: Sequence[Frame], subject: Subject) -> int:
-    """Return the step since which an object is as it is, alive or not."""
+    """Return the step in which an object's present state began, alive or freed."""
     now = bool(subject.ended(past[-1].values))
     return next((f.index + 1 for f in reversed(past) if bool(subject.ended(f.values)) != now), 0)
 
 
 def _axis(frames: Sequence[Frame], k: int, shown: Page, low: float) -> Iterator[Box | Line | Text]:
-    """Draw the numbers of the steps and who takes them, and a hair line at the cursor's end."""
+    """Draw the numbers of the steps, their actors, and a thin line at the cursor."""
     for place in range(shown.most):
         index = shown.first + place
         x = shown.left(index)
@@ -228,37 +228,37 @@ def _axis(frames: Sequence[Frame], k: int, shown: Page, low: float) -> Iterator[
         if there and index <= k and frames[index].violated:
             role, number = "bad", f"✗ {number}"
         yield Box(x, 0.2, CELL, 2.3, role, f"step:{index}")
-        is_told = role in ("now", "bad")
-        yield Text(x + 0.35, 0.3, number if there else "", role, bold=is_told, live=True)
+        is_bold = role in ("now", "bad")
+        yield Text(x + 0.35, 0.3, number if there else "", role, bold=is_bold, live=True)
         yield Text(x + 0.35, 1.35, shorten(actor, ROOM), role)
         edge = "now" if index == k else CLEAR
         yield Line(((x + CELL, 2.5), (x + CELL, low - 0.3)), edge)
 
 
 def _life(frames: Sequence[Frame], subject: Subject, used: Sequence[Use]) -> str:
-    """Tell an object's life so far in one line."""
+    """Return an object's life so far in one line."""
     parts = []
     for key, path in subject.counts.items():
-        told = [
+        values = [
             f"{spoken(frame.values[path])} (step {frame.index})"
             for before, frame in zip((None, *frames), frames, strict=False)
             if before is None or before.values[path] != frame.values[path]
         ]
-        parts.append(f"{key} {' → '.join(told)}")
+        parts.append(f"{key} {' → '.join(values)}")
     before = subject.ended(frames[0].values)
     parts.insert(0, f"{before} at the start" if before else "alive from the start")
     for last, frame in pairwise(frames):
         end = subject.ended(frame.values)
         if bool(end) != bool(subject.ended(last.values)):
-            did = end or "allocated"
-            parts.append(f"{did} in step {frame.index} by {frame.actor} {frame.label}")
+            event = end or "allocated"
+            parts.append(f"{event} in step {frame.index} by {frame.actor} {frame.label}")
     for use in used:
         frame = frames[use.step]
         parts.append(f"✗ {use.word} after that in step {use.step} by {frame.actor} {frame.label}")
     return f"{subject.card.title}: {'; '.join(parts)}"
 
 
-def lifetime(rehearsal: Rehearsal) -> Lifetime | None:
-    """Return the lifetimes of a case; None where nothing is ever freed or counted."""
-    bars, lasting = subjects(rehearsal.reach)
-    return Lifetime(rehearsal, bars, lasting) if bars else None
+def lifetime(searched: SearchedCase) -> Lifetime | None:
+    """Return the lifetimes of a case; None if no run frees or counts an object."""
+    bars, lasting = subjects(searched.reach)
+    return Lifetime(searched, bars, lasting) if bars else None

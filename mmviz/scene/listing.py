@@ -1,6 +1,6 @@
-"""The code of the actors as a picture, the line each would do next lit.
+"""The code of the actors as a picture, with the next line of each highlighted.
 
-On screen a panel that scrolls shows it; this is what stands in a still picture, whole.
+On screen, a panel that scrolls shows the code; a still picture shows all of it.
 """
 
 import textwrap
@@ -9,23 +9,23 @@ from collections.abc import Iterator, Mapping
 from mmviz.engine import Run
 from mmviz.scene.layout import ROOM
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.source import Code, Lit, codes, lit
 from mmviz.scene.theme import CLEAR
 
-GAP, AIR = 2.0, 1.0  # cells between the columns, and round a text
+GAP, AIR = 2.0, 1.0  # cells between columns, and around a text
 HEAD = 1.4  # lines of a column's head
-MOST_COLUMNS = 2  # narrower ones would break most lines
+MOST_COLUMNS = 2  # narrower columns would wrap most lines
 
 
 class Listing:
-    """What each actor runs."""
+    """The code that each actor runs."""
 
     name, title, looks_ahead = "code", "Code", False
     tips: Mapping[str, str] = {}
 
-    def __init__(self, rehearsal: Rehearsal) -> None:
-        self.codes = codes(rehearsal.reach)
+    def __init__(self, searched: SearchedCase) -> None:
+        self.codes = codes(searched.reach)
         columns = min(len(self.codes), MOST_COLUMNS)
         self.wide = (ROOM - GAP * (columns - 1)) / columns
         self.folded = [[_folded(line, int(self.wide - 3)) for line in c.lines] for c in self.codes]
@@ -39,25 +39,25 @@ class Listing:
         self.size = (ROOM, low)
 
     def scene(self, run: Run, k: int) -> Scene:
-        """Draw every line of every actor's code; a long one goes on below."""
+        """Draw every line of every actor's code; a long line wraps."""
         marks: list[Box | Line | Text] = []
         for code, rows, at in zip(self.codes, self.folded, self.at, strict=True):
             marks += self._column(code, rows, at, lit(code, run.frames[k]))
         return sheet(*self.size, marks)
 
     def text(self, run: Run, k: int) -> str:
-        """Return for each actor the line it would do next."""
-        told = []
+        """Return the next line of each actor."""
+        lines = []
         for code in self.codes:
             light = lit(code, run.frames[k])
             line = f": {code.lines[light.line].strip()}" if light.line >= 0 else ""
-            told.append(f"{code.actor} ({light.note}){line}")
-        return "\n".join(told)
+            lines.append(f"{code.actor} ({light.note}){line}")
+        return "\n".join(lines)
 
     def _column(
         self, code: Code, rows: list[list[str]], at: tuple[float, float], light: Lit
     ) -> Iterator[Box | Text]:
-        """Draw what one actor runs."""
+        """Draw the code of one actor."""
         x, y = at
         yield Box(x, y, self.wide, HEAD + sum(map(len, rows)) + 0.3, "quiet", f"actor:{code.actor}")
         yield Box(x, y, self.wide, 1.2, "head", f"actor:{code.actor}")
@@ -78,7 +78,7 @@ class Listing:
 
 
 def _folded(line: str, room: int) -> list[str]:
-    """Return a line of code as lines that fit, those that go on indented."""
+    """Return a line of code as lines that fit; the continuations are indented."""
     depth = len(line) - len(line.lstrip())
     return textwrap.wrap(
         line,

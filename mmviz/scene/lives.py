@@ -1,4 +1,4 @@
-"""When an object of a run lives, what its counts are, and who uses it when it is no more."""
+"""Lifetimes of objects in a run: their counts, their end, and each use after it."""
 
 from collections.abc import Sequence
 from functools import singledispatch
@@ -6,21 +6,21 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from mmviz.engine import Frame, Struct
-from mmviz.kernel.io_mm import IoMm, SvaBond
-from mmviz.kernel.iommu import CountedDomain, Domain, IommuGroup
-from mmviz.kernel.iommu_module import IommuModule
-from mmviz.kernel.mm_count import MmCounts
-from mmviz.kernel.mm_struct import Pgd
-from mmviz.kernel.page import Page
-from mmviz.kernel.refcount import RefCount
-from mmviz.kernel.rmap import MappedPage
-from mmviz.scene.cards import Card, Values, can_go, cards, gone, walk
+from mmviz.kernel.iommu.io_mm import IoMm, SvaBond
+from mmviz.kernel.iommu.iommu import CountedDomain, Domain, IommuGroup
+from mmviz.kernel.iommu.module import IommuModule
+from mmviz.kernel.mm.mm_count import MmCounts
+from mmviz.kernel.mm.mm_struct import Pgd
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.rmap import MappedPage
+from mmviz.kernel.sync.refcount import RefCount
+from mmviz.scene.cards import Card, Values, can_be_freed, cards, gone, walk
 from mmviz.scene.reach import Reach, structs_in
 
 
 @singledispatch
 def counts(struct: Struct) -> tuple[str, ...]:
-    """Return the fields of an object that count who needs it."""
+    """Return the fields of an object that are reference counts."""
     return ()
 
 
@@ -46,8 +46,8 @@ def _(_mm: MmCounts) -> tuple[str, ...]:
 
 @singledispatch
 def keeper(struct: Struct, reach: Reach) -> str:
-    """Say what an object's lifetime hangs on."""
-    return "its maker alone"
+    """Return what keeps an object alive."""
+    return "its creator alone"
 
 
 @keeper.register
@@ -59,7 +59,7 @@ def _(domain: Domain, reach: Reach) -> str:
         for value in reach.values[group.path("default_domain")]
         for each in structs_in(value)
     }
-    return "the group's refs" if domain.name in defaults else "its maker alone"
+    return "the group's refs" if domain.name in defaults else "its creator alone"
 
 
 @keeper.register
@@ -70,7 +70,7 @@ def _(_domain: CountedDomain, _reach: Reach) -> str:
 @keeper.register(IommuGroup)
 @keeper.register(IommuModule)
 def _(_counted: Struct, _reach: Reach) -> str:
-    return "refs, one a device"
+    return "refs, one per device"
 
 
 @keeper.register(MmCounts)
@@ -87,21 +87,21 @@ def _(_counted: Struct, _reach: Reach) -> str:
 
 @keeper.register
 def _(_io_mm: IoMm, _reach: Reach) -> str:
-    return "refs, one a bond"
+    return "refs, one per bond"
 
 
 @keeper.register
 def _(_bond: SvaBond, _reach: Reach) -> str:
-    return "refs, one a bind"
+    return "refs, one per bind"
 
 
 class Subject(NamedTuple):
     """An object that has a lifetime.
 
     Attributes:
-        card: the object, and the fields that lie in its memory.
-        paths: those fields' paths; whether it is freed is not among them.
-        counts: the paths of its reference counts, by their names.
+        card: the object, and the fields in its memory.
+        paths: the paths of those fields, without `freed`.
+        counts: the paths of its reference counts, by name.
     """
 
     card: Card
@@ -109,26 +109,26 @@ class Subject(NamedTuple):
     counts: dict[str, str]
 
     def ended(self, values: Values) -> str:
-        """Say in a word that the object is no more; "" while it lives."""
+        """Return "freed" or "free" after the object's end, "" before."""
         return gone(self.card.struct, values)
 
 
 class Use(NamedTuple):
-    """Somebody uses an object that is no more: "read", "written" or "used", in a step."""
+    """A step that uses an object after its end: "read", "written" or "used"."""
 
     step: int
     word: str
 
 
 def subjects(reach: Reach) -> tuple[list[Subject], list[Subject]]:
-    """Return the objects that may be freed or counted, and those no run frees or counts."""
+    """Return the objects that some run frees or counts, and those that no run does."""
     start = {path: values[0] for path, values in reach.values.items()}
     changing: list[Subject] = []
     lasting: list[Subject] = []
     for card in cards(reach):
         struct = card.struct
         counted = {key: struct.path(key) for key in counts(struct)}
-        if not (can_go(struct) or counted):
+        if not (can_be_freed(struct) or counted):
             continue
         own = {struct.path(key): key for key, _ in struct.fields()}
         paths = {row.path for row in card.rows} | own.keys()
@@ -152,11 +152,11 @@ def uses(frames: Sequence[Frame], subject: Subject) -> list[Use]:
 
 
 def _use(before: Frame, frame: Frame, subject: Subject) -> str:
-    """Say how a step uses an object that was gone before it; "" when it does not.
+    """Return how a step uses an object that had ended before it, "" if it does not.
 
-    Looking at the count of what is no more is how one finds out; only a step that complains or
-    breaks something uses it by that. Such a step uses what it refers to, too, as hardware does,
-    which looks at nothing first.
+    Reading the count of a freed object is how an actor notices, so it is a use only in a step that
+    complains or reaches a bad state. Such a step also uses every object that it refers to; so does
+    hardware, which checks nothing first.
     """
     struct = subject.card.struct
     fails = bool(frame.violated or frame.log)

@@ -1,4 +1,4 @@
-"""The order in which locks are taken: a graph laid out once, and who took which order when."""
+"""The order in which locks are taken: a graph laid out once, and the uses of each order."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,29 +7,31 @@ from typing import NamedTuple
 
 import graphviz
 
-from mmviz.scene.held import Moment, Order, Use
+from mmviz.scene.held import LockState, Order, Use
 from mmviz.scene.layout import CHAR, LINE, ROOM, dot, sampled
 from mmviz.scene.marks import Box, Line, Point, Text, shorten
 from mmviz.scene.theme import CLEAR
 
-MOST_ORDERS = 10  # lines of words; more are counted
-NODE = 1.3  # lines a lock's box is high
+MOST_ORDERS = 10  # lines of text; the others are counted
+NODE = 1.3  # height of a lock's box in lines
 ROW = 1.35
-LIST = 46.0  # cells the words need beside the graph
+LIST = 46.0  # cells that the text needs beside the graph
 NAME = 26
+
+NO_ORDER = "no actor takes a lock while it holds another"
 
 Marks = Iterator[Box | Line | Text]
 
 
 class Drawing(NamedTuple):
-    """The graph of all orders there may be, and room for who used them.
+    """The graph of all possible orders, and room for their uses.
 
     Attributes:
-        orders: all there may be.
-        at: each lock's place, its upper left corner, and how wide it is.
+        orders: all possible orders.
+        at: the upper left corner of each lock's box, and its width.
         ways: the line of each order.
-        width, height: of all of it, in cells.
-        beside: where the words begin: right of the graph, or (0, y) below it.
+        width, height: the size of the whole, in cells.
+        beside: where the text begins: right of the graph, or below it.
     """
 
     orders: tuple[Order, ...]
@@ -39,30 +41,30 @@ class Drawing(NamedTuple):
     height: float
     beside: Point
 
-    def marks(self, moment: Moment, k: int, y: float, width: float) -> Marks:
+    def marks(self, state: LockState, k: int, y: float, width: float) -> Marks:
         """Draw the orders used so far, below line `y`."""
         if not self.orders:
-            yield Text(1, y, "Lock order: nobody takes one lock while it has another", "quiet")
+            yield Text(1, y, f"Lock order: {NO_ORDER}", "quiet")
             return
-        ring = set(cycle(moment.orders))
+        ring = set(cycle(state.orders))
         yield Text(1, y, "Lock order so far", "plain", bold=True)
-        used = {name for order in moment.orders for name in order}
+        used = {name for order in state.orders for name in order}
         broken = {name for order in ring for name in order}
         for name, (x, top, wide) in self.at.items():
             role = "bad" if name in broken else "head" if name in used else CLEAR
             yield Box(x, y + top, wide, NODE, role, "locks:order")
             yield Text(x + 1, y + top + 0.15, shorten(name, NAME), role, role == "bad")
         for order, way in self.ways.items():
-            uses = moment.orders.get(order, ())
+            uses = state.orders.get(order, ())
             role = CLEAR
             if uses:
                 only_wants = all(use.wants for use in uses)
                 role = "bad" if order in ring else "blocked" if only_wants else "link"
             yield Line(tuple((px, y + py) for px, py in way), role, True)
         x, top = self.beside
-        told = [*self._told(moment, ring)]
+        rows = [*self._messages(state, ring)]
         for number in range(self._rows):
-            role, words, step = told[number] if number < len(told) else (CLEAR, "", 0)
+            role, words, step = rows[number] if number < len(rows) else (CLEAR, "", 0)
             key = f"step:{step}" if step else ""
             yield Box(x, y + top, width - x - 1, ROW - 0.1, role, key)
             words = shorten(words, int(width - x) - 3)
@@ -73,42 +75,38 @@ class Drawing(NamedTuple):
     def _rows(self) -> int:
         return min(len(self.orders), MOST_ORDERS) + 2
 
-    def _told(self, moment: Moment, ring: set[Order]) -> Iterator[tuple[str, str, int]]:
-        """Yield a line for each order used, and one for the circle: (role, words, step)."""
+    def _messages(self, state: LockState, ring: set[Order]) -> Iterator[tuple[str, str, int]]:
+        """Yield a line for each order used, and one for a cycle: (role, words, step)."""
         if ring:
-            actors = list(
-                dict.fromkeys(use.actor for order in ring for use in moment.orders[order])
-            )
+            actors = list(dict.fromkeys(use.actor for order in ring for use in state.orders[order]))
             disagree = "takes them in both orders" if len(actors) == 1 else "disagree on the order"
-            who = " and ".join(sorted(actors))
-            latest = max(moment.orders[order][0].step for order in ring)
-            yield "bad", f"✗ a circle: {who} {disagree}", latest
-        used = sorted(
-            moment.orders.items(), key=lambda pair: (pair[0] not in ring, pair[1][0].step)
-        )
+            names = " and ".join(sorted(actors))
+            latest = max(state.orders[order][0].step for order in ring)
+            yield "bad", f"✗ cycle: {names} {disagree}", latest
+        used = sorted(state.orders.items(), key=lambda pair: (pair[0] not in ring, pair[1][0].step))
         for order, uses in used[:MOST_ORDERS]:
             role = "bad" if order in ring else "plain"
             yield role, f"{order.outer} → {order.inner}: {_uses(uses)}", uses[0].step
         if len(used) > MOST_ORDERS:
             yield "quiet", f"… {len(used) - MOST_ORDERS} more orders", 0
 
-    def lines(self, moment: Moment) -> list[str]:
+    def lines(self, state: LockState) -> list[str]:
         """Return the orders used so far in words."""
         if not self.orders:
-            return ["lock order: nobody takes one lock while it has another"]
-        told = [words for _, words, _ in self._told(moment, set(cycle(moment.orders)))]
-        return ["lock order so far:" + " none" * (not told), *(f"  {words}" for words in told)]
+            return [f"lock order: {NO_ORDER}"]
+        lines = [words for _, words, _ in self._messages(state, set(cycle(state.orders)))]
+        return ["lock order so far:" + " none" * (not lines), *(f"  {words}" for words in lines)]
 
 
 def _uses(uses: Sequence[Use]) -> str:
-    """Say who used an order first, and when."""
+    """Return which actors used an order, and when each first did."""
     return ", ".join(
         f"{use.actor} {'wants' if use.wants else 'takes'} it in step {use.step}" for use in uses
     )
 
 
 def drawing(orders: Sequence[Order]) -> Drawing:
-    """Lay out all orders there may be; two ways are tried, and the lower one that fits is taken."""
+    """Lay out all possible orders, in the lower of two layouts that fits."""
     if not orders:
         return Drawing((), {}, {}, 0, 1.2, (0, 0))
     tries = [_dotted(orders, ranks) for ranks in ("LR", "TB")]
@@ -154,7 +152,7 @@ def _dotted(orders: Sequence[Order], ranks: str) -> Drawing:
 
 
 def cycle(used: Iterable[Order]) -> tuple[Order, ...]:
-    """Return orders that together go round in a circle; () when there are none such."""
+    """Return orders that form a cycle, () for none."""
     ahead: dict[str, list[str]] = {}
     for order in used:
         ahead.setdefault(order.outer, []).append(order.inner)

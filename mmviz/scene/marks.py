@@ -1,11 +1,11 @@
-"""What a picture is made of: boxes, texts and lines, in character cells.
+"""The parts of a picture: boxes, texts and lines, in character cells.
 
 The unit is one character cell of a monospaced font. `x` grows to the right, one unit is
 one character wide; `y` grows *downwards*, one unit is one line of text high. So the width
-of a text is its number of characters, and whether two texts touch needs no font.
+of a text is its number of characters, and no font is needed to see whether two texts touch.
 
-A mark has a *role* ("now", "written", "ghost", …), never a colour: `theme` knows the colours.
-Its *key* says what the mark stands for, which is what a click on it means ("step:3").
+A mark has a *role* ("now", "written", "ghost", …); `theme` gives each role its colours. Its *key*
+names what the mark represents, and so the target of a click ("step:3").
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,8 @@ from itertools import pairwise
 from math import hypot
 from typing import NamedTuple
 
-CELL_WIDTH = 0.61  # em a character is wide: the widest of the usual monospaced fonts, and a hair
-CELL_HEIGHT = 1.5  # em a line is high: a character and air above and below it
+CELL_WIDTH = 0.61  # width of a character in em; the usual monospaced fonts are slightly narrower
+CELL_HEIGHT = 1.5  # height of a line in em: a character with space above and below
 HEAD_LENGTH, HEAD_HALF_WIDTH = 0.8, 0.32  # of an arrow head, in em
 
 Point = tuple[float, float]
@@ -34,7 +34,7 @@ class Box(NamedTuple):
 class Text(NamedTuple):
     """One line of text; it fills the cells from `x, y` to `x + len(text), y + 1`.
 
-    A live text says other things in other frames; the rest only change colour.
+    A live text differs between frames; other texts only change colour.
     """
 
     x: float
@@ -46,7 +46,7 @@ class Text(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A stroke through two or more points, with an arrow head at its end if asked."""
+    """A line through two or more points, with an arrow head at its end if `arrow`."""
 
     points: tuple[Point, ...]
     role: str
@@ -66,12 +66,6 @@ class Scene(NamedTuple):
     lines: tuple[Line, ...] = ()
     texts: tuple[Text, ...] = ()
 
-    def svg(self, theme: str = "light", title: str = "") -> str:
-        """Return the picture as the text of an SVG file; see `mmviz.scene.svg.svg`."""
-        from mmviz.scene.svg import svg
-
-        return svg(self, theme, title)
-
 
 def sheet(width: float, height: float, marks: Iterable[Box | Line | Text]) -> Scene:
     """Sort marks of any kind onto a sheet, keeping their order within a kind."""
@@ -86,7 +80,7 @@ def sheet(width: float, height: float, marks: Iterable[Box | Line | Text]) -> Sc
 
 
 def moved(scene: Scene, dx: float, dy: float) -> Scene:
-    """Return the scene shifted by `dx, dy`; the sheet grows by as much."""
+    """Return the scene shifted by `dx, dy`, on a sheet that is larger by as much."""
     return Scene(
         scene.width + dx,
         scene.height + dy,
@@ -130,9 +124,9 @@ def head(points: Sequence[Point]) -> list[Point]:
 
 
 def shorten(text: str, width: int) -> str:
-    """Cut a text to `width` characters, saying with an ellipsis that it was cut.
+    """Return a text cut to `width` characters, with an ellipsis where it was cut.
 
-    The end stays, too: in a call the arguments say as much as the name.
+    The end stays too: in a call, the arguments matter as much as the name.
     """
     if len(text) <= width:
         return text

@@ -1,69 +1,69 @@
-"""Who is told of what changes in an address space, and what goes wrong in between.
+"""MMU notifiers: invalidations of an address space, their subscribers, and what each remembers.
 
-On top the address space, with what is being invalidated in it, and who is subscribed. Below, along
-the steps: invalidations from their start to their end, who is inside which callback and whether
-it may sleep there, samples and since when they are stale, the numbers, readers, grace periods.
+At the top, the address space with its open invalidations, and the subscribers. Below, along the
+steps: invalidations from start to end, callbacks and whether they may sleep, samples and since
+when they are stale, sequence numbers and counts, readers, grace periods.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from mmviz.engine import Frame, Run
-from mmviz.kernel.pagetable import DevicePageTable, PageTable
+from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable
 from mmviz.scene.cards import gone
 from mmviz.scene.grace import grace_lanes
 from mmviz.scene.lanes import Cell, Lane, lanes
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.reach import Reach
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.subscriptions import Subscription, subscriptions
 from mmviz.scene.theme import CLEAR
 from mmviz.scene.timeline import begins, beyond
 from mmviz.scene.windows import Accounts, Window
 from mmviz.scene.words import since
 
-MARGIN, LABEL = 0.5, 33.0  # left of everything; where the cells begin
+MARGIN, LABEL = 0.5, 33.0  # the left margin; where the cells begin
 MOST_COLUMNS, FEWEST_COLUMNS = 15, 8  # steps on a page
-NARROW, WIDE = 6, 9  # cells a column
+NARROW, WIDE = 6, 9  # cells of a column
 ROW, BOX, SENTENCE, HEAD = 1.35, 1.15, 1.15, 1.3  # lines: a lane, its box, its sentence, a heading
-MOST_LANES, MOST_ADDRESSES = 10, 6  # of one section; of the bar
+MOST_LANES, MOST_ADDRESSES = 10, 6  # in one section; in the bar
 
 TIPS = {
     "notifier:addresses": "The address space; a range that an invalidation covers is shaded.",
-    "notifier:Invalidation, start to end": "From range_start to range_end "
-    "nobody may map what is being invalidated; several may be open at once.",
-    "notifier:Inside a callback": "Who runs a driver's callback (mmu_notifier_ops); "
-    "spin and rcu say that it must not sleep there.",
-    "notifier:Sample, fresh or stale": "What is remembered before a lookup, to see later "
-    "whether an invalidation came in between; it is stale once one has begun.",
-    "notifier:Sequence and count": "The numbers and flags by which drivers and the core know of "
-    "invalidations, after each step.",
+    "notifier:Invalidation, start to end": "From range_start to range_end, "
+    "a driver must not map the range; several invalidations may be open at once.",
+    "notifier:Inside a callback": "The actor runs a driver's callback (mmu_notifier_ops); "
+    "where a cell text spin or rcu, it must not sleep.",
+    "notifier:Sample, fresh or stale": "A value read before a lookup, to detect an invalidation "
+    "during the lookup; a sample is stale once an invalidation has begun.",
+    "notifier:Sequence and count": "The counters and flags that track invalidations, "
+    "after each step.",
     "notifier:Reader of SRCU": "From srcu_read_lock() to srcu_read_unlock(); a reader may sleep.",
     "notifier:Reader of RCU": "From rcu_read_lock() to rcu_read_unlock(); a reader must not sleep.",
-    "notifier:Grace period": "It ends when every reader that was inside at its beginning has left.",
+    "notifier:Grace period": "It ends when every reader that was inside at its start has left.",
 }
 
 
 class Notifier:
-    """Notifiers, read sections and grace periods of a case, in their places."""
+    """The notifiers, read sections and grace periods of a case."""
 
     name, title, looks_ahead = "notifier", "MMU notifiers", False
     tips: Mapping[str, str] = TIPS
 
-    def __init__(self, rehearsal: Rehearsal) -> None:
-        reach, model = rehearsal.reach, rehearsal.model
+    def __init__(self, searched: SearchedCase) -> None:
+        reach, model = searched.reach, searched.model
         self.accounts = Accounts(reach, model)
         self.subscriptions = subscriptions(self.accounts.structs, reach)
         every = lanes(self.accounts, reach, self.subscriptions) + grace_lanes(self.accounts, reach)
         self.lanes, self.left_out = _most(every)
         self.ranges = _ranges(self.accounts, reach) if self.accounts.gauges else []
-        deep = sum(max(each.depth for each in some.values()) for some in model.positions)
+        deep = sum(max(each.depth for each in some.values()) for some in model.locations)
         self.columns = min(max(deep + 1, FEWEST_COLUMNS), MOST_COLUMNS)
         self.column = min(max(90 // self.columns, NARROW), WIDE)
         self.width = LABEL + self.columns * self.column + MARGIN
 
     def scene(self, run: Run, k: int) -> Scene:
-        """Draw frame `k`; of later steps nothing."""
+        """Draw frame `k`, and nothing of later steps."""
         frames = run.frames
         frame = frames[k]
         marks: list[Box | Line | Text] = []
@@ -87,40 +87,40 @@ class Notifier:
                 marks.append(Text(MARGIN, y + 0.1, section, "quiet", bold=True))
                 y += HEAD
             marks += self._lane(lane, frames, k, shown, y)
-            y += ROW + (SENTENCE * lane.rows if lane.say else 0)
+            y += ROW + (SENTENCE * lane.rows if lane.sentence else 0)
         if self.left_out:
             marks.append(Text(MARGIN, y, shorten(self.left_out, int(self.width) - 2), "quiet"))
             y += SENTENCE
         return sheet(self.width, y + 0.3, marks)
 
     def text(self, run: Run, k: int) -> str:
-        """Say what the picture of frame `k` says."""
+        """Return frame `k` as text."""
         frame = run.frames[k]
-        told = [f"after step {k}" if k else "at the start"]
+        lines = [f"after step {k}" if k else "at the start"]
         if self.ranges:
             names = ", ".join(name for name, _ in self.ranges)
-            told.append(f"Address space ({names}): {self._invalidated(frame)}")
+            lines.append(f"Address space ({names}): {self._invalidated(frame)}")
         for each in self.subscriptions:
-            told.append(f"{each.struct.name} ({each.kind}): {each.says(frame.values, 200)}")
+            lines.append(f"{each.struct.name} ({each.kind}): {each.text(frame.values, 200)}")
         for lane in self.lanes:
-            words = lane.say(frame)[0] if lane.say else lane.cell(frame).word
+            words = lane.sentence(frame)[0] if lane.sentence else lane.cell(frame).word
             if words:
-                told.append(f"{lane.section}: {lane.label}: {words}")
-        return "\n".join([*told, self.left_out] if self.left_out else told)
+                lines.append(f"{lane.section}: {lane.label}: {words}")
+        return "\n".join([*lines, self.left_out] if self.left_out else lines)
 
     def _covering(self, frame: Frame, paths: frozenset[str]) -> str:
-        """Say who invalidates a range, "" for nobody."""
+        """Return which actors invalidate a range, "" for none."""
         found: dict[str, Window] = {}
         for one in self.accounts.account(frame).windows:
             if one.path in paths:
                 found.setdefault(one.actor, one)
-        said = ", ".join(
-            f"{actor or 'somebody'} {since(one.since)}" for actor, one in found.items()
+        actors = ", ".join(
+            f"{actor or 'an unknown actor'} {since(one.since)}" for actor, one in found.items()
         )
-        return f"invalidated by {said}" if said else ""
+        return f"invalidated by {actors}" if actors else ""
 
     def _invalidated(self, frame: Frame) -> str:
-        """Say what of the address space is being invalidated."""
+        """Return which parts of the address space are being invalidated."""
         if len({paths for _, paths in self.ranges}) == 1:
             return self._covering(frame, self.ranges[0][1]) or "no invalidation is open"
         found = [(name, self._covering(frame, paths)) for name, paths in self.ranges]
@@ -139,7 +139,7 @@ class Notifier:
         yield Text(LABEL + 1, y + 1.3, words, "plain", live=True)
 
     def _subscription(self, each: Subscription, frame: Frame, y: float) -> Iterator[Box | Text]:
-        """Draw one who tells or is told, and how it stands."""
+        """Draw one notifier or list of notifiers, and its state."""
         written = any(change.field in each.fields for change in frame.writes)
         role = "ghost" if gone(each.struct, frame.values) else "written" if written else "plain"
         name = shorten(each.struct.name or "world", 12)
@@ -147,13 +147,13 @@ class Notifier:
         yield Text(MARGIN + 13, y + 0.05, shorten(each.kind, 19), "quiet")
         wide = self.width - LABEL - MARGIN
         yield Box(LABEL, y, wide, SENTENCE, role, f"object:{each.struct.name}")
-        words = each.says(frame.values, int(wide) - 2)
+        words = each.text(frame.values, int(wide) - 2)
         yield Text(LABEL + 1, y + 0.05, words, role, live=True)
 
     def _axis(
         self, frames: Sequence[Frame], k: int, shown: range, y: float
     ) -> Iterator[Box | Text]:
-        """Draw the steps of the page: number, and who acted."""
+        """Draw the steps of the page: their numbers and actors."""
         yield Text(MARGIN, y + 0.1, "Step", "quiet", bold=True)
         earlier = beyond(shown[0], k, k) if shown[0] > 1 else ""
         yield Text(MARGIN, y + 1.1, earlier, "quiet", live=True)
@@ -162,8 +162,8 @@ class Notifier:
             role = "now" if n == k else "past" if n < k else "future"
             yield Box(x, y, self.column, 2.2, role, f"step:{n}" if n <= k else "")
             yield Text(x + 0.5, y + 0.1, str(n), role, bold=n == k, live=True)
-            who = shorten(frames[n].actor or "start", self.column - 1) if n <= k else ""
-            yield Text(x + 0.5, y + 1.1, who, role, bold=n == k, live=True)
+            actor = shorten(frames[n].actor or "start", self.column - 1) if n <= k else ""
+            yield Text(x + 0.5, y + 1.1, actor, role, bold=n == k, live=True)
 
     def _lane(
         self, lane: Lane, frames: Sequence[Frame], k: int, shown: range, y: float
@@ -174,15 +174,15 @@ class Notifier:
         yield Line(((MARGIN, y + BOX), (self.width - MARGIN, y + BOX)), "rail")
         for index, n in enumerate(shown):
             x = LABEL + index * self.column
-            told = lane.cell(frames[n]) if n <= k else Cell()
-            role = told.role
-            if n == k and told.bold and role in ("past", "held"):
+            cell = lane.cell(frames[n]) if n <= k else Cell()
+            role = cell.role
+            if n == k and cell.bold and role in ("past", "held"):
                 role = "written"
             yield Box(x, y, self.column, BOX, role, f"step:{n}" if n <= k else "")
-            word = shorten(told.word, self.column - 1)
-            yield Text(x + 0.5, y + 0.05, word, role, told.bold, live=True)
-        if lane.say:
-            words, role = lane.say(frames[k])
+            word = shorten(cell.word, self.column - 1)
+            yield Text(x + 0.5, y + 0.05, word, role, cell.bold, live=True)
+        if lane.sentence:
+            words, role = lane.sentence(frames[k])
             room = int(self.width - LABEL - MARGIN)
             lines = wrap(words, room, max_lines=lane.rows, placeholder=" …")
             for index in range(lane.rows):
@@ -191,14 +191,14 @@ class Notifier:
                 yield Text(LABEL, at, line, role, role == "bad", live=True)
 
 
-def notifier(rehearsal: Rehearsal) -> Notifier | None:
-    """Return the view of a case's notifiers and read sections; None where it has none of them."""
-    view = Notifier(rehearsal)
+def notifier(searched: SearchedCase) -> Notifier | None:
+    """Return the view of a case's notifiers and read sections; None if it has neither."""
+    view = Notifier(searched)
     return view if view.lanes else None
 
 
 def _most(every: Sequence[Lane]) -> tuple[list[Lane], str]:
-    """Return the first lanes of each section, and the rest in words."""
+    """Return the first lanes of each section, and a line that names the others."""
     kept: list[Lane] = []
     more: list[str] = []
     for lane in every:
@@ -206,14 +206,14 @@ def _most(every: Sequence[Lane]) -> tuple[list[Lane], str]:
             kept.append(lane)
         else:
             more.append(lane.label)
-    said = f"… {len(more)} more, not drawn: {', '.join(more)}" if more else ""
-    return kept, said
+    left_out = f"… {len(more)} more, not drawn: {', '.join(more)}" if more else ""
+    return kept, left_out
 
 
 def _ranges(accounts: Accounts, reach: Reach) -> list[tuple[str, frozenset[str]]]:
-    """Return the pieces of the bar: one for each list of notifiers, or the addresses of the one.
+    """Return the parts of the bar: the lists of notifiers, or the addresses if there is one list.
 
-    An invalidation covers all that its list is about. What nothing touches is folded.
+    An invalidation covers the whole range of its list. Addresses that no step changes are folded.
     """
     paths = list(accounts.gauges)
     if len(paths) > 1:
@@ -235,4 +235,4 @@ def _ranges(accounts: Accounts, reach: Reach) -> list[tuple[str, frozenset[str]]
         more = len(names) - len(touched)
         names = [*touched, f"{more} more pages"]
     covers = frozenset(paths)
-    return [(str(name), covers) for name in names] or [("all of it", covers)]
+    return [(str(name), covers) for name in names] or [("all addresses", covers)]

@@ -1,15 +1,15 @@
-"""The kernel's objects in one frame: what was written is lit, what was read is marked quietly."""
+"""The kernel's objects in one frame; the fields that the step wrote or read are highlighted."""
 
 from collections.abc import Iterator, Sequence
 
 from mmviz.engine import Frame
-from mmviz.scene.cards import ROW, TITLE, Card, Row, can_go, gone, lost, said
+from mmviz.scene.cards import ROW, TITLE, Card, Row, can_be_freed, dangles, gone, value_text
 from mmviz.scene.layout import MARGIN, Plan
 from mmviz.scene.marks import Box, Line, Point, Scene, Text, sheet
 from mmviz.scene.reach import pointee
 from mmviz.scene.theme import CLEAR
 
-HATCH, SLANT = 4.0, 2.0  # cells between the strokes through what was freed, and their slant
+HATCH, SLANT = 4.0, 2.0  # cells between the strokes across a freed object, and their slant
 
 
 def objects(frame: Frame, plan: Plan, actors: Sequence[str] = ()) -> Scene:
@@ -17,8 +17,8 @@ def objects(frame: Frame, plan: Plan, actors: Sequence[str] = ()) -> Scene:
 
     Args:
         frame: the world after a step, and what the step read and wrote.
-        plan: where everything lies, the same for all frames.
-        actors: their names; a field that holds one is shown as held.
+        plan: the layout, the same for all frames.
+        actors: their names; a field that contains one is shown as held.
     """
     marks: list[Box | Line | Text] = []
     for card in plan.cards:
@@ -38,7 +38,7 @@ def _card(
     written = {change.field for change in frame.writes}
     role = "ghost" if is_gone else "plain"
     yield Box(x, y, card.width, card.height, role, f"object:{card.name}")
-    if can_go(card.struct):
+    if can_be_freed(card.struct):
         for index, row in enumerate(card.rows):
             idle = is_gone and _role(row, frame, actors, written, role) == role
             yield from _hatched(
@@ -48,7 +48,7 @@ def _card(
     yield Box(x, y, card.width, TITLE, top, f"object:{card.name}")
     yield Text(x + 1, y + 0.1, card.name, top, bold=True)
     after = x + 1 + len(card.name) + 1
-    yield Text(after, y + 0.1, is_gone or card.kind, top, bool(is_gone), can_go(card.struct))
+    yield Text(after, y + 0.1, is_gone or card.kind, top, bool(is_gone), can_be_freed(card.struct))
     for index, row in enumerate(card.rows):
         yield from _row(card, row, frame, (x, y + TITLE + ROW * index), actors, written, role)
 
@@ -68,18 +68,18 @@ def _row(
     lit = CLEAR if role == idle else role
     yield Box(x + 0.3, y + 0.1, card.width - 0.6, 1, lit, f"field:{row.path}")
     yield Text(x + 1, y + 0.1, row.label, role)
-    words = said(row, frame, card.value_width)
+    words = value_text(row, frame, card.value_width)
     left = x + 1 + card.label_width + 2
     yield Text(left, y + 0.1, words, role, role in ("written", "held", "dangling"), row.live)
 
 
 def _role(row: Row, frame: Frame, actors: Sequence[str], written: set[str], idle: str) -> str:
-    """Return what is to be said of a field: the most telling thing first."""
+    """Return the role of a field: written, else read, else dangling, else held, else idle."""
     if row.path in written:
         return "written"
     if row.path in frame.reads:
         return "read"
-    if lost(row, frame):
+    if dangles(row, frame):
         return "dangling"
     return "held" if _holds(frame.values[row.path], actors) else idle
 
@@ -92,7 +92,7 @@ def _holds(value: object, actors: Sequence[str]) -> bool:
 
 
 def _arrows(frame: Frame, plan: Plan) -> Iterator[Line]:
-    """Draw the references: each that may ever be is in its place, those that are now are seen."""
+    """Draw every possible reference in its place; only the present ones are visible."""
     written = {change.field for change in frame.writes}
     names = {card.struct.name: card.name for card in plan.cards}
     for route, points in plan.routes.items():
@@ -107,7 +107,7 @@ def _arrows(frame: Frame, plan: Plan) -> Iterator[Line]:
 
 
 def _hatched(x: float, y: float, w: float, h: float, top: float, role: str) -> Iterator[Line]:
-    """Cross a strip of a card out with slanting strokes that continue from strip to strip."""
+    """Draw slanting strokes across a strip of a card; they continue from strip to strip."""
     start = x - SLANT * (y + h - top) % HATCH - SLANT * h
     while start < x + w:
         left, right = max(start, x), min(start + SLANT * h, x + w)

@@ -1,21 +1,21 @@
-"""The walk of an address, the CPU's and the device's, and the pages both end at.
+"""The translation of an address by the CPU and by devices, and the pages at the end of the walk.
 
-Tables that are walked lie on the left, pages in the middle, and whoever else has a translation
-on the right: a device's table, its caches, another process's entry. Where tables themselves are
-pointed at, by a PASID table or an IOMMU's, they are in the middle, too.
+The CPU's tables are on the left, pages in the middle, and other translations on the right: a
+device's table, its caches, the entry of another process. A table that a PASID table or an IOMMU
+points at is in the middle too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from mmviz.engine import Frame, Run
-from mmviz.kernel.pagetable import PmdTable
-from mmviz.scene.cards import ROW, TITLE, gone, said
+from mmviz.kernel.mm.pagetable import PmdTable
+from mmviz.scene.cards import ROW, TITLE, gone, value_text
 from mmviz.scene.entries import Table
 from mmviz.scene.layout import MARGIN
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet
 from mmviz.scene.objects import objects
 from mmviz.scene.peers import all_tables, room, verdict
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.tableplan import BETWEEN, CHAIN, DOWN, Placed, table_plan
 from mmviz.scene.theme import CLEAR
 from mmviz.scene.walk import LEVELS
@@ -23,26 +23,24 @@ from mmviz.scene.words import caption
 
 UPPER_NOTE = "Upper levels of a walk are not modelled: they always exist."
 PMD_NOTE = "The levels above the PMD are not modelled: they always exist."
-LOWER_NOTE = "Of a process's tables the PGD is modelled; those below it come and go with it."
-HUGE_NOTE = (
-    "A huge page is one PMD entry; its base pages, 512 in the kernel, are as many as modelled."
-)
+LOWER_NOTE = "Only the PGD of a process is modelled; the tables below it live as long as it does."
+HUGE_NOTE = "A huge page is one PMD entry; the model has fewer base pages than the kernel's 512."
 
 
-def pagetable(rehearsal: Rehearsal) -> "PageTables | None":
-    """Return the view of a case's tables; None where nothing translates an address."""
-    tables = all_tables(rehearsal.reach)
-    return PageTables(rehearsal, tables) if tables else None
+def pagetable(searched: SearchedCase) -> "PageTables | None":
+    """Return the view of a case's page tables; None if the case translates no address."""
+    tables = all_tables(searched.reach)
+    return PageTables(searched, tables) if tables else None
 
 
 class PageTables:
-    """Who translates an address to which page."""
+    """Page tables, and the pages that addresses translate to."""
 
     name, title, looks_ahead = "pagetable", "Page tables", False
 
-    def __init__(self, rehearsal: Rehearsal, tables: Sequence[Table]) -> None:
-        self.actors = tuple(rehearsal.case.actors)
-        self.placed, plan = table_plan(tables, rehearsal.reach)
+    def __init__(self, searched: SearchedCase, tables: Sequence[Table]) -> None:
+        self.actors = tuple(searched.case.actors)
+        self.placed, plan = table_plan(tables, searched.reach)
         self.notes = tuple(_notes(tables))
         wide = max(len(note) + 2 * MARGIN for note in (*self.notes, ""))
         self.plan = plan._replace(width=max(plan.width, wide), height=plan.height + len(self.notes))
@@ -67,7 +65,7 @@ class PageTables:
         return sheet(self.plan.width, self.plan.height, marks)
 
     def text(self, run: Run, k: int) -> str:
-        """Return every entry and page in words; a star marks what the step wrote."""
+        """Return every entry and page as text; a star marks the fields that the step wrote."""
         frame = run.frames[k]
         written = {change.field for change in frame.writes}
         lines = [caption(frame)]
@@ -78,7 +76,7 @@ class PageTables:
                 lines.append(f"    {' → '.join(level.words for level in table.levels)}")
             for index, row in enumerate(card.rows):
                 star = "*" if row.path in written else " "
-                words = f"  {star} {row.label}: {said(row, frame, card.value_width)}"
+                words = f"  {star} {row.label}: {value_text(row, frame, card.value_width)}"
                 if table is not None:
                     words += f"  {verdict(table.entries[index], frame.values).words}"
                 lines.append(words.rstrip())
@@ -86,7 +84,7 @@ class PageTables:
 
 
 def _notes(tables: Sequence[Table]) -> Iterator[str]:
-    """Yield what the picture has to say about itself."""
+    """Yield notes on what is not modelled."""
     last = {table.levels[-1].name for table in tables if table.levels}
     if any(isinstance(table.struct, PmdTable) for table in tables):
         yield PMD_NOTE
@@ -100,7 +98,7 @@ def _notes(tables: Sequence[Table]) -> Iterator[str]:
 
 
 def _chain(table: Table, placed: Placed, frame: Frame) -> Iterator[Box | Line | Text]:
-    """Draw the levels of a walk above the table where it ends."""
+    """Draw the levels of a walk above its last table."""
     if not table.levels:
         return
     x, top = placed.at
@@ -119,7 +117,7 @@ def _chain(table: Table, placed: Placed, frame: Frame) -> Iterator[Box | Line | 
 
 
 def _flags(table: Table, placed: Placed, frame: Frame) -> Iterator[Box | Text]:
-    """Draw beside each entry that has a peer whether the two agree: a flag where they do not."""
+    """Draw beside each entry that has a peer whether the two agree."""
     x, top = placed.at
     for index, entry in enumerate(table.entries):
         if entry.peer is None:

@@ -1,31 +1,31 @@
-"""Who should translate an address alike, and whether they do."""
+"""The entries that should translate an address alike, and whether they do."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mmviz.engine import Struct
-from mmviz.kernel.entry import Pte
-from mmviz.kernel.exclusive_mm import ExclusiveMm
-from mmviz.kernel.mm_struct import Pgd
-from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import PageTable
+from mmviz.kernel.mm.entry import Pte
+from mmviz.kernel.mm.exclusive_mm import ExclusiveMm
+from mmviz.kernel.mm.mm_struct import Pgd
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.pagetable import PageTable
 from mmviz.scene.cards import Values, walk
 from mmviz.scene.entries import Entry, Peer, Side, Table, maps_at_start
 from mmviz.scene.reach import Reach, pointee
 from mmviz.scene.tables import tables
 
-LONGEST = 10  # characters of a name that a flag has room for
+LONGEST = 10  # the most characters of a name beside an entry
 
 
 class Verdict(NamedTuple):
-    """What is to be said of an entry and its peer, "≠ cpu", and how it looks."""
+    """Whether an entry agrees with its peer, "≠ cpu", and the role of that text."""
 
     words: str = ""
     role: str = ""
 
 
 def all_tables(reach: Reach) -> list[Table]:
-    """Return the tables of a case, each entry with its peer; none where nothing translates."""
+    """Return the tables of a case, each entry with its peer; none if no table changes."""
     found = [table for struct in walk(reach.world) for table in tables(struct, reach)]
     found = [
         table for table in found if table.side is not Side.TARGET or _counts(table, found, reach)
@@ -46,8 +46,8 @@ def all_tables(reach: Reach) -> list[Table]:
 def _peers(found: Sequence[Table], reach: Reach) -> dict[str, Peer]:
     """Return, for each address, the process's entry that devices should agree with.
 
-    Of several processes it is the one that maps something from the start: a child does not, its
-    devices are still its parent's. Where that leaves several, nobody can say.
+    Of several processes it is the one that maps something at the start: a child maps nothing, and
+    its devices are still its parent's. If several remain, the address has no peer.
     """
     there: dict[str, list[Table]] = {}
     paths: dict[tuple[str, str], str] = {}
@@ -67,7 +67,7 @@ def _peers(found: Sequence[Table], reach: Reach) -> dict[str, Peer]:
 
 
 def _own_peers(reach: Reach) -> dict[str, Peer]:
-    """Return the peers of those who have an interval notifier, and of what it holds: its mm's."""
+    """Return the peers of interval notifiers, and of the objects in them: the entry of their mm."""
     return {
         each.name: Peer(mm.vma.path("pte"), _called(mm.vma))
         for mm in walk(reach.world)
@@ -78,12 +78,12 @@ def _own_peers(reach: Reach) -> dict[str, Peer]:
 
 
 def _called(process: Struct) -> str:
-    """Return what a flag calls a process's table."""
+    """Return the short name of a process's table."""
     return process.name if len(process.name) <= LONGEST else "CPU"
 
 
 def _counts(target: Table, found: Sequence[Table], reach: Reach) -> bool:
-    """Tell whether a table is a process's own, or an entry ever leads to it."""
+    """Tell whether a table belongs to a process, or some entry leads to it in some run."""
     if any(entry.address is not None for entry in target.entries):
         return True
     paths = [entry.path for table in found if table is not target for entry in table.entries]
@@ -92,16 +92,16 @@ def _counts(target: Table, found: Sequence[Table], reach: Reach) -> bool:
 
 
 def _lives(table: Table, reach: Reach) -> bool:
-    """Tell whether a table is worth a picture: an entry changes, or the table goes."""
+    """Tell whether an entry of a table changes in some run, or the table is freed."""
     paths = [entry.path for entry in table.entries]
     freed = table.struct.path("freed")
     return any(reach.varies(path) for path in [*paths, freed] if path in reach.values)
 
 
 def _with_peers(table: Table, peers: Mapping[str, Peer], only: Peer | None) -> Table:
-    """Give a device's entries their peers: the process's entry for the same address.
+    """Return a device's table whose entries have peers: the process's entries for the addresses.
 
-    Where a process has one entry, and the device one address, they are for each other.
+    If the process has one entry, and the device one address, they are peers.
     """
     if len({entry.address for entry in table.entries if entry.address is not None}) > 1:
         only = None
@@ -115,10 +115,10 @@ def _with_peers(table: Table, peers: Mapping[str, Peer], only: Peer | None) -> T
 
 
 def verdict(entry: Entry, values: Values) -> Verdict:
-    """Say whether an entry and its peer agree: "= cpu", "≠ cpu", "cpu: none", "stale".
+    """Return whether an entry and its peer agree: "= cpu", "≠ cpu", "cpu: none", "stale".
 
-    A page is held against the page to which the peer leads, be it through a table.  A device that
-    may do atomic operations is at odds with a CPU that may write.
+    A page is compared with the page that the peer leads to, even through a table. A device that
+    may do atomic operations disagrees with a CPU that may write.
     """
     if entry.peer is None:
         return Verdict()
@@ -131,7 +131,7 @@ def verdict(entry: Entry, values: Values) -> Verdict:
     if isinstance(mine, Page) and isinstance(theirs, Pgd):
         theirs = values[theirs.path("page")]
     if mine is None or isinstance(mine, PageTable):
-        return Verdict()  # a table is not held against the pages it leads to
+        return Verdict()  # a table is not compared with the pages it leads to
     if theirs is None:
         return Verdict(entry.peer.absent, "blocked")
     return same if theirs is mine else differs

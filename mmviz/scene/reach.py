@@ -1,7 +1,7 @@
-"""All that any run of a case may show: what a stage must have room for.
+"""The values and steps that any run of a case may show; the stage reserves room for them.
 
-A search learns every value that a field takes and every step that an actor may want. So the
-picture is laid out once, for whatever the reader will choose, and nothing moves later.
+The search learns every value of a field and every step of an actor. So a picture is laid out once
+for all runs, and nothing moves later.
 """
 
 from typing import Any, NamedTuple
@@ -10,13 +10,13 @@ from mmviz.engine import Line, Model, Struct, World, spoken
 
 
 class Reach(NamedTuple):
-    """What may happen in a case.
+    """The values and steps of all runs of a case.
 
     Attributes:
-        world: the world at the start; its objects tell what refers to what.
-        values: each field's path, and the values it may have, the first one first.
-        labels: each actor, and its steps as they may stand in a timeline.
-        lines: each actor, and the places in its code where it may wait.
+        world: the world at the start, with its objects.
+        values: the path of each field -> the values it may have, the one at the start first.
+        labels: actor -> its steps, as a timeline may show them.
+        lines: actor -> its possible locations, each as a stack of lines.
     """
 
     world: World
@@ -25,34 +25,34 @@ class Reach(NamedTuple):
     lines: dict[str, tuple[tuple[Line, ...], ...]]
 
     def varies(self, path: str) -> bool:
-        """Tell whether a field ever changes."""
+        """Tell whether a field changes in some run."""
         return len(self.values[path]) > 1
 
 
 def reach(model: Model) -> Reach:
-    """Return what a searched model has learned may happen."""
+    """Return the values and steps that a searched model has learned."""
     values = {
         path: tuple(bits.values.values())
         for path, bits in zip(model.ledger.paths, model.bits, strict=True)
     }
     labels: dict[str, tuple[str, ...]] = {}
     lines: dict[str, tuple[tuple[Line, ...], ...]] = {}
-    for actor, positions in zip(model.actors, model.positions, strict=True):
-        said: dict[str, None] = {}
+    for actor, locations in zip(model.actors, model.locations, strict=True):
+        steps: dict[str, None] = {}
         places: dict[tuple[Line, ...], None] = {}
-        for position in sorted(positions.values(), key=lambda position: position.depth):
-            if position.step is not None:
-                said[position.step.label] = None
-                for after in position.after:
-                    said[label(position.step.label, after.answer)] = None
-                places[position.lines] = None
-        labels[actor], lines[actor] = tuple(said), tuple(places)
+        for location in sorted(locations.values(), key=lambda location: location.depth):
+            if location.step is not None:
+                steps[location.step.label] = None
+                for after in location.after:
+                    steps[label(location.step.label, after.answer)] = None
+                places[location.lines] = None
+        labels[actor], lines[actor] = tuple(steps), tuple(places)
     world, _ = model.copy(model.start)
     return Reach(world, values, labels, lines)
 
 
 def label(step: str, answer: Any) -> str:
-    """Return a step with what the actor heard, as it stands in a timeline."""
+    """Return a step with its return value, as a timeline shows it."""
     return step if answer is None else f"{step} = {spoken(answer)}"
 
 
@@ -69,10 +69,10 @@ def structs_in(value: Any) -> tuple[Struct, ...]:
 
 
 def pointee(value: Any) -> Struct | None:
-    """Return the one object that a field's value points at.
+    """Return the one object that a field's value points at, None for none.
 
-    That is a reference, or an entry that names an object beside some bits. A list points at
-    nothing: its row names what is in it, and arrows for all would be a thicket.
+    The value is a reference, or an entry with an object and some bits. A list points at nothing:
+    its row names its members, and an arrow to each would be too many.
     """
     if isinstance(value, Struct):
         return value

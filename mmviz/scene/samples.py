@@ -1,6 +1,6 @@
-"""By what a driver knows of invalidations: the fields that count them, samples, and checks.
+"""How a driver detects invalidations: the fields that count them, samples, and checks.
 
-Each kind of kernel object registers what it has; a kind derived from it has the same.
+Each kind of kernel object registers its own; derived kinds inherit them.
 """
 
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from functools import singledispatch
 from typing import Any, NamedTuple
 
 from mmviz.engine import Frame, Struct
-from mmviz.kernel import interval_seq
-from mmviz.kernel.hmm_range import HmmRange, RangedHmm
-from mmviz.kernel.interval_notifier import MmuIntervalNotifier
-from mmviz.kernel.locks import SeqCount
-from mmviz.kernel.notifier import MmuNotifier, MmuNotifierSubscriptions
+from mmviz.kernel.hmm.range import HmmRange, RangedHmm
+from mmviz.kernel.notifier import interval_seq
+from mmviz.kernel.notifier.interval import MmuIntervalNotifier
+from mmviz.kernel.notifier.mmu_notifier import MmuNotifier, MmuNotifierSubscriptions
+from mmviz.kernel.sync.locks import SeqCount
 
 
 class Gauge(NamedTuple):
-    """A field that says how many invalidations are open.
+    """A field that counts the open invalidations.
 
-    `rank` tells whose word counts: the core's (0), struct hmm's (1), a driver's (2).
+    `rank` is its precedence: the core's (0), struct hmm's (1), a driver's (2).
     """
 
     path: str
@@ -26,24 +26,24 @@ class Gauge(NamedTuple):
     odd: bool = False
 
     def open(self, value: int) -> int:
-        """Return how many are open; a sequence that is odd says one."""
+        """Return how many are open; an odd sequence means one."""
         return value % 2 if self.odd else value
 
 
 class Sample(NamedTuple):
-    """What an actor remembers, to see later whether an invalidation came in between.
+    """A value that an actor keeps, to detect an invalidation later.
 
     Attributes:
-        path: the field it has looked at.
-        value: what it found there; None where the field names the actor itself.
-        step: when; 0 when it looks at the field without having remembered anything.
-        stale: the step since which it is stale, 0 while it is fresh.
-        by: whose step that was.
-        opened: that step began an invalidation; else it only moved the field.
-        inside: since when that invalidation was open already as the sample was taken.
-        checked: the step that asked whether it is stale, 0 before that.
-        retry: what that step was told.
-        under: what the actor held then.
+        path: the field that it read.
+        value: the value that it read; None if the field contains the actor itself.
+        step: the step that read it; 0 if the actor checks the field without a sample.
+        stale: the step that made it stale, 0 while it is fresh.
+        by: the actor of that step.
+        opened: that step began an invalidation; else it only changed the field.
+        inside: the step that began that invalidation, if it was already open at the sample.
+        checked: the step that checked the sample, 0 before that.
+        retry: the result of that check.
+        under: the locks that the actor held then.
     """
 
     path: str
@@ -58,14 +58,14 @@ class Sample(NamedTuple):
     under: tuple[str, ...] = ()
 
     def moved(self, actor: str, values: Mapping[str, Any]) -> bool:
-        """Tell whether the field says something else than it did."""
+        """Tell whether the field has changed since the sample."""
         now = values[self.path]
         return actor not in now if isinstance(now, frozenset) else bool(now != self.value)
 
 
 @singledispatch
 def gauge(struct: Struct) -> Gauge | None:
-    """Return the field of an object that says how many invalidations are open."""
+    """Return the field of an object that counts the open invalidations."""
     return None
 
 
@@ -129,7 +129,7 @@ def _(on: RangedHmm, function: str, args: tuple[Any, ...], answer: Any) -> Any:
 
 @singledispatch
 def checked(on: Struct, function: str, args: tuple[Any, ...], answer: Any) -> Any:
-    """Return (object, field, "it is stale") if a step asks about a sample, else None."""
+    """Return (object, field, "it is stale") if a step checks a sample, else None."""
     return None
 
 
@@ -165,13 +165,13 @@ def spoiled(sample: Sample, actor: str, frame: Frame, begins: bool) -> Sample:
     """Return a sample after a step that may have made it stale.
 
     Args:
-        sample: what it was before the step.
-        actor: who took it.
+        sample: the sample before the step.
+        actor: the actor that took it.
         frame: the step.
         begins: the step begins an invalidation.
     """
     k, by, other = frame.index, frame.actor, frame.actor != actor
-    if sample.checked:  # an answer that no lock guards gets stale, too
+    if sample.checked:  # the result of a check without a lock becomes stale too
         late = begins and other and not (sample.retry or sample.under or sample.stale)
         return sample._replace(stale=k, by=by, opened=True) if late else sample
     if not sample.step or (sample.stale and sample.by != actor):

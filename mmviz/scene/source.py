@@ -1,7 +1,6 @@
-"""The actors' own code, with the line each would do next.
+"""The code of the actors, with the next line of each.
 
-A scenario's source is the story the reader follows, so it is shown as it stands in the file,
-docstrings left out.
+The reader follows the source of a scenario, so it is shown as in the file, without docstrings.
 """
 
 import ast
@@ -11,12 +10,13 @@ from functools import cache
 from typing import NamedTuple
 
 from mmviz.engine import Frame, Line
+from mmviz.engine.redundant import comment_lines, without_comment
 from mmviz.scene.reach import Reach
-from mmviz.scene.words import waits_for
+from mmviz.scene.words import blocked_by
 
 
 class Code(NamedTuple):
-    """What one actor runs: its functions one after the other.
+    """The code of one actor: its functions, one after another.
 
     `at` maps (file, line number) to the index in `lines`.
     """
@@ -27,7 +27,7 @@ class Code(NamedTuple):
 
 
 class Lit(NamedTuple):
-    """What is lit of a `Code`: the next line, the calls that led there, and why or why not."""
+    """The highlighted lines of a `Code`: the next line, the calls that led to it, and a note."""
 
     line: int
     outer: tuple[int, ...]
@@ -36,7 +36,7 @@ class Lit(NamedTuple):
 
 
 def codes(reach: Reach) -> list[Code]:
-    """Return the code of each actor: every function in which it may wait."""
+    """Return the code of each actor: every function that contains one of its steps."""
     made = []
     for actor, places in reach.lines.items():
         spans: dict[tuple[str, int, int], None] = {}
@@ -50,7 +50,7 @@ def codes(reach: Reach) -> list[Code]:
 
 
 def lit(code: Code, frame: Frame) -> Lit:
-    """Return what is lit of an actor's code in a frame."""
+    """Return the highlighted lines of an actor's code in a frame."""
     actor = code.actor
     if actor in frame.done:
         return Lit(-1, (), "done", "has finished")
@@ -59,12 +59,12 @@ def lit(code: Code, frame: Frame) -> Lit:
     line = places[-1] if places else -1
     outer = tuple(place for place in places[:-1] if place >= 0 and place != line)
     if actor in frame.blocked:
-        return Lit(line, outer, "blocked", waits_for(actor, frame.blocked[actor]))
+        return Lit(line, outer, "blocked", blocked_by(actor, frame.blocked[actor]))
     return Lit(line, outer, "ready", "next")
 
 
-def story_of(line: Line) -> tuple[str, str]:
-    """Return the function a line is in, and the first line of its docstring."""
+def function_of(line: Line) -> tuple[str, str]:
+    """Return the name of the function around a line, and the first line of its docstring."""
     for node in ast.walk(_tree(line.file)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             span = (node.lineno, node.end_lineno)
@@ -74,21 +74,22 @@ def story_of(line: Line) -> tuple[str, str]:
 
 
 def _place(code: Code, line: Line) -> int:
-    """Return where a line of the file stands in the code shown, -1 for nowhere."""
+    """Return the index of a line of a file in the shown code, -1 for none."""
     return code.at.get((line.file, line.number), -1)
 
 
 def _code(actor: str, spans: list[tuple[str, int, int]]) -> Code:
-    """Lay functions one after the other, a blank line between them."""
+    """Return functions one after another, with a blank line between them."""
     lines: list[str] = []
     at: dict[tuple[str, int], int] = {}
     for file, start, end in spans:
         if lines:
             lines.append("")
         text = _read(file)
-        hidden = _docstrings(file)
+        hidden = _docstrings(file) | comment_lines(file)
         kept = [number for number in range(start, end + 1) if number not in hidden]
-        body = inspect.cleandoc("\n" + "\n".join(text[number - 1] for number in kept)).split("\n")
+        code = (without_comment(text[number - 1]) for number in kept)
+        body = inspect.cleandoc("\n" + "\n".join(code)).split("\n")
         for number, line in zip(kept, body, strict=False):
             head = _heads(file).get(number)
             at[(file, number)] = len(lines) - (head == "")
@@ -98,7 +99,7 @@ def _code(actor: str, spans: list[tuple[str, int, int]]) -> Code:
 
 
 def function_at(file: str, number: int) -> tuple[int, int] | None:
-    """Return the first and last line of the innermost function round a line."""
+    """Return the first and last line of the innermost function around a line."""
     around = [(start, end) for start, end in _spans(file) if start <= number <= end]
     return max(around, default=None)
 
@@ -115,7 +116,7 @@ def _spans(file: str) -> tuple[tuple[int, int], ...]:
 
 @cache
 def _read(file: str) -> tuple[str, ...]:
-    """Return the lines of a source file; a scenario typed into a notebook has one, too."""
+    """Return the lines of a source file; a notebook cell counts as one."""
     return tuple(line.rstrip("\n") for line in linecache.getlines(file))
 
 
@@ -127,9 +128,9 @@ def _tree(file: str) -> ast.Module:
 
 @cache
 def _heads(file: str) -> dict[int, str]:
-    """Return the head of each function without its types: the story needs only names.
+    """Return the head of each function without types.
 
-    A head of several lines becomes one; the other lines map to "".
+    A head of several lines becomes one; its other lines map to "".
     """
     heads = {}
     for node in ast.walk(_tree(file)):

@@ -1,37 +1,36 @@
-"""Why a run went wrong: what led to it, when it was too late, and the run that is fine."""
+"""Why a run fails: the steps that led to it, the point of no return, the nearest safe run."""
 
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from mmviz.engine import Frame, Race, Run, conflict, turned
+from mmviz.engine import Conflict, Frame, Run, conflict, turned
 from mmviz.engine.causes import chain
-from mmviz.engine.escape import STUCK, Escape, Sibling, escape, gets_stuck
-from mmviz.engine.livelock import goes_round
+from mmviz.engine.escape import DEADLOCK, Escape, Sibling, deadlocks, escape
 from mmviz.scene.timeline import call
-from mmviz.scene.words import readable
+from mmviz.scene.words import readable, steps_between
 
-LABEL = 30  # cells that a call takes in a sentence
-LONGEST = 120  # steps before a violation in which conflicts are looked for
+LABEL = 30  # the most characters of a call in a sentence
+LONGEST = 120  # the most steps before a violation for which races are searched
 
 
 class Reason(NamedTuple):
-    """A step that led to what went wrong, and how; step 0 says something without a step."""
+    """A step that led to the violation, and how; step 0 stands for no step."""
 
     step: int
     words: str
 
 
 class Story(NamedTuple):
-    """What went wrong, and why.
+    """A violation and its causes.
 
     Attributes:
-        at: the step in which it did.
-        name: what, in two or three words.
-        verdict: the same as a sentence.
+        at: the failing step.
+        name: the violation in two or three words.
+        verdict: the violation as a sentence.
         reasons: the steps that led to it.
-        facts: the conflict, the point of no return, the run that is fine: (heading, words, step).
-        sibling: the run that is fine, if there is one.
+        facts: the race, the point of no return, the nearest safe run: (heading, words, step).
+        sibling: the nearest safe run, if there is one.
     """
 
     at: int
@@ -43,97 +42,100 @@ class Story(NamedTuple):
 
 
 def stories(run: Run, leave_out: frozenset[str], is_endless: bool) -> dict[int, Story]:
-    """Return what to say from which step on: the worst that is broken by then.
+    """Return the story to show from each step on: that of the worst violation so far.
 
     Args:
         run: the run.
-        leave_out: paths of fields that order steps and carry nothing: those of locks.
-        is_endless: the search found a run of this case that goes round for ever.
+        leave_out: paths of the fields in which locks record their holders.
+        is_endless: the search found a livelock in this case.
     """
-    order = run.case.properties
+    order = run.case.bad_states
     found: dict[int, Story] = {}
     worst = len(order) + 1
     for frame in run.frames:
-        for prop in frame.violated:
-            rank = order.index(prop) if prop in order else len(order)
+        for bad_state in frame.violated:
+            rank = order.index(bad_state) if bad_state in order else len(order)
             if rank < worst:
                 worst = rank
-                found[frame.index] = _story(frame, prop, leave_out)
-    if not found and is_endless and goes_round(run):
+                found[frame.index] = _story(frame, bad_state, leave_out)
+    if not found and is_endless and run.loop:
         found[run.tip.index] = _story(run.tip, "livelock", leave_out)
-    elif not found and gets_stuck(run):
-        found[run.tip.index] = _story(run.tip, STUCK, leave_out)
+    elif not found and deadlocks(run):
+        found[run.tip.index] = _story(run.tip, DEADLOCK, leave_out)
     return found
 
 
 @lru_cache(maxsize=8)
-def _story(tip: Frame, prop: str, leave_out: frozenset[str]) -> Story:
-    """Return the story of what went wrong in a frame."""
+def _story(tip: Frame, bad_state: str, leave_out: frozenset[str]) -> Story:
+    """Return the story of the violation in a frame."""
     run = Run(tip.model.case, tip.model)
     run.tip = tip
     at = tip.index
-    is_end = prop in (STUCK, "livelock")
-    race = None if is_end or at > LONGEST else conflict(run, prop)
-    way = escape(run, STUCK if is_end else prop, at)
+    is_end = bad_state in (DEADLOCK, "livelock")
+    race = None if is_end or at > LONGEST else conflict(run, bad_state)
+    way = escape(run, DEADLOCK if is_end else bad_state, at)
     if way.sibling is None and way.cut and race is not None:
-        way = way._replace(sibling=_turned(run, race))
-    if prop == STUCK:
-        verdict, reasons = f"stuck after step {at}: nobody can go on", _waits(tip)
-    elif prop == "livelock":
-        loop = goes_round(run) or (0, at)
-        back = f"as it was after step {loop[0]}" if loop[0] else "as it was at the start"
-        verdict = f"livelock: after step {at} all is {back}, and so on for ever"
-        reasons = _round(*loop)
+        way = way._replace(sibling=_reversed(run, race))
+    if bad_state == DEADLOCK:
+        verdict, reasons = f"deadlock after step {at}: no actor can step", _blockers(tip)
+    elif bad_state == "livelock":
+        loop = run.loop or (0, at)
+        verdict = f"livelock in {steps_between(loop[0] + 1, loop[1])}: the run never completes"
+        reasons = _loop(*loop)
     else:
-        verdict = f"{readable(prop)}: broken in step {at} by {tip.actor}"
-        reasons = _reasons(run, prop, at, leave_out)
+        verdict = f"{readable(bad_state)} in step {at}, by {tip.actor}"
+        reasons = _reasons(run, bad_state, at, leave_out)
     facts = [] if is_end else [_race(run, race, way)]
-    facts += [_no_return(run, way, at), _fine(run, way)]
-    return Story(at, readable(prop), verdict, tuple(reasons), tuple(facts), way.sibling)
+    facts += [_no_return(run, way, at), _safe_run(run, way)]
+    return Story(at, readable(bad_state), verdict, tuple(reasons), tuple(facts), way.sibling)
 
 
-def _turned(run: Run, race: Race) -> Sibling | None:
-    """Return the run in which a race goes the other way, if it goes well."""
+def _reversed(run: Run, race: Conflict) -> Sibling | None:
+    """Return the run with a race reversed, if that run is safe."""
     twin = turned(run, race)
     pairs = enumerate(zip(run.schedule, twin.schedule, strict=False), start=1)
     step = next((k for k, (one, other) in pairs if one != other), 0)
     return Sibling(twin, step, ()) if step and twin.finished and not twin.violated else None
 
 
-def _reasons(run: Run, prop: str, at: int, leave_out: frozenset[str]) -> Iterator[Reason]:
-    """Say of each step of the chain what it passed on, and to whom."""
-    for link in chain(run, prop, at, leave_out):
+def _reasons(run: Run, bad_state: str, at: int, leave_out: frozenset[str]) -> Iterator[Reason]:
+    """Yield each step of the chain, with the effect that a later step depends on."""
+    for link in chain(run, bad_state, at, leave_out):
         frame = run.frames[link.step]
         what = ", ".join(link.gives)
         if link.step == at:
-            words = "; ".join(frame.log) or (f"sets {what}" if what else "") or "breaks it"
+            words = (
+                "; ".join(frame.log) or (f"sets {what}" if what else "") or "reaches the bad state"
+            )
         elif what:
-            words = f"sets {what}, which step {link.to} needs"
+            words = f"sets {what}, which step {link.to} reads"
         else:
-            words = f"what {frame.actor} learns here decides on step {link.to}"
+            words = f"step {link.to} depends on what {frame.actor} reads here"
         yield Reason(link.step, words)
 
 
-def _waits(tip: Frame) -> Iterator[Reason]:
-    """Say who made whom wait, and who waits."""
+def _blockers(tip: Frame) -> Iterator[Reason]:
+    """Yield the steps that block actors, and the actors that no step blocks."""
     since: dict[int, list[str]] = {}
     for actor, blocked in tip.blocked.items():
         for other, step in blocked.by:
             if step:
-                verb = "waits" if other != actor else "itself waits"
-                since.setdefault(step, []).append(f"{actor} {verb} for this")
-    for step, words in sorted(since.items()):
-        yield Reason(step, " and ".join(words))
+                name = actor if other != actor else f"{actor} itself"
+                since.setdefault(step, []).append(name)
+    for step, names in sorted(since.items()):
+        yield Reason(step, f"blocks {' and '.join(names)}")
     for actor, blocked in tip.blocked.items():
         if any(step for _, step in blocked.by):
-            continue  # told above
+            continue  # named above
         yield Reason(0, f"{actor}: {blocked.reason}")
 
 
-def _round(first: int, last: int) -> Iterator[Reason]:
-    """Say which steps make the loop."""
-    for step in range(first + 1, last + 1):
-        yield Reason(step, "again and again")
+def _loop(before: int, last: int) -> Iterator[Reason]:
+    """Yield the steps of a loop, which begins after step `before`."""
+    start = f"after step {before}" if before else "at the start"
+    for step in range(before + 1, last):
+        yield Reason(step, "step of the loop")
+    yield Reason(last, f"step of the loop; the state equals that {start}")
 
 
 def _called(run: Run, step: int) -> str:
@@ -141,47 +143,47 @@ def _called(run: Run, step: int) -> str:
     return f"step {step}, {frame.actor} {call(frame.label, LABEL)}"
 
 
-def _race(run: Run, race: Race | None, way: Escape) -> tuple[str, str, int]:
-    """Say which two steps are in conflict."""
-    name = "Conflict"
+def _race(run: Run, race: Conflict | None, way: Escape) -> tuple[str, str, int]:
+    """Return which two steps race."""
+    name = "Race"
     if run.tip.index > LONGEST:
-        return name, f"not looked for: more than {LONGEST} steps", 0
+        return name, f"not searched: the run has more than {LONGEST} steps", 0
     if race is None:
-        return name, "none: no two actors race for this, the order within one decides", 0
+        return name, "none; no two actors race before this step", 0
     if way.no_return == 0:
-        return name, "none decides: whichever way the races go, it breaks", 0
+        return name, "none decides; every order of the races ends this way", 0
     fields = ", ".join(race.fields)
     words = f"{fields}: {_called(run, race.first)}, against {_called(run, race.second)}"
     return name, words, race.first
 
 
 def _no_return(run: Run, way: Escape, at: int) -> tuple[str, str, int]:
-    """Say which step closed the window."""
+    """Return the step after which the violation is unavoidable."""
     name = "Point of no return"
     if way.no_return is None:
         return name, way.cut, 0
     if not way.no_return:
-        return name, "the start: whoever goes first, it comes to this", 0
+        return name, "the start: every schedule ends this way", 0
     if way.no_return > at:
-        return name, "none so far: there still is an order that comes to an end", 0
-    here = "; it is the step that breaks" if way.no_return == at else ""
-    words = f"{_called(run, way.no_return)}: after it no order helps{here}"
+        return name, "none so far: some schedule still completes", 0
+    here = ", the failing step" if way.no_return == at else ""
+    words = f"{_called(run, way.no_return)}{here}: after it every schedule ends this way"
     return name, words, way.no_return
 
 
-def _fine(run: Run, way: Escape) -> tuple[str, str, int]:
-    """Say where the nearest run that is fine parts from this one."""
+def _safe_run(run: Run, way: Escape) -> tuple[str, str, int]:
+    """Return where the nearest safe run differs from this one."""
     name, sibling = "Nearest safe run", way.sibling
     if sibling is None:
         if way.cut:
             return name, way.cut, 0
         if way.no_return == 0:
-            return name, "Always: no order saves it", 0
-        return name, "none: no run that completes is spared", 0
+            return name, "Always: every schedule ends this way", 0
+        return name, "none: no completed run avoids it", 0
     twin, step = sibling.run, sibling.step
     goes = twin.frames[step].actor
     instead = f" instead of {run.frames[step].actor}" if step < len(run.frames) else ""
     words = f"differs in step {step}: {goes} goes{instead}"
     if sibling.breaks:
-        words += f"; spared this, it breaks {', '.join(map(readable, sibling.breaks))}"
+        words += f"; it avoids this, but reaches {', '.join(map(readable, sibling.breaks))}"
     return name, words, step

@@ -1,7 +1,7 @@
-"""A scene as an SVG picture: for slides, papers and pages where no widget runs.
+"""A scene as an SVG picture, for slides, papers and pages without widgets.
 
-It is written in Python, with no browser; it names no file and fetches nothing. The same
-boxes, lines and texts in the same places as on the stage, in the colours of one theme.
+Python writes it without a browser; it refers to no file and fetches nothing. It has the boxes,
+lines and texts of the stage in the same places, in the colours of one theme.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from mmviz.scene.theme import CLEAR, PAPER, THEMES, style
 
 FONT_SIZE = 14  # pixels; everything else follows from it
 HEAVY, THIN = 2.4, 1.0
-PAGE = "page"  # the theme of whatever page the picture is in
+PAGE = "page"  # the theme of the page around the picture
 FONTS = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 
 
@@ -23,7 +23,7 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
         scene: what to draw.
         theme: "light" or "dark"; or "page" for a picture within a page that has `theme.css()`,
             whose colours follow it.
-        title: what the picture shows, for those who cannot see it.
+        title: a description for readers who cannot see the picture.
 
     Raises:
         KeyError: there is no such theme.
@@ -36,7 +36,7 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
         f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{FONT_SIZE}" role="img" '
-        'style="max-width:100%;height:auto">',  # on a narrow page it shrinks, and is not cut
+        'style="max-width:100%;height:auto">',  # on a narrow page it shrinks
         f"<title>{escape(title)}</title>" if title else "",
         f'<rect width="{wide}" height="{high}" fill="{paper}"/>',
     ]
@@ -64,7 +64,7 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
 
 
 def _text(text: Text, colour: str) -> str:
-    """Return a text, as wide as its cells whatever font there is."""
+    """Return a text as wide as its cells, in any font."""
     x, y = _at((text.x, text.y + 0.5))
     wide = round(len(text.text) * CELL_WIDTH * FONT_SIZE, 2)
     bold = ' font-weight="bold"' if text.bold else ""

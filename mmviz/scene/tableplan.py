@@ -1,28 +1,28 @@
-"""Where the tables of a case lie: three columns, and arrows from entry to page between them."""
+"""The layout of a case's tables: three columns, and arrows from entries to pages."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
-from mmviz.scene.cards import ROW, SHORT, TITLE, WIDEST, Card, Row, can_go, cards, sized
+from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS, Page
+from mmviz.scene.cards import ROW, SHORT, TITLE, WIDEST, Card, Row, can_be_freed, cards, sized
 from mmviz.scene.entries import Side, Table, maps_at_start
 from mmviz.scene.layout import MARGIN, ROOM, Plan, Route
 from mmviz.scene.marks import Point
 from mmviz.scene.peers import room
 from mmviz.scene.reach import Reach, pointee, structs_in
 
-CHAIN, DOWN = 1.2, 0.6  # lines that the levels above a table take, and the arrow down from them
+CHAIN, DOWN = 1.2, 0.6  # lines of the levels above a table, and of the arrow below them
 BETWEEN = 2.0  # cells from level to level
 GAP = 1.0  # lines from card to card
 NARROW, LOOSE = 4.0, 10.0  # cells from column to column
-SLIM = 28  # cells that a value takes at most where the sheet is full
+SLIM = 28  # the most characters of a value if the sheet is full
 STEPS = 16  # pieces of an arrow
-BULGE = 1.5  # cells that an arrow within a column swings out
-STUB = 1.3  # cells that an arrow goes straight before it ends, as long as its head
+BULGE = 1.5  # cells by which an arrow within a column curves
+STUB = 1.3  # straight cells at the end of an arrow, as long as its head
 
 
 class Placed(NamedTuple):
-    """A card of the picture, its upper left corner, and the table it shows, if it is one."""
+    """A card of the picture, its upper left corner, and the table that it shows, if any."""
 
     card: Card
     at: Point
@@ -31,9 +31,9 @@ class Placed(NamedTuple):
 
 
 def table_plan(tables: Sequence[Table], reach: Reach) -> tuple[list[Placed], Plan]:
-    """Lay out the tables of a case and the pages they name, the same for all its runs."""
+    """Lay out the tables of a case and the pages they refer to, once for all runs."""
     placed, width, height = _placed(_columns(tables, reach))
-    if width > ROOM:  # a value that was written then says less often what it was before
+    if width > ROOM:  # then fewer values show their change
         placed, width, height = _placed(_columns(tables, reach, tight=True))
     return placed, Plan(
         tuple(each.card for each in placed),
@@ -49,7 +49,7 @@ def _columns(
 ) -> list[list[tuple[Card, Table | None]]]:
     """Sort tables and pages into the three columns.
 
-    A process that maps nothing at the start, a child, lies on the other side of the pages.
+    A process that maps nothing at the start, a child, is on the other side of the pages.
     """
     of: dict[Side, list[Table]] = {side: [] for side in Side}
     for table in tables:
@@ -86,26 +86,26 @@ def _card(table: Table, reach: Reach, tight: bool) -> Card:
     rows = []
     for entry in table.entries:
         values = reach.values[entry.path]
-        goes = any(can_go(target) for value in values for target in structs_in(value))
-        rows.append(Row(entry.path, entry.label, entry.say, goes or len(values) > 1))
+        goes = any(can_be_freed(target) for value in values for target in structs_in(value))
+        rows.append(Row(entry.path, entry.label, entry.wording, goes or len(values) > 1))
     return _sized(Card(table.name, table.kind, table.struct, tuple(rows)), reach, tight)
 
 
 def _page(card: Card, reach: Reach, tight: bool) -> Card:
-    """Return a page's card that tells pins from other references."""
+    """Return a page's card, which counts pins apart from other references."""
     refs = card.struct.path("refs")
-    rows = tuple(row._replace(say=pins) if row.path == refs else row for row in card.rows)
+    rows = tuple(row._replace(wording=pins) if row.path == refs else row for row in card.rows)
     return _sized(card._replace(rows=rows), reach, tight)
 
 
 def _sized(card: Card, reach: Reach, tight: bool) -> Card:
-    """Make a card as wide as what its fields may hold, and if not tight, a short one's change."""
+    """Return a card wide enough for its values and, unless tight, for the change of short ones."""
     widest, short = (SLIM, 0) if tight else (WIDEST, SHORT)
-    return sized(card, reach, widest, short, lost_too=True)
+    return sized(card, reach, widest, short, freed_too=True)
 
 
 def pins(refs: int) -> str:
-    """Say of a page's count how much of it is pins: each counts 1024."""
+    """Return a page's count with its pins apart; each pin counts 1024."""
     pinned, rest = divmod(refs, GUP_PIN_COUNTING_BIAS)
     return f"{rest} + {pinned} pin{'s' * (pinned > 1)}" if pinned else str(refs)
 
@@ -113,7 +113,7 @@ def pins(refs: int) -> str:
 def _placed(
     columns: Sequence[Sequence[tuple[Card, Table | None]]],
 ) -> tuple[list[Placed], float, float]:
-    """Give every card its place: each column is as wide as its widest card, and centred."""
+    """Place every card: each column is as wide as its widest card, and centred."""
     widths = [
         max([0.0, *(max(card.width, _chain_width(table)) for card, table in column)])
         for column in columns
@@ -155,7 +155,7 @@ def _height(card: Card, table: Table | None) -> float:
 
 
 def _routes(placed: Sequence[Placed], reach: Reach) -> dict[Route, tuple[Point, ...]]:
-    """Return an arrow for all that an entry may ever name, where both lie side by side."""
+    """Return an arrow for every object that an entry may refer to in a neighbouring column."""
     by_name = {each.card.struct.name: each for each in placed if each.column == 1}
     by_name |= {
         each.card.struct.name: each
@@ -182,7 +182,7 @@ def _routes(placed: Sequence[Placed], reach: Reach) -> dict[Route, tuple[Point, 
 
 
 def _arrow(source: Placed, index: int, target: Placed, share: float) -> tuple[Point, ...]:
-    """Return the way from a row to the title of a card: an S between columns, a C within one."""
+    """Return the curve from a row to the title of a card: an S between columns, a C within one."""
     (x0, y0), (x1, y1) = source.at, target.at
     y0, y1 = y0 + TITLE + ROW * (index + 0.5) + 0.05, y1 + TITLE * share
     within = source.column == target.column

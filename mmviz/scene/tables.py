@@ -1,7 +1,7 @@
-"""What in a case translates an address: tables, entries and caches.
+"""The objects of a case that translate an address: tables, entries and caches.
 
-Kinds of objects register with `tables`. An object that nobody knows is looked through for what
-any table is: a `Map` whose values are pages or entries, or a field that comes to name a page.
+Kinds of objects register with `tables`. In an object of another kind, a `Map` whose values are
+pages or entries counts as a table, and a field that may refer to a page as an entry.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,18 @@ from functools import singledispatch
 from typing import Any
 
 from mmviz.engine import Map, Struct, World
-from mmviz.kernel.atomic_access import AtomicAccess
-from mmviz.kernel.dmirror_table import DeviceEntry, DmirrorPage
-from mmviz.kernel.entry import CowMapping
-from mmviz.kernel.iommu import Device, Domain, Iommu
-from mmviz.kernel.mm_struct import MmStruct, Pgd
-from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import DevicePageTable, PageTable, PmdTable
-from mmviz.kernel.pasid import NOT_PRESENT_QUIET, DmaQueue, Smmu, SvaDevice
-from mmviz.kernel.store_buffer import Store, StoreBuffer
-from mmviz.kernel.tlb import Tlb
-from mmviz.kernel.umem import Umem
-from mmviz.kernel.vcpu import Vcpu
+from mmviz.kernel.conformance.dmirror_table import DeviceEntry, DmirrorPage
+from mmviz.kernel.driver.atomic_access import AtomicAccess
+from mmviz.kernel.driver.umem import Umem
+from mmviz.kernel.driver.vcpu import Vcpu
+from mmviz.kernel.iommu.iommu import Device, Domain, Iommu
+from mmviz.kernel.iommu.pasid import NOT_PRESENT_QUIET, DmaQueue, Smmu, SvaDevice
+from mmviz.kernel.mm.entry import CowMapping
+from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable, PmdTable
+from mmviz.kernel.mm.tlb import Tlb
+from mmviz.kernel.sync.store_buffer import Store, StoreBuffer
 from mmviz.scene.cards import in_words, walk
 from mmviz.scene.entries import Entry, Peer, Side, Table, of_map
 from mmviz.scene.reach import Reach, pointee
@@ -29,7 +29,7 @@ from mmviz.scene.walk import Level, leaf_label, upper
 
 @singledispatch
 def tables(struct: Struct, reach: Reach) -> Iterator[Table]:
-    """Yield the tables that an object is or has."""
+    """Yield the tables of an object."""
     if isinstance(struct, Map):
         return
     loose = []
@@ -45,7 +45,7 @@ def tables(struct: Struct, reach: Reach) -> Iterator[Table]:
             loose.append(Entry(path, str(key)))
     if loose:
         name = "world" if isinstance(struct, World) else struct.name
-        yield Table(struct, name, "names pages", Side.DEVICE, tuple(loose))
+        yield Table(struct, name, "refers to pages", Side.DEVICE, tuple(loose))
 
 
 @tables.register
@@ -106,12 +106,12 @@ def _(access: AtomicAccess, reach: Reach) -> Iterator[Table]:
 @tables.register
 def _(mirrored: DmirrorPage, reach: Reach) -> Iterator[Table]:
     del reach
-    entry = Entry(mirrored.path("entry"), "entry", "", say=_tagged)
+    entry = Entry(mirrored.path("entry"), "entry", "", wording=_tagged)
     yield Table(mirrored, mirrored.name, "device's entry", Side.DEVICE, (entry,))
 
 
 def _tagged(value: DeviceEntry | None) -> str:
-    """Say which page the device has, and for what."""
+    """Return the device's page, and how the device may use it."""
     return "none" if value is None else f"{value.page} {value.tag or 'R'}"
 
 
@@ -142,7 +142,7 @@ def _(smmu: Smmu, reach: Reach) -> Iterator[Table]:
         "PASID table",
         Side.ROOT,
         (
-            Entry(memory.path, "entry", say=_context),
+            Entry(memory.path, "entry", wording=_context),
             Entry(smmu.path("cached_entry"), "cached", None, memory),
         ),
     )
@@ -151,7 +151,7 @@ def _(smmu: Smmu, reach: Reach) -> Iterator[Table]:
 
 
 def _context(value: Any) -> str:
-    """Say what a PASID-table entry holds, in a few words."""
+    """Return the content of a PASID-table entry in a few words."""
     return "not present, quiet" if value == NOT_PRESENT_QUIET else in_words(value)
 
 
@@ -192,7 +192,7 @@ def _(device: Device, reach: Reach) -> Iterator[Table]:
         None,
     )
     entry = Entry(device.path("domain"), "domain", None, peer)
-    yield Table(device, device.name, "driver's note", Side.DEVICE, (entry,))
+    yield Table(device, device.name, "driver's record", Side.DEVICE, (entry,))
 
 
 @tables.register
@@ -200,10 +200,10 @@ def _(buffer: StoreBuffer, reach: Reach) -> Iterator[Table]:
     path = buffer.path("stores")
     waiting = [each for one in reach.values[path] for each in one]
     if any(isinstance(each.on, Page) or pointee(each.value) is not None for each in waiting):
-        entry = Entry(path, "stores", say=_stores)
+        entry = Entry(path, "stores", wording=_stores)
         yield Table(buffer, buffer.name, "store buffer", Side.DEVICE, (entry,))
 
 
 def _stores(stores: Sequence[Store]) -> str:
-    """Say which stores wait."""
+    """Return the stores in a buffer."""
     return ", ".join(map(str, stores)) or "none"

@@ -1,11 +1,11 @@
-"""The colours: what each role looks like by day and by night. No other file holds a colour.
+"""The colours of each role in the light and in the dark theme. No other file contains a colour.
 
-The hues are those of Okabe and Ito, which people of every kind of colour sight tell apart:
-amber for what the last step wrote, blue for what it read, vermilion for what is broken, bluish
-green for what still holds. None stands alone: each goes with a word, a sign, a dash or a place.
+The hues are those of Okabe and Ito, which readers with any colour vision can distinguish: amber
+for a field that the last step wrote, blue for one that it read, vermilion for a violation, bluish
+green for a promise that holds. A colour always comes with a word, a sign, a dash or a place.
 
-A widget never sees these values. It sees the name of a CSS variable, `var(--mm-now-fill)`,
-so that one picture serves both themes and follows a switch between them at once.
+A widget sees the name of a CSS variable, `var(--mm-now-fill)`, and never the values, so that one
+picture serves both themes and follows a switch between them at once.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """How a role is drawn: inside, outline, and the text written in it."""
+    """The colours of a role: its fill, its outline, and its text."""
 
     fill: str
     stroke: str
@@ -67,13 +67,13 @@ THEMES: dict[str, dict[str, Style]] = {
     },
 }
 
-CLEAR = "clear"  # the role of what is in its place and not to be seen
+CLEAR = "clear"  # the role of an invisible mark
 ROLES = frozenset({*THEMES["light"], CLEAR})
 
 
 @cache
 def style(role: str) -> Style:
-    """Return how `role` is drawn, its colours as CSS variables that follow the theme."""
+    """Return the style of a role, its colours as CSS variables that follow the theme."""
     if role == CLEAR:
         return Style("transparent", "transparent", "transparent")
     known = THEMES["light"][role]
@@ -89,7 +89,7 @@ def style(role: str) -> Style:
 def css(selector: str = ".mm-theme") -> str:
     """Return the style sheet that gives the variables of `style` their values.
 
-    JupyterLab says on `<body>` which kind of theme is on; a page that says nothing is light.
+    JupyterLab sets an attribute of `<body>` to the kind of its theme; other pages are light.
     """
     return (
         f"{selector} {{{_variables('light')}}}\n"
@@ -109,7 +109,7 @@ def _variables(theme: str) -> str:
 def contrast(one: str, other: str) -> float:
     """Return the contrast ratio of two colours `#rrggbb`, from 1 (equal) to 21.
 
-    Source: WCAG 2.2, "contrast ratio" and "relative luminance". Text wants 4.5 at least.
+    Source: WCAG 2.2, "contrast ratio" and "relative luminance". Text needs at least 4.5.
     """
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)

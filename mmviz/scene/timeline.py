@@ -1,4 +1,4 @@
-"""Who did what: one column an actor, time running down, the cursor's row lit."""
+"""The timeline: one column for each actor, time running down, the cursor's row highlighted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -7,34 +7,34 @@ from mmviz.engine import Frame
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.reach import Reach, label
 from mmviz.scene.theme import CLEAR
-from mmviz.scene.words import readable, waits_for
+from mmviz.scene.words import blocked_by, readable
 
-ACROSS = 123.0  # cells of all columns
+ACROSS = 123.0  # cells of all columns together
 GUTTER = 5.5  # left of the columns: the numbers of the steps
-GAP = 2.5  # between columns; the rail that time runs down is in it
+GAP = 2.5  # between columns, with room for the rail
 RAIL = 1.2  # from the rail to its column
 HEAD = 3.6  # a column's head: name, state, what it holds
 ROW, BOX = 1.6, 1.3  # a step's row, and the box in it
-MOST_ROWS = 15  # a longer run is shown in pages
-KEPT = 3  # rows of the page before that stay in sight
-WIDEST, NARROWEST = 50, 26  # characters a column
+MOST_ROWS = 15  # of a page; a longer run has several
+KEPT = 3  # rows of the previous page that stay visible
+WIDEST, NARROWEST = 50, 26  # characters of a column
 
 
 class Columns(NamedTuple):
-    """Where each actor's column is; the same for every frame of every run of a case."""
+    """The place of each actor's column, the same in every frame of every run of a case."""
 
     x: Mapping[str, float]
     w: Mapping[str, float]
 
     @property
     def width(self) -> float:
-        """How wide the sheet is."""
+        """The width of the sheet."""
         last = list(self.x)[-1]
         return self.x[last] + self.w[last] + 0.5
 
 
 def columns(reach: Reach) -> Columns:
-    """Give each actor a column as wide as its longest step, as far as there is room."""
+    """Return a column for each actor, as wide as its longest step if there is room."""
     room = ACROSS - GUTTER - GAP * len(reach.labels)
     fair = room / len(reach.labels)
     wanted = {
@@ -55,9 +55,9 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
 
     Args:
         frames: the frames of a run, `frames[0]` the start.
-        cursor: the frame to light, 0 <= cursor < len(frames); later steps are pale.
-        columns: where the actors' columns are.
-        room: make the sheet so many rows high; as many as the highest page takes by default.
+        cursor: the frame to highlight, 0 <= cursor < len(frames); later steps are pale.
+        columns: the places of the actors' columns.
+        room: the rows of the sheet; by default those of the highest page.
 
     Raises:
         IndexError: `cursor` is outside `frames`.
@@ -83,18 +83,18 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
 
 
 def height(steps: int, frames: Sequence[Frame]) -> int:
-    """Return the rows the highest page of a run takes."""
+    """Return the rows of the highest page of a run."""
     most = 0
     for first, last in {page(steps, cursor) for cursor in range(steps + 1)}:
-        broken = sum(len(frame.violated) for frame in frames[first : last + 1])
-        most = max(most, last + 1 - first + broken)
+        extra = sum(len(frame.violated) for frame in frames[first : last + 1])
+        most = max(most, last + 1 - first + extra)
     return most
 
 
 def page(steps: int, cursor: int) -> tuple[int, int]:
-    """Return the first and last step of the page the cursor is on.
+    """Return the first and last step of the cursor's page.
 
-    A page stays put while the cursor walks down it; then comes the next.
+    The page changes only when the cursor leaves it.
     """
     if steps <= MOST_ROWS:
         return 1, steps
@@ -103,13 +103,13 @@ def page(steps: int, cursor: int) -> tuple[int, int]:
 
 
 def begins(place: int, most: int) -> int:
-    """Return where the page of `most` places begins that a place, counted from 0, is on."""
+    """Return the first place of the page, `most` places long, that contains a place."""
     fresh = most - KEPT
     return max(place - KEPT, 0) // fresh * fresh
 
 
 def beyond(first: int, last: int, steps: int) -> str:
-    """Say what lies outside of the page."""
+    """Return how many steps are outside the page, in words."""
     parts = []
     if first > 1:
         parts.append(f"{first - 1} earlier")
@@ -120,7 +120,7 @@ def beyond(first: int, last: int, steps: int) -> str:
 
 
 def call(text: str, width: int) -> str:
-    """Shorten a call to `width` characters: the arguments go first, then the answer."""
+    """Shorten a call to `width` characters: drop the arguments first, then the return value."""
     name, bracket, rest = text.partition("(")
     if len(text) <= width or not bracket:
         return shorten(text, width)
@@ -132,14 +132,14 @@ def call(text: str, width: int) -> str:
 def _head(
     now: Frame, actor: str, start: Frame, columns: Columns, low: float
 ) -> Iterator[Box | Line | Text]:
-    """Draw a column's head: who it is and what it does, how it is, what it holds."""
+    """Draw a column's head: the actor, its function, its state, and the locks that it holds."""
     x, w = columns.x[actor], columns.w[actor]
     if actor in now.done:
-        state, role = "✓ has finished", "head"
+        state, role = "✓ finished", "head"
     elif actor in now.blocked:
-        state, role = waits_for(actor, now.blocked[actor], " (step {})"), "blocked"
+        state, role = blocked_by(actor, now.blocked[actor], " (step {})"), "blocked"
     else:
-        state, role = "can go", "head"
+        state, role = "can step", "head"
     held = now.tasks[actor].held
     yield Line(((x - RAIL, 0.8), (x - RAIL, low)), "rail")
     yield Line(((x - RAIL, 0.8), (x, 0.8)), "rail")
@@ -156,9 +156,9 @@ def _head(
 
 
 def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box | Line | Text]:
-    """Draw one step and, where it broke something, what.
+    """Draw one step, and the bad states that it reaches.
 
-    What is still to come keeps to itself what it will find and what it will break.
+    Future steps hide their return values and their bad states.
     """
     x, w = columns.x[frame.actor], columns.w[frame.actor]
     is_now = frame.index == cursor
@@ -169,15 +169,15 @@ def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box
     yield Box(x, y, w, BOX, role, f"step:{frame.index}")
     answer = label(frame.label, frame.answer).removeprefix(frame.label)
     words = call(frame.label + answer, int(w) - 2)
-    asked = words.removesuffix(answer)
-    yield Text(x + 1, y + 0.15, asked, role, bold=is_now)
-    heard = CLEAR if role == "future" else role
-    found = words[len(asked) :].lstrip()
-    yield Text(x + 1 + len(words) - len(found), y + 0.15, found, heard, bold=is_now)
-    for prop in frame.violated:
+    step = words.removesuffix(answer)
+    yield Text(x + 1, y + 0.15, step, role, bold=is_now)
+    seen = CLEAR if role == "future" else role
+    result = words[len(step) :].lstrip()
+    yield Text(x + 1 + len(words) - len(result), y + 0.15, result, seen, bold=is_now)
+    for bad_state in frame.violated:
         y += ROW - 0.1
         seen = "bad" if frame.index <= cursor else CLEAR
-        words = shorten(f"✗ {readable(prop)}", int(w) - 2)
+        words = shorten(f"✗ {readable(bad_state)}", int(w) - 2)
         yield Box(x, y, w, BOX, seen, f"step:{frame.index}")
         yield Text(x + 1, y + 0.15, words, seen, bold=seen == "bad")
 
@@ -185,7 +185,7 @@ def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box
 def _switches(
     frames: Sequence[Frame], rows: Mapping[int, float], cursor: int, columns: Columns
 ) -> Iterator[Line]:
-    """Draw the way that time took: down one rail, and across where another actor went on."""
+    """Draw the schedule as a line: down one rail, and across where the actor changes."""
     for index, y in rows.items():
         before, here = frames[index - 1].actor, frames[index].actor
         end = columns.x[here]

@@ -1,7 +1,7 @@
-"""The places that a page-table entry can be in, and the ways between them, laid out once by dot.
+"""The diagram of the kinds of page-table entry and the transitions between them, laid out by dot.
 
-Many places lead to one by the same function (all of them to "none"): their ways meet at its
-name, so that it stands there once.
+If one function leads from many kinds to one (to "none"), their arrows meet at its name, so that
+the name is there once.
 """
 
 import json
@@ -12,21 +12,21 @@ from typing import NamedTuple
 
 import graphviz
 
-from mmviz.kernel.x86_layout import Layout
-from mmviz.kernel.x86_transitions import SAID, Place, places, transitions
+from mmviz.kernel.x86.layout import Layout
+from mmviz.kernel.x86.transitions import SAID, Place, places, transitions
 from mmviz.scene.layout import CHAR, LINE, dot, sampled
 from mmviz.scene.marks import Box, Line, Point, Text
 from mmviz.scene.theme import CLEAR
 
-MANY = 3  # so many ways meet
-NARROW, HIGH = 11.0, 2.3  # cells that a place takes at least: its name, and what is in it
+MANY = 3  # transitions that are joined, at least
+NARROW, HIGH = 11.0, 2.3  # the least cells of a place: its name, and the entries in it
 MARGIN = 0.6
 LONGEST = 18  # characters of a function's name on one line
 Mark = Box | Line | Text
 
 
 class Way(NamedTuple):
-    """From some places to one; who goes there is written by one of these functions."""
+    """From some places to one, by one of these functions."""
 
     sources: tuple[Place, ...]
     target: Place
@@ -34,10 +34,10 @@ class Way(NamedTuple):
 
 
 class Diagram(NamedTuple):
-    """Where everything lies; places and names by their upper left corners, in cells.
+    """The layout; places and names have their upper left corners, in cells.
 
-    The lines of a way are the one that ends at its target first, then one from each source to
-    where they meet; a way of one source has one line in all.
+    The lines of a way begin with the one to its target; then comes one from each source to the
+    point where they meet. A way with one source has only one line.
     """
 
     at: Mapping[Place, Point]
@@ -47,18 +47,23 @@ class Diagram(NamedTuple):
     height: float
 
 
+def title(where: Layout) -> str:
+    """Return the heading of a diagram."""
+    return f"Kinds of entry on {where.name}, and the functions that change them"
+
+
 def tips(where: Layout) -> dict[str, str]:
     """Return a sentence for each key of a diagram's marks."""
     found = {f"place:{each.value}": f"{SAID[each]}." for each in places(where)}
     files = {each.function: each.file for each in transitions(where)}
     for way in ways(where):
-        told = ", ".join(f"{name} ({files[name]})" for name in way.functions)
-        found[_key(way)] = f"{' or '.join(way.sources)} → {way.target}: {told}."
+        functions = ", ".join(f"{name} ({files[name]})" for name in way.functions)
+        found[_key(way)] = f"{' or '.join(way.sources)} → {way.target}: {functions}."
     return found
 
 
 def ways(where: Layout) -> tuple[Way, ...]:
-    """Return the ways of a release, those of many sources joined by their function."""
+    """Return the transitions of a release; many with one function and one target are joined."""
     meeting: dict[tuple[str, Place], list[Place]] = defaultdict(list)
     for each in transitions(where):
         meeting[each.function, each.target].append(each.source)
@@ -78,7 +83,7 @@ def diagram(where: Layout) -> Diagram:
     """Lay out the transitions of a release.
 
     Raises:
-        NoGraphviz: there is nothing to lay them out with.
+        NoGraphviz: neither pygraphviz nor `dot` is installed.
     """
     known, drawn = places(where), ways(where)
     picture = json.loads(dot(_source(known, drawn)))
@@ -116,12 +121,12 @@ def diagram(where: Layout) -> Diagram:
 
 
 def _wide(place: Place) -> float:
-    """Return how many cells across a place takes."""
+    """Return the width of a place in cells."""
     return max(NARROW, len(place.value) + 2.0)
 
 
 def _names(way: Way) -> list[str]:
-    """Return the names on a way, long ones on two lines."""
+    """Return the names on a way; a long one takes two lines."""
     found = []
     for function in way.functions:
         cut = 0
@@ -133,13 +138,13 @@ def _names(way: Way) -> list[str]:
 
 
 def _size(way: Way) -> tuple[float, float]:
-    """Return how many cells the names on a way take."""
+    """Return the width and height of the names on a way, in cells."""
     names = _names(way)
     return max(map(len, names)), len(names)
 
 
 def _source(known: Sequence[Place], drawn: Sequence[Way]) -> str:
-    """Return the DOT source: what is present on the left, what is nothing on the right."""
+    """Return the DOT source: "present" on the left, "none" on the right."""
     graph = graphviz.Digraph(
         graph_attr={"rankdir": "LR", "nodesep": "0.12", "ranksep": "0.03"},
         node_attr={"shape": "plain"},
@@ -182,8 +187,8 @@ def draw(
     """Draw the places and the ways between them.
 
     Args:
-        plan: where they lie.
-        here: what is in a place now, "parent"; such places are lit, and the ways from them.
+        plan: the layout.
+        here: the entries in each place, "parent"; such places are highlighted.
         taken: the transition that the last step made.
         at: the upper left corner of the diagram on the sheet.
     """
@@ -208,11 +213,11 @@ def draw(
         role = "written" if came else "held" if inside else "plain"
         yield Box(x + dx, y + dy, _wide(place), HIGH, role, f"place:{place.value}")
         yield Text(x + dx + 1, y + dy + 0.1, place.value, role, bold=True)
-        said = ", ".join(inside)
-        if len(said) > room:
-            said = f"{len(inside)} here"
-        said = f"● {said}" if said else ""
-        yield Text(x + dx + 1, y + dy + 1.15, said, role, bool(inside), live=True)
+        names = ", ".join(inside)
+        if len(names) > room:
+            names = f"{len(inside)} here"
+        names = f"● {names}" if names else ""
+        yield Text(x + dx + 1, y + dy + 1.15, names, role, bool(inside), live=True)
 
 
 LINES = {"written": "written", "plain": "link", "quiet": "quiet"}
@@ -224,7 +229,7 @@ def _role(
     here: Mapping[Place, Sequence[str]],
     taken: tuple[Place, Place] | None,
 ) -> str:
-    """Return whether a way was taken, could be taken from where something is, or is far away."""
+    """Return the role of a way: just taken, possible for an entry, or neither."""
     if taken is not None and taken[0] in sources and taken[1] is target:
         return "written"
     return "plain" if any(source in here for source in sources) else "quiet"

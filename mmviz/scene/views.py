@@ -1,7 +1,7 @@
-"""The kinds of picture there are, and which of them a case has something for.
+"""The views, and which of them a case has.
 
-A view is made once for a case, from its rehearsal: everything has its place before the curtain
-rises. Then it is a pure function of a run and of the frame the cursor is on.
+A view is made once for a searched case, with a place for everything that its runs may show. From
+then on it is a pure function of a run and of the cursor's frame.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from mmviz.scene.locks import LockView, locks
 from mmviz.scene.marks import Scene, Text, sheet, stacked
 from mmviz.scene.notifier import Notifier, notifier
 from mmviz.scene.pagetable import PageTables, pagetable
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.words import caption
 
 
@@ -28,9 +28,9 @@ class View(Protocol):
     """One kind of picture of the runs of a case.
 
     Attributes:
-        name: what `views=[…]` calls it, "pagetable".
-        title: what stands over it, "Page tables".
-        looks_ahead: its picture of a frame depends on later frames, too (their number, say).
+        name: its name in `views=[…]`, "pagetable".
+        title: its heading, "Page tables".
+        looks_ahead: its picture of a frame also depends on later frames (their number, say).
         tips: a sentence for each key of marks that only this view has.
     """
 
@@ -40,32 +40,32 @@ class View(Protocol):
 
     @property
     def tips(self) -> Mapping[str, str]:
-        """A sentence for each key of its own."""
+        """A sentence for each key that only this view has."""
 
     def scene(self, run: Run, k: int) -> Scene:
-        """Return the picture of frame `k`; of one size, and in the same places, for every `k`."""
+        """Return the picture of frame `k`; its size and places are the same for every `k`."""
 
     def text(self, run: Run, k: int) -> str:
-        """Return what the picture says, as plain text."""
+        """Return the picture as plain text."""
 
 
 class Timeline:
-    """Who did what.
+    """One column for each actor, time running down.
 
     Args:
-        rehearsal: of the case.
-        rooms: sheets with room for so many rows are made, and none between: so a run that
-            grows seldom moves what is below it.
+        searched: the case.
+        rooms: the possible heights of the sheet in rows; few, so that a growing run seldom moves
+            the views below.
     """
 
     name, title, looks_ahead = "timeline", "Timeline", True
     tips: Mapping[str, str] = {}
 
-    def __init__(self, rehearsal: Rehearsal, rooms: Sequence[int] = ()) -> None:
-        self.columns = timeline.columns(rehearsal.reach)
+    def __init__(self, searched: SearchedCase, rooms: Sequence[int] = ()) -> None:
+        self.columns = timeline.columns(searched.reach)
         self.rooms = rooms
         self._room = lru_cache(maxsize=2)(self._find_room)  # once a run, not once a frame
-        self.told: tuple[Frame | None, int, str] = (None, 0, "")
+        self._page: tuple[Frame | None, int, str] = (None, 0, "")
 
     def _find_room(self, last: Frame) -> int:
         frames = [*last.back()][::-1]
@@ -77,16 +77,16 @@ class Timeline:
         return timeline.timeline(run.frames, k, self.columns, self._room(run.tip))
 
     def text(self, run: Run, k: int) -> str:
-        """Return the run as a table; of a long one the page that the cursor is on."""
+        """Return the run as a table; of a long run, the cursor's page."""
         steps = run.tip.index
         first, last = timeline.page(steps, k)
-        if (run.tip, first) != self.told[:2]:
-            told = table(run, shown=slice(first, last + 1))
-            if last + 1 - first < steps:  # who wants all of it has str(player)
+        if (run.tip, first) != self._page[:2]:
+            text = table(run, shown=slice(first, last + 1))
+            if last + 1 - first < steps:  # str(player) is the whole run
                 beyond = timeline.beyond(first, last, steps)
-                told = told.rpartition("\n\n")[0] + f"\n{beyond}"
-            self.told = (run.tip, first, told)
-        return self.told[2]
+                text = text.rpartition("\n\n")[0] + f"\n{beyond}"
+            self._page = (run.tip, first, text)
+        return self._page[2]
 
 
 class Objects:
@@ -95,20 +95,20 @@ class Objects:
     name, title, looks_ahead = "objects", "Objects", False
     tips: Mapping[str, str] = {}
 
-    def __init__(self, rehearsal: Rehearsal) -> None:
-        self.plan = layout.plan(rehearsal.reach)
-        self.actors = tuple(rehearsal.case.actors)
+    def __init__(self, searched: SearchedCase) -> None:
+        self.plan = layout.plan(searched.reach)
+        self.actors = tuple(searched.case.actors)
 
     def scene(self, run: Run, k: int) -> Scene:
         """Draw every object in its place."""
         return objects.objects(run.frames[k], self.plan, self.actors)
 
     def text(self, run: Run, k: int) -> str:
-        """Return what the step did."""
+        """Return the caption of the step."""
         return caption(run.frames[k])
 
 
-VIEWS: dict[str, Callable[[Rehearsal], View | None]] = {
+VIEWS: dict[str, Callable[[SearchedCase], View | None]] = {
     "timeline": Timeline,
     "code": Listing,
     "objects": Objects,
@@ -124,58 +124,58 @@ MADE: tuple[type[View], ...] = (
     *(Timeline, Listing, Objects, EntryView, Iommus),
     *(Lifetime, PageTables, Notifier, LockView, Causes),
 )
-TITLES = {view.name: view.title for view in MADE}  # also of those that a case has nothing for
+TITLES = {view.name: view.title for view in MADE}  # also of the views that a case lacks
 ALWAYS = ("timeline", "code")
-MACHINES = ("iommu", "pagetable")  # telling where they show at least half of what changes
-OTHERS = ("notifier", "locks", "lifetime")  # telling where there is such a thing at all
+MACHINES = ("iommu", "pagetable")  # chosen if they show at least half of the fields that change
+OTHERS = ("notifier", "locks", "lifetime")  # chosen if the case has them
 
 
-def every(rehearsal: Rehearsal) -> dict[str, View]:
-    """Return all views that have something to show of a case."""
-    made = {name: make(rehearsal) for name, make in VIEWS.items()}
+def every(searched: SearchedCase) -> dict[str, View]:
+    """Return the views that a case has."""
+    made = {name: make(searched) for name, make in VIEWS.items()}
     return {name: view for name, view in made.items() if view is not None}
 
 
-def usual(rehearsal: Rehearsal, there: Mapping[str, View]) -> list[str]:
-    """Return the names of the views to begin with, of those a case has.
+def usual(searched: SearchedCase, there: Mapping[str, View]) -> list[str]:
+    """Return the names of the views that a stage shows first.
 
-    Who did what, in which code; the most telling picture of what it is about; and the objects,
-    unless that picture has everything that changes on them.
+    They are the timeline, the code, the most specific view of the case, and the objects, unless
+    that view already shows every field that changes.
     """
-    start = rehearsal.run()
+    start = searched.run()
 
     def fields(name: str) -> set[str]:
         drawn = there[name].scene(start, 0)
         return {box.key for box in drawn.boxes} | {line.key for line in drawn.lines}
 
-    changing = {f"field:{path}" for path in rehearsal.reach.values if rehearsal.reach.varies(path)}
+    changing = {f"field:{path}" for path in searched.reach.values if searched.reach.varies(path)}
     changing &= fields("objects")
     machines = [name for name in MACHINES if name in there]
     shown = {name: changing & fields(name) for name in machines}
-    telling = [name for name in machines if 2 * len(shown[name]) >= len(changing)]
-    telling += [name for name in OTHERS if name in there]
-    first = telling[:1]
+    specific = [name for name in machines if 2 * len(shown[name]) >= len(changing)]
+    specific += [name for name in OTHERS if name in there]
+    first = specific[:1]
     rest = [] if first and shown.get(first[0]) == changing else ["objects"]
     return [*ALWAYS, *first, *rest]
 
 
 def known(wanted: Sequence[str]) -> list[str]:
-    """Return the names asked for as they are written here, each once.
+    """Return the wanted names as they are spelled here, each once.
 
     Raises:
-        UnknownName: there is no view of that name; the message suggests the nearest.
-        MmvizError: it is no list of names.
+        UnknownName: no view has that name; the message suggests the nearest.
+        MmvizError: `wanted` is not a list of names.
     """
     if isinstance(wanted, str) or not isinstance(wanted, Iterable):
         raise MmvizError(
-            f"views={wanted!r} is no list: write views=['locks'], with any of {', '.join(VIEWS)}"
+            f"views={wanted!r} is not a list: write views=['locks'], with any of {', '.join(VIEWS)}"
         )
     names = {name: name for name in VIEWS}
     return list(dict.fromkeys(nearest(names, name, "view") for name in wanted))
 
 
 def picture(views: Iterable[View], run: Run, k: int) -> Scene:
-    """Return one sheet with a run's frame `k` in several views, each under its title."""
+    """Return one sheet with frame `k` of a run in several views, each under its title."""
     drawn = []
     for view in views:
         title = Text(1, 0.2, view.title, "plain", bold=True)

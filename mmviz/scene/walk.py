@@ -5,9 +5,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 SHIFTS = {"PGD": 39, "PUD": 30, "PMD": 21, "PTE": 12}
-"""The lowest bit of an address that each level looks at: x86-64, four levels, 4 KiB pages."""
-BITS = 0x1FF  # nine bits an index: 512 entries a table
-FEWEST = 4  # entries in a row that are folded; three are read as fast as a sentence about them
+"""The lowest address bit of each level: x86-64, four levels, 4 KiB pages."""
+BITS = 0x1FF  # nine bits for an index: 512 entries in a table
+FEWEST = 4  # neighbouring entries that are folded
 UPPER = "PGD → P4D → PUD → PMD"
 
 LEVELS = {
@@ -15,20 +15,20 @@ LEVELS = {
     "level:P4D": "The fifth level; with four levels it is folded into the PGD: p4d_offset().",
     "level:PUD": "The third level of the walk: bits 38 to 30 of the address.",
     "level:PMD": "The second level: bits 29 to 21; its entry names a table of PTEs or a huge page.",
-    "level:upper": "The levels above the entry; the model has the entry only, they always exist.",
-    "level:lower": "The tables between PGD and entry: not modelled, they come and go with the PGD.",
+    "level:upper": "The levels above the entry; they are not modelled and always exist.",
+    "level:lower": "The tables between PGD and entry; not modelled, they live as long as the PGD.",
 }
 
 
 class Level(NamedTuple):
-    """One level of a walk: its name, "PMD", and what is written there, "PMD[1]"."""
+    """One level of a walk: its name, "PMD", and its text, "PMD[1]"."""
 
     name: str
     words: str
 
 
 def number(address: object) -> int | None:
-    """Return an address as a number, None where it is only a name."""
+    """Return an address as a number, None if it is only a name."""
     try:
         return int(str(address), 0)
     except ValueError:
@@ -36,16 +36,16 @@ def number(address: object) -> int | None:
 
 
 def index(address: int, level: str) -> int:
-    """Return which of a table's 512 entries an address leads through."""
+    """Return the index of an address in a table of 512 entries."""
     return address >> SHIFTS[level] & BITS
 
 
 def upper(address: object, leaf: str = "PTE") -> tuple[Level, ...]:
-    """Return the levels above the one where a walk ends.
+    """Return the levels above the last one of a walk.
 
     Args:
-        address: a number, "0x1000", or a mere name.
-        leaf: "PTE", or "PMD" where a huge page is mapped.
+        address: a number, "0x1000", or only a name.
+        leaf: the last level: "PTE", or "PMD" for a huge page.
 
     Source: Documentation/arch/x86/x86_64/mm.rst; include/asm-generic/pgtable-nop4d.h.
     Simplified: four levels, so the P4D is folded into the PGD.
@@ -59,7 +59,7 @@ def upper(address: object, leaf: str = "PTE") -> tuple[Level, ...]:
 
 
 def leaf_label(address: object, leaf: str = "PTE") -> str:
-    """Return what an entry is called in its table: "PTE[1] 0x1000"."""
+    """Return the label of an entry in its table: "PTE[1] 0x1000"."""
     at = number(address)
     return str(address) if at is None else f"{leaf}[{index(at, leaf)}] {address}"
 
@@ -67,7 +67,7 @@ def leaf_label(address: object, leaf: str = "PTE") -> str:
 def folded(
     keys: Sequence[object], changes: Callable[[object], bool]
 ) -> Iterator[tuple[object, ...]]:
-    """Yield the entries of a table in order: alone, or many that nothing ever changes together."""
+    """Yield the entries of a table in order: single ones, and groups that never change."""
     for moves, run in groupby(keys, changes):
         some = tuple(run)
         if moves or len(some) < FEWEST:

@@ -1,7 +1,7 @@
-"""What is open at a step: invalidations, samples, read sections, grace periods, callbacks.
+"""What is open after a step: invalidations, samples, read sections, grace periods, callbacks.
 
-Each frame's account follows from the account of the frame before and from what the step did, so
-it tells nothing of what comes later, and a run of a thousand steps is as quick as a short one.
+The account of a frame follows from the account of the frame before and from the step. So it does
+not depend on later steps, and each further step costs the same.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from mmviz.engine import Frame, Line, Model
-from mmviz.kernel.hmm_of_mm import RangedDevice
-from mmviz.kernel.mm_struct import last_mmput, mmu_notifier_release
-from mmviz.kernel.notifier import MmuNotifierSubscriptions
-from mmviz.kernel.rcu import Srcu, SrcuCallbacks
+from mmviz.kernel.hmm.hmm_of_mm import RangedDevice
+from mmviz.kernel.mm.mm_struct import last_mmput, mmu_notifier_release
+from mmviz.kernel.notifier.mmu_notifier import MmuNotifierSubscriptions
+from mmviz.kernel.sync.rcu import Srcu, SrcuCallbacks
 from mmviz.scene.cards import walk
 from mmviz.scene.reach import Reach
 from mmviz.scene.samples import Sample, checked, gauge, sampled, spoiled
@@ -24,14 +24,14 @@ OPS = {
     *("arch_invalidate_secondary_tlbs", "change_pte", "release", "free_notifier", "invalidate"),
     *("alloc_notifier", "clear_flush_young", "sync_cpu_device_pagetables"),
 }
-COMMON = {"release", "invalidate"}  # names that mean other things where nobody subscribes
-CALLERS = (last_mmput.__code__, mmu_notifier_release.__code__)  # what they await is release()
+COMMON = {"release", "invalidate"}  # names with other meanings in a case without subscribers
+CALLERS = (last_mmput.__code__, mmu_notifier_release.__code__)  # they call release()
 
 
 class Window(NamedTuple):
-    """An invalidation that is open: who began it, by which field it is known, since which step.
+    """An open invalidation: the actor that began it, the field that counts it, since which step.
 
-    One that was open at the start, in step 0, is nobody's.
+    If it was open at the start, in step 0, its actor is "".
     """
 
     actor: str
@@ -40,7 +40,7 @@ class Window(NamedTuple):
 
 
 class Grace(NamedTuple):
-    """A grace period: since when, and over since which step (0: not yet)."""
+    """A grace period: the step that began it, and the step that ended it (0: none yet)."""
 
     since: int
     over: int = 0
@@ -51,12 +51,12 @@ class Account(NamedTuple):
 
     Attributes:
         windows: the invalidations.
-        samples: (actor, object) and what it remembers of it.
-        sections: (srcu, actor) and the step it entered.
-        graces: (srcu, who waits) and the grace period.
-        inside: each actor in a callback: its function, and since when.
-        held: (actor, lock) and since when.
-        did: what this very step did, by the pair or actor it did it to: "start", "end", "retry"…
+        samples: (actor, object) -> the actor's sample of the object.
+        sections: (srcu, actor) -> the step that entered the section.
+        graces: (srcu, waiter) -> the grace period.
+        inside: actor in a callback -> its function, and since when.
+        held: (actor, lock) -> since when.
+        did: the effects of this step, by actor or pair: "start", "end", "retry" and so on.
     """
 
     windows: tuple[Window, ...] = ()
@@ -69,12 +69,12 @@ class Account(NamedTuple):
 
 
 class Accounts:
-    """Keeps the accounts of the runs of a case.
+    """The accounts of the runs of a case.
 
     Attributes:
         structs: every object of the case.
-        gauges: the fields by which open invalidations are known.
-        ops: the names of callbacks.
+        gauges: the fields that count open invalidations.
+        ops: the names of the callbacks.
     """
 
     def __init__(self, reach: Reach, model: Model) -> None:
@@ -83,8 +83,8 @@ class Accounts:
         found = [one for one in map(gauge, self.structs) if one and reach.varies(one.path)]
         first = min((one.rank for one in found), default=0)
         self.gauges = {one.path: one for one in found if one.rank == first}
-        told = any(subscribed(struct) for struct in self.structs)
-        self.ops = OPS if told else OPS - COMMON
+        has_subscribers = any(subscribed(struct) for struct in self.structs)
+        self.ops = OPS if has_subscribers else OPS - COMMON
         self._core = [
             function.__wrapped__.__code__ if hasattr(function, "__wrapped__") else function.__code__
             for kind in _family(MmuNotifierSubscriptions)
@@ -95,29 +95,18 @@ class Accounts:
         self._kept: WeakKeyDictionary[Frame, Account] = WeakKeyDictionary()
 
     def writers(self, path: str) -> list[str]:
-        """Return the actors of whom a step may change a field."""
+        """Return the actors with a step that may change a field."""
         model = self.model
-        slot = model.ledger.paths.index(path)
-        mask = model.bits[slot].mask
-        return [
-            actor
-            for actor, positions in zip(model.actors, model.positions, strict=True)
-            if any(
-                delta and ((was + delta) ^ was) & mask
-                for position in positions.values()
-                if slot in position.touched
-                for was, delta in position.row[1].items()
-            )
-        ]
+        return [actor for actor in model.actors if model.may_write(actor, path)]
 
     def callback(self, lines: tuple[Line, ...]) -> str:
-        """Return the outermost callback that an actor's code waits in, "" for none."""
+        """Return the outermost callback in an actor's call stack, "" for none."""
         if lines not in self._places:
             self._places[lines] = self._callback(lines)
         return self._places[lines]
 
     def _callback(self, lines: Iterable[Line]) -> str:
-        """Find the callback: a member of the ops that somebody calls and that is not the core's."""
+        """Return the first function on the stack that is one of the ops and not the core's."""
         called = False
         for depth, line in enumerate(lines):
             if called or (depth and line.function in self.ops and not _within(line, self._core)):
@@ -126,7 +115,7 @@ class Accounts:
         return ""
 
     def account(self, frame: Frame) -> Account:
-        """Return what is open after a frame's step."""
+        """Return the account of a frame."""
         missing = []
         for one in frame.back():
             if one in self._kept:
@@ -137,7 +126,7 @@ class Accounts:
         return self._kept[frame]
 
     def _after(self, frame: Frame) -> Account:
-        """Carry the account of the frame before on."""
+        """Return the account of a frame from the account of the frame before."""
         step, before = frame.step, frame.before
         if before is None or step is None:
             inside = {a: (f, 0) for a, n in frame.next.items() if (f := self.callback(n.lines))}
@@ -151,7 +140,7 @@ class Accounts:
         did: dict[Any, str] = {}
         windows = self._windows(frame, old.windows, did)
         function = self.callback(before.next[actor].lines)
-        inside = {who: at for who, at in old.inside.items() if who != actor}
+        inside = {other: at for other, at in old.inside.items() if other != actor}
         if actor in frame.next and (now := self.callback(frame.next[actor].lines)):
             same = old.inside.get(actor)
             inside[actor] = same if same and same[0] == now else (now, k)
@@ -168,13 +157,13 @@ class Accounts:
     def _windows(
         self, frame: Frame, old: tuple[Window, ...], did: dict[Any, str]
     ) -> tuple[Window, ...]:
-        """Open and close windows as the fields say; an end goes to its own actor's latest start."""
+        """Open and close windows by the counts; an end closes its own actor's latest window."""
         windows = list(old)
         for change in frame.writes:
             if change.field not in self.gauges:
                 continue
-            says = self.gauges[change.field].open
-            more = says(change.new) - says(change.old)
+            count = self.gauges[change.field].open
+            more = count(change.new) - count(change.old)
             for _ in range(more):
                 windows.append(Window(frame.actor, change.field, frame.index))
                 did["window", frame.actor] = "start"
@@ -189,7 +178,7 @@ class Accounts:
     def _samples(
         self, frame: Frame, old: Account, windows: tuple[Window, ...], did: dict[Any, str]
     ) -> Mapping[tuple[str, str], Sample]:
-        """Take, spoil and check samples."""
+        """Take samples, mark stale ones, and note checks."""
         step, actor, k = frame.step, frame.actor, frame.index
         assert step is not None
         begins = did.get(("window", actor)) == "start"
@@ -213,13 +202,13 @@ class Accounts:
             sample = samples.get((actor, struct.name), Sample(struct.path(key), None, 0))
             held = tuple(lock.name for lock in frame.values[f"{actor}.held"])
             if name == "map_if_valid":
-                held = ("the driver's lock",)  # asked and mapped in one step
+                held = ("the driver's lock",)  # checked and mapped in one step
             samples[actor, struct.name] = sample._replace(checked=k, retry=retry, under=held)
             did["sample", actor, struct.name] = "retry" if retry else "pass"
         return samples
 
     def _rcu(self, frame: Frame, old: Account, did: dict[Any, str]) -> tuple[Any, Any]:
-        """Follow read sections by their lists, grace periods by their steps."""
+        """Return read sections, from the lists of readers, and grace periods, from their steps."""
         step, actor, k = frame.step, frame.actor, frame.index
         assert step is not None
         sections, graces = dict(old.sections), dict(old.graces)
@@ -251,13 +240,13 @@ class Accounts:
 
 
 def _family(kind: type) -> list[type]:
-    """Return a class and everything that derives from it."""
+    """Return a class and all its subclasses."""
     children: list[type] = kind.__subclasses__()
     return [kind, *(each for child in children for each in _family(child))]
 
 
 def _within(line: Line, codes: Iterable[Any]) -> bool:
-    """Tell whether a line is in one of some functions."""
+    """Tell whether a line is in one of these functions."""
     return any(
         line.file == code.co_filename
         and line.function == code.co_name

@@ -1,18 +1,19 @@
-"""What the stage says in words: captions, reasons, promises, goals."""
+"""The sentences of the stage: captions, reasons, promises, goals."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmviz.engine import Blocked, Case, Change, Frame, Verdict, spoken
-from mmviz.engine.livelock import Lasso
+from mmviz.engine.case import LIVELOCK
+from mmviz.engine.report import Lasso
 
-STUCK = "Nobody can move"
+DEADLOCK = "No actor can step"
 MOST_NAMES = 12  # in a list
-MOST_CHANGES = 4  # a sentence with more of them is no sentence
+MOST_CHANGES = 4  # in a caption; the others are counted
 
 
 class Promise(NamedTuple):
-    """A promise, what to say once it is broken, and the step that broke it (-1: none)."""
+    """A promise, the sentence for when it is broken, and the step that breaks it (-1: none)."""
 
     words: str
     failure: str
@@ -20,56 +21,56 @@ class Promise(NamedTuple):
 
 
 def caption(frame: Frame, last: int | None = None) -> str:
-    """Say in one sentence what a step did: "step 4 of 11: CPU1 put_page(): page 7 refs 1 → 0".
+    """Return one sentence on a step: "step 4 of 11: CPU1 put_page(): page 7 refs 1 → 0".
 
     Args:
         frame: the frame after the step.
-        last: how many steps the run has; left out by who must not look ahead.
+        last: how many steps the run has; None in a view that does not look ahead.
     """
     step = f"step {frame.index}" + (f" of {last}" if last is not None else "")
     if not frame.index:
-        return f"{step}: nothing has happened yet" + _broken(frame)
-    told = [changed(change) for change in frame.writes if not change.field.endswith(".held")]
-    parts = told[:MOST_CHANGES]
-    if len(told) > MOST_CHANGES:
-        parts.append(f"{len(told) - MOST_CHANGES} more")
+        return f"{step}: no actor has taken a step" + _bad_states(frame)
+    changes = [changed(change) for change in frame.writes if not change.field.endswith(".held")]
+    parts = changes[:MOST_CHANGES]
+    if len(changes) > MOST_CHANGES:
+        parts.append(f"{len(changes) - MOST_CHANGES} more")
     if frame.answer is not None:
-        parts.append(f"answers {spoken(frame.answer)}")
+        parts.append(f"returns {spoken(frame.answer)}")
     what = ", ".join(parts) or "changes nothing"
     return (
         f"{step}: {frame.actor} {frame.label}: {what}"
         + "".join(f"; {sentence}" for sentence in frame.log)
-        + _broken(frame)
+        + _bad_states(frame)
     )
 
 
-def _broken(frame: Frame) -> str:
-    """Name what broke in this step."""
-    return f". ✗ Broken: {', '.join(map(readable, frame.violated))}" if frame.violated else ""
+def _bad_states(frame: Frame) -> str:
+    """Name the bad states that a step reaches."""
+    return f". ✗ Bad state: {', '.join(map(readable, frame.violated))}" if frame.violated else ""
 
 
 def readable(name: str) -> str:
-    """Return a property's name as words."""
+    """Return a bad state's name as words."""
     return name.replace("_", " ")
 
 
 def changed(change: Change) -> str:
-    """Say what became of a field."""
+    """Return the change of a field in words."""
     if change.field.endswith(".freed") and change.new is True:
         return f"{change.field.removesuffix('.freed')} freed"
     return f"{change.field} {spoken(change.old)} → {spoken(change.new)}"
 
 
 def since(step: int) -> str:
-    """Say since when."""
+    """Return "since step 3", or "from the start" for step 0."""
     return f"since step {step}" if step else "from the start"
 
 
-def waits_for(actor: str, blocked: Blocked, since: str = " since step {}") -> str:
-    """Say in a few words by whom an actor is blocked, and since when."""
+def blocked_by(actor: str, blocked: Blocked, since: str = " since step {}") -> str:
+    """Return which actors block an actor and since when: "blocked by CPU0 since step 2"."""
     if not blocked.by:
         return blocked.reason
-    return "waits for " + ", ".join(
+    return "blocked by " + ", ".join(
         ("itself" if other == actor else other)
         + (since.format(step) if step else " from the start")
         for other, step in sorted(blocked.by, key=lambda pair: pair[1])
@@ -77,78 +78,84 @@ def waits_for(actor: str, blocked: Blocked, since: str = " since step {}") -> st
 
 
 def promises(case: Case, frames: Sequence[Frame], loop: Lasso | None = None) -> list[Promise]:
-    """Return the promise of a case and how it fared in a run.
+    """Return the promise of a case and the steps of a run that break it.
 
-    The first step that breaks something breaks the promise; later ones have lines of their own.
-    So has a deadlock, which breaks every promise: nothing more comes of it. Or too much does:
+    Each step that reaches a bad state breaks the promise; the first comes with its words, the
+    others add a sentence. A deadlock and a livelock break every promise.
 
     Args:
         case: the case.
         frames: the run's.
-        loop: the livelock that was found in the case, if there is one.
+        loop: the livelock that the search found in the case, if there is one.
     """
-    bad = ", ".join(map(readable, case.properties))
-    kept = case.promise or (f"None of these happens: {bad}" if bad else "Everybody finishes.")
+    bad = ", ".join(map(readable, case.bad_states))
+    kept = case.promise or (f"No bad state occurs: {bad}" if bad else "Every actor finishes.")
     found = []
     for frame in frames:
         if frame.violated:
             names = ", ".join(map(readable, frame.violated))
-            why = " ".join(f"{case.sentence(prop)}." for prop in frame.violated)
+            why = " ".join(f"{case.sentence(bad_state)}." for bad_state in frame.violated)
             found.append(Promise("", f"Broken in step {frame.index}: {names}. {why}", frame.index))
     last = frames[-1]
-    if (stuck := ending(case, last)).startswith(STUCK):
-        found.append(Promise("", f"Stuck after step {last.index}. {stuck}.", last.index))
+    if (stopped := ending(case, last)).startswith(DEADLOCK):
+        found.append(Promise("", f"Deadlock after step {last.index}. {stopped}.", last.index))
     if loop and loop.prefix + loop.cycle == tuple(frame.actor for frame in frames[1:]):
-        same = f"all is as it was after step {len(loop.prefix)}, and may go on so for ever"
-        found.append(Promise("", f"Livelock: after step {last.index} {same}.", last.index))
+        which = steps_between(len(loop.prefix) + 1, last.index)
+        found.append(Promise("", f"Livelock in {which}. {LIVELOCK}.", last.index))
     if not found:
         return [Promise(kept, "", -1)]
     first = found[0]._replace(words=kept, failure=f"{found[0].failure} The promise was: {kept}")
     return [first, *found[1:]]
 
 
+def steps_between(first: int, last: int) -> str:
+    """Return "step 3", or "steps 3 to 5"."""
+    return f"steps {first} to {last}" if first < last else f"step {last}"
+
+
 def goal(case: Case) -> str:
-    """Say what somebody who schedules this case is to bring about."""
+    """Return the task of a reader who schedules a case, "" for none."""
     wanted = [p for p, verdict in case.expect.items() if verdict is not Verdict.NEVER]
-    if wanted:
-        these = "this" if len(wanted) == 1 else "one of these"
-        return f"Make {these} happen: " + " — or: ".join(map(case.sentence, wanted))
-    if case.stuck:
-        return "Make everybody wait for somebody: bring it to a deadlock"
-    if not case.properties:
+    if not wanted and case.deadlock:
+        return "Reach a deadlock"
+    bad_states = wanted or case.bad_states
+    if not bad_states:
         return ""
-    return "Try to make one of these happen: " + " — or: ".join(map(case.sentence, case.properties))
+    these = "this" if len(bad_states) == 1 else "one of these"
+    verb = "Make" if wanted else "Try to make"
+    return f"{verb} {these} happen: " + " — or: ".join(map(case.sentence, bad_states))
 
 
 def victory(case: Case, frames: Sequence[Frame]) -> tuple[int, str]:
-    """Return the step in which the goal was reached, -1 for not yet, and what to say then."""
+    """Return the step that reaches the goal (-1: none yet) and the sentence for it."""
     for frame in frames:
         if frame.violated:
             names = ", ".join(map(readable, frame.violated))
-            return frame.index, f"✓ You did it in {frame.index} steps: {names}"
-        if not frame.enabled and frame.blocked and case.stuck:
-            return frame.index, f"✓ You did it in {frame.index} steps: nobody can move"
+            return frame.index, f"✓ Goal reached in {frame.index} steps: {names}"
+        if not frame.enabled and frame.blocked and case.deadlock:
+            return frame.index, f"✓ Goal reached in {frame.index} steps: deadlock"
     return -1, ""
 
 
 def ending(case: Case, frame: Frame) -> str:
-    """Say how a run ended, "" while it goes on."""
+    """Return how a run ended, "" while it goes on."""
     if frame.enabled and set(frame.enabled) - set(case.daemons):
         return ""
     waiting = [actor for actor in frame.blocked if actor not in case.daemons]
     if not waiting:
-        return "Everybody who must finish has" if frame.enabled else "Everybody has finished"
+        return "Every thread has finished" if frame.enabled else "Every actor has finished"
     if frame.enabled:
         return ""
     if frame.values["dead"]:  # an Oops
         return "The machine has stopped"
-    return f"{STUCK}, and {' and '.join(waiting)} wait{'s' * (len(waiting) == 1)} for ever"
+    have = "has" if len(waiting) == 1 else "have"
+    return f"{DEADLOCK}, but {' and '.join(waiting)} {have} not finished"
 
 
-def more(names: Sequence[str], what: str, which: str, width: int = 80) -> list[str]:
-    """Say what is left out of a picture, and why, in lines of about `width` characters.
+def omitted(names: Sequence[str], what: str, which: str, width: int = 80) -> list[str]:
+    """Return what a picture omits, and why, in lines of about `width` characters.
 
-    Of very many names there are the first ones and the last.
+    A long list shows its first names and its last.
     """
     if not names:
         return []
@@ -156,8 +163,8 @@ def more(names: Sequence[str], what: str, which: str, width: int = 80) -> list[s
     noun, of, whole = what.partition(" ")
     lines = [f"… {len(names)} more {noun}{'s' * (len(names) > 1)}{of}{whole}, {which}:"]
     for index, name in enumerate(listed):
-        said = name + "," * (index < len(listed) - 1 and name != "…")
-        if len(lines[-1]) + len(said) + 1 > width:
+        item = name + "," * (index < len(listed) - 1 and name != "…")
+        if len(lines[-1]) + len(item) + 1 > width:
             lines.append("  ")
-        lines[-1] += f" {said}"
+        lines[-1] += f" {item}"
     return lines

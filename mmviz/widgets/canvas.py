@@ -59,9 +59,9 @@ class Canvas(bqplot.Figure):
                 setattr(self.layout, name, value)
             self.shown = scene
 
-    def apply(self, shot: Mapping[str, Traits]) -> None:
+    def apply(self, drawn: Mapping[str, Traits]) -> None:
         """Set the marks' traits, as the browser does with the same values."""
-        for name, traits in shot.items():
+        for name, traits in drawn.items():
             with self.by_name[name].hold_sync():
                 for trait, value in traits.items():
                     setattr(

@@ -137,7 +137,7 @@ function render({ model, el }) {
   const answered = () => {
     if (model.get("error")) settle();
   };
-  model.on("change:on_screened change:on_screens change:status change:error", draw);
+  model.on("change:opened change:opens change:status change:error", draw);
   model.on("change:shown", sift);
   model.on("change:answers", answered);
   draw();
@@ -145,7 +145,7 @@ function render({ model, el }) {
   return () => {
     clearTimeout(wait);
     settle();
-    model.off("change:on_screened change:on_screens change:status change:error", draw);
+    model.off("change:opened change:opens change:status change:error", draw);
     model.off("change:shown", sift);
     model.off("change:answers", answered);
   };

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmviz.engine import Case, Verdict, explore, nearest
-from mmviz.engine.releases import era
+from mmviz.kernel.provenance import provenance
 from mmviz.scenarios import load
-from mmviz.scenarios.catalogue import Catalogue, catalogue, kind, thread_of
-from mmviz.scenarios.debate import Row
+from mmviz.survey.catalogue import Catalogue, catalogue, kind, thread_of
+from mmviz.survey.debate import Row
 from mmviz.widgets.cases import CaseIndex, part
 from mmviz.widgets.driver import Driver
 from mmviz.widgets.player import Player
@@ -19,7 +19,7 @@ HEAD = ("case", "id", "era", "kind", "what the search finds", "open")
 
 
 class Index(CaseIndex):
-    """An index of cases: by words, by thread, by property and by kernel release.
+    """An index of cases: by words, by thread, by bad state and by kernel release.
 
     Each case is searched when the index is made, so that its verdict is today's.
 
@@ -30,17 +30,17 @@ class Index(CaseIndex):
     def __init__(self, found: Catalogue) -> None:
         self.found = found
         threads = sorted({thread_of(case.scenario) for case in found})
-        props = sorted({prop for case in found for prop in case.properties})
+        bad_states = sorted({bad_state for case in found for bad_state in case.bad_states})
         super().__init__(
             asked=found.headline,
             small_print="Words are looked for in the steps of a case too: a function finds the "
-            "cases that run it. Verdicts are over all completed runs of the model, searched now.",
+            "cases that run it. Verdicts are over all runs of the model, searched now.",
             head=list(HEAD),
             rows=[_as_data(case) for case in found],
             filters=[
                 {"name": "words", "label": "Words", "hint": "mmu_notifier_put"},
                 {"name": "thread", "label": "Thread", "options": ["", *threads]},
-                {"name": "prop", "label": "Property", "options": ["", *props]},
+                {"name": "bad_state", "label": "Bad state", "options": ["", *bad_states]},
                 {"name": "kernel", "label": "Kernel", "hint": "5.3"},
             ],
         )
@@ -86,7 +86,7 @@ def _as_data(case: Case) -> dict[str, Any]:
         "cells": [
             [part(case.name, "mm-name"), part(case.title)],
             [part(case.id)],
-            [part(era(case))],
+            [part(provenance(case).era)],
             [part(kind(case))],
             wrong or [part("✓ nothing goes wrong")],
             [part(what, "", what) for what in OPENS],

@@ -1,4 +1,4 @@
-// The stage's buttons, keys and status line. Playing needs no kernel, as the film is here; only
+// The stage's buttons, keys and status line. Playing needs no kernel, as the pictures are here; only
 // choosing an actor asks it. `k`, the frame shown, is the truth.
 
 const KEYS = [
@@ -80,7 +80,7 @@ function render({ model, el }) {
     keys.hidden = !keys.hidden;
   });
   const status = element("div", "mm-status", "", { role: "status", "aria-live": "polite" });
-  const choices = element("div", "mm-choices", "", { role: "group", "aria-label": "who goes next" });
+  const choices = element("div", "mm-choices", "", { role: "group", "aria-label": "next step" });
   const keys = element("div", "mm-keys");
   keys.hidden = true;
   for (const [key, meaning] of KEYS) {

@@ -13,24 +13,24 @@ from mmviz.scene.theme import css
 from mmviz.widgets.canvas import fitted
 
 HERE = Path(__file__).parent
-PARTS = ("element.js", "reel.js", "tips.js", "twin.js", "controls.js")
+PARTS = ("element.js", "frames.js", "tips.js", "twin.js", "controls.js")
 STYLE = css(".mm-theme") + (HERE / "stage.css").read_text("utf-8") + fitted()
 
 
-def _as_text(film: dict[str, Any], _widget: Widget) -> str:
-    """Return a film as it travels."""
-    return json.dumps(film, separators=(",", ":"), ensure_ascii=False)
+def _as_text(pictures: dict[str, Any], _widget: Widget) -> str:
+    """Return the pictures as they travel."""
+    return json.dumps(pictures, separators=(",", ":"), ensure_ascii=False)
 
 
 def _from_text(text: str, _widget: Widget) -> Any:
-    """Return the film that travelled as `text`."""
+    """Return the pictures that travelled as `text`."""
     return json.loads(text)
 
 
-def complaint(who: Widget, wrong: Exception) -> str:
+def complaint(widget: Widget, wrong: Exception) -> str:
     """Say in which widget something went wrong, and what; a mistake of ours by its kind, too."""
     kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
-    return f"{type(who).__name__}: {kind}{wrong}"
+    return f"{type(widget).__name__}: {kind}{wrong}"
 
 
 class ListingPanel(anywidget.AnyWidget):
@@ -45,7 +45,7 @@ class ListingPanel(anywidget.AnyWidget):
 
 
 class Controls(anywidget.AnyWidget):
-    """Buttons, keys, slider and status line, and the film they wind through.
+    """Buttons, keys, slider and status line, and the pictures of the run they step through.
 
     The browser sets `k` and, with it, the traits of `targets`. It tells Python neither:
     set `k` from Python and the browser follows, but do not read it back.
@@ -57,16 +57,16 @@ class Controls(anywidget.AnyWidget):
     #: The frame shown, 0 is the start, and the last there is.
     k = traitlets.Int(0).tag(sync=True)
     last = traitlets.Int(0).tag(sync=True)
-    #: What the frames are drawn with, by the names the film has for it: "timeline.fill".
+    #: What the frames are drawn with, by the names the pictures have for it: "timeline.fill".
     targets = traitlets.Dict(value_trait=traitlets.Instance(Widget)).tag(
         sync=True, **widget_serialization
     )
-    #: What each frame sets: the `data` of a `mmviz.widgets.film.Reel` a view, and of one of
+    #: What each frame sets: the `data` of a `mmviz.widgets.frames.FrameStore` a view, and of one of
     #: words, `{"caption", "choices", "tip"}`; a choice is `{"actor", "does", "why", "enabled"}`.
     #: It travels as one text, as looking through all of it for binary data, of which it has
     #: none, takes as long as making it. What is added to it later travels as a `piece`:
-    #: `{"number", "kept", "reels"}`; a frame from `kept` on that is not in it is void.
-    film = traitlets.Dict().tag(sync=True, to_json=_as_text, from_json=_from_text)
+    #: `{"number", "kept", "stores"}`; a frame from `kept` on that is not in it is void.
+    pictures = traitlets.Dict().tag(sync=True, to_json=_as_text, from_json=_from_text)
     piece = traitlets.Dict().tag(sync=True, to_json=_as_text, from_json=_from_text)
     #: What the frame shown says: `{"words": {...}, "timeline": {"twin": {"lines"}}, ...}`.
     now = traitlets.Dict().tag(sync=True)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from mmviz.engine import UnknownName
-from mmviz.scenarios.debate import HEAD as ROW
-from mmviz.scenarios.debate import Row, debate
+from mmviz.survey.debate import HEAD as ROW
+from mmviz.survey.debate import Row, debate
 from mmviz.widgets.cases import CaseIndex, part
 from mmviz.widgets.player import Player
 
@@ -46,7 +46,7 @@ class Debate(CaseIndex):
 
         Args:
             number: its row, counted from 0.
-            what: what goes wrong, "stuck" for example; the first thing when left out.
+            what: what goes wrong, "deadlock" for example; the first thing when left out.
 
         Raises:
             UnknownName: there is no such row, or that does not go wrong in it.

@@ -6,16 +6,16 @@ from typing import Any
 
 from mmviz.engine import Case, Frame, ScheduleError, parse_schedule, short
 from mmviz.scene.marks import shorten
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.views import Timeline, View
-from mmviz.scene.words import goal, victory, waits_for
+from mmviz.scene.words import blocked_by, goal, victory
 from mmviz.widgets.stage import Stage, the_case
 
 ROOMS = (7, 12, 18)  # rows of the timeline
 
 
 class Driver(Stage):
-    """Choose who goes next, and try to break the promise, or to see that you cannot.
+    """Choose which actor steps next, and try to break the promise, or see that you cannot.
 
     Stepping back and choosing something else begins another run; the first stays on the list.
 
@@ -30,7 +30,7 @@ class Driver(Stage):
         ScheduleError: the schedule cannot happen; the message says at which step and why.
 
     Example:
-        mmviz.Driver("iommu_group/release_order", case="NoLock")
+        mmviz.Driver("iommu_group/release_order", case="DelistThenRelease")
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class Driver(Stage):
         views: Sequence[str] | None = None,
     ) -> None:
         chosen = the_case(scenario, case)
-        rehearsal = Rehearsal(chosen)
-        run = rehearsal.run(parse_schedule(chosen, schedule))
+        searched = SearchedCase(chosen)
+        run = searched.run(parse_schedule(chosen, schedule))
         self.branches = [run]
-        super().__init__(chosen, run, rehearsal, views, len(run.schedule))
+        super().__init__(chosen, run, searched, views, len(run.schedule))
 
     @property
     def schedule(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class Driver(Stage):
         """Let an actor do its next step after frame `k` (by default the last).
 
         Raises:
-            ScheduleError: it cannot move there; the message says why, and who can.
+            ScheduleError: it is blocked there; the message says why, and which actors are enabled.
         """
         k = len(self.the_run.schedule) if k is None else k
         wanted = (*self.the_run.schedule[:k], actor)
@@ -74,7 +74,7 @@ class Driver(Stage):
 
     def made_views(self) -> dict[str, View]:
         """Return the views, with a timeline that grows seldom: what is below it stays put."""
-        return super().made_views() | {"timeline": Timeline(self.rehearsal, ROOMS)}
+        return super().made_views() | {"timeline": Timeline(self.searched, ROOMS)}
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Let the chosen actor go, or go back to another run."""
@@ -105,7 +105,7 @@ class Driver(Stage):
         offered = []
         for actor in self.actors:
             step, blocked = frame.next.get(actor), frame.blocked.get(actor)
-            why = waits_for(actor, blocked) if blocked else "" if step else "has finished"
+            why = blocked_by(actor, blocked) if blocked else "" if step else "has finished"
             offered.append(
                 {
                     "actor": actor,

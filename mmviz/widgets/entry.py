@@ -1,4 +1,4 @@
-"""A page-table entry that somebody brings: typed in, drawn, compared with another."""
+"""A page-table entry that the reader brings: typed in, drawn, compared with another."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import ipywidgets
 import traitlets
 
 from mmviz.engine.html import escape
-from mmviz.kernel.x86_kinds import EntryError
-from mmviz.kernel.x86_layout import RELEASES, layout
+from mmviz.kernel.x86.kinds import EntryError
+from mmviz.kernel.x86.layout import RELEASES, layout
 from mmviz.scene.entry_shown import EntryPicture, entry
 from mmviz.scene.theme import css
 

@@ -1,4 +1,4 @@
-// The code of the actors, the line each would do next lit. `lit` is set by the film.
+// The code of the actors, the line each would do next lit. `lit` is set by the pictures.
 // A long line may break after a dot or a bracket, and hangs below its own indentation.
 
 function render({ model, el }) {

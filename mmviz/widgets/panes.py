@@ -10,7 +10,7 @@ from mmviz.scene.source import lit
 from mmviz.scene.views import View
 from mmviz.widgets.canvas import Canvas, wide
 from mmviz.widgets.controls import ListingPanel
-from mmviz.widgets.film import Shot
+from mmviz.widgets.frames import FrameTraits
 from mmviz.widgets.traits import marks
 
 
@@ -19,8 +19,8 @@ class Pane(ipywidgets.VBox):
 
     Attributes:
         view: what it shows.
-        targets: the widgets whose traits a frame sets, by the names its shots have for them;
-            and "pane", the layout that hides the pane.
+        targets: the widgets whose traits a frame sets, by the names its frames have for
+            them; and "pane", the layout that hides the pane.
     """
 
     targets: dict[str, Any]
@@ -35,12 +35,12 @@ class Pane(ipywidgets.VBox):
         self.add_class("mm-view")
         self.add_class(f"mm-view-{view.name}")
 
-    def shot(self, run: Run, k: int) -> Shot:
+    def drawn(self, run: Run, k: int) -> FrameTraits:
         """Return what frame `k` of a run sets, by the names of `targets`."""
         raise NotImplementedError
 
-    def apply(self, shot: Shot) -> None:
-        """Set a shot from Python, as the browser does by itself."""
+    def apply(self, drawn: FrameTraits) -> None:
+        """Set what a frame shows from Python, as the browser does by itself."""
         raise NotImplementedError
 
 
@@ -54,15 +54,15 @@ class ScenePane(Pane):
         self.add_class(wide(scene))
         self.targets = {**self.canvas.by_name, "pane": self.layout}
 
-    def shot(self, run: Run, k: int) -> Shot:
+    def drawn(self, run: Run, k: int) -> FrameTraits:
         """Return the traits of each mark of the figure."""
         scene = self.view.scene(run, k)
         self.canvas.fit(scene)
         return marks(scene)
 
-    def apply(self, shot: Shot) -> None:
+    def apply(self, drawn: FrameTraits) -> None:
         """Set the marks of the figure."""
-        self.canvas.apply({name: shot[name] for name in self.canvas.by_name})
+        self.canvas.apply({name: drawn[name] for name in self.canvas.by_name})
 
 
 class CodePane(Pane):
@@ -76,13 +76,13 @@ class CodePane(Pane):
         super().__init__(view, self.panel)
         self.targets = {"listing": self.panel, "pane": self.layout}
 
-    def shot(self, run: Run, k: int) -> Shot:
+    def drawn(self, run: Run, k: int) -> FrameTraits:
         """Return what is lit."""
         return {"listing": {"lit": self._lit(run, k)}}
 
-    def apply(self, shot: Shot) -> None:
-        """Light what a shot lights."""
-        self.panel.lit = shot["listing"]["lit"]
+    def apply(self, drawn: FrameTraits) -> None:
+        """Light the lines that a frame lights."""
+        self.panel.lit = drawn["listing"]["lit"]
 
     def _lit(self, run: Run, k: int) -> list[dict[str, Any]]:
         return [lit(code, run.frames[k])._asdict() for code in self.codes]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmviz.engine import Case, UnknownName, parse_schedule
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.widgets.stage import Stage, the_case
 
 
@@ -36,8 +36,8 @@ class Player(Stage):
         views: Sequence[str] | None = None,
     ) -> None:
         chosen = the_case(scenario, case)
-        rehearsal = Rehearsal(chosen)
-        runs = rehearsal.runs()
+        searched = SearchedCase(chosen)
+        runs = searched.runs()
         if schedule is None:
             wanted = next(iter(runs))
         elif isinstance(schedule, str) and schedule in runs:
@@ -48,7 +48,7 @@ class Player(Stage):
             runs = {wanted: own} | runs
         self.schedules = runs
         self.shown = wanted
-        super().__init__(chosen, rehearsal.run(runs[wanted]), rehearsal, views)
+        super().__init__(chosen, searched.run(runs[wanted]), searched, views)
         self.controls.runs = list(runs)
         self.controls.run = list(runs).index(wanted)
 
@@ -58,6 +58,6 @@ class Player(Stage):
         if not 0 <= int(message["run"]) < len(names):
             raise UnknownName(f"there is no run {message['run']}")
         self.shown = names[int(message["run"])]
-        self.the_run = self.rehearsal.run(self.schedules[self.shown])
+        self.the_run = self.searched.run(self.schedules[self.shown])
         self.controls.run = int(message["run"])
         self.refresh(0)

@@ -1,4 +1,4 @@
-"""What Player and Driver share: pictures of a run, and the controls that wind through it."""
+"""What Player and Driver share: pictures of a run, and the controls that step through it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -8,17 +8,18 @@ import ipywidgets
 
 from mmviz.engine import Case, Frame, Run, UnknownName, short, table
 from mmviz.scenarios import find, load
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
+from mmviz.scene.svg import svg
 from mmviz.scene.tips import step_tip, tips
 from mmviz.scene.views import TITLES, VIEWS, View, every, known, picture, usual
 from mmviz.scene.words import caption, ending, promises
 from mmviz.widgets.controls import Controls, complaint
-from mmviz.widgets.film import Reel, Shot
+from mmviz.widgets.frames import FrameStore, FrameTraits
 from mmviz.widgets.panes import CodePane, Pane, ScenePane
 
 AROUND = 40  # frames on either side of the cursor that a stage opens with
 MOST_ASKED = 16  # frames that the browser may ask for at a time
-WORDS = "words"  # the reel of what is said of each frame
+WORDS = "words"  # the store of what is said of each frame
 
 
 class Stage(ipywidgets.VBox):
@@ -33,16 +34,16 @@ class Stage(ipywidgets.VBox):
     """
 
     def __init__(
-        self, case: Case, run: Run, rehearsal: Rehearsal, wanted: Sequence[str] | None, k: int = 0
+        self, case: Case, run: Run, searched: SearchedCase, wanted: Sequence[str] | None, k: int = 0
     ) -> None:
         asked = None if wanted is None else known(wanted)
         self.case = case
-        self.rehearsal = rehearsal
+        self.searched = searched
         self.the_run = run
         self.actors = tuple(case.actors)
         self.views = self.made_views()
         self.panes: dict[str, Pane] = {}
-        self.reels = {WORDS: Reel(self._words, looks_ahead=True)}
+        self.stores = {WORDS: FrameStore(self._words, looks_ahead=True)}
         scenario = load(case.scenario) if case.scenario else None
         self.controls = Controls(
             title=scenario.title if scenario else case.name,
@@ -52,12 +53,12 @@ class Stage(ipywidgets.VBox):
             views=[
                 {"name": name, "title": TITLES[name], "there": name in self.views} for name in VIEWS
             ],
-            tips=tips(rehearsal.reach, case, self.views.values()),
+            tips=tips(searched.reach, case, self.views.values()),
         )
         self.house = ipywidgets.Box()
         self.house.add_class("mm-views")
         self.on_screen: list[str] = []
-        self.show_views(usual(rehearsal, self.views) if asked is None else asked, k)
+        self.show_views(usual(searched, self.views) if asked is None else asked, k)
         self.refresh(k)
         self.controls.on_msg(self._heard)
         super().__init__([self.controls, self.house])
@@ -66,7 +67,7 @@ class Stage(ipywidgets.VBox):
 
     def made_views(self) -> dict[str, View]:
         """Return every view that has something to show of the case."""
-        return every(self.rehearsal)
+        return every(self.searched)
 
     def show_views(self, names: Sequence[str], k: int = 0) -> None:
         """Show the views of these names, in this order, and hide the others.
@@ -85,7 +86,7 @@ class Stage(ipywidgets.VBox):
                 view = self.views[name]
                 make = CodePane if name == "code" else ScenePane
                 self.panes[name] = make(view, self.the_run, k)
-                self.reels[name] = Reel(partial(self._shoot, name), view.looks_ahead)
+                self.stores[name] = FrameStore(partial(self._draw, name), view.looks_ahead)
         absent = [f"“{TITLES[name]}”" for name in names if name not in self.views]
         self.controls.note = f"This case has nothing for {', '.join(absent)}." if absent else ""
         self.controls.targets = {
@@ -110,16 +111,16 @@ class Stage(ipywidgets.VBox):
         frames = self.the_run.frames
         controls = self.controls
         with controls.hold_sync():
-            for reel in self.reels.values():
-                reel.cut(kept)
+            for store in self.stores.values():
+                store.cut(kept)
             controls.last = len(frames) - 1
             if kept:
                 self.send(range(k - around, k + around + 1), kept)
             else:
                 self.make(range(k - around, k + around + 1))
-                controls.film = {}
-                controls.film = {name: reel.data for name, reel in self.reels.items()}
-            fared = promises(self.case, frames, self.rehearsal.report.livelock)
+                controls.pictures = {}
+                controls.pictures = {name: store.data for name, store in self.stores.items()}
+            fared = promises(self.case, frames, self.searched.report.livelock)
             controls.promises = [promise._asdict() for promise in fared]
             controls.stops = [promise.broken for promise in fared if promise.broken >= 0]
             self.direct(frames)
@@ -127,18 +128,18 @@ class Stage(ipywidgets.VBox):
             controls.k = k
 
     def make(self, wanted: Iterable[int], names: Iterable[str] = ()) -> dict[str, Any]:
-        """Return the frames wanted of these reels, by default of all on screen, made if need be."""
+        """Return the frames wanted of these stores, by default of all on screen."""
         there = [k for k in wanted if 0 <= k <= self.controls.last]
-        return {name: self.reels[name].piece(there) for name in names or (WORDS, *self.on_screen)}
+        return {name: self.stores[name].piece(there) for name in names or (WORDS, *self.on_screen)}
 
     def send(self, wanted: Iterable[int], kept: int = -1, names: Iterable[str] = ()) -> None:
         """Send frames to the browser; with `kept` it forgets those it has from that one on."""
         made = self.make(wanted, names)
-        self.controls.film.update({name: self.reels[name].data for name in made})
+        self.controls.pictures.update({name: self.stores[name].data for name in made})
         self.controls.piece = {
             "number": self.controls.piece.get("number", 0) + 1,
             "kept": kept,
-            "reels": made,
+            "stores": made,
         }
 
     def direct(self, frames: list[Frame]) -> None:
@@ -152,7 +153,7 @@ class Stage(ipywidgets.VBox):
         """Set the parts to frame `k` from Python, as the browser does by itself."""
         self.controls.k = k
         for name in self.on_screen:
-            self.panes[name].apply(self.reels[name].shot(k))
+            self.panes[name].apply(self.stores[name].drawn(k))
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Answer what the reader asked of the kernel."""
@@ -161,8 +162,8 @@ class Stage(ipywidgets.VBox):
         """Answer a message; what goes wrong is told to the reader."""
         with self.controls.hold_sync():
             try:
-                if "film" in message:
-                    self.send([int(k) for k in message["film"]][:MOST_ASKED])
+                if "pictures" in message:
+                    self.send([int(k) for k in message["pictures"]][:MOST_ASKED])
                     return
                 self.controls.error = ""
                 if "open" in message:
@@ -178,13 +179,13 @@ class Stage(ipywidgets.VBox):
                 self.controls.error = complaint(self, wrong)
             self.controls.answers += 1
 
-    def _shoot(self, name: str, k: int) -> Shot:
+    def _draw(self, name: str, k: int) -> FrameTraits:
         """Return what a view sets in frame `k`, and what it says."""
-        shot = self.panes[name].shot(self.the_run, k)
+        drawn = self.panes[name].drawn(self.the_run, k)
         text = self.views[name].text(self.the_run, k)
-        return shot | {"twin": {"lines": text.split("\n")}}
+        return drawn | {"twin": {"lines": text.split("\n")}}
 
-    def _words(self, k: int) -> Shot:
+    def _words(self, k: int) -> FrameTraits:
         """Return what is said of frame `k`."""
         frame = self.the_run.frames[k]
         tip = step_tip(frame) if k else ""
@@ -226,7 +227,7 @@ class Stage(ipywidgets.VBox):
             raise UnknownName(f"{self.case.name} has nothing for {absent[0]!r}; it has {there}")
         shown = [self.views[name] for name in names]
         drawn = picture(shown, self.the_run, frame.index)
-        return drawn.svg(theme, f"{self.case.title}. {self._caption(frame)}")
+        return svg(drawn, theme, f"{self.case.title}. {self._caption(frame)}")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Add what a page shows where no widget runs: a still picture, or a text."""

@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmviz.engine import (
+    Conflict,
     Graph,
     MmvizError,
-    Race,
     Run,
     conflict,
     happens_before,
@@ -36,11 +36,27 @@ def test_conflicting_steps_are_ordered_and_the_others_are_not():
     ]
 
 
+def test_happens_before_is_transitive():
+    async def writes(k):
+        await k.store(1)
+
+    async def reads_and_takes(k):
+        await k.load()
+        await k.lock.take()
+
+    async def tries(k):
+        await k.lock.trylock()
+
+    run = replay(case(actors={"A": writes, "B": reads_and_takes, "C": tries}), "A B B C")
+
+    assert happens_before(run)[4] == {1, 2, 3}
+
+
 def test_a_lost_update_is_a_race_between_a_load_and_a_store():
     run = replay(case(), "A B A B")
 
     assert [(race.first, race.second) for race in races(run)] == [(2, 3), (1, 4), (3, 4)]
-    assert conflict(run, "lost_update") == Race(1, 4, ("value",))
+    assert conflict(run, "lost_update") == Conflict(1, 4, ("value",))
 
 
 def test_a_race_turned_round_gives_the_run_that_is_fine():

@@ -2,10 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmviz.engine import Graph, Run, Verdict, explore, replay
+from mmviz.engine import Graph, Run, Verdict, explore, mark, replay
 from mmviz.engine.causes import chain
-from mmviz.engine.escape import STUCK, escape, gets_stuck
-from mmviz.engine.livelock import goes_round
+from mmviz.engine.escape import DEADLOCK, deadlocks, escape
 from mmviz.scenarios import find, load
 
 from .test_random_programs import NAMES, PROGRAMS, Cells, actor, both_two, x_three
@@ -27,8 +26,8 @@ def random_run(toy, dice):
     return run
 
 
-def step_of(run, prop):
-    return next((frame.index for frame in run.frames if prop in frame.violated), 0)
+def step_of(run, bad_state):
+    return next((frame.index for frame in run.frames if bad_state in frame.violated), 0)
 
 
 @settings(max_examples=150, deadline=None)
@@ -36,11 +35,11 @@ def step_of(run, prop):
 def test_the_point_of_no_return_is_that_of_the_graph(programs, dice):
     run = random_run(program_case(programs), dice)
     graph = Graph(run.case)
-    for prop in set(run.violated):
-        way = escape(run, prop, step_of(run, prop))
+    for bad_state in set(run.violated):
+        way = escape(run, bad_state, step_of(run, bad_state))
 
         assert way.cut == ""
-        assert way.no_return == graph.point_of_no_return(run, prop)
+        assert way.no_return == graph.point_of_no_return(run, bad_state)
 
 
 @settings(max_examples=150, deadline=None)
@@ -48,12 +47,12 @@ def test_the_point_of_no_return_is_that_of_the_graph(programs, dice):
 def test_a_sibling_is_legal_differs_in_one_choice_and_is_fine(programs, dice):
     run = random_run(program_case(programs), dice)
     report = explore(run.case)
-    for prop in set(run.violated):
-        at = step_of(run, prop)
-        sibling = escape(run, prop, at).sibling
+    for bad_state in set(run.violated):
+        at = step_of(run, bad_state)
+        sibling = escape(run, bad_state, at).sibling
 
         if sibling is None:
-            assert report.verdicts[prop] is Verdict.ALWAYS
+            assert report.verdicts[bad_state] is Verdict.ALWAYS
             continue
         twin = replay(run.case, sibling.run.schedule)
         k = sibling.step
@@ -61,7 +60,7 @@ def test_a_sibling_is_legal_differs_in_one_choice_and_is_fine(programs, dice):
         assert twin.schedule[: k - 1] == run.schedule[: k - 1]
         assert twin.schedule[k - 1] != run.schedule[k - 1]
         assert twin.finished
-        assert prop not in twin.violated
+        assert bad_state not in twin.violated
         assert twin.violated == sibling.breaks
 
 
@@ -69,10 +68,10 @@ def test_a_sibling_is_legal_differs_in_one_choice_and_is_fine(programs, dice):
 @given(PROGRAMS, st.randoms(use_true_random=False))
 def test_who_is_stuck_for_good_could_have_got_out_before_the_point_of_no_return(programs, dice):
     run = random_run(program_case(programs), dice)
-    stuck = not run.enabled() and not run.finished
-    assert gets_stuck(run) == stuck
-    if stuck:
-        way = escape(run, STUCK, len(run.schedule))
+    ends = not run.enabled() and not run.finished
+    assert deadlocks(run) == ends
+    if ends:
+        way = escape(run, DEADLOCK, len(run.schedule))
         assert way.no_return is not None
         if way.sibling is not None:
             assert replay(run.case, way.sibling.run.schedule).finished
@@ -85,11 +84,11 @@ def test_who_is_stuck_for_good_could_have_got_out_before_the_point_of_no_return(
 @given(PROGRAMS, st.randoms(use_true_random=False))
 def test_each_link_of_a_chain_gives_a_later_one_what_it_reads_or_decides(programs, dice):
     run = random_run(program_case(programs), dice)
-    for prop in set(run.violated):
-        at = step_of(run, prop)
+    for bad_state in set(run.violated):
+        at = step_of(run, bad_state)
         if not at:
             continue
-        links = chain(run, prop, at)
+        links = chain(run, bad_state, at)
 
         steps = [link.step for link in links]
         assert steps == sorted(set(steps))
@@ -135,9 +134,9 @@ def test_two_who_take_two_locks_in_both_orders_could_have_gone_one_after_the_oth
 
     run = replay(case(actors={"A": one, "B": other}, bad=(), expect={}), "A B")
 
-    assert gets_stuck(run)
-    assert escape(run, STUCK, 2).no_return == 2
-    sibling = escape(run, STUCK, 2).sibling
+    assert deadlocks(run)
+    assert escape(run, DEADLOCK, 2).no_return == 2
+    sibling = escape(run, DEADLOCK, 2).sibling
     assert sibling.step == 2
     assert sibling.run.finished
     assert sibling.run.schedule[:3] == ("A", "A", "A")
@@ -146,8 +145,24 @@ def test_two_who_take_two_locks_in_both_orders_could_have_gone_one_after_the_oth
 def test_a_run_that_goes_on_is_not_stuck():
     run = replay(case(actors={"A": locked, "B": locked}), "A")
 
-    assert not gets_stuck(run)
-    assert goes_round(run) is None
+    assert not deadlocks(run)
+    assert run.loop is None
+
+
+def test_a_spinning_device_neither_hides_a_deadlock_nor_makes_a_loop():
+    async def spins(k):
+        while True:
+            mark("again")
+            await k.load()
+
+    async def waits(k):
+        await k.wait_for(7)
+
+    run = replay(case(actors={"A": waits, "DEV": spins}, bad=(), daemons=("DEV",)), "DEV DEV")
+
+    assert run.enabled() == ("DEV",)
+    assert deadlocks(run)
+    assert run.loop is None
 
 
 def test_a_livelock_comes_back_to_where_it_was():
@@ -155,7 +170,7 @@ def test_a_livelock_comes_back_to_where_it_was():
     lasso = explore(livelock).livelock
     run = replay(livelock, lasso.prefix + lasso.cycle)
 
-    first, last = goes_round(run)
+    first, last = run.loop
 
     assert run.frames[first].state == run.frames[last].state
     assert last <= len(run.schedule)
@@ -168,8 +183,8 @@ def explorable(scenario):
 def test_the_thread_s_own_run_has_a_run_beside_it_that_is_fine():
     headline = find("iommu_group/release_order", "DelistThenRelease")
     run = replay(headline, headline.schedules["the thread's own run"])
-    prop = "device_attached_to_freed_domain"
-    way = escape(run, prop, step_of(run, prop))
+    bad_state = "device_attached_to_freed_domain"
+    way = escape(run, bad_state, step_of(run, bad_state))
 
     assert way.sibling.breaks == ()
     assert replay(headline, way.sibling.run.schedule).violated == ()
@@ -177,14 +192,14 @@ def test_the_thread_s_own_run_has_a_run_beside_it_that_is_fine():
 
 @pytest.mark.parametrize("scenario", ["iommu_group/ways_to_leave", "exclusive/entry_ledger"])
 def test_where_no_order_helps_there_is_no_sibling(scenario):
-    always, prop = next(
-        (case, prop)
+    always, bad_state = next(
+        (case, bad_state)
         for case in load(scenario).cases
-        for prop, verdict in case.expect.items()
+        for bad_state, verdict in case.expect.items()
         if verdict is Verdict.ALWAYS
     )
-    run = replay(always, explore(always).counterexamples[prop].shortest)
-    way = escape(run, prop, len(run.schedule))
+    run = replay(always, explore(always).counterexamples[bad_state].shortest)
+    way = escape(run, bad_state, len(run.schedule))
 
     assert way.no_return == 0
     assert way.sibling is None

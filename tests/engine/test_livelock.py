@@ -1,4 +1,4 @@
-"""Which endless loops count: those that go on although everybody gets the chances it is due."""
+"""Which loops are livelocks: those that go on although every actor that is enabled gets to run."""
 
 from mmviz.engine import explore, mark, replay
 
@@ -32,7 +32,7 @@ def test_taking_a_lock_again_and_again_does_not_starve_who_waits_for_it():
 
     report = explore(case(actors=actors, bad=()))
 
-    assert (report.livelock, report.stuck) == (None, None)
+    assert (report.livelock, report.deadlock) == (None, None)
 
 
 def test_asking_for_ever_while_somebody_can_never_move_is_a_livelock():

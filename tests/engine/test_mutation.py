@@ -5,8 +5,8 @@ import pytest
 from mmviz.engine import World, atomic, field, mark
 from mmviz.engine.mutation import ENDLESS, MOST_SKIPPED, goes_wrong, omissions
 from mmviz.engine.places import spots, watched
-from mmviz.kernel.locks import Mutex
-from mmviz.kernel.page import Page
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.sync.locks import Mutex
 from tests.engine.toys import case
 
 
@@ -55,7 +55,7 @@ class Shop(World):
 
 
 def reads_nothing(k: Shop) -> bool:
-    """Somebody reads a page that is gone."""
+    """A page that is gone is read."""
     return k.reading and not k.there
 
 
@@ -89,16 +89,16 @@ def test_each_line_of_a_fix_is_left_out_in_turn():
         ("if await k.is_there():", {"reads_nothing"}),
         ("await k.begin()", set()),
         ("await k.end()", {"reads_nothing"}),  # reading goes on when the mutex is free
-        ("await k.mutex.mutex_unlock()", {"stuck"}),
+        ("await k.mutex.mutex_unlock()", {"deadlock"}),
         ("await k.mutex.mutex_lock()", {"reads_nothing"}),
         ("await k.take_away()", set()),
-        ("await k.mutex.mutex_unlock()", {"stuck"}),
+        ("await k.mutex.mutex_unlock()", {"deadlock"}),
     ]
     assert [each.actors for each in found] == [("A",)] * 5 + [("B",)] * 3
 
 
 def test_a_lock_is_left_out_with_its_dropping():
-    """Dropped by somebody who does not hold it, it would complain, and show nothing else."""
+    """Dropped by an actor that does not hold it, it would complain, and show nothing else."""
     for each in omissions(shop(A=reader, B=taker)):
         assert "unlock_not_owner" not in each.breaks
 

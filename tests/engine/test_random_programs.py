@@ -148,19 +148,19 @@ def enumerate_all(programs):
     return start, distance, moves
 
 
-def holds(prop, s):
-    if prop == "x_three":
+def holds(bad_state, s):
+    if bad_state == "x_three":
         return s.x == 3
     return s.x == 2 and s.y >= 2
 
 
-def plain_verdict(programs, start, distance, prop):
-    if not any(holds(prop, s) for s in distance):
+def plain_verdict(programs, start, distance, bad_state):
+    if not any(holds(bad_state, s) for s in distance):
         return Verdict.NEVER
     stack, seen = [start], {start}
     while stack:
         s = stack.pop()
-        if holds(prop, s):
+        if holds(bad_state, s):
             continue
         if all(at is None for at in s.at):
             return Verdict.SOMETIMES
@@ -171,8 +171,8 @@ def plain_verdict(programs, start, distance, prop):
     return Verdict.ALWAYS
 
 
-def plain_preemptions(programs, start, prop):
-    """Return the fewest preemptions before `prop` holds, by relaxing until nothing changes."""
+def plain_preemptions(programs, start, bad_state):
+    """Return the fewest preemptions before `bad_state` holds, by relaxing until nothing changes."""
     best = {(start, None): 0}
     queue = deque([(start, None)])
     while queue:
@@ -185,7 +185,7 @@ def plain_preemptions(programs, start, prop):
             if cost < best.get((after, p), 99):
                 best[after, p] = cost
                 queue.append((after, p))
-    return min(cost for (s, _), cost in best.items() if holds(prop, s))
+    return min(cost for (s, _), cost in best.items() if holds(bad_state, s))
 
 
 @settings(max_examples=250, deadline=None)
@@ -201,21 +201,21 @@ def test_the_search_agrees_with_a_plain_enumeration(programs):
     report = explore(toy)
 
     assert (report.states, report.transitions) == (len(distance), moves)
-    for prop, verdict in report.verdicts.items():
-        assert verdict == plain_verdict(programs, start, distance, prop)
-        if prop in report.counterexamples:
-            example = report.counterexamples[prop]
-            depth = min(d for s, d in distance.items() if holds(prop, s))
+    for bad_state, verdict in report.verdicts.items():
+        assert verdict == plain_verdict(programs, start, distance, bad_state)
+        if bad_state in report.counterexamples:
+            example = report.counterexamples[bad_state]
+            depth = min(d for s, d in distance.items() if holds(bad_state, s))
             assert len(example.shortest) == depth
-            assert example.preemptions == plain_preemptions(programs, start, prop)
+            assert example.preemptions == plain_preemptions(programs, start, bad_state)
             for schedule in (example.shortest, example.fewest_preemptions):
                 run = replay(toy, schedule)
-                assert prop in run.tip.violated
+                assert bad_state in run.tip.violated
     ends = [s for s in distance if not any(True for _ in successors(programs, s))]
     dead = [s for s in ends if any(at is not None for at in s.at)]
-    assert bool(dead) <= (report.stuck is not None)
-    if report.stuck is not None and dead:
-        assert len(report.stuck.shortest) == min(distance[s] for s in dead)
+    assert bool(dead) <= (report.deadlock is not None)
+    if report.deadlock is not None and dead:
+        assert len(report.deadlock.shortest) == min(distance[s] for s in dead)
     assert walk(toy, walks=5, steps=30) >= 0
 
 

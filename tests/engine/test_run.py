@@ -28,7 +28,7 @@ def test_a_blocked_actor_says_by_whom_and_since_which_step():
     run = replay(case(actors=LOCKED), "B A*0 B")
 
     assert run.enabled() == ("B",)
-    assert run.blocked()["A"].reason == "take(lock) has to wait: held by B since step 1"
+    assert run.blocked()["A"].reason == "take(lock) waits: held by B since step 1"
     assert run.blocked()["A"].by == (("B", 1),)
 
 
@@ -38,7 +38,7 @@ def test_a_guard_without_an_owner_names_the_last_who_changed_what_it_looks_at():
 
     run = replay(case(actors={"A": locked, "B": waits}), "A A A")
 
-    assert run.blocked()["B"].reason == "wait_for(2) has to wait: left so by A since step 3"
+    assert run.blocked()["B"].reason == "wait_for(2) waits: last changed by A in step 3"
 
 
 def test_a_guard_on_a_field_nobody_changed_names_the_field():
@@ -47,14 +47,17 @@ def test_a_guard_on_a_field_nobody_changed_names_the_field():
 
     run = Run(case(actors={"A": locked, "B": waits}))
 
-    assert run.blocked()["B"].reason == "wait_for(2) has to wait for a change of value"
+    assert run.blocked()["B"].reason == "wait_for(2) waits for a change of value"
 
 
 @pytest.mark.parametrize(
     ("schedule", "says"),
     [
-        ("B A", "step 2: A cannot go: take(lock) has to wait: held by B since step 1. Can go: B."),
-        ("B*5", "step 5: B has finished. Can go: A."),
+        (
+            "B A",
+            "step 2: A is blocked: take(lock) waits: held by B since step 1. Enabled: B.",
+        ),
+        ("B*5", "step 5: B has finished. Enabled: A."),
         ("B C", "step 2: 'C' is not an actor of Toy (actors: A, B; write CPU0 or CPU0*3)"),
         ("B A*x", "step 2: 'A*x' is not an actor of Toy (actors: A, B; write CPU0 or CPU0*3)"),
     ],

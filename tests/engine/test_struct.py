@@ -81,6 +81,20 @@ def test_an_actor_that_reads_a_changing_field_between_two_steps_is_caught(order)
         explore(case(actors={name: actors[name] for name in order}))
 
 
+def test_a_later_write_to_a_field_read_between_two_steps_is_caught():
+    async def sly(k):
+        if k.value == 0:
+            await k.other.take()
+
+    async def late(k):
+        await k.lock.take()
+        await k.lock.drop()
+        await k.store(1)
+
+    with pytest.raises(ModelError, match="A reads value between two steps"):
+        explore(case(actors={"A": sly, "B": late}))
+
+
 def test_a_world_that_shares_an_object_with_the_next_one_is_caught():
     shared = Counter()
 
@@ -95,7 +109,7 @@ def test_a_property_that_writes_is_caught():
         k.value = 3
         return False
 
-    with pytest.raises(ModelError, match="a property wrote value"):
+    with pytest.raises(ModelError, match="a bad state wrote value"):
         explore(case(bad=(pushy,)))
 
 

@@ -68,7 +68,7 @@ async def locked(k: Counter) -> None:
 
 def case(name="Toy", actors=None, bad=(lost_update,), expect=None, world=Counter, **more) -> Case:
     """A case of toys; whatever verdict is declared is not what the test is about."""
-    names = [prop if isinstance(prop, str) else prop.__name__ for prop in bad]
+    names = [bad_state if isinstance(bad_state, str) else bad_state.__name__ for bad_state in bad]
     return Case(
         name=name,
         id=name,

@@ -1,4 +1,4 @@
-"""A world and some actors, made into a run."""
+"""A run made from a world and some actors."""
 
 from mmviz.engine import Case, replay
 
@@ -10,7 +10,7 @@ def act(world, schedule, **actors):
 
 
 def steps(*names):
-    """Return an actor that does one step after the other, `"lock.spin_lock"` from the world."""
+    """Return an actor that takes the named steps of the world in order, `"lock.spin_lock"`."""
 
     async def actor(k):
         for name in names:

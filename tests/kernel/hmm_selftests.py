@@ -1,22 +1,22 @@
-"""Where the stories of hmm-tests.c are told: two processes, two devices, and what they assert."""
+"""The set-up for the selftests of hmm-tests.c: two processes, two devices, and their asserts."""
 
 import pytest
 
 from mmviz.engine import Case, Run, Struct, Verdict, World, atomic, field, warn
-from mmviz.kernel.buffer import Buffer, BufferPage
-from mmviz.kernel.buffer_vma import BufferVma, WordPage, ZeroPage
-from mmviz.kernel.dmirror import Dmirror, DmirrorPageByPage, open_dmirror
-from mmviz.kernel.dmirror_table import DmirrorDevicePage
-from mmviz.kernel.fork import ChildTask
-from mmviz.kernel.locks import RwSemaphore
-from mmviz.kernel.shared_buffer import SharedPage, SharedVma, ShmemFile
-from mmviz.scenarios.exclusive.mprotect_meets_entry import KeepsEntry
+from mmviz.kernel.conformance.buffer import Buffer, BufferPage
+from mmviz.kernel.conformance.buffer_vma import BufferVma, WordPage, ZeroPage
+from mmviz.kernel.conformance.dmirror import Dmirror, DmirrorPageByPage, open_dmirror
+from mmviz.kernel.conformance.dmirror_table import DmirrorDevicePage
+from mmviz.kernel.conformance.shared_buffer import SharedPage, SharedVma, ShmemFile
+from mmviz.kernel.mm.fork import ChildTask
+from mmviz.kernel.mm.vma import KeepsEntry
+from mmviz.kernel.sync.locks import RwSemaphore
 
 PAGES = 3
 
 
 class VmaSince615(BufferVma, KeepsEntry):
-    """A mapping whose exclusive entries are mappings without a flavour."""
+    """A mapping whose exclusive entries count as mappings and have no flavour."""
 
     entry_is_mapping = True
 
@@ -25,7 +25,7 @@ KERNELS = {"v5.14": (BufferVma, Dmirror), "v6.15": (VmaSince615, DmirrorPageByPa
 
 
 class Expectations(Struct):
-    """The asserts of a selftest; each is a step, so that a run shows where it was."""
+    """The asserts of a selftest; each is a step, so that a run shows it."""
 
     @atomic("tools/testing/selftests/mm/hmm-tests.c")
     def assert_eq(self, what, got, expected):
@@ -35,7 +35,7 @@ class Expectations(Struct):
 
 
 class Machine(World):
-    """A process with a device or two, and a child to be with one of its own."""
+    """A process with two devices, and its future child with one."""
 
     parent: Buffer
     child: Buffer
@@ -107,7 +107,7 @@ def rss(process):
 
 
 def counts_wrong(k):
-    """References, mappings or resident pages are not what the entries say."""
+    """References, mappings or resident pages do not match the entries."""
     mapping_counts = k.parent.pages[0].vma.entry_is_mapping
     for page in pages_of(k):
         entries = [e for e in entries_of(k.parent, k.child) if e.page is page]
@@ -122,7 +122,7 @@ def counts_wrong(k):
 
 
 def cpu_and_device_both_map(k):
-    """A device may do atomic operations on a page that its process has, too."""
+    """A device may do atomic operations on a page that its process maps as well."""
     return any(
         mirrored.entry is not None
         and mirrored.entry.tag == "ATOMIC"
@@ -134,7 +134,7 @@ def cpu_and_device_both_map(k):
 
 
 def something_held(k):
-    """A lock is held, though nobody is at work."""
+    """A lock is still held at the end."""
     locks = (k.parent.mmap_lock, k.child.mmap_lock)
     return (
         any(page.locked for page in pages_of(k))
@@ -160,8 +160,8 @@ def case(kernel, pages=PAGES, shared=False, memory=DmirrorDevicePage, **actors):
     )
 
 
-def play(kernel, test, child=None, pages=PAGES, shared=False, memory=DmirrorDevicePage):
-    """Run a story to its end, the parent first; nothing it asserts fails."""
+def run_test(kernel, test, child=None, pages=PAGES, shared=False, memory=DmirrorDevicePage):
+    """Run a selftest to its end, the parent first; no assert fails."""
     actors = {"CPU0": test} | ({"CPU1": child} if child else {})
     run = Run(case(kernel, pages, shared, memory, **actors))
     while not run.finished:
@@ -171,7 +171,7 @@ def play(kernel, test, child=None, pages=PAGES, shared=False, memory=DmirrorDevi
 
 
 def at(run, what):
-    """Return the world in which a story asserted something for the last time."""
+    """Return the world at the last assert with this name."""
     label = f"assert_eq({what}, "
     return next(f.world for f in reversed(run.frames) if f.label.startswith(label))
 
@@ -205,7 +205,7 @@ async def loaded(process, pages=slice(None)):
 
 
 async def increment(test, process, words=WORDS):
-    """Do `p[i]++` on every word, assert what was there, then what is there."""
+    """Do `p[i]++` on every word, and assert the words before and after."""
     for page, word in zip(process.pages, words, strict=False):
         was = await page.load()
         await page.store(was + 1)

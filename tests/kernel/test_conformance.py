@@ -8,10 +8,10 @@ from errno import EBUSY, EFAULT, EOPNOTSUPP, EPERM
 import pytest
 
 from mmviz.engine import Verdict, atomic, explore
-from mmviz.kernel.buffer_vma import BufferVma
-from mmviz.kernel.dmirror_table import DmirrorPage
-from mmviz.kernel.fork import EntryCopied
-from mmviz.kernel.vma import VM_READ, Vma
+from mmviz.kernel.conformance.buffer_vma import BufferVma
+from mmviz.kernel.conformance.dmirror_table import DmirrorPage
+from mmviz.kernel.mm.fork import EntryCopied
+from mmviz.kernel.mm.vma import VM_READ, Vma
 from tests.kernel.hmm_selftests import (
     NEW,
     PAGES,
@@ -25,8 +25,8 @@ from tests.kernel.hmm_selftests import (
     kernels,
     loaded,
     pages_of,
-    play,
     rss,
+    run_test,
     tags,
 )
 
@@ -49,7 +49,7 @@ async def exclusive(k):
 
 @kernels
 def test_exclusive(kernel):
-    run = play(kernel, exclusive)
+    run = run_test(kernel, exclusive)
 
     taken, end = at(run, "EXCLUSIVE"), run.frames[-1].world
     assert entries(taken.parent) == [f"exclusive page {10 + i} w" for i in N]
@@ -64,13 +64,17 @@ def taken_at(run):
 
 
 @kernels
-def test_check_exclusive_tells_a_device_that_has_pages(kernel):
-    async def story(k):
+def test_check_exclusive_fails_while_the_device_has_pages(kernel):
+    async def selftest(k):
         await init_and_take(k)
         await k.parent.pages[1].load()
         await k.test.assert_eq("CHECK_EXCLUSIVE", await k.device.dmirror_check_atomic(), -EPERM)
 
-    assert tags(play(kernel, story).frames[-1].world.device) == ["ATOMIC", None, "ATOMIC"]
+    assert tags(run_test(kernel, selftest).frames[-1].world.device) == [
+        "ATOMIC",
+        None,
+        "ATOMIC",
+    ]
 
 
 async def exclusive_mprotect(k):
@@ -82,10 +86,10 @@ async def exclusive_mprotect(k):
 
 @kernels
 def test_exclusive_mprotect(kernel):
-    run = play(kernel, exclusive_mprotect)
+    run = run_test(kernel, exclusive_mprotect)
 
     protected = at(run, "mprotect")
-    flavour = {"v5.14": "r", "v6.15": "w"}[kernel]  # v6.15 has one kind only, which we write "w"
+    flavour = {"v5.14": "r", "v6.15": "w"}[kernel]  # v6.15 has one kind only, printed as "w"
     assert tags(protected.device) == [None] * PAGES
     assert entries(protected.parent) == [f"exclusive page {10 + i} {flavour}" for i in N]
     assert [p.fresh.word for p in run.frames[-1].world.parent.pages] == list(WORDS)
@@ -105,7 +109,7 @@ async def exclusive_cow_child(k):
 
 @kernels
 def test_exclusive_cow(kernel):
-    run = play(kernel, exclusive_cow, exclusive_cow_child)
+    run = run_test(kernel, exclusive_cow, exclusive_cow_child)
 
     forked, end = at(run, "fork"), run.frames[-1].world
     shared = [f"present page {10 + i} ro" for i in N]
@@ -119,11 +123,11 @@ def test_exclusive_cow(kernel):
 
 
 @kernels
-def test_exclusive_cow_whoever_of_the_two_is_faster(kernel):
+def test_exclusive_cow_in_every_interleaving(kernel):
     report = explore(case(kernel, 2, CPU0=exclusive_cow, CPU1=exclusive_cow_child))
 
     assert report.complete
-    assert report.stuck is None
+    assert report.deadlock is None
     assert set(report.verdicts.values()) == {Verdict.NEVER}, str(report)
     assert report.states > 500
 
@@ -132,69 +136,69 @@ def test_exclusive_cow_whoever_of_the_two_is_faster(kernel):
 
 
 @kernels
-def test_a_device_reads_what_it_has_exclusively_without_a_fault(kernel):
-    async def story(k):
+def test_a_device_reads_its_exclusive_pages_without_a_fault(kernel):
+    async def selftest(k):
         await init_and_take(k)
         await k.test.assert_eq("READ", await k.device.dmirror_read(), (0, WORDS, PAGES, 0))
 
-    assert tags(play(kernel, story).frames[-1].world.device) == ["ATOMIC"] * PAGES
+    assert tags(run_test(kernel, selftest).frames[-1].world.device) == ["ATOMIC"] * PAGES
 
 
 @kernels
-def test_a_device_writes_what_it_has_exclusively_and_loses_it(kernel):
-    async def story(k):
+def test_a_device_that_writes_its_exclusive_pages_loses_them(kernel):
+    async def selftest(k):
         await init_and_take(k)
         await k.test.assert_eq("WRITE", await k.device.dmirror_write(NEW), (0, (), PAGES, 1))
         await k.test.assert_eq("CHECK_EXCLUSIVE", await k.device.dmirror_check_atomic(), 0)
         await k.test.assert_eq("CPU", await loaded(k.parent), NEW)
 
-    end = play(kernel, story).frames[-1].world
+    end = run_test(kernel, selftest).frames[-1].world
     assert tags(end.device) == ["W"] * PAGES
     assert entries(end.parent) == [f"present page {10 + i} rw" for i in N]
 
 
 @kernels
 def test_a_snapshot_leaves_exclusive_entries_alone(kernel):
-    async def story(k):
+    async def selftest(k):
         await init_and_take(k)
         await k.test.assert_eq("SNAPSHOT", await k.device.dmirror_snapshot(), ("NONE",) * PAGES)
 
-    end = play(kernel, story).frames[-1].world
+    end = run_test(kernel, selftest).frames[-1].world
     assert entries(end.parent) == [f"exclusive page {10 + i} w" for i in N]
     assert tags(end.device) == ["ATOMIC"] * PAGES
 
 
 @kernels
 def test_a_snapshot_after_mprotect_and_a_touch_says_read(kernel):
-    async def story(k):
+    async def selftest(k):
         await init_and_take(k)
         await k.parent.mprotect(VM_READ)
         await k.parent.pages[0].load()
         want = ("READ", "NONE", "NONE")
         await k.test.assert_eq("SNAPSHOT", await k.device.dmirror_snapshot(), want)
 
-    play(kernel, story)
+    run_test(kernel, selftest)
 
 
 @kernels
 def test_exclusive_twice(kernel):
-    async def story(k):
+    async def selftest(k):
         await init_and_take(k)
         await k.test.assert_eq(
             "EXCLUSIVE", await k.device.dmirror_exclusive(), (0, WORDS, PAGES, 0)
         )
 
-    assert tags(play(kernel, story).frames[-1].world.device) == ["ATOMIC"] * PAGES
+    assert tags(run_test(kernel, selftest).frames[-1].world.device) == ["ATOMIC"] * PAGES
 
 
 @kernels
 def test_exclusive_then_munmap_leaves_nothing(kernel):
-    async def story(k):
+    async def selftest(k):
         await init_and_take(k)
         await k.parent.munmap()
         await k.test.assert_eq("CPU", await loaded(k.parent), (None,) * PAGES)
 
-    end = play(kernel, story).frames[-1].world
+    end = run_test(kernel, selftest).frames[-1].world
     assert rss(end.parent) == 0
     assert [page.refs for page in pages_of(end)] == [0] * len(pages_of(end))
     assert tags(end.device) == [None] * PAGES
@@ -204,59 +208,59 @@ def test_exclusive_then_munmap_leaves_nothing(kernel):
 def test_exclusive_on_a_read_only_mapping_is_refused(kernel):
     refused = {"v5.14": -EBUSY, "v6.15": -EFAULT}[kernel]
 
-    async def story(k):
+    async def selftest(k):
         await init(k.parent)
         await k.parent.mprotect(VM_READ)
         await k.test.assert_eq("EXCLUSIVE", (await k.device.dmirror_exclusive()).status, refused)
         await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
 
-    assert tags(play(kernel, story).frames[-1].world.device) == [None] * PAGES
+    assert tags(run_test(kernel, selftest).frames[-1].world.device) == [None] * PAGES
 
 
 @kernels
 def test_exclusive_on_a_shared_mapping_is_refused(kernel):
     refused = {"v5.14": -EBUSY, "v6.15": -EOPNOTSUPP}[kernel]
 
-    async def story(k):
+    async def selftest(k):
         await init(k.parent)
         await k.test.assert_eq("EXCLUSIVE", (await k.device.dmirror_exclusive()).status, refused)
         await increment(k.test, k.parent)
 
-    assert tags(play(kernel, story, shared=True).frames[-1].world.device) == [None] * PAGES
+    assert tags(run_test(kernel, selftest, shared=True).frames[-1].world.device) == [None] * PAGES
 
 
 @kernels
 def test_exclusive_by_one_device_and_then_by_another(kernel):
-    async def story(k):
+    async def selftest(k):
         await init_and_take(k)
         answer = await k.other_device.dmirror_exclusive()
         await k.test.assert_eq("EXCLUSIVE", answer, (0, WORDS, PAGES, 0))
         await k.test.assert_eq("CHECK first", await k.device.dmirror_check_atomic(), 0)
         await k.test.assert_eq("CHECK other", await k.other_device.dmirror_check_atomic(), -EPERM)
 
-    play(kernel, story)
+    run_test(kernel, selftest)
 
 
 # -- the tests can fail --------------------------------------------------------------------------
 
 
-async def deaf(self, event, owner):
-    """A driver that does not listen."""
+async def ignore_invalidation(self, event, owner):
+    """Leave the entry as it is."""
 
 
 @atomic("mm/mprotect.c")
-def forgetful(self):
+def keep_entry(self):
     """Leave the entry as it is."""
 
 
 @pytest.mark.parametrize(
     ("where", "function", "wrong", "test"),
     [
-        (DmirrorPage, "invalidate", deaf, test_exclusive),
-        (DmirrorPage, "invalidate", deaf, test_exclusive_mprotect),
-        (DmirrorPage, "invalidate", deaf, test_exclusive_cow),
+        (DmirrorPage, "invalidate", ignore_invalidation, test_exclusive),
+        (DmirrorPage, "invalidate", ignore_invalidation, test_exclusive_mprotect),
+        (DmirrorPage, "invalidate", ignore_invalidation, test_exclusive_cow),
         (BufferVma, "restore_exclusive_pte", Vma.restore_exclusive_pte, test_exclusive),
-        (BufferVma, "change_pte_range", forgetful, test_exclusive_mprotect),
+        (BufferVma, "change_pte_range", keep_entry, test_exclusive_mprotect),
         (BufferVma, "copy_nonpresent_pte", EntryCopied.copy_nonpresent_pte, test_exclusive_cow),
         (BufferVma, "copy_present_pte", Vma.copy_present_pte, test_exclusive_cow),
         (BufferVma, "do_wp_page", Vma.do_wp_page, test_exclusive_cow),

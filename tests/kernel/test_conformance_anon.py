@@ -1,15 +1,15 @@
 """The kernel's selftests of a mirror device that reads and writes, run against the model.
 
 Source: tools/testing/selftests/mm/hmm-tests.c and lib/test_hmm.c, with a few pages instead of many.
-Left out is what needs device memory (migrate*, hmm_gup_test, hmm_cow_in_device), huge pages, or a
-file that is read as one (file_read, file_write, mixedmap).
+Not here: selftests that need device memory (migrate*, hmm_gup_test, hmm_cow_in_device), huge pages,
+or a file read through its descriptor (file_read, file_write, mixedmap).
 """
 
 from errno import EFAULT, EPERM
 
 from mmviz.engine import Verdict, explore
-from mmviz.kernel.buffer_vma import VM_NONE
-from mmviz.kernel.vma import VM_READ, VM_WRITE
+from mmviz.kernel.conformance.buffer_vma import VM_NONE
+from mmviz.kernel.mm.vma import VM_READ, VM_WRITE
 from tests.kernel.hmm_selftests import (
     NEW,
     PAGES,
@@ -20,22 +20,22 @@ from tests.kernel.hmm_selftests import (
     init,
     kernels,
     loaded,
-    play,
     rss,
+    run_test,
     tags,
 )
 
 
 @kernels
 def test_anon_read(kernel):
-    async def story(k):
+    async def selftest(k):
         await k.parent.pages[-1].store(WORDS[-1])
         await k.parent.mprotect(VM_READ)
         await k.test.assert_eq("CPU", await k.parent.pages[1].load(), 0)
         want = (0, 0, WORDS[-1])
         await k.test.assert_eq("READ", await k.device.dmirror_read(), (0, want, PAGES, 1))
 
-    end = play(kernel, story).frames[-1].world
+    end = run_test(kernel, selftest).frames[-1].world
     assert entries(end.parent) == ["present page 99 ro", "present page 99 ro", "present page 12 ro"]
     assert tags(end.device) == [""] * PAGES
     assert rss(end.parent) == 1
@@ -43,7 +43,7 @@ def test_anon_read(kernel):
 
 @kernels
 def test_anon_read_prot(kernel):
-    async def story(k):
+    async def selftest(k):
         await init(k.parent)
         await k.parent.mprotect(VM_NONE)
         await k.test.assert_eq("READ", await k.device.dmirror_read(), (-EFAULT, (), 0, 0))
@@ -51,23 +51,23 @@ def test_anon_read_prot(kernel):
         await k.parent.mprotect(VM_READ)
         await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
 
-    assert tags(play(kernel, story).frames[-1].world.device) == [None] * PAGES
+    assert tags(run_test(kernel, selftest).frames[-1].world.device) == [None] * PAGES
 
 
 @kernels
 def test_anon_write(kernel):
-    async def story(k):
+    async def selftest(k):
         await k.test.assert_eq("WRITE", await k.device.dmirror_write(WORDS), (0, (), PAGES, 1))
         await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
 
-    end = play(kernel, story).frames[-1].world
+    end = run_test(kernel, selftest).frames[-1].world
     assert tags(end.device) == ["W"] * PAGES
     assert entries(end.parent) == [f"present page {10 + i} rw" for i in N]
 
 
 @kernels
 def test_anon_write_prot(kernel):
-    async def story(k):
+    async def selftest(k):
         await k.parent.mprotect(VM_READ)
         first = await k.device.dmirror_read(slice(0, 1))
         await k.test.assert_eq("READ", first, (0, (0,), 1, 1))
@@ -77,7 +77,7 @@ def test_anon_write_prot(kernel):
         await k.test.assert_eq("WRITE", await k.device.dmirror_write(WORDS), (0, (), PAGES, 1))
         await k.test.assert_eq("CPU", await loaded(k.parent), WORDS)
 
-    end = play(kernel, story).frames[-1].world
+    end = run_test(kernel, selftest).frames[-1].world
     assert tags(end.device) == ["W"] * PAGES
     assert rss(end.parent) == PAGES
 
@@ -100,7 +100,7 @@ async def anon_write_child_in_child(k):
 
 @kernels
 def test_anon_write_child(kernel):
-    run = play(kernel, anon_write_child, anon_write_child_in_child)
+    run = run_test(kernel, anon_write_child, anon_write_child_in_child)
 
     end = run.frames[-1].world
     assert [p.vma.pte.page.word for p in end.parent.pages] == list(WORDS)
@@ -108,7 +108,7 @@ def test_anon_write_child(kernel):
 
 
 @kernels
-def test_anon_write_child_whoever_of_the_two_is_faster(kernel):
+def test_anon_write_child_in_every_interleaving(kernel):
     actors = {"CPU0": anon_write_child, "CPU1": anon_write_child_in_child}
     report = explore(case(kernel, 2, **actors))
 
@@ -124,7 +124,7 @@ async def anon_write_child_shared(k):
 
 @kernels
 def test_anon_write_child_shared(kernel):
-    run = play(kernel, anon_write_child_shared, anon_write_child_in_child, shared=True)
+    run = run_test(kernel, anon_write_child_shared, anon_write_child_in_child, shared=True)
 
     end = run.frames[-1].world
     assert [p.vma.pte.page.word for p in end.parent.pages] == list(NEW)
@@ -136,7 +136,7 @@ def test_anon_write_child_shared(kernel):
 def test_snapshot(kernel):
     """Upstream's first five pages; those in device memory are in test_conformance_migrate."""
 
-    async def story(k):
+    async def selftest(k):
         await k.parent.mprotect(VM_NONE, slice(0, 1))
         await k.parent.munmap(slice(1, 2))
         await k.parent.pages[3].store(1)
@@ -146,25 +146,25 @@ def test_snapshot(kernel):
         want = ("ERROR", "ERROR", "ZERO|READ", "READ", "WRITE")
         await k.test.assert_eq("SNAPSHOT", await k.device.dmirror_snapshot(), want)
 
-    play(kernel, story, pages=5)
+    run_test(kernel, selftest, pages=5)
 
 
 @kernels
 def test_double_map(kernel):
     """Upstream then moves the pages to the other device: see test_conformance_migrate."""
 
-    async def story(k):
+    async def selftest(k):
         await init(k.parent)
         await k.parent.mprotect(VM_READ)
         for device, faults in ((k.device, 1), (k.other_device, 1), (k.device, 0)):
             await k.test.assert_eq("READ", await device.dmirror_read(), (0, WORDS, PAGES, faults))
 
-    end = play(kernel, story).frames[-1].world
+    end = run_test(kernel, selftest).frames[-1].world
     assert tags(end.device) == tags(end.other_device) == [""] * PAGES
 
 
 async def anon_teardown(k):
-    """The device reads; either all is well, or it is told that pages are gone."""
+    """The device reads; that succeeds, or fails because pages are unmapped."""
     await init(k.parent)
     await k.child_task.wake_up_new_task()
     pages = len(k.parent.pages)
@@ -186,5 +186,5 @@ def test_anon_teardown(kernel):
     report = explore(case(kernel, 2, CPU0=anon_teardown, CPU1=unmap_half))
 
     assert report.complete
-    assert report.stuck is None
+    assert report.deadlock is None
     assert set(report.verdicts.values()) == {Verdict.NEVER}, str(report)

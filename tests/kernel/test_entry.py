@@ -1,9 +1,9 @@
 """Entries of an anonymous page, and the faults on them."""
 
 from mmviz.engine import Case, World, field, replay
-from mmviz.kernel.entry import CowMapping, Pte
-from mmviz.kernel.fault import write
-from mmviz.kernel.page import Page
+from mmviz.kernel.mm.entry import CowMapping, Pte
+from mmviz.kernel.mm.fault import write
+from mmviz.kernel.mm.page import Page
 
 
 class Small(World):
@@ -42,7 +42,7 @@ def labels(run):
     return [frame.label.partition("(")[0] for frame in run.frames[1:]]
 
 
-def test_an_entry_reads_as_people_say_it():
+def test_an_entry_prints_as_its_kind_page_and_rights():
     entry = Pte(Page(7))
 
     assert str(entry) == "present page 7 rw"
@@ -78,7 +78,7 @@ def test_an_exclusive_entry_is_made_present_under_the_page_lock():
     assert str(run.tip.world.mapping.pte) == "present page 7 rw"
 
 
-def test_a_read_only_page_nobody_else_has_is_reused():
+def test_a_read_only_page_that_is_not_shared_is_reused():
     run = one_write(write=False)
 
     assert str(run.tip.world.mapping.pte) == "present page 7 rw"
@@ -92,7 +92,7 @@ def test_a_shared_page_is_copied_and_its_reference_put():
     assert (run.tip.world.page.refs, run.tip.world.spare.refs) == (1, 1)
 
 
-def test_a_pinned_page_is_copied_even_if_nobody_else_maps_it():
+def test_a_pinned_page_is_copied_even_if_it_is_not_shared():
     run = one_write(refs=1025, write=False)
 
     assert str(run.tip.world.mapping.pte) == "present page 8 rw"

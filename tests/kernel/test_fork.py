@@ -1,16 +1,16 @@
-"""What fork makes of one entry, version by version."""
+"""What fork does with one entry, version by version."""
 
 import pytest
 
 from mmviz.engine import World, field
-from mmviz.kernel.entry import CowMapping, Pte
-from mmviz.kernel.fork import (
+from mmviz.kernel.mm.entry import CowMapping, Pte
+from mmviz.kernel.mm.fork import (
     EntryCopied,
     EntryCopiedWritable,
     EntryTreatedAsPresent,
     ForkedMapping,
 )
-from mmviz.kernel.page import Page
+from mmviz.kernel.mm.page import Page
 
 
 class Small(World):
@@ -34,7 +34,7 @@ VERSIONS = [ForkedMapping, EntryCopied, EntryCopiedWritable, EntryTreatedAsPrese
 
 
 @pytest.mark.parametrize("parent", VERSIONS)
-def test_a_present_page_is_shared_read_only_whatever_the_version(parent):
+def test_a_present_page_is_shared_read_only_in_every_version(parent):
     k, done = copied(parent)
 
     assert done

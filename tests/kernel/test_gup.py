@@ -1,17 +1,17 @@
-"""Pinning a page: the fast way, the slow way, and what the count says."""
+"""Pinning a page: GUP-fast, GUP, and what the count says."""
 
 import pytest
 
 from mmviz.engine import Case, World, field, replay
-from mmviz.kernel.entry import CowMapping, Pte
-from mmviz.kernel.gup import get_user_pages, gup_pte_range, lockless_pages_from_mm
-from mmviz.kernel.locks import SeqCount
-from mmviz.kernel.page import Page
-from mmviz.kernel.umem import Umem
+from mmviz.kernel.driver.umem import Umem
+from mmviz.kernel.mm.entry import CowMapping, Pte
+from mmviz.kernel.mm.gup import get_user_pages, gup_pte_range, lockless_pages_from_mm
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.sync.locks import SeqCount
 
 
 class Small(World):
-    """One mapping and somebody who wants its page pinned."""
+    """One mapping, and a driver that pins its page."""
 
     page: Page = field(default_factory=lambda: Page(7))
     spare: Page = field(default_factory=lambda: Page(8, refs=0))
@@ -47,7 +47,7 @@ async def write_side(k):
 
 
 def after(schedule, pins, other=convert, refs=1, **flags):
-    """Return the world after a schedule of CPU0, who pins, and CPU1; then CPU0 goes on alone."""
+    """Return the world after a schedule of CPU0, which pins, and CPU1; then CPU0 finishes."""
 
     def world():
         k = Small()
@@ -79,7 +79,7 @@ def test_gup_fast_leaves_an_entry_it_cannot_write_through(flags):
     assert k.nic.page is None
 
 
-def test_gup_fast_gives_the_pin_back_if_the_entry_has_changed():
+def test_gup_fast_unpins_if_the_entry_has_changed():
     for schedule in ("CPU0 CPU1", "CPU0 CPU0 CPU1"):
         k = after(schedule, fast)
         assert k.page.refs == 1
@@ -107,13 +107,13 @@ def test_gup_slow_copies_a_shared_page_before_it_pins():
     assert (k.page.refs, k.spare.refs) == (1, 1025)
 
 
-def test_gup_fast_gives_way_to_a_fork_it_overlaps():
+def test_gup_fast_gives_up_if_it_overlaps_a_fork():
     assert after("", fast_beside_fork, write_side).page.refs == 1025
     assert after("CPU1", fast_beside_fork, write_side).page.refs == 1
     assert after("CPU0*3 CPU1", fast_beside_fork, write_side).page.refs == 1
 
 
-def test_a_pin_that_nobody_has_cannot_be_given_back():
+def test_an_unpin_without_a_pin_is_reported():
     async def unpin(k):
         await k.page.unpin_user_page()
 

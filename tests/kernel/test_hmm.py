@@ -1,7 +1,7 @@
 """A struct hmm carries its count in its own memory; an mm finds it in two ways."""
 
 from mmviz.engine import World, field
-from mmviz.kernel.hmm import Hmm, HmmMm
+from mmviz.kernel.hmm.hmm import Hmm, HmmMm
 
 from .acting import act, steps
 
@@ -14,14 +14,14 @@ class OneHmm(World):
         self.mm.hmm = self.mm.notifier = self.hmm
 
 
-def test_asking_the_count_of_a_freed_hmm_stops_the_machine():
+def test_a_get_on_a_freed_hmm_stops_the_machine():
     run = act(OneHmm, "A*2", A=steps("hmm.kfree", "hmm.kref_get_unless_zero"))
 
     assert run.tip.violated == ("use_after_free",)
     assert "uses hmm.refs" in run.tip.log[0]
 
 
-def test_the_mirrors_of_a_live_hmm_are_told_and_those_of_a_freed_one_stop_the_machine():
+def test_the_mirrors_of_a_live_hmm_are_called_and_those_of_a_freed_one_stop_the_machine():
     sync = "hmm.sync_cpu_device_pagetables"
 
     assert act(OneHmm, "A", A=steps(sync)).tip.answer == 1
@@ -29,7 +29,7 @@ def test_the_mirrors_of_a_live_hmm_are_told_and_those_of_a_freed_one_stop_the_ma
     assert act(OneHmm, "A*2", A=steps("hmm.kfree", sync)).tip.violated == ("use_after_free",)
 
 
-def test_leaving_the_list_does_not_clear_the_pointer_nor_the_other_way_round():
+def test_the_list_and_the_pointer_are_cleared_separately():
     async def unlink(k):
         await k.mm.mmu_notifier_unregister_no_release(k.hmm)
 
@@ -49,7 +49,7 @@ def test_leaving_the_list_does_not_clear_the_pointer_nor_the_other_way_round():
     assert found("F L*2") == [True, False]
 
 
-def test_what_could_not_be_stops_the_machine():
+def test_a_vm_bug_on_stops_the_machine():
     async def finds_none(k):
         await k.mm.VM_BUG_ON("hmm == NULL")
 

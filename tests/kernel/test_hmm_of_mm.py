@@ -1,16 +1,16 @@
 """The one struct hmm of an mm, the walk over its notifiers, wait queues and the taint."""
 
 from mmviz.engine import Map, World, field
-from mmviz.kernel.hmm import Hmm, RegisteringMm, Registration
-from mmviz.kernel.hmm_of_mm import HmmOfMm, MirroringHmm, RangedDevice
-from mmviz.kernel.hmm_range import HmmRange
-from mmviz.kernel.notifier_users import CountedNotifier, NotifierList
-from mmviz.kernel.notifier_walk import walk_notifiers
-from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import PageTable
-from mmviz.kernel.rcu import Srcu
-from mmviz.kernel.taint import Taint
-from mmviz.kernel.waitqueue import WaitQueueHead
+from mmviz.kernel.hmm.hmm import Hmm, RegisteringMm, Registration
+from mmviz.kernel.hmm.hmm_of_mm import HmmOfMm, MirroringHmm, RangedDevice
+from mmviz.kernel.hmm.range import HmmRange
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.pagetable import PageTable
+from mmviz.kernel.notifier.users import CountedNotifier, NotifierList
+from mmviz.kernel.notifier.walk import walk_notifiers
+from mmviz.kernel.sync.rcu import Srcu
+from mmviz.kernel.sync.taint import Taint
+from mmviz.kernel.sync.waitqueue import WaitQueueHead
 
 from .acting import act, steps
 
@@ -48,7 +48,7 @@ class Queued(World):
     mm: HmmOfMm = field(default_factory=HmmOfMm)
 
 
-def test_to_make_a_struct_hmm_the_semaphore_must_be_held_for_writing():
+def test_creating_a_struct_hmm_needs_the_semaphore_held_for_writing():
     async def create(k):
         await k.mm.mmap_sem.down_read()
         await k.mm.hmm_get_or_create(k.fresh)
@@ -56,7 +56,7 @@ def test_to_make_a_struct_hmm_the_semaphore_must_be_held_for_writing():
     assert act(OfMm, "A*2", A=create).violated == ("bug_in_mm_take_all_locks",)
 
 
-def test_none_is_made_while_an_invalidation_is_open():
+def test_no_struct_hmm_is_created_while_an_invalidation_is_open():
     async def zap(k):
         await k.mm.hmm_invalidate_range_end(await k.mm.hmm_invalidate_range_start(k.gpu))
 
@@ -72,7 +72,7 @@ def test_none_is_made_while_an_invalidation_is_open():
     assert run.tip.world.mm.hmm is run.tip.world.fresh
 
 
-def test_only_a_mirror_takes_entries_away_from_the_device():
+def test_an_invalidation_clears_device_entries_only_through_a_mirror():
     async def fill(k):
         await k.mm.mmap_sem.down_write()
         await k.mm.hmm_get_or_create(k.fresh)
@@ -82,14 +82,14 @@ def test_only_a_mirror_takes_entries_away_from_the_device():
     async def begin(k):
         await k.mm.hmm_invalidate_range_start(k.gpu)
 
-    told = act(OfMm, "F*4 B", F=fill, B=begin).tip.world
-    assert told.gpu.pte[VA] is None
+    listed = act(OfMm, "F*4 B", F=fill, B=begin).tip.world
+    assert listed.gpu.pte[VA] is None
 
-    untold = act(OfMm, "F*4 L B", F=fill, L=steps("fresh.list_del_init"), B=begin).tip.world
-    assert untold.gpu.pte[VA] is untold.page
+    unlisted = act(OfMm, "F*4 L B", F=fill, L=steps("fresh.list_del_init"), B=begin).tip.world
+    assert unlisted.gpu.pte[VA] is unlisted.page
 
 
-def test_a_pointer_is_published_where_there_is_none_and_forgotten_by_its_owner_only():
+def test_a_pointer_is_published_only_once_and_cleared_only_by_its_owner():
     async def publish(k):
         await k.mm.publish_if_none(k.one)
         await k.mm.publish_if_none(k.two)
@@ -103,7 +103,7 @@ def test_a_pointer_is_published_where_there_is_none_and_forgotten_by_its_owner_o
     assert run.tip.world.mm.hmm is None
 
 
-def test_a_refused_driver_hangs_on_nothing():
+def test_a_refused_driver_has_no_struct_hmm():
     async def refused(k):
         await k.driver.hmm_mirror_register(None, "-ENOMEM")
 
@@ -121,7 +121,7 @@ async def join(k):
     await k.list.hlist_add_head_rcu(k.notifier)
 
 
-def test_a_walk_calls_what_is_on_the_list_inside_its_read_section():
+def test_a_walk_calls_the_listed_notifier_inside_its_read_section():
     run = act(Listed, "J W*4", J=join, W=walk)
 
     assert [frame.label.partition("(")[0] for frame in run.frames[2:]] == [
@@ -133,14 +133,14 @@ def test_a_walk_calls_what_is_on_the_list_inside_its_read_section():
     assert run.tip.world.notifier.invalidated
 
 
-def test_a_walk_over_an_empty_list_calls_nobody():
+def test_a_walk_over_an_empty_list_calls_no_notifier():
     run = act(Listed, "W*3", J=join, W=walk)
 
     assert run.tip.label.startswith("srcu_read_unlock")
     assert not run.tip.world.notifier.invalidated
 
 
-def test_a_wake_up_before_queueing_up_wakes_nobody():
+def test_a_wake_up_before_queueing_up_is_lost():
     sleep = steps("wq.prepare_to_wait", "wq.schedule")
     wake = steps("wq.wake_up_all")
 
@@ -148,7 +148,7 @@ def test_a_wake_up_before_queueing_up_wakes_nobody():
     assert "S" in act(Queued, "S W", S=sleep, W=wake).enabled()
 
 
-def test_a_misuse_taints_the_kernel_and_a_proper_call_does_not():
+def test_a_misuse_taints_the_kernel_and_a_correct_call_does_not():
     async def assert_write(k):
         await k.taint.lockdep_assert_held_write(k.mm.mmap_sem)
 

@@ -3,9 +3,9 @@
 import pytest
 
 from mmviz.engine import World, field
-from mmviz.kernel.hmm_invalidate import CountingHmm, FlaggedHmm
-from mmviz.kernel.hmm_mirror import HmmMirror, MirroredHmm, PoisonedSem
-from mmviz.kernel.hmm_range import AddressSpace, HeldHmm, HeldRange, HmmRange, PoisonedHmm
+from mmviz.kernel.hmm.invalidate import CountingHmm, FlaggedHmm
+from mmviz.kernel.hmm.mirror import HmmMirror, MirroredHmm, PoisonedSem
+from mmviz.kernel.hmm.range import AddressSpace, HeldHmm, HeldRange, HmmRange, PoisonedHmm
 
 from .acting import act, steps
 
@@ -40,7 +40,7 @@ class Mirrors(World):
 # -- the counts of an mm --
 
 
-def test_a_user_and_a_reference_are_two_things():
+def test_users_and_references_are_counted_separately():
     run = act(Counted, "A*3", A=steps("mm.mmgrab", "mm.mmput", "mm.mmdrop"))
 
     assert run.frames[2].answer is True  # the last user
@@ -48,14 +48,14 @@ def test_a_user_and_a_reference_are_two_things():
     assert not run.tip.world.mm.freed
 
 
-def test_the_last_reference_frees_the_struct_and_the_next_use_is_found_out():
+def test_the_last_put_frees_the_struct_and_the_next_use_is_reported():
     run = act(Counted, "A*2", A=steps("mm.mmdrop", "mm.mmget_not_zero"))
 
     assert run.frames[1].world.mm.freed
     assert run.tip.violated == ("use_after_free",)
 
 
-def test_nobody_becomes_a_user_again_who_asks_first():
+def test_mmget_not_zero_refuses_after_the_last_user():
     run = act(Counted, "A*2", A=steps("mm.mmput", "mm.mmget_not_zero"))
     assert run.tip.answer is False
 
@@ -65,7 +65,7 @@ def test_nobody_becomes_a_user_again_who_asks_first():
     assert act(Counted, "A*2", A=steps("mm.mmput", "mm.mmput")).violated == ("refcount_underflow",)
 
 
-def test_an_exit_takes_the_mappings_and_leaves_the_struct():
+def test_an_exit_frees_the_mappings_and_leaves_the_struct():
     run = act(Counted, "A*2", A=steps("mm.exit_mmap", "mm.find_vma"))
 
     assert run.tip.violated == ("use_after_free",)
@@ -99,7 +99,7 @@ def test_the_last_end_makes_every_listed_range_valid_again():
     assert act(Ranged, "R A B A B", R=register, A=both, B=both).tip.world.range.valid
 
 
-def test_who_waits_for_a_range_is_blocked_until_it_is_valid():
+def test_a_waiter_for_a_range_is_blocked_until_it_is_valid():
     async def wait(k):
         await k.hmm.hmm_range_wait_until_valid(k.range)
 
@@ -119,7 +119,7 @@ def test_after_a_release_no_listed_range_is_valid():
 
 
 @pytest.mark.parametrize("uses", ["look", "unregister"])
-def test_a_poisoned_range_stops_whoever_follows_it(uses):
+def test_following_a_poisoned_range_stops_the_machine(uses):
     async def late(k):
         await k.range.set_hmm(k.poison)
         hmm = await k.range.read_hmm()
@@ -131,26 +131,26 @@ def test_a_poisoned_range_stops_whoever_follows_it(uses):
 # -- mirrors --
 
 
-def test_the_semaphore_goes_with_the_struct_hmm_it_is_in():
+def test_the_semaphore_is_freed_with_its_struct_hmm():
     run = act(Mirrors, "A*2", A=steps("hmm.kfree", "hmm.mirrors_sem.down_write"))
 
     assert run.violated == ("use_after_free",)
 
 
-def test_a_mirror_leaves_the_list_once_or_is_found_out():
+def test_a_second_list_del_of_a_mirror_is_reported():
     twice = act(Mirrors, "A*2", A=steps("mirror.list_del", "mirror.list_del"))
     assert twice.violated == ("follows_poisoned_pointer",)
 
     assert not act(Mirrors, "A*2", A=steps("mirror.list_del_init", "mirror.list_del_init")).violated
 
 
-def test_only_one_gets_the_pointer_that_is_exchanged():
+def test_only_one_xchg_returns_the_pointer():
     run = act(Mirrors, "A B", A=steps("mirror.xchg_hmm"), B=steps("mirror.xchg_hmm"))
 
     assert [frame.answer is None for frame in run.frames[1:]] == [False, True]
 
 
-def test_a_poisoned_mirror_leads_to_no_semaphore():
+def test_following_a_poisoned_mirror_stops_the_machine():
     async def again(k):
         await k.mirror.set_hmm(k.poison)
         hmm = await k.mirror.read_hmm()

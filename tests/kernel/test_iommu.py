@@ -3,7 +3,7 @@
 import pytest
 
 from mmviz.engine import Map
-from mmviz.kernel.iommu import (
+from mmviz.kernel.iommu.iommu import (
     BLOCKED,
     BlindIommu,
     CountedDomain,
@@ -26,7 +26,7 @@ def wired(rids=("1", "2"), driver=Iommu, domain=Domain):
     return iommu, a, b, v, d
 
 
-def test_an_attach_notes_the_domain_and_points_the_rid_at_it():
+def test_an_attach_records_the_domain_and_points_the_rid_at_it():
     iommu, a, b, v, _ = wired()
     assert (a.domain, v.devices, iommu.table["1"]) == (v, (a, b), v)
 
@@ -44,13 +44,13 @@ def test_attaching_one_of_two_aliases_moves_both_in_hardware():
     assert (iommu.table["1"], b.domain) == (d, v)
 
 
-def test_letting_go_blocks_a_rid_that_nobody_else_uses():
+def test_a_detach_blocks_a_rid_without_another_user():
     iommu, a, _, v, _ = wired()
     iommu.let_go(a, iommu.detach_dev(a).do()).do()
     assert (iommu.table["1"], iommu.table["2"], a.domain) == (BLOCKED, v, None)
 
 
-def test_the_last_alias_blocks_the_rid_and_not_the_first():
+def test_the_last_alias_to_leave_blocks_the_rid():
     iommu, a, b, v, _ = wired(rids=("1", "1"))
     iommu.detach_and_free(a, v).do()
     assert (iommu.table["1"], a.priv) == (v, False)
@@ -64,20 +64,20 @@ def test_a_blind_driver_blocks_the_rid_at_once():
     assert (iommu.table["1"], b.domain) == (BLOCKED, v)
 
 
-def test_the_hardware_finds_what_the_table_says():
+def test_the_hardware_translates_by_the_table():
     iommu, a, b, v, d = wired()
     iommu.attach_dev(a, d).do()
     assert (iommu.translate(a).do(), iommu.translate(b).do()) == (d, v)
 
 
-def test_a_domain_is_gone_when_its_owner_frees_it():
+def test_a_domain_without_a_count_is_freed_by_its_owner():
     *_, v, _ = wired()
     v.iommu_domain_free().do()
     assert v.freed
 
 
 @pytest.mark.parametrize(("rids", "refs"), [(("1", "2"), 5), (("1", "1"), 4)])
-def test_a_counted_domain_counts_its_owner_the_notes_and_the_entries(rids, refs):
+def test_a_counted_domain_counts_its_owner_the_records_and_the_entries(rids, refs):
     iommu, a, b, v, _ = wired(rids=rids, domain=CountedDomain)
     assert v.refs == refs
     v.iommu_domain_free().do()
@@ -87,7 +87,7 @@ def test_a_counted_domain_counts_its_owner_the_notes_and_the_entries(rids, refs)
     assert v.freed
 
 
-def test_a_driver_without_notes_may_still_count_the_table():
+def test_a_driver_without_records_may_still_count_the_table():
     iommu, a, b, v, _ = wired(driver=TableOnlyIommu, domain=CountedDomain)
     assert (v.refs, v.devices, iommu.release_device(a).do()) == (3, (), None)
     v.iommu_domain_free().do()
@@ -96,7 +96,7 @@ def test_a_driver_without_notes_may_still_count_the_table():
     assert v.freed
 
 
-def test_one_that_does_not_count_the_table_frees_what_it_points_at():
+def test_a_driver_that_does_not_count_the_table_frees_a_domain_in_use():
     iommu, *_, v, _ = wired(driver=UncountedTableIommu, domain=CountedDomain)
     v.iommu_domain_free().do()
     assert v.freed
@@ -110,14 +110,14 @@ def test_cleaning_up_blocks_only_the_rids_that_still_lead_to_the_domain():
     assert (iommu.table["1"], iommu.table["2"]) == (d, BLOCKED)
 
 
-def test_cleaning_up_blindly_blocks_an_alias_that_has_moved_on():
+def test_cleaning_up_by_device_blocks_an_alias_on_another_domain():
     iommu, a, _, v, d = wired(rids=("1", "1"))
     iommu.attach_dev(a, d).do()
     iommu.block_rids_of_devices(v).do()
     assert iommu.table["1"] == BLOCKED
 
 
-def test_leftovers_forget_the_domain():
+def test_cleaning_up_clears_the_remaining_records_of_the_domain():
     iommu, a, b, v, _ = wired()
     iommu.list_del_init(v).do()
     assert (a.domain, b.domain, v.devices) == (None, None, ())

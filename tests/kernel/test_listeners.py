@@ -1,22 +1,18 @@
-"""Small kernel pieces of the callbacks' stories: a queue, a zone, a virtual CPU, late objects."""
+"""Small models for races about callbacks: a queue, a zone, a virtual CPU, late objects."""
 
 import pytest
 
 from mmviz.engine import Map, World, field
-from mmviz.kernel.hmm_invalidate import CountingHmm, FlaggedHmm
-from mmviz.kernel.hmm_range import HmmRange
-from mmviz.kernel.locks import QueuedRwSemaphore, RwSemaphore
-from mmviz.kernel.oom import Zone
-from mmviz.kernel.page import Page
-from mmviz.kernel.page_data import DataPage
-from mmviz.kernel.pagetable import DevicePageTable, PageTable
-from mmviz.kernel.umem_odp import (
-    ActivatingSubscriptions,
-    DeferringSubscriptions,
-    LateInterval,
-    UmemOdp,
-)
-from mmviz.kernel.vcpu import Vcpu
+from mmviz.kernel.driver.umem_odp import ActivatingSubscriptions, UmemOdp
+from mmviz.kernel.driver.vcpu import Vcpu
+from mmviz.kernel.hmm.invalidate import CountingHmm, FlaggedHmm
+from mmviz.kernel.hmm.range import HmmRange
+from mmviz.kernel.mm.oom import Zone
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.page_data import DataPage
+from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable
+from mmviz.kernel.notifier.interval import LateInterval, LateIntervalSubscriptions
+from mmviz.kernel.sync.locks import QueuedRwSemaphore, RwSemaphore
 
 from .acting import act, steps
 
@@ -25,7 +21,7 @@ class Queued(World):
     lock: QueuedRwSemaphore = field(default_factory=QueuedRwSemaphore)
 
 
-def test_a_writer_that_waits_keeps_later_readers_out():
+def test_a_waiting_writer_keeps_later_readers_out():
     reader = steps("lock.down_read", "lock.up_read")
     writer = steps("lock.rwsem_down_write_slowpath", "lock.down_write", "lock.up_write")
 
@@ -35,13 +31,13 @@ def test_a_writer_that_waits_keeps_later_readers_out():
     assert act(Queued, "A W A W*2 B*2", A=reader, B=reader, W=writer).finished
 
 
-def test_a_reader_holds_it_as_often_as_it_took_it():
+def test_a_reader_holds_the_lock_as_often_as_it_took_it():
     twice = steps("lock.down_read", "lock.down_read", "lock.up_read")
     writer = steps("lock.rwsem_down_write_slowpath", "lock.down_write")
 
     run = act(Queued, "A*3 W", A=twice, W=writer)
     assert run.tip.world.lock.readers == ("A",)
-    assert run.stuck
+    assert run.deadlock
 
 
 class Plain(World):
@@ -49,7 +45,7 @@ class Plain(World):
 
 
 @pytest.mark.parametrize(("schedule", "got"), [("R", True), ("W R", False)])
-def test_a_reader_that_only_tries_does_not_wait_for_a_writer(schedule, got):
+def test_a_read_trylock_does_not_wait_for_a_writer(schedule, got):
     run = act(Plain, schedule, R=steps("lock.down_read_trylock"), W=steps("lock.down_write"))
 
     assert run.tip.answer is got
@@ -64,7 +60,7 @@ class Starved(World):
         self.zone = Zone((self.victim,), self.victim)
 
 
-def test_an_allocation_waits_until_somebody_has_died():
+def test_an_allocation_waits_until_a_process_is_killed():
     run = act(Starved, "", A=steps("zone.alloc_pages"), B=steps("zone.out_of_memory"))
     assert run.enabled() == ("B",)
 
@@ -104,11 +100,11 @@ BEGIN, END = "mm.mmu_notifier_invalidate_range_start", "mm.mmu_notifier_invalida
         ("F", True, 0),
         ("I F", False, 0),
         ("I F I", True, 1),
-        ("I J F I", False, 0),  # one is still under way
+        ("I J F I", False, 0),  # one is still open
         ("I J F I J", True, 1),
     ],
 )
-def test_an_object_begins_to_count_when_nothing_is_under_way(schedule, counts, seq):
+def test_an_object_begins_to_count_when_no_invalidation_is_open(schedule, counts, seq):
     async def insert(k):
         await k.object.interval_tree_insert_deferred(k.mm)
 
@@ -119,13 +115,13 @@ def test_an_object_begins_to_count_when_nothing_is_under_way(schedule, counts, s
 
 class Interval(World):
     interval: LateInterval = field(default_factory=LateInterval)
-    mm: DeferringSubscriptions = field(default_factory=DeferringSubscriptions)
+    mm: LateIntervalSubscriptions = field(default_factory=LateIntervalSubscriptions)
 
     def __post_init__(self):
-        self.mm = DeferringSubscriptions(intervals=(self.interval,))
+        self.mm = LateIntervalSubscriptions(intervals=(self.interval,))
 
 
-def test_an_interval_that_comes_late_waits_for_the_last_range_end():
+def test_a_deferred_interval_waits_for_the_last_range_end():
     async def insert(k):
         await k.interval.mmu_interval_notifier_insert(k.mm)
         await k.interval.mmu_interval_read_begin()
@@ -143,7 +139,7 @@ class Ranged(World):
     range: HmmRange = field(default_factory=HmmRange)
 
 
-def test_a_flag_is_set_in_the_middle_and_a_counter_is_not():
+def test_a_flag_is_valid_during_an_invalidation_and_a_counter_is_not():
     async def flagged(k):
         await k.flagged.hmm_invalidate_range()
         await k.flagged.hmm_range_register(k.range)
@@ -171,7 +167,7 @@ class Tables(World):
         self.gpu.pte = Map({"c": None})
 
 
-def test_a_huge_entry_takes_all_its_addresses_along_and_no_other():
+def test_clearing_a_huge_entry_clears_all_its_addresses_and_no_other():
     async def clear(k):
         await k.cpu.pmdp_huge_clear_flush("a")
 

@@ -1,9 +1,9 @@
-"""Locks let one in, name who holds them, and say where sleeping is forbidden."""
+"""Locks admit one holder, name it, and forbid or allow sleeping."""
 
 import pytest
 
 from mmviz.engine import World, field
-from mmviz.kernel.locks import Mutex, RwSemaphore, SeqCount, SpinLock, WaitQueue
+from mmviz.kernel.sync.locks import Mutex, RwSemaphore, SeqCount, SpinLock, WaitQueue
 
 from .acting import act, steps
 
@@ -27,7 +27,7 @@ EXCLUSIVE = pytest.mark.parametrize(
 
 
 @EXCLUSIVE
-def test_a_second_taker_waits_for_the_first_and_is_told_for_whom(lock, unlock):
+def test_a_second_taker_waits_and_its_blame_names_the_first(lock, unlock):
     actor = steps(lock, unlock)
 
     run = act(Locks, "A", A=actor, B=actor)
@@ -40,7 +40,7 @@ def test_a_second_taker_waits_for_the_first_and_is_told_for_whom(lock, unlock):
 
 
 @EXCLUSIVE
-def test_a_lock_is_in_the_holders_hands_until_it_is_dropped(lock, unlock):
+def test_a_lock_is_held_until_it_is_dropped(lock, unlock):
     run = act(Locks, "A", A=steps(lock, unlock))
 
     assert [held.name for held in run.tip.tasks["A"].held] == [lock.partition(".")[0]]
@@ -49,7 +49,7 @@ def test_a_lock_is_in_the_holders_hands_until_it_is_dropped(lock, unlock):
 
 
 @EXCLUSIVE
-def test_dropping_what_one_does_not_hold_is_complained_of(lock, unlock):
+def test_dropping_a_lock_that_is_not_held_is_reported(lock, unlock):
     run = act(Locks, "A", A=steps(unlock))
 
     assert run.tip.violated == ("unlock_not_owner",)
@@ -57,15 +57,15 @@ def test_dropping_what_one_does_not_hold_is_complained_of(lock, unlock):
 
 
 @EXCLUSIVE
-def test_taking_a_lock_twice_waits_for_oneself(lock, unlock):
+def test_an_actor_that_takes_a_lock_twice_waits_for_itself(lock, unlock):
     run = act(Locks, "A", A=steps(lock, lock))
 
-    assert run.stuck
+    assert run.deadlock
     assert "itself" in str(run.blocked()["A"])
 
 
 @pytest.mark.parametrize("sleeper", ["mutex.mutex_lock", "sem.down_read", "sem.down_write"])
-def test_a_function_that_may_sleep_complains_under_a_spinlock_even_when_it_need_not(sleeper):
+def test_a_function_that_may_sleep_complains_under_a_spinlock_even_if_it_would_not_sleep(sleeper):
     run = act(Locks, "A*2", A=steps("spin.spin_lock", sleeper))
 
     assert run.tip.violated == ("sleeps_in_atomic",)
@@ -78,7 +78,7 @@ def test_a_spinlock_may_be_taken_under_a_mutex():
     assert run.violated == ()
 
 
-def test_after_the_spinlock_is_dropped_sleeping_is_fine_again():
+def test_after_the_spinlock_is_dropped_sleeping_is_allowed():
     run = act(Locks, "A*3", A=steps("spin.spin_lock", "spin.spin_unlock", "mutex.mutex_lock"))
 
     assert run.violated == ()
@@ -97,7 +97,7 @@ def test_locks_are_dropped_in_any_order():
     ("take", "try_it"),
     [("spin.spin_lock", "spin.spin_trylock"), ("mutex.mutex_lock", "mutex.mutex_trylock")],
 )
-def test_a_trylock_says_no_and_waits_for_nobody(take, try_it):
+def test_a_trylock_on_a_held_lock_fails_without_waiting(take, try_it):
     run = act(Locks, "A B", A=steps(take), B=steps(try_it))
 
     assert run.tip.answer is False
@@ -105,7 +105,7 @@ def test_a_trylock_says_no_and_waits_for_nobody(take, try_it):
     assert act(Locks, "B", A=steps(take), B=steps(try_it)).tip.answer is True
 
 
-def test_readers_share_and_a_writer_waits_for_every_one():
+def test_readers_share_and_a_writer_waits_for_each_of_them():
     readers = {
         "A": steps("sem.down_read", "sem.up_read"),
         "B": steps("sem.down_read", "sem.up_read"),
@@ -114,7 +114,7 @@ def test_readers_share_and_a_writer_waits_for_every_one():
     run = act(Locks, "A B", **readers, W=steps("sem.down_write"))
 
     assert run.tip.world.sem.readers == {"A", "B"}
-    assert {who for who, _ in run.blocked()["W"].by} == {"A", "B"}
+    assert {actor for actor, _ in run.blocked()["W"].by} == {"A", "B"}
     run.step("A")
     assert "W" not in run.enabled()
     run.step("B")
@@ -127,7 +127,7 @@ def test_a_reader_waits_for_the_writer():
     assert run.enabled() == ("W",)
 
 
-def test_a_reader_of_a_sequence_waits_while_it_is_odd_and_retries_when_it_moved():
+def test_a_reader_of_a_sequence_waits_while_it_is_odd_and_retries_if_it_changed():
     async def reader(k):
         start = await k.seq.read_seqcount_begin()
         await k.seq.read_seqcount_retry(start)
@@ -152,12 +152,12 @@ def test_a_wake_up_that_comes_first_is_not_lost():
     assert act(Locks, "W S", S=sleeper, W=waker).finished
 
 
-def test_two_locks_in_two_orders_get_stuck():
+def test_two_locks_in_two_orders_deadlock():
     mutex_first = steps("mutex.mutex_lock", "sem.down_write", "sem.up_write", "mutex.mutex_unlock")
     sem_first = steps("sem.down_write", "mutex.mutex_lock", "mutex.mutex_unlock", "sem.up_write")
 
     run = act(Locks, "A B", A=mutex_first, B=sem_first)
 
-    assert run.stuck
+    assert run.deadlock
     assert run.blocked()["A"].by == (("B", 2),)
     assert run.blocked()["B"].by == (("A", 1),)

@@ -1,10 +1,10 @@
-"""A page is free when its last reference is put, and complains of any use of its count then."""
+"""A page is free after its last put, and then any use of its count is reported."""
 
 import pytest
 
 from mmviz.engine import ModelError, World, field
-from mmviz.kernel.locks import SpinLock
-from mmviz.kernel.page import Page
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.sync.locks import SpinLock
 
 from .acting import act, steps
 
@@ -14,7 +14,7 @@ class OnePage(World):
     spin: SpinLock = field(default_factory=SpinLock)
 
 
-def test_a_page_is_called_by_its_number():
+def test_a_page_is_named_by_its_number():
     assert OnePage().page.name == "page 7"
     assert Page(pfn=7, name="the zero page").name == "the zero page"
 
@@ -26,13 +26,13 @@ def test_a_put_page_on_the_last_reference_frees_the_page():
     assert run.violated == ()
 
 
-def test_a_get_page_on_a_free_page_is_complained_of():
+def test_a_get_page_on_a_free_page_is_reported():
     run = act(OnePage, "A*2", A=steps("page.put_page", "page.get_page"))
 
     assert run.tip.violated == ("refcount_resurrected",)
 
 
-def test_a_put_page_on_a_free_page_is_complained_of_and_the_count_stays():
+def test_a_put_page_on_a_free_page_is_reported_and_the_count_stays():
     run = act(OnePage, "A*2", A=steps("page.put_page", "page.put_page"))
 
     assert run.tip.violated == ("refcount_underflow",)
@@ -49,7 +49,7 @@ def test_only_a_free_page_is_handed_out():
         used.alloc()
 
 
-def test_the_page_lock_is_for_one_and_the_next_is_told_whom_it_waits_for():
+def test_the_page_lock_has_one_holder_and_the_blame_names_it():
     actor = steps("page.lock_page", "page.unlock_page")
 
     run = act(OnePage, "A", A=actor, B=actor)
@@ -59,7 +59,7 @@ def test_the_page_lock_is_for_one_and_the_next_is_told_whom_it_waits_for():
     assert run.enabled() == ("B",)
 
 
-def test_trylock_page_says_no_while_somebody_has_it():
+def test_trylock_page_fails_while_the_lock_is_held():
     run = act(OnePage, "A B", A=steps("page.lock_page"), B=steps("page.trylock_page"))
 
     assert run.tip.answer is False
@@ -71,7 +71,7 @@ def test_lock_page_may_sleep_so_it_complains_under_a_spinlock():
     assert run.tip.violated == ("sleeps_in_atomic",)
 
 
-def test_unlocking_a_page_that_somebody_else_locked_is_complained_of():
+def test_unlocking_a_page_that_another_actor_locked_is_reported():
     run = act(OnePage, "A B", A=steps("page.lock_page"), B=steps("page.unlock_page"))
 
     assert run.tip.violated == ("unlock_not_owner",)

@@ -1,13 +1,13 @@
-"""The CPU's page table is edited under its lock; the device's is what the driver made it."""
+"""The CPU's page table is edited under its lock; the driver edits the device's."""
 
 import pytest
 
 from mmviz.engine import Case, Map, Verdict, World, explore, field
-from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import DevicePageTable, PageTable, PmdTable
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable, PmdTable
 from mmviz.scene.check import problems
 from mmviz.scene.pagetable import pagetable
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 
 from .acting import act, steps
 
@@ -39,7 +39,7 @@ TOUCH = once(lambda k: k.cpu.handle_mm_fault(VA, k.fresh))
 
 
 @pytest.mark.parametrize("actor", [ZAP, PIN, WALK, TOUCH], ids=["zap", "pin", "walk", "touch"])
-def test_whoever_needs_the_page_table_lock_waits_for_its_holder(actor):
+def test_a_step_that_needs_the_page_table_lock_waits_for_its_holder(actor):
     holder = steps("cpu.ptl.spin_lock", "cpu.ptl.spin_unlock")
 
     run = act(Tables, "H", H=holder, A=actor)
@@ -79,7 +79,7 @@ def test_a_cpu_fault_maps_a_fresh_page_only_where_nothing_is_mapped():
     assert run.tip.world.fresh.refs == 1
 
 
-def test_the_device_reaches_what_the_driver_mapped_until_it_is_unmapped():
+def test_the_device_reaches_a_page_from_map_to_unmap():
     async def driver(k):
         await k.gpu.map(VA, k.page)
         await k.gpu.unmap(VA)
@@ -94,7 +94,7 @@ def test_the_device_reaches_what_the_driver_mapped_until_it_is_unmapped():
 
 
 class Split(World):
-    """A huge page that is split while somebody walks to it."""
+    """A huge page that is split while another CPU walks to it."""
 
     pmd: PmdTable
     table: PageTable
@@ -125,7 +125,7 @@ async def get_what_is_there(k):
         await page.get_page()
 
 
-def test_a_walk_without_a_lock_meets_a_huge_page_that_has_gone():
+def test_a_walk_without_a_lock_finds_a_huge_page_that_was_freed():
     case = Case(
         name="Split",
         id="-",
@@ -137,12 +137,12 @@ def test_a_walk_without_a_lock_meets_a_huge_page_that_has_gone():
     )
     assert explore(case).as_expected
 
-    rehearsal = Rehearsal(case)
-    run = rehearsal.run(["CPU0"] * 4)
-    view = pagetable(rehearsal)
-    told = view.text(run, 4)
-    assert "PMD[1] 0x200000: none → table" in told
-    assert "PTE[0] 0x200000: page 513" in told
-    assert "≠" not in told
-    assert "levels above the PMD are not modelled" in told
+    searched = SearchedCase(case)
+    run = searched.run(["CPU0"] * 4)
+    view = pagetable(searched)
+    text = view.text(run, 4)
+    assert "PMD[1] 0x200000: none → table" in text
+    assert "PTE[0] 0x200000: page 513" in text
+    assert "≠" not in text
+    assert "levels above the PMD are not modelled" in text
     assert [problems(view.scene(run, k)) for k in range(5)] == [[]] * 5

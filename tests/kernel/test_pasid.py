@@ -3,9 +3,9 @@
 import pytest
 
 from mmviz.engine import Case, Verdict, World, explore
-from mmviz.kernel.mm_struct import MmStruct, Pgd
-from mmviz.kernel.page import Page
-from mmviz.kernel.pasid import NOT_PRESENT, NOT_PRESENT_QUIET, Smmu, SvaDevice
+from mmviz.kernel.iommu.pasid import NOT_PRESENT, NOT_PRESENT_QUIET, Smmu, SvaDevice
+from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm.page import Page
 
 
 def wired():
@@ -21,7 +21,7 @@ def test_a_first_dma_fills_each_cache_from_the_one_before():
     assert (smmu.cached_entry, smmu.iotlb, dev.atc, dev.inflight) == (mm.pgd, page, page, page)
 
 
-def test_a_device_that_keeps_a_translation_does_not_ask():
+def test_a_device_with_a_cached_translation_does_not_ask_the_iommu():
     _, smmu, dev = wired()
     page = dev.translate().do()
     smmu.arm_smmu_write_ctx_desc(NOT_PRESENT).do()
@@ -39,7 +39,7 @@ def test_the_iotlb_answers_without_a_walk():
     assert dev.translate().do() is page
 
 
-def test_a_walk_goes_by_the_copy_of_the_entry():
+def test_a_walk_uses_the_cached_entry():
     mm, smmu, dev = wired()
     dev.translate().do()
     smmu.arm_smmu_write_ctx_desc(Pgd()).do()
@@ -48,7 +48,7 @@ def test_a_walk_goes_by_the_copy_of_the_entry():
     assert dev.translate().do() is mm.pgd.page
 
 
-def test_with_all_caches_empty_a_dummy_pgd_leads_nowhere():
+def test_with_empty_caches_a_walk_of_a_dummy_pgd_finds_no_page():
     _, smmu, dev = wired()
     dev.translate().do()
     smmu.arm_smmu_write_ctx_desc(Pgd()).do()
@@ -67,7 +67,7 @@ def test_a_completion_waits_for_the_dma_in_flight():
     assert sync.when(dev)
 
 
-def test_a_device_that_stopped_starts_nothing():
+def test_a_stopped_device_starts_no_dma():
     _, _, dev = wired()
     dev.stop_queue().do()
     assert not dev.translate().when(dev)
@@ -91,7 +91,7 @@ def test_an_mm_with_another_user_does_not_end():
     assert not mm.mmput().do()
 
 
-def test_whoever_is_subscribed_is_asked_until_unlinked():
+def test_a_subscriber_is_found_until_it_is_unlinked():
     mm, *_ = wired()
     assert mm.mmu_notifier_release().do()
     mm.mn_hlist_release().do()
@@ -107,7 +107,7 @@ class OneMm(World):
 @pytest.mark.parametrize(
     ("entry", "found"), [(NOT_PRESENT, Verdict.ALWAYS), (NOT_PRESENT_QUIET, Verdict.NEVER)]
 )
-def test_only_the_loud_kind_of_not_present_is_reported(entry, found):
+def test_only_one_kind_of_not_present_is_reported(entry, found):
     async def dma(k):
         await k.dev.translate()
 
@@ -118,7 +118,7 @@ def test_only_the_loud_kind_of_not_present_is_reported(entry, found):
     assert judged("user_fills_kernel_log", world, dma) == found
 
 
-def test_an_mmdrop_too_many_is_caught():
+def test_one_mmdrop_too_many_is_reported():
     async def drops(k):
         await k.mm.mmdrop()
         await k.mm.mmdrop()
@@ -130,14 +130,14 @@ def test_an_mmdrop_too_many_is_caught():
     assert judged("refcount_underflow", world, drops) == Verdict.ALWAYS
 
 
-def judged(prop, world, actor):
+def judged(bad_state, world, actor):
     case = Case(
         name="Toy",
         id="toy",
         title="toy",
         world=world,
         actors={"DEV": actor},
-        bad=(prop,),
-        expect={prop: Verdict.NEVER},
+        bad=(bad_state,),
+        expect={bad_state: Verdict.NEVER},
     )
-    return explore(case).verdicts[prop]
+    return explore(case).verdicts[bad_state]

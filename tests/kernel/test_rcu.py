@@ -1,11 +1,11 @@
-"""A grace period waits for the readers it found, and for no others."""
+"""A grace period waits for the readers inside at its start, and for no others."""
 
 import pytest
 
 from mmviz.engine import World, field
-from mmviz.kernel.locks import Mutex
-from mmviz.kernel.rcu import Rcu, Srcu, SrcuCallbacks
-from mmviz.kernel.refcount import Slab
+from mmviz.kernel.sync.locks import Mutex
+from mmviz.kernel.sync.rcu import Rcu, Srcu, SrcuCallbacks
+from mmviz.kernel.sync.refcount import Slab
 
 from .acting import act, steps
 
@@ -40,7 +40,7 @@ def test_a_reader_that_waits_for_the_grace_period_waits_for_itself():
 
     run = act(Grace, "A*2", A=both)
 
-    assert run.stuck
+    assert run.deadlock
     assert "itself since step 1" in str(run.blocked()["A"])
 
 
@@ -51,7 +51,7 @@ def test_only_the_sleepable_kind_lets_its_readers_sleep(lock, complains):
     assert run.violated == (("sleeps_in_atomic",) if complains else ())
 
 
-def test_leaving_a_section_one_is_not_in_is_complained_of():
+def test_leaving_a_section_without_entering_it_is_reported():
     run = act(Grace, "A", A=steps("rcu.rcu_read_unlock"))
 
     assert run.tip.violated == ("unlock_not_owner",)
@@ -65,7 +65,7 @@ LATER = steps("later.srcu_read_lock", "later.srcu_read_unlock")
 WORKER = steps("later.srcu_invoke_callbacks")
 
 
-def test_what_is_handed_over_is_freed_when_the_reader_has_left():
+def test_an_object_handed_over_is_freed_when_the_reader_has_left():
     run = act(Grace, "R A", R=LATER, A=frees_later, kworker=WORKER)
 
     assert run.enabled() == ("R",)
@@ -75,24 +75,24 @@ def test_what_is_handed_over_is_freed_when_the_reader_has_left():
     assert run.finished
 
 
-def test_without_readers_it_may_be_freed_at_once():
+def test_without_readers_an_object_may_be_freed_at_once():
     assert act(Grace, "A kworker", R=LATER, A=frees_later, kworker=WORKER).tip.world.thing.freed
 
 
-def test_the_worker_has_nothing_to_do_while_nothing_is_handed_over():
+def test_the_worker_is_blocked_while_no_object_is_handed_over():
     run = act(Grace, "", R=LATER, A=frees_later, kworker=WORKER)
 
     assert "kworker" not in run.enabled()
 
 
-def test_handing_over_what_is_freed_stops_the_machine():
+def test_handing_over_a_freed_object_stops_the_machine():
     run = act(Grace, "B A", A=frees_later, B=steps("thing.kfree"))
 
     assert run.tip.violated == ("use_after_free",)
     assert "freed by B in step 1" in run.tip.log[0]
 
 
-def test_handing_over_twice_frees_twice():
+def test_handing_an_object_over_twice_frees_it_twice():
     run = act(Grace, "A B kworker", A=frees_later, B=frees_later, kworker=WORKER)
 
     assert run.tip.violated == ("use_after_free",)

@@ -1,9 +1,9 @@
-"""Reference counts complain of a put too many and a get too late; freed memory stays freed."""
+"""Reference counts report one put too many and a get at zero; freed memory stays freed."""
 
 import pytest
 
 from mmviz.engine import World, field
-from mmviz.kernel.refcount import Kref, RefCount, Slab
+from mmviz.kernel.sync.refcount import Kref, RefCount, Slab
 
 from .acting import act, steps
 
@@ -36,7 +36,7 @@ def answers(run):
 
 
 @GET_AND_PUT
-def test_only_the_last_put_is_told_so(get, get_unless_zero, put):
+def test_only_the_last_put_returns_true(get, get_unless_zero, put):
     run = act(Counts, "A*3", A=steps(get, put, put))
 
     assert answers(run) == [None, False, True]
@@ -44,14 +44,14 @@ def test_only_the_last_put_is_told_so(get, get_unless_zero, put):
 
 
 @GET_AND_PUT
-def test_taking_a_reference_on_zero_is_complained_of(get, get_unless_zero, put):
+def test_taking_a_reference_on_zero_is_reported(get, get_unless_zero, put):
     run = act(Counts, "A*2", A=steps(put, get))
 
     assert run.tip.violated == ("refcount_resurrected",)
 
 
 @GET_AND_PUT
-def test_asking_first_gets_no_reference_and_no_complaint(get, get_unless_zero, put):
+def test_get_unless_zero_on_zero_takes_no_reference_and_reports_nothing(get, get_unless_zero, put):
     run = act(Counts, "A*2", A=steps(put, get_unless_zero))
 
     assert answers(run) == [True, False]
@@ -59,14 +59,14 @@ def test_asking_first_gets_no_reference_and_no_complaint(get, get_unless_zero, p
 
 
 @GET_AND_PUT
-def test_asking_first_takes_a_reference_while_there_is_one(get, get_unless_zero, put):
+def test_get_unless_zero_takes_a_reference_while_there_is_one(get, get_unless_zero, put):
     run = act(Counts, "A*3", A=steps(get_unless_zero, put, put))
 
     assert answers(run) == [True, False, True]
 
 
 @GET_AND_PUT
-def test_one_put_too_many_is_complained_of_and_is_not_the_last(get, get_unless_zero, put):
+def test_one_put_too_many_is_reported_and_is_not_the_last(get, get_unless_zero, put):
     run = act(Counts, "A*2", A=steps(put, put))
 
     assert run.tip.violated == ("refcount_underflow",)

@@ -1,9 +1,9 @@
 from mmviz.engine import Case, Map, Verdict, World, explore, field
-from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import PageTable
-from mmviz.kernel.tlb import Tlb
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.pagetable import PageTable
+from mmviz.kernel.mm.tlb import Tlb
 from mmviz.scene.pagetable import pagetable
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 
 HERE = "0x1000"
 
@@ -18,7 +18,7 @@ class Machine(World):
 
 
 def cpu_uses_free_page(k):
-    """A CPU uses a page that was given back."""
+    """A CPU uses a page that was freed."""
     return k.tlb0.entries[HERE] is k.page and k.page.is_free
 
 
@@ -60,9 +60,9 @@ def test_a_page_that_is_freed_after_the_flush_is_not():
     assert explore(case(flush_then_free, Verdict.NEVER)).as_expected
 
 
-def test_the_picture_of_the_page_tables_shows_what_the_cpu_remembers():
-    rehearsal = Rehearsal(case(free_then_flush, Verdict.SOMETIMES))
-    run = rehearsal.run(["CPU0", "CPU1", "CPU1"])
-    told = pagetable(rehearsal).text(run, 3)
-    assert "CPU's TLB" in told
-    assert "page 7 ✗ freed  cpu: none" in told
+def test_the_view_of_the_page_tables_shows_the_tlb():
+    searched = SearchedCase(case(free_then_flush, Verdict.SOMETIMES))
+    run = searched.run(["CPU0", "CPU1", "CPU1"])
+    text = pagetable(searched).text(run, 3)
+    assert "CPU's TLB" in text
+    assert "page 7 ✗ freed  cpu: none" in text

@@ -1,4 +1,4 @@
-"""The 64 bits of an entry: every kind in every release, there and back."""
+"""The 64 bits of an entry: every kind in every release, encoded and decoded."""
 
 import re
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmviz.kernel.x86_entry import decode, encode, entry
-from mmviz.kernel.x86_kinds import (
+from mmviz.kernel.x86.entry import decode, encode, entry
+from mmviz.kernel.x86.kinds import (
     DeviceExclusive,
     DevicePrivate,
     EntryError,
@@ -20,7 +20,7 @@ from mmviz.kernel.x86_kinds import (
     Swap,
     SwapinError,
 )
-from mmviz.kernel.x86_layout import RELEASES, layout
+from mmviz.kernel.x86.layout import RELEASES, layout
 
 EVERY = tuple(f"{major}.{minor}" for major, minor in RELEASES)
 PFN = 0x12345
@@ -70,14 +70,14 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("raw", "kernels", "meant"), VECTORS)
-def test_each_known_entry_means_what_it_means(raw, kernels, meant):
+def test_each_known_entry_decodes_and_encodes(raw, kernels, meant):
     for kernel in kernels:
         assert decode(raw, kernel) == meant, kernel
         assert encode(meant, kernel) == raw, kernel
 
 
-def test_a_pattern_of_the_marker_type_is_no_page_from_v6_2():
-    """0xfffffffffdb97400: its type says marker, its payload no marker has."""
+def test_bits_of_the_marker_type_are_refused_from_v6_2():
+    """0xfffffffffdb97400: the type is marker, the payload is one that no marker has."""
     for kernel in since("6.2"):
         with pytest.raises(EntryError, match=r"no marker entry has bits .*15, 17, 18, 22, 25"):
             decode(0xFFFFFFFFFDB97400, kernel)
@@ -150,7 +150,7 @@ def present(release):
 
 @st.composite
 def entries(draw, releases=RELEASES):
-    """Draw a release, its options and an entry that it can have, without asking the layout."""
+    """Draw a release, its options and a possible entry, without using the layout."""
     release, levels, marker = draw(st.sampled_from(releases)), draw(st.sampled_from((4, 5))), False
     optional = (5, 19) <= release < (6, 2)
     if optional:
@@ -187,7 +187,7 @@ def entries(draw, releases=RELEASES):
 
 
 @given(entries())
-def test_what_is_encoded_decodes_to_itself(drawn):
+def test_an_encoded_entry_decodes_to_itself(drawn):
     what, options = drawn
     raw = encode(what, **options)
 
@@ -199,28 +199,28 @@ PROMISED = ((5, 13), (5, 14), (5, 19), (6, 1), (6, 15))
 
 
 @pytest.mark.parametrize("release", PROMISED)
-def test_every_kind_of_a_release_goes_there_and_back(release):
-    """Each kind that the layout has is among those drawn, and none is drawn that it has not."""
+def test_every_kind_of_a_release_encodes_and_decodes(release):
+    """The kinds that are drawn are the kinds of the layout."""
     met = set()
 
     @settings(max_examples=400, derandomize=True, database=None)
     @given(entries((release,)))
-    def there_and_back(drawn):
+    def encode_and_decode(drawn):
         what, options = drawn
         raw = encode(what, **options)
         assert decode(raw, **options) == what
         assert encode(decode(raw, **options), **options) == raw
         met.add(what.kind)
 
-    there_and_back()
+    encode_and_decode()
     kernel = f"{release[0]}.{release[1]}"
     known = {*layout(kernel).types, *layout(kernel, pte_marker=True).types}
     assert met == {Kind.NONE, Kind.PRESENT, Kind.PROT_NONE, *known}
 
 
 @given(entries(), st.sets(st.integers(0, 63), max_size=3))
-def test_what_is_decoded_encodes_to_the_same_bits(drawn, flips):
-    """Near an entry that can be: with some bits turned it can be too, or is refused by name."""
+def test_decoded_bits_encode_to_the_same_bits(drawn, flips):
+    """Flip some bits of a possible entry: the result is possible as well, or is refused."""
     what, options = drawn
     raw = encode(what, **options)
     for bit in flips:
@@ -233,8 +233,8 @@ def test_what_is_decoded_encodes_to_the_same_bits(drawn, flips):
 
 
 @given(entries(), st.integers(0, 63))
-def test_a_refused_entry_names_the_bit_that_was_turned(drawn, bit):
-    """Or one bit says another kind, in which case the bits of that kind are named."""
+def test_a_refused_entry_names_the_flipped_bit(drawn, bit):
+    """If the flipped bit changes the kind, the named bits are those of the new kind."""
     what, options = drawn
     raw = encode(what, **options) ^ 1 << bit
     try:

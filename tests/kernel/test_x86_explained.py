@@ -1,4 +1,4 @@
-"""What people see of an entry, and what they are told about a wrong one."""
+"""The explanation of an entry, and the messages about a wrong one."""
 
 import subprocess
 import sys
@@ -6,8 +6,8 @@ import sys
 import pytest
 
 import mmviz
-from mmviz.kernel.x86_entry import decode, encode, entry, parse
-from mmviz.kernel.x86_kinds import (
+from mmviz.kernel.x86.entry import decode, encode, entry, parse
+from mmviz.kernel.x86.kinds import (
     DeviceExclusive,
     EntryError,
     Hwpoison,
@@ -16,7 +16,7 @@ from mmviz.kernel.x86_kinds import (
     PtePresent,
     Swap,
 )
-from mmviz.kernel.x86_layout import layout
+from mmviz.kernel.x86.layout import layout
 
 SAME = 0xF7FFFFFFFDB97400
 
@@ -69,7 +69,7 @@ def test_what_a_kernel_cannot_store_is_refused(what, kernel, why):
 
 
 @pytest.mark.parametrize("text", ["0xf7fffffffdb97400", "0xF7FF_FFFF_FDB9_7400", SAME])
-def test_raw_bits_are_read_however_people_write_them(text):
+def test_raw_bits_are_read_in_each_spelling(text):
     assert parse(text) == SAME
 
 
@@ -81,7 +81,7 @@ def test_raw_bits_are_read_however_people_write_them(text):
         "0x\uff11",
     ],
 )
-def test_text_that_is_no_raw_entry_is_answered_with_how_to_write_one(text):
+def test_the_message_about_a_wrong_text_says_how_to_write_a_raw_entry(text):
     with pytest.raises(EntryError, match="write 0x and up to 16 hexadecimal digits"):
         parse(text)
 
@@ -102,7 +102,7 @@ def test_other_types_are_refused(value):
     "kernel",
     ["5.6", "4.19", "5.20", "6.17", "7.0", "6", "6.15.1", "6.15-rc1", "", "V6.15", "6.015", 6.15],
 )
-def test_a_kernel_that_is_not_known_is_answered_with_those_that_are(kernel):
+def test_the_message_about_an_unknown_kernel_lists_the_known_ones(kernel):
     with pytest.raises(mmviz.UnknownName, match=r"v5.7 to v5.19 and v6.0 to v6.16"):
         decode(0, kernel)
 
@@ -114,18 +114,18 @@ def test_a_kernel_that_is_not_known_is_answered_with_those_that_are(kernel):
         *(("6", "6.0"), ("6.15.1", "6.15"), ("6.15-rc1", "6.15"), ("V6.15", "6.15")),
     ],
 )
-def test_a_kernel_that_is_not_known_is_answered_with_the_nearest(kernel, nearest):
+def test_the_message_about_an_unknown_kernel_names_the_nearest(kernel, nearest):
     with pytest.raises(mmviz.UnknownName, match=rf"the nearest is v{nearest};"):
         decode(0, kernel)
 
 
 @pytest.mark.parametrize("kernel", ["", "six", 6.15, None])
-def test_what_names_no_release_has_no_nearest(kernel):
+def test_text_that_names_no_release_has_no_nearest(kernel):
     with pytest.raises(mmviz.UnknownName, match="are not known; known are"):
         decode(0, kernel)
 
 
-def test_a_number_of_levels_that_there_is_not_is_refused():
+def test_an_unknown_number_of_levels_is_refused():
     with pytest.raises(mmviz.UnknownName, match="4 or 5 levels, not 3"):
         decode(0, levels=3)
 
@@ -149,35 +149,35 @@ def test_the_text_says_field_by_field_what_the_bits_mean():
     } <= rows
 
 
-def test_the_same_bits_in_other_releases_are_told():
-    told = dict(mmviz.entry(SAME).meanings())
+def test_an_explanation_has_the_meaning_in_other_releases():
+    found = dict(mmviz.entry(SAME).meanings())
 
-    assert told["v5.7 to v5.13"] == "device-private write, pfn 0x12345"
-    assert told["v5.14 to v5.18"] == "device-exclusive write, pfn 0x12345"
-    assert told["v5.19 to v6.14"] == "device-exclusive read, pfn 0x12345"
-    assert told["v6.15 to v6.16"] == "device-exclusive, pfn 0x12345"
-    assert told["v5.19 to v6.1 with CONFIG_PTE_MARKER"].startswith("cannot occur: no marker entry")
+    assert found["v5.7 to v5.13"] == "device-private write, pfn 0x12345"
+    assert found["v5.14 to v5.18"] == "device-exclusive write, pfn 0x12345"
+    assert found["v5.19 to v6.14"] == "device-exclusive read, pfn 0x12345"
+    assert found["v6.15 to v6.16"] == "device-exclusive, pfn 0x12345"
+    assert found["v5.19 to v6.1 with CONFIG_PTE_MARKER"].startswith("cannot occur: no marker entry")
     text = str(mmviz.entry(SAME))
-    assert all(span in text and meaning in text for span, meaning in told.items())
+    assert all(span in text and meaning in text for span, meaning in found.items())
 
 
-def test_an_option_that_changes_nothing_is_not_told():
+def test_an_option_without_effect_is_not_mentioned():
     assert [span for span, _ in entry(0x12345067).meanings()] == ["v5.7 to v6.16"]
 
 
-def test_the_notebook_shows_what_the_text_says():
-    told = mmviz.entry(SAME, kernel="5.14")
-    page = told._repr_html_()
+def test_the_html_shows_the_same_as_the_text():
+    found = mmviz.entry(SAME, kernel="5.14")
+    page = found._repr_html_()
 
     assert page.count("<table>") == page.count("</table>") == 2
     assert page.count("<svg") == page.count("</svg>") == 1
-    cells = [cell for row in (*told.rows(), *told.meanings()) for cell in row]
+    cells = [cell for row in (*found.rows(), *found.meanings()) for cell in row]
     assert all(cell.replace("'", "&#x27;") in page for cell in cells)
-    assert told.title in page
+    assert found.title in page
 
 
-def test_nothing_of_it_is_imported_before_it_is_asked_for():
-    code = "import sys, mmviz; print('mmviz.kernel.x86_entry' in sys.modules, mmviz.entry(0).value)"
+def test_importing_mmviz_does_not_import_the_entry_module():
+    code = "import sys, mmviz; print('mmviz.kernel.x86.entry' in sys.modules, mmviz.entry(0).value)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "0"]
 

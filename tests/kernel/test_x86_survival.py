@@ -1,8 +1,8 @@
-"""What survives a change of an entry, as the table of the thread has it."""
+"""What survives a change of an entry, as in the thread's table."""
 
 import pytest
 
-from mmviz.kernel.x86_kinds import (
+from mmviz.kernel.x86.kinds import (
     DeviceExclusive,
     DevicePrivate,
     Migration,
@@ -11,8 +11,8 @@ from mmviz.kernel.x86_kinds import (
     PtePresent,
     Swap,
 )
-from mmviz.kernel.x86_layout import layout
-from mmviz.kernel.x86_survival import NAMES, survival
+from mmviz.kernel.x86.layout import layout
+from mmviz.kernel.x86.survival import NAMES, survival
 
 FULL = PtePresent(
     pfn=7, write=True, accessed=True, dirty=True, soft_dirty=True, uffd_wp=True, user=True
@@ -49,14 +49,14 @@ def test_migration_carries_accessed_and_dirty_from_v6_1():
     assert new["exclusive"] == "set"
 
 
-def test_what_a_swap_entry_remembers_of_its_page():
+def test_what_a_swap_entry_records_of_its_page():
     slot = Swap(device=0, offset=9, exclusive=True)
     assert fates(FULL, slot, "5.19")["exclusive"] == "set"
     assert fates(FULL, Swap(device=0, offset=9), "5.18")["exclusive"] == "no place for it"
     assert fates(FULL, slot, "5.19")["page"] == "lost"
 
 
-def test_other_pages_and_nothing():
+def test_the_fates_of_other_pages_and_of_empty_entries():
     assert fates(FULL, PtePresent(pfn=8), "6.15")["page"] == "changed"
     assert fates(PtePresent(pfn=0), PtePresent(pfn=0), "6.15")["page"] == "kept"
     assert fates(PteNone(), FULL, "6.15")["page"] == "set"
@@ -65,7 +65,7 @@ def test_other_pages_and_nothing():
     assert fates(FULL, PteMarker(marks_uffd_wp=True), "6.15")["uffd-wp"] == "kept"
 
 
-def test_of_what_is_not_modelled_nothing_is_said():
+def test_a_value_that_is_not_modelled_has_no_fate():
     found = survival(FULL, PtePresent(pfn=7), layout("6.15"), modelled=("page",))
     assert {each.name: each.fate for each in found} == {
         "page": "kept",
@@ -75,7 +75,7 @@ def test_of_what_is_not_modelled_nothing_is_said():
     assert all(each.before is None and each.after is None for each in found[1:])
 
 
-def test_the_kernels_reason_is_told_where_something_is_lost():
+def test_a_lost_value_has_the_kernels_reason():
     exclusive = DeviceExclusive(pfn=7, write=True)
     why = {each.name: each.why for each in survival(FULL, exclusive, layout("5.14"))}
     assert why["young"] == "comes back old"

@@ -1,10 +1,10 @@
-"""Where an entry can go: only places that the release has, by functions of that release."""
+"""The transitions of an entry: between places of a release, by functions of that release."""
 
 import pytest
 
-from mmviz.kernel.x86_kinds import Kind
-from mmviz.kernel.x86_layout import RELEASES, Layout, layout
-from mmviz.kernel.x86_transitions import SAID, Place, place, places, transitions, way
+from mmviz.kernel.x86.kinds import Kind
+from mmviz.kernel.x86.layout import RELEASES, Layout, layout
+from mmviz.kernel.x86.transitions import SAID, Place, place, places, transitions, way
 
 EVERY = [Layout(each, pte_marker=marker) for each in RELEASES for marker in (False, True)]
 
@@ -27,7 +27,7 @@ def test_a_release_has_only_transitions_between_its_own_places(where):
     assert {end for each in found for end in (each.source, each.target)} == known
     assert all(each.source is not each.target for each in found)
     assert len(set(found)) == len(found)
-    for each in known - {Place.NONE}:  # nothing is a trap: each place can be left and reached
+    for each in known - {Place.NONE}:  # each place can be left and reached
         assert any(one.source is each for one in found)
         assert any(one.target is each for one in found)
 
@@ -73,14 +73,14 @@ def test_migration_has_a_function_of_its_own_from_v5_14():
         ),
     ],
 )
-def test_a_marker_is_made_by_whoever_has_a_bit_for_it(kernel, installers):
+def test_each_function_that_installs_a_marker_has_a_payload_bit(kernel, installers):
     assert functions(kernel, Place.NONE, Place.MARKER) == installers
     names = {field.name for field in layout(kernel).fields(Kind.MARKER)}
     assert ("guard_install_set_pte()" in installers) == ("GUARD" in names)
     assert ("mfill_atomic_pte_poison()" in installers) == ("POISONED" in names)
 
 
-def test_a_way_is_told_in_words():
+def test_a_transition_is_described_in_words():
     where = layout("5.14")
     assert way(Place.PRESENT, Place.PRESENT, where) == "stays present"
     assert way(Place.EXCLUSIVE, Place.PRESENT, where) == (

@@ -11,8 +11,8 @@ import inspect
 import textwrap
 
 from mmviz.engine import Verdict, explore
+from mmviz.engine.location import lines_of
 from mmviz.engine.mutation import without
-from mmviz.engine.position import lines_of
 
 
 def forgets(is_forgotten, answer=None):
@@ -31,10 +31,14 @@ def mutant(case, name, *lines, answer=None, extra=None):
 
 
 def breaks(report):
-    """Return the properties that break though the case declares Never; stuck and livelock too."""
-    found = {prop for prop, verdict in report.verdicts.items() if verdict != Verdict.NEVER}
-    found -= {prop for prop, verdict in report.case.expect.items() if verdict != Verdict.NEVER}
-    found |= {"stuck"} if report.stuck else set()
+    """Return the bad states that break although declared Never; deadlock and livelock too."""
+    found = {
+        bad_state for bad_state, verdict in report.verdicts.items() if verdict != Verdict.NEVER
+    }
+    found -= {
+        bad_state for bad_state, verdict in report.case.expect.items() if verdict != Verdict.NEVER
+    }
+    found |= {"deadlock"} if report.deadlock else set()
     return found | ({"livelock"} if report.livelock else set())
 
 
@@ -62,19 +66,23 @@ def broken(case, bad=(), good=()):
         bad: more bad states to look for.
         good: states that some run must reach; "no …" is returned for one that none does.
     """
-    more = {prop.__name__: Verdict.NEVER for prop in (*bad, *good)}
+    more = {bad_state.__name__: Verdict.NEVER for bad_state in (*bad, *good)}
     report = explore(
         dataclasses.replace(case, bad=(*case.bad, *bad, *good), expect={**case.expect, **more}),
         max_states=20_000,
     )
     if not report.complete:
         return {"endless"}  # something piles up with every turn of a loop
-    wanted = {prop.__name__ for prop in good}
-    found = {prop for prop, verdict in report.verdicts.items() if verdict != Verdict.NEVER}
-    lacking = {f"no {prop}" for prop in wanted - found}
-    found -= {prop for prop, verdict in case.expect.items() if verdict != Verdict.NEVER} | wanted
-    if report.stuck is not None and not case.stuck:
-        found.add("stuck")
+    wanted = {bad_state.__name__ for bad_state in good}
+    found = {
+        bad_state for bad_state, verdict in report.verdicts.items() if verdict != Verdict.NEVER
+    }
+    lacking = {f"no {bad_state}" for bad_state in wanted - found}
+    found -= {
+        bad_state for bad_state, verdict in case.expect.items() if verdict != Verdict.NEVER
+    } | wanted
+    if report.deadlock is not None and not case.deadlock:
+        found.add("deadlock")
     if report.livelock is not None and not case.livelock:
         found.add("livelock")
     return found | lacking

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from mmviz.engine import Verdict, at_end, atomic, explore, replay
-from mmviz.kernel.fork import ForkedMapping
-from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS
+from mmviz.kernel.mm.fork import ForkedMapping
+from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS
 from mmviz.scenarios import find
-from mmviz.scenarios.exclusive.copy_at_fork import Family
+from mmviz.scenarios.exclusive.worlds.family import Family
 
 from .mutation import breaks, mutant
 
@@ -21,7 +21,7 @@ SEQ = "exclusive/gup_fast_meets_fork"
 
 @at_end
 def pin_leaked(k):
-    """The page counts a pin that nobody has."""
+    """The page counts a pin that no actor has."""
     return k.page.refs // GUP_PIN_COUNTING_BIAS != (k.nic.page is k.page)
 
 
@@ -39,10 +39,10 @@ MUTANTS = [
     (ATOMIC, "UnmapAndDrain", "CPU0", ("unmap",), None, {LOST, TWO_MAP}),
     (ATOMIC, "UnmapAndDrain", "CPU0", ("wait_idle",), None, {LOST}),
     (ATOMIC, "UnmapAndDrain", "CPU0", LOCK, None, {LOST, TWO_MAP}),
-    (ATOMIC, "UnmapAndDrain", "CPU0", ("unlock_page",), None, {"stuck"}),
+    (ATOMIC, "UnmapAndDrain", "CPU0", ("unlock_page",), None, {"deadlock"}),
     (ATOMIC, "UnmapAndDrain", "CPU0", ("restore_exclusive_pte",), None, {"livelock"}),
     (ATOMIC, "UnmapAndDrain", "CPU1", LOCK, None, {LOST, TWO_MAP}),
-    (ATOMIC, "UnmapAndDrain", "CPU1", ("unlock_page",), None, {"stuck"}),
+    (ATOMIC, "UnmapAndDrain", "CPU1", ("unlock_page",), None, {"deadlock"}),
     (ATOMIC, "UnmapAndDrain", "CPU1", ("page_make_device_exclusive_one",), True, {LOST, TWO_MAP}),
     (CHECK, "CheckAfter", "CPU1", ("page_maybe_dma_pinned",), False, {HIDDEN}),
     (CHECK, "CheckAfter", "CPU1", LOCK, None, {HIDDEN, TWO_MAP}),
@@ -53,13 +53,15 @@ MUTANTS = [
     (WINDOW, "CheckInsideMmapLock", "CPU0", MMAP_READ, None, {GONE, SEEN}),
     (WINDOW, "CheckInsideMmapLock", "CPU0", ("page_maybe_dma_pinned",), False, {GONE, SEEN}),
     (WINDOW, "CheckInsideMmapLock", "CPU0", ("restore_exclusive_pte",), None, {GONE, SEEN}),
-    (WINDOW, "CheckInsideMmapLock", "CPU0", ("up_read",), None, {"stuck"}),
-    (WINDOW, "CheckInsideMmapLock", "CPU0", ("unlock_page",), None, {"stuck"}),
+    (WINDOW, "CheckInsideMmapLock", "CPU0", ("up_read",), None, {"deadlock"}),
+    (WINDOW, "CheckInsideMmapLock", "CPU0", ("unlock_page",), None, {"deadlock"}),
     (SEQ, "WriteProtectSeq", "CPU0", SEQ_WRITE, None, {GONE, SEEN}),
     (SEQ, "WriteProtectSeq", "CPU1", ("read_seqcount_retry",), False, {GONE, SEEN}),
     (SEQ, "WriteProtectSeq", "CPU1", MMAP_READ, None, {GONE, SEEN}),
     (SEQ, "WriteProtectSeq", "CPU0", ("down_write", "up_write"), None, {GONE, SEEN}),
     (SEQ, "WriteProtectSeq", "CPU1", ("unpin_user_page",), None, {"pin_leaked"}),
+    (SEQ, "RestoredAtFork", "CPU0", SEQ_WRITE, None, {GONE, SEEN}),
+    (SEQ, "RestoredAtFork", "CPU1", ("read_seqcount_retry",), False, {GONE, SEEN}),
 ]
 
 
@@ -134,13 +136,13 @@ def test_an_entry_restored_and_then_not_copied_leaves_the_child_with_nothing():
         find(COPY, "RestoreThenCopy"), world=lambda: Family(parent=RestoredOnly())
     )
 
-    assert explore(case).livelock is not None  # the child faults for ever
+    assert explore(case).livelock is not None  # the child faults without end
 
 
 def broken_by(case, schedule):
-    """Return (property, actor, label) for each property a schedule breaks, in order."""
+    """Return (bad state, actor, label) for each bad state a schedule breaks, in order."""
     run = replay(case, schedule)
-    return [(prop, f.actor, f.label) for f in run.frames for prop in f.violated]
+    return [(bad_state, f.actor, f.label) for f in run.frames for bad_state in f.violated]
 
 
 def test_the_increment_is_lost_when_the_gpu_writes_back():

@@ -3,7 +3,7 @@
 import pytest
 
 from mmviz.engine import explore, replay
-from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS
+from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS
 from mmviz.scenarios import find
 
 from .mutation import breaks, mutant
@@ -19,6 +19,7 @@ HIDDEN, TWO_MAP, LOST = "pinned_page_hidden", "cpu_and_device_both_map", "increm
 SHARED = {"pin_lost_its_page", "foreign_process_sees_dma"}
 PAGE_LOCK = ("lock_page", "unlock_page")
 MMAP_READ = ("down_read", "up_read")
+PTL = ("spin_lock", "spin_unlock")
 LOOK = ("page_maybe_dma_pinned",)
 IRQ = ("local_irq_save", "local_irq_restore")
 SEQ = ("write_seqcount_begin", "write_seqcount_end")
@@ -34,6 +35,10 @@ MUTANTS = [
     (CHECK, "SlowWay", "CPU1", LOOK, False, {HIDDEN}),
     (FORK, "ForkGivesUp", "CPU0", PAGE_LOCK, None, SHARED),
     (FORK, "ForkGivesUp", "CPU0", LOOK, False, SHARED),
+    (FORK, "CheckInOneHold", "CPU0", PTL, None, SHARED),
+    (FORK, "CheckInOneHold", "CPU1", PTL, None, SHARED),
+    (FORK, "CheckInOneHold", "CPU0", LOOK, False, SHARED),
+    (FORK, "CheckInOneHold", "CPU2", ("read_seqcount_retry",), False, SHARED),
     (FORK, "PinMeetsBoth", "CPU0", LOOK, False, SHARED),
     (FORK, "PinMeetsBoth", "CPU0", MMAP_READ, None, SHARED),
     (FORK, "PinMeetsBoth", "CPU1", SEQ, None, SHARED),
@@ -52,12 +57,13 @@ def test_a_line_left_out_of_a_right_fix_breaks_it(scenario, name, actor, lines, 
 
 
 BREAKS = [
-    # scenario, case, property, and the actor and step that its named schedule breaks it with
+    # scenario, case, bad state, and the actor and step that its named schedule breaks it with
     (BUFFER, "NoBarrier", HIDDEN, "CPU1", "map_atomic(page 7)"),
     (BUFFER, "BarrierInGup", HIDDEN, "CPU0", "ib_dma_map_sg(page 7)"),
     (BUFFER, "BarrierInDriver", HIDDEN, "CPU1", "map_atomic(page 7)"),
     (CHECK, "PlainReference", HIDDEN, "CPU1", "map_atomic(page 7)"),
     (FORK, "PinMeetsBothNoSequence", "pin_lost_its_page", "CPU1", "do_wp_page(page 8)"),
+    (FORK, "OneHoldNoSecondLook", "foreign_process_sees_dma", "CPU1", "copy_nonpresent_pte(child)"),
     (REUSE, "ChildExitsFirst", "pin_lost_its_page", "CPU0", "do_wp_page(page 8)"),
     (REUSE, "FlagLeft", "cow_broken", "CPU0", "do_wp_page(page 8)"),
     (LEDGER, "ForkWithoutReference", "free_page_has_entry", "CPU1", "zap_pte_range(child)"),
@@ -65,11 +71,11 @@ BREAKS = [
 ]
 
 
-@pytest.mark.parametrize(("scenario", "name", "prop", "actor", "label"), BREAKS)
-def test_the_story_goes_wrong_at_the_step_it_names(scenario, name, prop, actor, label):
+@pytest.mark.parametrize(("scenario", "name", "bad_state", "actor", "label"), BREAKS)
+def test_the_story_goes_wrong_at_the_step_it_names(scenario, name, bad_state, actor, label):
     case = find(scenario, name)
     run = replay(case, *case.schedules.values())
-    bad = next(frame for frame in run.frames if prop in frame.violated)
+    bad = next(frame for frame in run.frames if bad_state in frame.violated)
 
     assert (bad.actor, bad.label) == (actor, label)
 

@@ -6,8 +6,8 @@ import pytest
 
 from mmviz.engine import Verdict, explore, replay
 from mmviz.scenarios import find
-from mmviz.scenarios.exclusive.lock_or_sequence import write
 from mmviz.scenarios.exclusive.restore_at_fork import fork, fork_that_sleeps, unlocked
+from mmviz.scenarios.exclusive.worlds.svm import write
 
 from .mutation import breaks, mutant
 
@@ -42,6 +42,10 @@ MUTANTS = [
     (GUARD, "LockAndSequence", "CPU3", ("unmap",), None, {WRITES}),
     (GUARD, "LockAndSequence", "CPU3", ("down_write", "up_write"), None, {WRITES}),
     (GUARD, "MmapLockAgainstMprotect", "CPU1", MMAP_READ, None, {WRITES}),
+    (GUARD, "LockAndSequenceFolio", "CPU1", READ_RETRY, False, {STALE, WRITES}),
+    (GUARD, "LockAndSequenceFolio", "CPU1", ("make_device_exclusive",), True, {BOTH}),
+    (GUARD, "LockAndSequenceFolio", "CPU3", SET_SEQ, None, {WRITES}),
+    (GUARD, "MmapLockAgainstMprotectFolio", "CPU1", MMAP_READ, None, {WRITES}),
     (FAULT, "ReferenceAndSecondLook", "CPU0", ("unmap",), None, {BOTH}),
     (
         FAULT,
@@ -57,7 +61,7 @@ MUTANTS = [
     (LATE, "BeginLateAndCheck", "CPU1", READ_RETRY, False, {STALE, WRITES}),
     (FORK, "FaultInFirst", "CPU1", READ_RETRY, False, {BOTH, CHILDS}),
     (FORK, "FaultInFirst", "CPU0", SET_SEQ, None, {BOTH, CHILDS}),
-    (FORK, "FaultInFirst", "CPU0", ANNOUNCE, None, {BOTH, CHILDS, "stuck"}),
+    (FORK, "FaultInFirst", "CPU0", ANNOUNCE, None, {BOTH, CHILDS, "deadlock"}),
     (FORK, "MmapLockHeld", "CPU1", MMAP_READ, None, {BOTH, CHILDS}),
     (FILTER, "EventAndOwner", "CPU0", ("unmap",), None, {BOTH}),
     (FILTER, "EventAndOwner", "CPU1", READ_RETRY, False, {STALE, WRITES}),
@@ -95,7 +99,7 @@ def test_a_line_that_matters_elsewhere_only_changes_nothing(scenario, name, acto
 
 
 BREAKS = [
-    # scenario, case, the first violation of its named schedule: property, actor, step
+    # scenario, case, the first violation of its named schedule: bad state, actor, step
     (GUARD, "NoGuard", BOTH, "CPU1", "map_atomic(page 7)"),
     (GUARD, "PageLockAgainstZap", STALE, "CPU1", "map_atomic(page 7)"),
     (GUARD, "PageLockAgainstMprotect", WRITES, "CPU1", "map_atomic(page 7)"),
@@ -110,20 +114,21 @@ BREAKS = [
 ]
 
 
-@pytest.mark.parametrize(("scenario", "name", "prop", "actor", "label"), BREAKS)
-def test_the_story_goes_wrong_at_the_step_it_names(scenario, name, prop, actor, label):
+@pytest.mark.parametrize(("scenario", "name", "bad_state", "actor", "label"), BREAKS)
+def test_the_story_goes_wrong_at_the_step_it_names(scenario, name, bad_state, actor, label):
     case = find(scenario, name)
     run = replay(case, *case.schedules.values())
     bad = next(frame for frame in run.frames if frame.violated)
 
-    assert (prop in bad.violated, bad.actor, bad.label) == (True, actor, label)
+    assert (bad_state in bad.violated, bad.actor, bad.label) == (True, actor, label)
 
 
-def test_a_driver_that_keeps_the_page_waits_for_itself():
-    case = find(RETRY, "RetryKeepsPage")
+@pytest.mark.parametrize(("scenario", "name"), [(RETRY, "RetryKeepsPage"), (FORK, "MergedAndLeak")])
+def test_a_driver_that_keeps_the_page_waits_for_itself(scenario, name):
+    case = find(scenario, name)
     run = replay(case, *case.schedules.values())
 
-    assert run.stuck
+    assert run.deadlock
     assert run.describe("CPU1").label == "lock_page(page 7)"
     assert run.tip.world.page.locked == "CPU1"
 
@@ -132,18 +137,19 @@ def test_fork_and_a_leaking_driver_wait_for_each_other():
     case = find(FORK, "SleepAndLeak")
     run = replay(case, *case.schedules.values())
 
-    assert run.stuck
+    assert run.deadlock
     waits = {actor: blocked.by[0][0] for actor, blocked in run.blocked().items()}
     assert waits == {"CPU0": "CPU1", "CPU1": "CPU0"}
 
 
-def test_a_leftover_entry_is_back_after_every_round():
-    case = find(RETRY, "LeftoverEntry")
+@pytest.mark.parametrize("name", ["LeftoverEntry", "LeftoverEntryFolio"])
+def test_a_leftover_entry_is_back_after_every_round(name):
+    case = find(RETRY, name)
     lasso = explore(case).livelock
     once = replay(case, lasso.prefix)
     twice = replay(case, lasso.prefix + lasso.cycle)
 
-    assert set(lasso.cycle) == {"CPU1"}  # nobody else is needed to keep it going
+    assert set(lasso.cycle) == {"CPU1"}  # no other actor is needed to keep it going
     assert str(once.tip.world.mm.vma.pte) == str(twice.tip.world.mm.vma.pte)
 
 
@@ -205,7 +211,7 @@ def test_no_fork_mends_a_driver_that_trusts_the_page_lock(changed):
 def test_a_fork_that_does_not_sleep_leaves_the_leaking_driver_to_itself():
     case = find(FORK, "SleepAndLeak")
     report = explore(dataclasses.replace(case, actors={**case.actors, "CPU0": fork}))
-    run = replay(report.case, report.stuck.shortest)
+    run = replay(report.case, report.deadlock.shortest)
 
     assert run.tip.done == ("CPU0",)
     assert run.tip.world.page.locked == "CPU1"

@@ -3,7 +3,7 @@
 import pytest
 
 from mmviz.engine import explore, replay
-from mmviz.kernel.notifier_walk import walk_notifiers
+from mmviz.kernel.notifier.walk import walk_notifiers
 from mmviz.scenarios import find
 from mmviz.scenarios.hmm.free_under_callback import FreedAfterGracePeriod
 
@@ -53,16 +53,16 @@ def test_a_count_raised_from_zero_frees_twice():
 def test_the_last_put_inside_a_callback_waits_for_its_own_read_section():
     run = run_of("HMM-01/01g", "waits for itself")
 
-    assert run.stuck
+    assert run.deadlock
     assert run.blocked()["CPU1"].by[0][0] == "CPU1"
-    assert explore(find(RACE, "HMM-01/01g")).stuck is not None
+    assert explore(find(RACE, "HMM-01/01g")).deadlock is not None
 
 
 @pytest.mark.parametrize(
     ("schedule", "last"),
     [("the callback puts last", "CPU1"), ("the callback is too late", "CPU0")],
 )
-def test_whoever_puts_last_hands_the_memory_over_and_the_worker_frees_it(schedule, last):
+def test_the_last_put_hands_the_memory_over_and_the_worker_frees_it(schedule, last):
     run = run_of("HMM-01/01h", schedule)
 
     (handed,) = [frame for frame in run.frames if frame.label == "call_srcu(hmm)"]
@@ -85,20 +85,20 @@ IN_FULL = {  # what breaks without each line of the merged fix, in the order of 
     FreedAfterGracePeriod.hmm_invalidate_range_start: [
         {"use_after_free", "refcount_underflow"},  # kref_get_unless_zero, taken for granted
         set(),  # what the mirrors do is not modelled, as "Simplified:" says
-        {"stuck"},  # the worker waits for ever for something to free
+        {"deadlock"},  # the worker waits for memory to free, in vain
     ],
-    FreedAfterGracePeriod.hmm_put: [{"stuck"}, {"stuck"}],
+    FreedAfterGracePeriod.hmm_put: [{"deadlock"}, {"deadlock"}],
     FreedAfterGracePeriod.hmm_free: [
         {"use_after_free"},  # still on the list, found by the next callback
-        set(),  # nobody asks mm->hmm here, as "Simplified:" says
-        {"stuck"},
+        set(),  # no step reads mm->hmm here, as "Simplified:" says
+        {"deadlock"},
     ],
-    FreedAfterGracePeriod.free_memory: [{"stuck"}],
+    FreedAfterGracePeriod.free_memory: [{"deadlock"}],
     walk_notifiers: [
         {"use_after_free", "unlock_not_owner"},
         set(),  # no callback is called
         set(),
-        {"stuck"},
+        {"deadlock"},
     ],
 }
 

@@ -41,11 +41,13 @@ LAST_STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("scenario", "case_id", "schedule", "prop", "label"), LAST_STEPS)
-def test_the_named_run_ends_in_the_step_that_goes_wrong(scenario, case_id, schedule, prop, label):
+@pytest.mark.parametrize(("scenario", "case_id", "schedule", "bad_state", "label"), LAST_STEPS)
+def test_the_named_run_ends_in_the_step_that_goes_wrong(
+    scenario, case_id, schedule, bad_state, label
+):
     run = run_of(scenario, case_id, schedule)
 
-    assert run.tip.violated == (prop,)
+    assert run.tip.violated == (bad_state,)
     assert label in (None, run.tip.label)
 
 
@@ -60,7 +62,7 @@ def test_the_named_run_ends_in_the_step_that_goes_wrong(scenario, case_id, sched
 def test_the_waiter_sleeps_though_all_is_done(case_id, schedule):
     run = run_of(WAIT, case_id, schedule)
 
-    assert run.stuck
+    assert run.deadlock
     assert list(run.blocked()) == ["CPU1"]
     assert run.tip.world.wq.waiters == {"CPU1"}
 
@@ -81,7 +83,7 @@ def test_without_a_shortcut_the_misuse_is_found_out_in_every_run():
 
 
 def test_two_first_drivers_under_a_read_lock_are_told_that_there_is_no_memory():
-    run = run_of(RULE, "HMM-08/08a (no hmm yet)", "no memory, they say")
+    run = run_of(RULE, "HMM-08/08a (no hmm yet)", "no memory, by timing")
 
     assert run.violated == ("create_fails_by_timing",)
     assert {driver.ret for driver in run.tip.world.drivers} == {"", "-ENOMEM"}
@@ -122,12 +124,18 @@ IN_FULL = [
         [
             {"misuse_goes_unnoticed"},  # might_sleep() complains before anything is looked at
             set(),  # it spins, as "Simplified:" says
-            {"stuck"},
+            {"deadlock"},
             set(),  # the same
             set(),  # a woken waiter is off the queue
         ],
     ),
-    (WAIT, "HMM-06/06e", look_then_sleep.hmm_invalidate_range_end, {}, [{"stuck"}, {"stuck"}]),
+    (
+        WAIT,
+        "HMM-06/06e",
+        look_then_sleep.hmm_invalidate_range_end,
+        {},
+        [{"deadlock"}, {"deadlock"}],
+    ),
     (
         LATE,
         "HMM-10/10c (NULL)",
@@ -140,14 +148,14 @@ IN_FULL = [
         "HMM-11/11b",
         LockedPlainList.hmm_range_unregister,
         {"good": (all_is_returned,)},
-        [POISONED, {"use_after_free"}, {"stuck"}, {"no all_is_returned"}],
+        [POISONED, {"use_after_free"}, {"deadlock"}, {"no all_is_returned"}],
     ),
     (
         STACK,
         "HMM-11/11b",
         LockedPlainList.hmm_invalidate_range_start,
         {},
-        [POISONED, set(), {"stuck"}],  # nothing is walked
+        [POISONED, set(), {"deadlock"}],  # nothing is walked
     ),
     (
         STACK,
@@ -168,7 +176,7 @@ IN_FULL = [
         "HMM-11/11d",
         LocklessPlainList.hmm_invalidate_range_start,
         {},
-        [{"unlock_not_owner", "use_after_free"}, set(), {"stuck"}],
+        [{"unlock_not_owner", "use_after_free"}, set(), {"deadlock"}],
     ),
 ]
 
@@ -186,7 +194,7 @@ def test_the_drivers_mutex_keeps_use_and_unregister_apart(function):
     found = effects(find(LATE, "HMM-10/10c (NULL)"), function, answers)
 
     assert found[0][1] >= {"unlock_not_owner", "use_after_free"}
-    assert found[-1][1] == {"stuck"}
+    assert found[-1][1] == {"deadlock"}
 
 
 def test_the_drivers_mutex_keeps_two_calls_apart():
@@ -194,4 +202,4 @@ def test_the_drivers_mutex_keeps_two_calls_apart():
     lock, *_, unlock = [line for line, _ in steps_of(function)]
 
     assert broken(forgetting(case, function, lock)) == {"unlock_not_owner", "use_after_free"}
-    assert broken(forgetting(case, function, unlock)) == {"stuck"}
+    assert broken(forgetting(case, function, unlock)) == {"deadlock"}

@@ -1,4 +1,4 @@
-"""Who keeps struct hmm, mm_struct and the address space: the facts, and what each line is for."""
+"""What keeps struct hmm, mm_struct and the address space: facts, and what each line is for."""
 
 import pytest
 
@@ -6,8 +6,9 @@ from mmviz.engine import Verdict, at_end, explore, replay
 from mmviz.scenarios import find
 from mmviz.scenarios.hmm import armed_after_release, range_without_mirror
 from mmviz.scenarios.hmm.armed_after_release import RangeHoldsUser
-from mmviz.scenarios.hmm.create_meets_dying import RegisterThenPublish, hmm_mirror_register
+from mmviz.scenarios.hmm.create_meets_dying import RegisterThenPublish
 from mmviz.scenarios.hmm.mm_without_grab import GrabUntilCallback
+from mmviz.scenarios.hmm.worlds.registration import hmm_mirror_register
 
 from .mutation import effects
 
@@ -43,13 +44,13 @@ LAST_STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("scenario", "case_id", "schedule", "prop", "label"), LAST_STEPS)
+@pytest.mark.parametrize(("scenario", "case_id", "schedule", "bad_state", "label"), LAST_STEPS)
 def test_the_named_run_ends_in_the_step_that_touches_what_is_gone(
-    scenario, case_id, schedule, prop, label
+    scenario, case_id, schedule, bad_state, label
 ):
     run = run_of(scenario, case_id, schedule)
 
-    assert prop in run.tip.violated
+    assert bad_state in run.tip.violated
     assert label in (None, run.tip.label)
 
 
@@ -79,7 +80,7 @@ def test_a_dying_hmm_makes_a_registration_fail():
 def test_the_callback_and_the_one_who_waits_for_it_stop_each_other():
     run = run_of(CALLBACK, "HMM-04/04d (synchronize_srcu)", "each waits for the other")
 
-    assert run.stuck
+    assert run.deadlock
     assert run.blocked()["kworker"].by[0][0] == "CPU2"
 
 
@@ -93,7 +94,7 @@ def test_a_range_listed_after_the_release_stays_valid():
 def test_the_last_user_leaves_under_the_lock_that_its_own_exit_needs():
     run = run_of(ARMED, "HMM-05/05g", "release needs the lock")
 
-    assert run.stuck
+    assert run.deadlock
     assert run.blocked()["kworker"].by[0][0] == "kworker"
 
 
@@ -138,7 +139,7 @@ IN_FULL = [
         "HMM-03/03d",
         GrabUntilCallback.hmm_free,
         {},
-        [{"mm_names_freed_hmm"}, {"mm_struct_is_leaked"}, {"stuck"}],
+        [{"mm_names_freed_hmm"}, {"mm_struct_is_leaked"}, {"deadlock"}],
     ),
     (
         GRAB,
@@ -163,7 +164,7 @@ IN_FULL = [
             {"mm_has_two_hmms", "unlock_not_owner"},
             {"unused_hmm_is_leaked"},  # the driver is told of an error, and there is none
             set(),
-            {"stuck"},
+            {"deadlock"},
         ],
     ),
     (
@@ -185,7 +186,7 @@ IN_FULL = [
         [
             set(),  # not listed, not valid: nothing is looked up
             set(),  # nothing is looked up
-            set(),  # nobody looks at the list any more, as "Simplified:" says
+            set(),  # no step reads the list any more, as "Simplified:" says
         ],
     ),
     (
@@ -214,7 +215,7 @@ IN_FULL = [
             },
             {"use_after_free"},
             set(),  # nothing is filled
-            {"stuck"},
+            {"deadlock"},
         ],
     ),
     (
@@ -222,7 +223,7 @@ IN_FULL = [
         "HMM-05/05f",
         armed_after_release.hmm_range_snapshot,
         {},
-        [set(), set(), {"unlock_not_owner"}, set(), {"stuck"}],  # nothing is mapped here
+        [set(), set(), {"unlock_not_owner"}, set(), {"deadlock"}],  # nothing is mapped here
     ),
 ]
 

@@ -3,24 +3,20 @@
 import pytest
 
 from mmviz.engine import at_end, replay
-from mmviz.kernel.notifier_walk import walk_notifiers
+from mmviz.kernel.notifier.walk import walk_notifiers
 from mmviz.scenarios import find
-from mmviz.scenarios.hmm import (
-    interval_removed_early,
-    put_is_no_fence,
-    release_meets_unregister,
-)
+from mmviz.scenarios.hmm import interval_removed_early, put_is_no_fence, release_meets_unregister
 from mmviz.scenarios.hmm.count_and_list_under_one_lock import OneSection
 from mmviz.scenarios.hmm.interval_removed_early import LookUnderLock
 from mmviz.scenarios.hmm.release_meets_unregister import DropForRelease, OwnCount, ReadLock
 from mmviz.scenarios.hmm.wait_is_no_proof import WaitAndCompare
-from mmviz.scenarios.invalidate_page.range_start_only import BAD
+from mmviz.scenarios.invalidate_page.worlds.mirror import BAD
 
 from .mutation import effects
 
 RELEASE, GET_PUT = "hmm/release_meets_unregister", "hmm/count_and_list_under_one_lock"
 PUT, PROOF, REMOVED = "hmm/put_is_no_fence", "hmm/wait_is_no_proof", "hmm/interval_removed_early"
-STALE = {prop.__name__ for prop in BAD}
+STALE = {bad_state.__name__ for bad_state in BAD}
 
 
 def run_of(scenario, case_id, schedule):
@@ -54,7 +50,7 @@ def test_to_unregister_in_the_callback_is_to_wait_for_oneself(scenario, case_id,
     assert actor in run.blocked()
     while run.enabled():
         run.step(run.enabled()[0])
-    assert run.stuck
+    assert run.deadlock
 
 
 def test_a_notifier_without_users_is_found():
@@ -71,8 +67,26 @@ def test_the_worker_calls_a_function_of_a_module_that_is_gone():
     assert "free_notifier()" in run.tip.log[0]
 
 
+def test_a_grace_period_does_not_wait_for_a_callback_in_another_list():
+    run = run_of(PUT, "X-5/5a (list per CPU)", "the callback is in another list")
+
+    assert run.frames[-2].label == "free_module(module)"
+    assert run.tip.violated == ("calls_unloaded_code",)
+
+
+@pytest.mark.parametrize("case_id", ["X-5/5a", "X-5/5a (srcu_barrier)"])
+def test_one_list_or_a_barrier_does(case_id):
+    run = replay(find(PUT, case_id), "CPU0*6")
+    while "CPU0" in run.enabled():
+        run.step("CPU0")
+
+    assert run.tip.world.module.loaded
+    run.step("kworker")
+    assert "CPU0" in run.enabled()
+
+
 def test_nobody_is_told_once_the_driver_has_put():
-    run = run_of(PUT, "X-5/5d", "nobody is told")
+    run = run_of(PUT, "X-5/5d", "no driver is notified")
 
     assert set(run.violated) == {"device_keeps_stale_entry", "device_reads_freed_page"}
 
@@ -107,14 +121,14 @@ IN_FULL = [
         "X-6/6b",
         ReadLock.hmm_release,
         {},
-        [{"unlock_not_owner", "use_after_free"}, set(), set(), {"stuck"}],  # call nobody
+        [{"unlock_not_owner", "use_after_free"}, set(), set(), {"deadlock"}],  # call no notifier
     ),
     (
         RELEASE,
         "X-6/6b",
         release_meets_unregister.hmm_mirror_unregister,
         {},
-        [{"unlock_not_owner", "use_after_free"}, {"use_after_free"}, {"stuck"}],
+        [{"unlock_not_owner", "use_after_free"}, {"use_after_free"}, {"deadlock"}],
     ),
     (RELEASE, "X-6/6b", DropForRelease.close, {}, [{"use_after_free"}, {"mirror_is_leaked"}]),
     (
@@ -132,9 +146,9 @@ IN_FULL = [
         [
             LOCK,
             {"no notifier_is_freed"},
-            {"stuck"},
+            {"deadlock"},
             {"refcount_resurrected", "use_after_free"},
-            {"stuck"},
+            {"deadlock"},
             {"no notifier_is_freed"},
         ],
     ),
@@ -152,7 +166,7 @@ IN_FULL = [
         {},
         [
             {"device_keeps_stale_entry", "device_reads_freed_page"},
-            {"calls_unloaded_code", "stuck"},
+            {"calls_unloaded_code", "deadlock"},
             {"calls_unloaded_code"},
             set(),  # the module stays
         ],
@@ -162,7 +176,7 @@ IN_FULL = [
         "X-4/4a",
         WaitAndCompare.invalidate_range_start,
         {},
-        [STALE, STALE | {"unlock_not_owner"}, STALE, STALE, {"stuck"}],
+        [STALE, STALE | {"unlock_not_owner"}, STALE, STALE, {"deadlock"}],
     ),
     (
         REMOVED,
@@ -172,7 +186,7 @@ IN_FULL = [
         [
             {"unlock_not_owner", "use_after_free"},
             {"use_after_free"},
-            {"stuck"},
+            {"deadlock"},
             {"use_after_free"},
         ],
     ),
@@ -191,12 +205,12 @@ IN_FULL = [
         [
             {"unlock_not_owner", "use_after_free"},
             set(),  # no callback is called
-            {"stuck"},
+            {"deadlock"},
             set(),  # the same
             {"unlock_not_owner", "use_after_free"},
-            {"stuck"},
-            set(),  # it stays in the tree, and nobody looks there any more
-            {"stuck"},
+            {"deadlock"},
+            set(),  # it stays in the tree, where no invalidation looks any more
+            {"deadlock"},
         ],
     ),
 ]

@@ -7,10 +7,12 @@ import pytest
 
 from mmviz.engine import Verdict, at_end, explore, replay
 from mmviz.scenarios import find, load
-from mmviz.scenarios.invalidate_page import callback_after_unlock, range_start_only
 from mmviz.scenarios.invalidate_page.callback_after_unlock import CallbackUnderLock
 from mmviz.scenarios.invalidate_page.faults_and_invalidators import family
-from mmviz.scenarios.invalidate_page.range_start_only import VA, SequenceAndCounter
+from mmviz.scenarios.invalidate_page.range_start_only import SequenceAndCounter
+from mmviz.scenarios.invalidate_page.worlds.mirror import VA
+from mmviz.scenarios.invalidate_page.worlds.sequence_alone import invalidate_page
+from mmviz.scenarios.invalidate_page.worlds.unmapping import zap_full_batch
 
 from .mutation import broken, effects
 
@@ -45,8 +47,8 @@ def what_breaks(case, function, **more):
 
 
 def breaks_at(run):
-    """Return {property: (step, actor)} of a run."""
-    return {prop: (f.index, f.actor) for f in run.frames for prop in f.violated}
+    """Return {bad state: (step, actor)} of a run."""
+    return {bad_state: (f.index, f.actor) for f in run.frames for bad_state in f.violated}
 
 
 def test_a_fresh_page_appears_beside_the_old_one_before_the_late_callback():
@@ -90,7 +92,7 @@ def test_the_references_of_get_user_pages_put_off_the_free_but_not_for_good():
 
 def test_a_pin_saves_the_memory_and_nothing_else():
     case = find(START, "MN-D/D1")
-    run = replay(case, case.schedules["safe memory and stale for ever"])
+    run = replay(case, case.schedules["safe memory and a stale entry"])
 
     assert breaks_at(run) == {STALE: (7, "CPU0"), DISAGREE: (9, "CPU1")}
     assert run.finished
@@ -147,7 +149,9 @@ def test_the_counter_is_needed_while_a_second_invalidation_runs():
 @pytest.mark.parametrize("name", [LATE, START, WORDS])
 def test_each_named_run_of_a_case_that_fails_violates_it(name):
     for case in load(name).cases:
-        fails = {prop for prop, verdict in case.expect.items() if verdict != Verdict.NEVER}
+        fails = {
+            bad_state for bad_state, verdict in case.expect.items() if verdict != Verdict.NEVER
+        }
         for schedule in case.schedules.values():
             assert bool(replay(case, schedule).violated) == bool(fails)
 
@@ -172,12 +176,12 @@ def test_each_line_of_the_sequence_and_the_counter_is_for_something():
         ALL | NOT_OWNER,  # mutex_lock
         ALL,  # kvm_mmu_invalidate_begin
         ALL,  # unmap
-        {"stuck"} | NO_PAGE,  # mutex_unlock
+        {"deadlock"} | NO_PAGE,  # mutex_unlock
     ]
     assert what_breaks(case, SequenceAndCounter.invalidate_range_end) == [
         {FREED, STALE} | NOT_OWNER,
-        {"livelock"} | NO_PAGE,  # kvm_mmu_invalidate_end: the fault tries for ever
-        {"stuck"} | NO_PAGE,
+        {"livelock"} | NO_PAGE,  # kvm_mmu_invalidate_end: the fault retries without end
+        {"deadlock"} | NO_PAGE,
     ]
     assert what_breaks(
         case, SequenceAndCounter.fault, answers={"seq = await self.sample(k)": 0}
@@ -186,10 +190,10 @@ def test_each_line_of_the_sequence_and_the_counter_is_for_something():
         NO_PAGE,  # get_user_pages
         ALL | NOT_OWNER,
         ALL,  # mmu_invalidate_retry
-        {"stuck"},
+        {"deadlock"},
         {"endless"},  # put_page: one more reference with every turn
         NO_PAGE,  # map
-        {"stuck"},
+        {"deadlock"},
         {"page_refs_out_of_balance"},
     ]
 
@@ -202,22 +206,22 @@ def test_each_line_of_the_callback_under_the_lock_is_for_something():
         {FREED, "refcount_resurrected", "page_refs_out_of_balance"},  # ptep_clear_flush
         ALL,
         {"page_refs_out_of_balance"},
-        {"stuck"} | NO_PAGE,
+        {"deadlock"} | NO_PAGE,
         {"page_refs_out_of_balance"},
     ]
-    assert what_breaks(case, callback_after_unlock.invalidate_page) == [
+    assert what_breaks(case, invalidate_page) == [
         ALL | NOT_OWNER,
         ALL,
         ALL,
-        {"stuck"} | NO_PAGE,
+        {"deadlock"} | NO_PAGE,
     ]
 
 
 @pytest.mark.parametrize("variant", ["MN-E/E0", "MN-E/E1", "MN-E/E6", "MN-E/E8"])
 def test_freeing_the_page_before_range_end_changes_no_verdict(variant):
     case = find(WORDS, variant)
-    driver = case.actors["GPU"].__self__
-    zap = functools.partial(range_start_only.zap_full_batch, driver=driver)
+    driver = case.actors["GPU"].variant
+    zap = functools.partial(zap_full_batch, driver=driver)
 
     early = dataclasses.replace(case, actors={**case.actors, "CPU0": zap}, states=0)
     assert explore(early).verdicts == dict(case.expect)

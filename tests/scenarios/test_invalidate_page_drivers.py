@@ -9,8 +9,8 @@ from mmviz.scenarios import find, load
 from mmviz.scenarios.invalidate_page.apic_page_reload import CheckedReload, RequestedAfterClear
 from mmviz.scenarios.invalidate_page.gate_around_fault import GateAroundFault, GateAroundMap
 from mmviz.scenarios.invalidate_page.huge_page_in_part import invalidate
-from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
 from mmviz.scenarios.invalidate_page.reference_is_no_sync import CheckedFault, HoldingMirror
+from mmviz.scenarios.invalidate_page.worlds.mirror import BAD, VA
 
 from .mutation import broken, effects
 
@@ -18,8 +18,8 @@ REFERENCE = "invalidate_page/reference_is_no_sync"
 GATE = "invalidate_page/gate_around_fault"
 APIC = "invalidate_page/apic_page_reload"
 HUGE = "invalidate_page/huge_page_in_part"
-ALL = {prop.__name__ for prop in BAD}
-FREED, STALE, DISAGREE = (prop.__name__ for prop in BAD)
+ALL = {bad_state.__name__ for bad_state in BAD}
+FREED, STALE, DISAGREE = (bad_state.__name__ for bad_state in BAD)
 NOT_OWNER = {"unlock_not_owner"}
 
 
@@ -40,12 +40,14 @@ def what_breaks(case, function, **looked_for):
 @pytest.mark.parametrize("name", [REFERENCE, GATE, APIC, HUGE])
 def test_each_named_run_violates_what_fails_and_only_that(name):
     for case in load(name).cases:
-        fails = {prop for prop, verdict in case.expect.items() if verdict != Verdict.NEVER}
+        fails = {
+            bad_state for bad_state, verdict in case.expect.items() if verdict != Verdict.NEVER
+        }
         for schedule in case.schedules.values():
             run = replay(case, schedule)
             assert set(run.violated) <= fails
             assert bool(run.violated) == bool(fails)
-            assert run.stuck == case.stuck
+            assert run.deadlock == case.deadlock
 
 
 # -- references ----------------------------------------------------------------------------
@@ -73,14 +75,14 @@ def test_each_line_of_the_checked_reference_is_for_something():
         {FREED, STALE} | NOT_OWNER,
         set(),  # kvm_mmu_invalidate_begin: the next test needs it
         {FREED},  # hold
-        {"stuck"} | NO_PAGE,
+        {"deadlock"} | NO_PAGE,
     ]
     assert what_breaks(case, CheckedFault.invalidate_range_end, **LOOKED_FOR) == [
         NOT_OWNER,  # until the count drops no fault maps anything
         {FREED, STALE},
         {"livelock"} | NO_PAGE,
         {"page_refs_out_of_balance"},
-        {"stuck"} | NO_PAGE,
+        {"deadlock"} | NO_PAGE,
     ]
 
 
@@ -111,8 +113,8 @@ def test_a_fault_that_waits_at_the_gate_already_has_the_old_page():
 def test_a_lookup_that_calls_range_start_waits_for_itself():
     report = explore(find(GATE, "MN-D/D6x"))
 
-    assert report.stuck.preemptions == 0
-    run = replay(report.case, report.stuck.fewest_preemptions)
+    assert report.deadlock.preemptions == 0
+    run = replay(report.case, report.deadlock.fewest_preemptions)
     assert [by for by, _ in run.blocked()["GPU"].by] == ["GPU"]
 
 
@@ -136,14 +138,14 @@ def test_each_line_of_the_gate_is_for_something():
         ALL,
     ]
     assert what_breaks(case, GateAroundMap.invalidate_range_end, **LOOKED_FOR) == [
-        {"stuck"} | NO_PAGE
+        {"deadlock"} | NO_PAGE
     ]
     assert what_breaks(case, GateAroundFault.fault, **LOOKED_FOR) == [
         ALL | NOT_OWNER,
         NO_PAGE,
         NO_PAGE,
         {"page_refs_out_of_balance"},
-        {"stuck"},
+        {"deadlock"},
     ]
 
 
@@ -175,7 +177,7 @@ def test_each_line_of_the_requests_is_for_something():
     assert what_breaks(checked, CheckedReload.invalidate_range_start) == [
         NOT_OWNER,  # the words are read in one step, so a second lock holder sees no half of them
         stale | {"guest_is_kept_out"},  # the count drops below zero
-        {"stuck"},
+        {"deadlock"},
         stale,
     ]
 

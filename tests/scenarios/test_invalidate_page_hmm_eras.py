@@ -6,14 +6,14 @@ from mmviz.engine import Verdict, at_end, replay
 from mmviz.scenarios import find, load
 from mmviz.scenarios.hmm.eagain_leaves_count import CountLeftBehind, CountUndone
 from mmviz.scenarios.hmm.flag_is_no_sequence import IntervalNotifier
-from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
+from mmviz.scenarios.invalidate_page.worlds.mirror import BAD, VA
 
 from .mutation import broken, effects
 
 FLAG = "hmm/flag_is_no_sequence"
 EAGAIN = "hmm/eagain_leaves_count"
-ALL = {prop.__name__ for prop in BAD}
-FREED, STALE, DISAGREE = (prop.__name__ for prop in BAD)
+ALL = {bad_state.__name__ for bad_state in BAD}
+FREED, STALE, DISAGREE = (bad_state.__name__ for bad_state in BAD)
 NOT_OWNER = {"unlock_not_owner"}
 
 
@@ -36,12 +36,14 @@ def what_breaks(case, function, *good):
 @pytest.mark.parametrize("name", [FLAG, EAGAIN])
 def test_each_named_run_violates_what_fails_and_only_that(name):
     for case in load(name).cases:
-        fails = {prop for prop, verdict in case.expect.items() if verdict != Verdict.NEVER}
+        fails = {
+            bad_state for bad_state, verdict in case.expect.items() if verdict != Verdict.NEVER
+        }
         for schedule in case.schedules.values():
             run = replay(case, schedule)
             assert set(run.violated) <= fails
-            assert bool(run.violated) == bool(fails) or run.stuck
-            assert run.stuck == case.stuck
+            assert bool(run.violated) == bool(fails) or run.deadlock
+            assert run.deadlock == case.deadlock
 
 
 def test_a_range_that_is_valid_again_hides_what_has_come_and_gone():
@@ -70,25 +72,25 @@ def test_each_line_of_the_interval_notifier_is_for_something():
         ALL | NOT_OWNER,
         ALL,
         ALL,
-        {"stuck", "no device_has_a_page"},
+        {"deadlock", "no device_has_a_page"},
     ]
     assert what_breaks(case, IntervalNotifier.fault, device_has_a_page) == [
         {"livelock", "no device_has_a_page"},  # no section, so it is never undisturbed
         {"no device_has_a_page"},
         ALL | NOT_OWNER,
         ALL,
-        {"stuck"},
+        {"deadlock"},
         {"no device_has_a_page"},
-        {"stuck"},
+        {"deadlock"},
     ]
 
 
 def test_who_waits_for_a_valid_range_waits_for_ever():
     case = find(EAGAIN, "X-2/2a")
-    run = replay(case, case.schedules["waits for ever"])
+    run = replay(case, case.schedules["no range is valid again"])
 
     assert run.tip.world.hmm.notifiers == 1
-    assert run.stuck
+    assert run.deadlock
 
 
 def test_a_mirror_that_could_not_let_go_keeps_a_freed_page():
@@ -105,16 +107,16 @@ def test_each_line_of_the_unwinding_is_for_something():
     left = {"count_is_left_behind"}
 
     assert broken(case, good=(device_has_a_page, page_is_reaped)) == set()
-    assert what_breaks(case, CountUndone.give_up, page_is_reaped) == [left | {"stuck"}]
+    assert what_breaks(case, CountUndone.give_up, page_is_reaped) == [left | {"deadlock"}]
     assert what_breaks(case, CountLeftBehind.start, page_is_reaped) == [
-        left | {FREED, STALE, "stuck"},
+        left | {FREED, STALE, "deadlock"},
         {"no page_is_reaped"},
-        left | {"stuck"},
+        left | {"deadlock"},
         {"no page_is_reaped"},
-        {"stuck"},
-        left | {"stuck"},
+        {"deadlock"},
+        left | {"deadlock"},
     ]
     assert what_breaks(case, CountLeftBehind.end, page_is_reaped) == [
         {FREED, STALE},  # the sequence
-        left | {"stuck"},
+        left | {"deadlock"},
     ]

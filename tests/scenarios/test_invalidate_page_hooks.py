@@ -9,14 +9,14 @@ from mmviz.scenarios.invalidate_page import (
     new_page_before_notify,
     told_under_ptl,
 )
-from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
+from mmviz.scenarios.invalidate_page.worlds.mirror import BAD, VA
 
 from .mutation import broken, effects, forgetting, steps_of
 
 UNDER = "invalidate_page/told_under_ptl"
 COPY = "invalidate_page/new_page_before_notify"
 HOOK = "invalidate_page/hook_not_implemented"
-ALL = {prop.__name__ for prop in BAD}
+ALL = {bad_state.__name__ for bad_state in BAD}
 NOT_OWNER = {"unlock_not_owner"}
 
 
@@ -36,7 +36,9 @@ def what_breaks(case, function):
 @pytest.mark.parametrize("name", [UNDER, COPY, HOOK])
 def test_each_named_run_of_a_case_that_fails_violates_it(name):
     for case in load(name).cases:
-        fails = {prop for prop, verdict in case.expect.items() if verdict != Verdict.NEVER}
+        fails = {
+            bad_state for bad_state, verdict in case.expect.items() if verdict != Verdict.NEVER
+        }
         for schedule in case.schedules.values():
             assert set(replay(case, schedule).violated) <= fails
             assert bool(replay(case, schedule).violated) == bool(fails)
@@ -65,7 +67,7 @@ def test_each_line_of_the_callback_with_the_sequence_is_for_something():
         ALL | NOT_OWNER,
         ALL,
         ALL,
-        {"stuck", "no device_has_a_page"},
+        {"deadlock", "no device_has_a_page"},
     ]
 
 
@@ -77,7 +79,7 @@ def test_each_line_of_mapping_under_the_page_table_lock_is_for_something():
         ALL | NOT_OWNER,
         {"no device_has_a_page"},
         {"no device_has_a_page"},
-        {"stuck"},
+        {"deadlock"},
     ]
 
 
@@ -96,7 +98,7 @@ OLD = {"device_reads_freed_page", "device_keeps_stale_entry", "device_reads_old_
     [
         ("await k.cpu.ptep_clear_flush(VA)", OLD),  # a walk brings the old page back
         ("await driver.invalidate_range(k)", OLD),
-        ("await k.cpu.ptl.spin_unlock()", {"stuck"}),
+        ("await k.cpu.ptl.spin_unlock()", {"deadlock"}),
         ("await k.page.put_page()", {"page_refs_out_of_balance"}),
     ],
     ids=["clear", "notify", "unlock", "put"],
@@ -119,7 +121,7 @@ def test_without_the_lock_a_fault_slips_in_between_clear_and_set():
 
 def test_a_callback_that_is_not_implemented_leaves_the_page_to_the_guest():
     case = find(HOOK, "MN-H/H0")
-    run = replay(case, case.schedules["nobody told the guest"])
+    run = replay(case, case.schedules["the guest is never notified"])
 
     assert not any(f.label.startswith("unmap") for f in run.frames)
     assert run.tip.world.gpu.pte[VA].is_free

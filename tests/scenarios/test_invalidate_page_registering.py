@@ -6,20 +6,21 @@ from mmviz.engine import Verdict, at_end, explore, replay
 from mmviz.scenarios import find, load
 from mmviz.scenarios.hmm.flag_is_no_sequence import IntervalNotifier
 from mmviz.scenarios.invalidate_page import range_end_unpaired
-from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA, SequenceAndCounter
+from mmviz.scenarios.invalidate_page.range_start_only import SequenceAndCounter
 from mmviz.scenarios.invalidate_page.registered_in_between import ActivatedLater, IntervalInserted
 from mmviz.scenarios.invalidate_page.registration_shut_out import (
     AllLocksTaken,
     HeldStartToEnd,
     rmap_walk,
 )
+from mmviz.scenarios.invalidate_page.worlds.mirror import BAD, VA
 
 from .mutation import broken, effects, forgetting, steps_of
 
 BETWEEN = "invalidate_page/registered_in_between"
 OUT = "invalidate_page/registration_shut_out"
 UNPAIRED = "invalidate_page/range_end_unpaired"
-ENTRY = {prop.__name__ for prop in BAD}
+ENTRY = {bad_state.__name__ for bad_state in BAD}
 COUNT = {"count_out_of_balance"}
 NO_PAGE = {"no device_has_a_page"}
 NOT_OWNER = {"unlock_not_owner"}
@@ -38,12 +39,14 @@ def what_breaks(case, function):
 @pytest.mark.parametrize("name", [BETWEEN, OUT, UNPAIRED])
 def test_each_named_run_violates_what_fails_and_only_that(name):
     for case in load(name).cases:
-        fails = {prop for prop, verdict in case.expect.items() if verdict != Verdict.NEVER}
+        fails = {
+            bad_state for bad_state, verdict in case.expect.items() if verdict != Verdict.NEVER
+        }
         for schedule in case.schedules.values():
             run = replay(case, schedule)
             assert set(run.violated) <= fails
             assert bool(run.violated) == bool(fails)
-            assert run.stuck == case.stuck
+            assert run.deadlock == case.deadlock
 
 
 def test_an_object_that_hears_only_the_end_counts_below_zero():
@@ -80,7 +83,7 @@ def test_the_lines_of_the_insertions_that_are_right_are_for_something():
         ENTRY | NOT_OWNER,
         ENTRY | COUNT,
         ENTRY,
-        {"stuck"},
+        {"deadlock"},
     ]
     assert what_breaks(interval, IntervalInserted.fault) == [ENTRY, NO_PAGE]
     assert what_breaks(interval, IntervalNotifier.fault)[0] == {"livelock"} | NO_PAGE
@@ -89,7 +92,7 @@ def test_the_lines_of_the_insertions_that_are_right_are_for_something():
         ENTRY | NOT_OWNER,
         ENTRY,
         ENTRY,
-        {"stuck"},
+        {"deadlock"},
     ]
 
 
@@ -108,17 +111,17 @@ def test_each_line_that_shuts_registrations_out_is_for_something():
     assert broken(locked, good=(device_has_a_page,)) == set()
     assert what_breaks(held, HeldStartToEnd.insert) == [
         set(),  # queueing up is for fairness, see the next test
-        ENTRY | COUNT | NOT_OWNER | {"stuck"},
+        ENTRY | COUNT | NOT_OWNER | {"deadlock"},
         {"livelock"} | NO_PAGE,
-        {"stuck"},
+        {"deadlock"},
     ]
     assert what_breaks(held, HeldStartToEnd.invalidate_range_start)[0] == ENTRY | COUNT | NOT_OWNER
     assert what_breaks(locked, AllLocksTaken.insert) == [
         ENTRY | COUNT | NOT_OWNER,
         {"livelock"} | NO_PAGE,
-        {"stuck"},
+        {"deadlock"},
     ]
-    assert what_breaks(locked, rmap_walk)[::2] == [ENTRY | COUNT | NOT_OWNER, {"stuck"}]
+    assert what_breaks(locked, rmap_walk)[::2] == [ENTRY | COUNT | NOT_OWNER, {"deadlock"}]
 
 
 def test_it_is_the_queue_that_makes_an_invalidation_inside_another_wait():
@@ -126,8 +129,8 @@ def test_it_is_the_queue_that_makes_an_invalidation_inside_another_wait():
     line, text = steps_of(HeldStartToEnd.insert)[0]
 
     assert "slowpath" in text
-    assert explore(case).stuck is not None
-    assert explore(forgetting(case, HeldStartToEnd.insert, line)).stuck is None
+    assert explore(case).deadlock is not None
+    assert explore(forgetting(case, HeldStartToEnd.insert, line)).deadlock is None
 
 
 def test_the_first_listener_counts_for_ever_and_its_fault_tries_for_ever():

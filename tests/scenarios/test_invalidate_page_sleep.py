@@ -2,13 +2,13 @@
 
 from mmviz.engine import at_end, explore, replay
 from mmviz.scenarios import find
-from mmviz.scenarios.invalidate_page.range_start_only import VA
 from mmviz.scenarios.invalidate_page.reaper_must_not_wait import TryingCallback
 from mmviz.scenarios.invalidate_page.sleep_under_spinlock import (
     MutexBeforePageTableLock,
     MutexUnderPageTableLock,
     SpinlockUnderPageTableLock,
 )
+from mmviz.scenarios.invalidate_page.worlds.mirror import VA
 
 from .mutation import broken, effects
 
@@ -55,9 +55,9 @@ def test_a_driver_that_looks_up_under_its_mutex_waits_for_itself():
     case = find(SLEEP, "MN-B/B2x")
     run = replay(case, case.schedules["waits for itself"])
 
-    assert run.stuck
+    assert run.deadlock
     assert [by for by, _ in run.blocked()["CPU1"].by] == ["CPU1"]
-    assert explore(case).stuck.preemptions == 0
+    assert explore(case).deadlock.preemptions == 0
 
 
 def test_each_line_of_the_callback_before_the_lock_is_for_something():
@@ -67,13 +67,13 @@ def test_each_line_of_the_callback_before_the_lock_is_for_something():
     assert what_breaks(case, MutexUnderPageTableLock.callback, **looked_for) == [
         {"unlock_not_owner"},  # who holds it for what is another race
         {"device_reads_freed_page"},
-        {"stuck"},
+        {"deadlock"},
     ]
     assert what_breaks(case, MutexBeforePageTableLock.try_to_unmap_one, **looked_for) == [
         {"device_reads_freed_page"},
         {"unlock_not_owner"},
         {"page_not_reclaimed", "refcount_resurrected"},
-        {"stuck"},
+        {"deadlock"},
         {"page_not_reclaimed"},
     ]
 
@@ -85,7 +85,7 @@ def test_each_line_of_the_spinlock_under_the_lock_is_for_something():
     assert what_breaks(case, SpinlockUnderPageTableLock.callback, **looked_for) == [
         {"unlock_not_owner"},
         {"device_reads_freed_page"},
-        {"stuck"},
+        {"deadlock"},
     ]
 
 
@@ -93,7 +93,7 @@ def test_the_reaper_and_the_driver_wait_for_each_other():
     case = find(REAPER, "MN-B/B3")
     run = replay(case, case.schedules["each waits for the other"])
 
-    assert run.stuck
+    assert run.deadlock
     assert [by for by, _ in run.blocked()["oom_reaper"].by] == ["CPU0"]
 
 
@@ -111,9 +111,9 @@ def test_each_line_of_the_callback_that_tries_is_for_something():
     assert what_breaks(case, TryingCallback.invalidate_range_start, **looked_for) == [
         {"no driver_got_its_page"},  # it never dares
         {"device_reads_freed_page"},
-        {"stuck", "no driver_got_its_page"},
+        {"deadlock", "no driver_got_its_page"},
     ]
     assert what_breaks(case, TryingCallback.oom_reap_task, **looked_for) == [
         {"no driver_got_its_page"},  # the attempts
-        {"stuck"},  # giving up
+        {"deadlock"},  # giving up
     ]

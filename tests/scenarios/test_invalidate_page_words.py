@@ -7,14 +7,14 @@ from mmviz.scenarios import find, load
 from mmviz.scenarios.invalidate_page.one_number_alone import OddWhileBusy
 from mmviz.scenarios.invalidate_page.order_of_the_words import CounterDroppedFirst
 from mmviz.scenarios.invalidate_page.order_of_the_words import SequenceBumpedFirst as BumpedFirst
-from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA
+from mmviz.scenarios.invalidate_page.worlds.mirror import BAD, VA
 
 from .mutation import broken, effects
 
 ALONE = "invalidate_page/one_number_alone"
 ORDER = "invalidate_page/order_of_the_words"
 LATE = "invalidate_page/unmapped_at_the_end"
-ALL = {prop.__name__ for prop in BAD}
+ALL = {bad_state.__name__ for bad_state in BAD}
 
 
 @at_end
@@ -30,7 +30,9 @@ def what_breaks(case, function):
 @pytest.mark.parametrize("name", [ALONE, ORDER, LATE])
 def test_each_named_run_of_a_case_that_fails_violates_it(name):
     for case in load(name).cases:
-        fails = {prop for prop, verdict in case.expect.items() if verdict != Verdict.NEVER}
+        fails = {
+            bad_state for bad_state, verdict in case.expect.items() if verdict != Verdict.NEVER
+        }
         for schedule in case.schedules.values():
             assert set(replay(case, schedule).violated) <= fails
             assert bool(replay(case, schedule).violated) == bool(fails)
@@ -91,12 +93,12 @@ def test_each_line_of_the_seqcount_is_for_something():
     assert broken(case, good=(device_has_a_page,)) == set()
     assert what_breaks(case, OddWhileBusy.invalidate_range_start) == [
         ALL | {"unlock_not_owner"},
-        ALL | {"stuck"},  # write_seqcount_begin
+        ALL | {"deadlock"},  # write_seqcount_begin
         ALL,  # unmap
-        {"stuck", "no device_has_a_page"},
+        {"deadlock", "no device_has_a_page"},
     ]
     assert what_breaks(case, OddWhileBusy.invalidate_range_end)[1] == {
-        "stuck",  # the number stays odd for ever
+        "deadlock",  # the number stays odd
         "no device_has_a_page",
     }
 

@@ -27,15 +27,11 @@ Sources:
     mm/memory.c
 """
 
-from mmviz.engine import Case, Verdict
+from mmviz.engine import Race
 from tests.engine.toys import Counter, lost_update, racy
 
-CASES = (
-    Case(
-        name="Toy", id="T/1", title="a toy", world=Counter, actors={"A": racy, "B": racy},
-        bad=(lost_update,), expect={"lost_update": Verdict.SOMETIMES}, states=9,
-    ),
-)
+race = Race("T", world=Counter, actors={"A": racy, "B": racy}, bad=(lost_update,))
+race.case("1", "a toy", name="Toy", of=racy, sometimes=[lost_update], states=9)
 '''
 
 
@@ -79,20 +75,18 @@ def test_a_missing_section_is_named_with_the_file(scenario, section, how):
         scenario(text)
 
 
-def test_a_file_without_cases_is_named(scenario):
-    with pytest.raises(ModelError, match=r"drawer[./]race.*CASES"):
-        scenario(WHOLE.partition("CASES")[0] + "CASES = ()\n")
+@pytest.mark.parametrize("cut", ["race = ", "race.case"])
+def test_a_file_without_a_race_or_without_cases_is_named(scenario, cut):
+    with pytest.raises(ModelError, match=r"drawer[./]race.*a Race called `race` with a case"):
+        scenario(WHOLE.partition(cut)[0])
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('expect={"lost_update": Verdict.SOMETIMES}', "expect={}", "lost_update"),
-        ("bad=(lost_update,)", 'bad=(lost_update, "use_after_free")', "use_after_free"),
-        ('"lost_update": V', '"lost_udpate": V', "lost_udpate"),
+        ("sometimes=[lost_update]", 'sometimes=["lost_udpate"]', "lost_udpate"),
         ("states=9", 'states=9, kind="rase"', "rase"),
         ("states=9", 'states=9, daemons=("DEV",)', "DEV"),
-        ("states=9", 'states=9, proposed=("March", "<a@b>")', "March"),
     ],
 )
 def test_a_verdict_that_is_not_declared_is_named_with_the_file(scenario, old, new, said):

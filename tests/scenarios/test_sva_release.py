@@ -25,9 +25,9 @@ def test_the_worker_sleeps_in_p1s_release_while_p2_waits():
     assert last.world.queue.faults == ("P2",)
 
 
-def test_nobody_moves_where_the_device_needs_the_worker():
+def test_no_actor_moves_where_the_device_needs_the_worker():
     case = find(SLEEPS, "WaitNeedsFault")
-    run = replay(case, explore(case).stuck.shortest)
+    run = replay(case, explore(case).deadlock.shortest)
     assert "CPU0" in run.blocked()
     assert run.frames[-1].world.device.busy
 
@@ -35,13 +35,13 @@ def test_nobody_moves_where_the_device_needs_the_worker():
 @pytest.mark.parametrize("name", ["ReleaseTakesLock", "ReleaseFlushesWork", "BindUnderLock"])
 def test_the_last_mmput_waits_for_its_own_caller(name):
     case = find(LOCKS, name)
-    run = replay(case, explore(case).stuck.shortest)
+    run = replay(case, explore(case).deadlock.shortest)
     assert "CPU0" in {actor for actor, _ in run.blocked()["CPU0"].by}
 
 
 def test_a_fence_is_as_good_as_the_lock_its_signaller_needs():
     case = find(LOCKS, "ReleaseWaitsForFence")
-    run = replay(case, explore(case).stuck.shortest)
+    run = replay(case, explore(case).deadlock.shortest)
     assert run.frames[-1].world.mutex.owner == "CPU0"
     assert {"CPU0", "CPU2"} <= set(run.blocked())
 
@@ -91,13 +91,11 @@ MUTANTS = [
     (REPORT, "DummyThenNotPresent", "CPU1", ("list_del",), {LOG, MASKED}),
     (REPORT, "QuietThenNotPresent", "CPU1", ("mutex_lock", "mutex_unlock"), {MASKED}),
     (REPORT, "DummyForEverStopped", "CPU1", ("stop_queue",), {MASKED}),
-    (LOCKS, "ReleaseFlushesWorkPutAsync", "CPU0", ("work_done",), {"stuck"}),
+    (LOCKS, "ReleaseFlushesWorkPutAsync", "CPU0", ("work_done",), {"deadlock"}),
 ]
 
 
-@pytest.mark.parametrize(
-    ("scenario", "name", "actor", "lines", "broken"), MUTANTS, ids=lambda v: str(v)
-)
+@pytest.mark.parametrize(("scenario", "name", "actor", "lines", "broken"), MUTANTS)
 def test_each_line_of_a_fix_matters(scenario, name, actor, lines, broken):
     case = find(scenario, name)
     assert breaks(explore(mutant(case, actor, *lines))) == broken

@@ -1,23 +1,23 @@
 import pytest
 
-from mmviz.scenarios import every_case
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scenarios import load, names
+from mmviz.scene.searched import SearchedCase
 from tests.scene.played import Played
 from tests.scene.toys import STORY, TOY
 
 
 @pytest.fixture(scope="session")
-def rehearsal():
-    return Rehearsal(TOY)
+def searched():
+    return SearchedCase(TOY)
 
 
-@pytest.fixture(scope="session", params=every_case(), ids=lambda c: f"{c.scenario}:{c.name}")
+@pytest.fixture(scope="session", params=names())
 def played(request):
-    """Play each case there is; the tests of all files that ask for one are run together."""
-    return Played(request.param)
+    """Play the cases of each scenario once for all tests: see `of_each_case`."""
+    return [Played(case) for case in load(request.param).cases]
 
 
 @pytest.fixture
-def story(rehearsal):
+def story(searched):
     """The frames of the run in which the GPU maps the free page."""
-    return rehearsal.run(STORY).frames
+    return searched.run(STORY).frames

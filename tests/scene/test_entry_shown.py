@@ -1,4 +1,4 @@
-"""The picture of an entry that somebody brings: its bits, its fields, what a change of it means."""
+"""The picture of a raw entry: its bits, its fields, and a change of it."""
 
 import re
 from xml.etree import ElementTree
@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import pytest
 
 import mmviz
-from mmviz.kernel.x86_entry import decode
-from mmviz.kernel.x86_kinds import Kind, PtePresent
-from mmviz.kernel.x86_layout import RELEASES, Layout, layout
+from mmviz.kernel.x86.entry import decode
+from mmviz.kernel.x86.kinds import Kind, PtePresent
+from mmviz.kernel.x86.layout import RELEASES, Layout, layout
 from mmviz.scene.check import problems
 from mmviz.scene.entry_bits import Word, names, parts, spelled, word
 from mmviz.scene.entry_shown import entry as shown
@@ -20,12 +20,12 @@ SAME, PRESENT = 0xF7FFFFFFFDB97400, 0x8000000012345867
 LAYOUTS = [Layout(each, levels) for each in RELEASES for levels in (4, 5)]
 
 
-def texts(scene):
+def visible(scene):
     return [text.text for text in scene.texts if text.role != CLEAR and text.text]
 
 
 @pytest.mark.parametrize("where", LAYOUTS, ids=lambda where: f"{where.name}-{where.levels}")
-def test_no_name_of_a_field_touches_another(where):
+def test_names_of_fields_never_touch(where):
     for kind in (Kind.NONE, Kind.PRESENT, Kind.PROT_NONE, *dict.fromkeys(where.types)):
         marks = []
         for name in names(where, kind):
@@ -41,7 +41,7 @@ def test_every_bit_has_one_place():
     assert bits == list(range(63, -1, -1))
 
 
-def test_bits_are_spelled_as_people_write_them():
+def test_bits_are_written_as_ranges():
     assert spelled(0) == "none"
     assert spelled(1 << 63 | 0b1011) == "63, 3, 1..0"
     assert spelled((1 << 64) - 1) == "63..0"
@@ -65,14 +65,14 @@ def test_a_known_word_has_no_question_mark():
         (0xFFFFFFFFFFFFFC00, "6.15", 0),
     ],
 )
-def test_an_entry_that_somebody_brings_is_a_picture_a_page_and_a_text(value, kernel, after):
-    told = shown(value, kernel, after=after)
-    assert problems(told.scene()) == []
-    assert told.scene().width <= ROOM
-    bundle = told._repr_mimebundle_()
-    assert bundle["text/plain"] == str(told) == repr(told)
+def test_a_raw_entry_is_shown_as_picture_page_and_text(value, kernel, after):
+    explained = shown(value, kernel, after=after)
+    assert problems(explained.scene()) == []
+    assert explained.scene().width <= ROOM
+    bundle = explained._repr_mimebundle_()
+    assert bundle["text/plain"] == str(explained) == repr(explained)
     for theme in ("light", "dark", "page"):
-        assert ElementTree.fromstring(told.svg(theme)).tag.endswith("svg")
+        assert ElementTree.fromstring(explained.svg(theme)).tag.endswith("svg")
     ElementTree.fromstring(bundle["image/svg+xml"])
     assert all(len(part.encode()) < 300_000 for part in bundle.values())
     page = bundle["text/html"]
@@ -89,20 +89,18 @@ def test_the_picture_follows_the_theme_of_the_page():
     assert '[data-jp-theme-light="false"] .mm-theme' in page
 
 
-def test_a_change_is_told_in_words():
-    said = str(mmviz.entry(PRESENT, kernel="5.14", after="0xf7fffffffdb97402")).splitlines()
-    assert said[0].startswith("before: 0x8000000012345867 on v5.14: present")
-    assert said[1].startswith("after:  0xf7fffffffdb97402 on v5.14: device-exclusive write")
-    assert (
-        "way: present → device-exclusive, which v5.14 does in page_make_device_exclusive_one()"
-        in said
-    )
-    assert "kept: page, write, soft-dirty" in said
-    assert "lost: young (comes back old), dirty (the page is marked dirty instead)" in said
+def test_a_change_is_described_in_words():
+    lines = str(mmviz.entry(PRESENT, kernel="5.14", after="0xf7fffffffdb97402")).splitlines()
+    assert lines[0].startswith("before: 0x8000000012345867 on v5.14: present")
+    assert lines[1].startswith("after:  0xf7fffffffdb97402 on v5.14: device-exclusive write")
+    went = "present → device-exclusive, which v5.14 does in page_make_device_exclusive_one()"
+    assert f"transition: {went}" in lines
+    assert "kept: page, write, soft-dirty" in lines
+    assert "lost: young (comes back old), dirty (the page is marked dirty instead)" in lines
 
 
-def test_an_entry_that_stays_what_it_is_is_both_before_and_after():
-    told = shown(PRESENT, after=PRESENT ^ 2)
-    assert told.way == "stays present"
-    assert "● both" in texts(told.scene())
+def test_an_entry_that_keeps_its_kind_is_marked_both():
+    explained = shown(PRESENT, after=PRESENT ^ 2)
+    assert explained.way == "stays present"
+    assert "● both" in visible(explained.scene())
     assert shown(SAME).way == ""

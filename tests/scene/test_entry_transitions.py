@@ -1,9 +1,9 @@
-"""The diagram of what an entry can be: every transition of a release, and no other."""
+"""The diagram of entry kinds: exactly the transitions of a release."""
 
 import pytest
 
-from mmviz.kernel.x86_layout import RELEASES, Layout, layout
-from mmviz.kernel.x86_transitions import Place, places, transitions
+from mmviz.kernel.x86.layout import RELEASES, Layout, layout
+from mmviz.kernel.x86.transitions import Place, places, transitions
 from mmviz.scene.check import problems
 from mmviz.scene.layout import ROOM
 from mmviz.scene.marks import Box, Line, Text, sheet
@@ -13,7 +13,7 @@ LAYOUTS = [Layout(each, levels) for each in RELEASES for levels in (4, 5)]
 
 
 @pytest.mark.parametrize("where", LAYOUTS, ids=lambda where: f"{where.name}-{where.levels}")
-def test_the_diagram_of_a_release_has_its_transitions_and_no_other(where):
+def test_the_diagram_has_exactly_the_transitions_of_its_release(where):
     plan = diagram(where)
     marks = list(draw(plan, dict.fromkeys(places(where), ("here",)), None, (0, 0)))
     scene = sheet(plan.width, plan.height, marks)
@@ -32,7 +32,7 @@ def test_the_diagram_of_a_release_has_its_transitions_and_no_other(where):
     assert all(each.function in drawn for each in transitions(where))
 
 
-def test_a_way_begins_at_its_place_and_ends_at_the_other():
+def test_a_way_begins_at_its_sources_and_ends_at_its_target():
     plan = diagram(layout("6.15"))
 
     def near(point, place):
@@ -47,7 +47,7 @@ def test_a_way_begins_at_its_place_and_ends_at_the_other():
             assert near(points[0], source), way
 
 
-def test_a_way_of_many_is_lit_from_where_it_was_taken():
+def test_a_joined_way_is_highlighted_from_the_source_that_was_taken():
     plan = diagram(layout("6.15"))
     taken = (Place.EXCLUSIVE, Place.NONE)
     marks = list(draw(plan, {Place.NONE: ("a",)}, taken, (0, 0)))

@@ -1,18 +1,18 @@
-"""Columns by kind, ghosts and the pointers that dangle, what keeps what: as the fields say."""
+"""The IOMMU view agrees with the fields: columns, ghosts, dangling pointers, keepers."""
 
 from mmviz.engine import Map, World
-from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu, IommuGroup
+from mmviz.kernel.iommu.iommu import BLOCKED, Device, Domain, Iommu, IommuGroup
 from mmviz.scene.cards import gone
 from mmviz.scene.check import problems
 from mmviz.scene.iommu import iommu
 from mmviz.scene.reach import structs_in
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.theme import CLEAR
-from tests.scene.played import shown
+from tests.scene.played import of_each_case, shown
 from tests.scene.toys import case_of
 
 
-def staged(scenario, case):
+def last_picture(scenario, case):
     """Return the view, the first run and its last picture."""
     view, run = shown("iommu", scenario, case)
     return view, run, view.scene(run, len(run.schedule))
@@ -22,7 +22,8 @@ def words(scene):
     return {text.text for text in scene.texts if text.role != CLEAR}
 
 
-def test_the_pointers_there_are_are_drawn_and_what_is_freed_is_a_ghost(played):
+@of_each_case
+def test_present_pointers_are_visible_and_freed_objects_are_ghosts(played):
     threads = ("iommu_group/", "sva/")
     assert "iommu" not in played.views or played.case.scenario.startswith(threads)
     for frame, scene, text in played.frames("iommu"):
@@ -31,7 +32,7 @@ def test_the_pointers_there_are_are_drawn_and_what_is_freed_is_a_ghost(played):
 
 
 def check_arrows(view, scene, frame):
-    """Hold the arrows that are seen against the fields, and the dangling ones against the freed."""
+    """Compare the visible arrows with the fields, and the dangling ones with the freed objects."""
     drawn = {card.name for card in view.plan.cards}
     arrows = [line for line in scene.lines if line.arrow]
     for route, line in zip(view.plan.routes, arrows, strict=True):
@@ -47,7 +48,7 @@ def check_arrows(view, scene, frame):
 
 
 def check_ghosts(view, scene, frame, text):
-    """Hold each object's word against whether it is freed, and the words against the picture."""
+    """Compare the text with the freed objects, and the picture with the text."""
     for card in view.plan.cards:
         end = gone(card.struct, frame.values)
         x, y = view.plan.at[card.name]
@@ -65,8 +66,8 @@ def check_ghosts(view, scene, frame, text):
         assert bool(foot) == (dangling and card.foot > 1)
 
 
-def test_a_freed_domain_stays_and_what_leads_to_it_dangles_in_word_and_shape():
-    view, run, scene = staged("iommu_group/release_order", "DelistThenRelease")
+def test_a_freed_domain_stays_and_its_pointers_dangle_in_text_and_shape():
+    view, run, scene = last_picture("iommu_group/release_order", "DelistThenRelease")
     assert run.frames[-1].values["domain V.freed"]
 
     dangling = {line.key for line in scene.lines if line.role == "dangling"}
@@ -83,8 +84,8 @@ def test_a_freed_domain_stays_and_what_leads_to_it_dangles_in_word_and_shape():
     assert "✗" not in view.text(run, 6)
 
 
-def test_columns_stand_in_the_kernels_order():
-    view, _, scene = staged("iommu_group/release_order", "DelistThenRelease")
+def test_columns_are_in_the_kernels_order():
+    view, _, scene = last_picture("iommu_group/release_order", "DelistThenRelease")
     at = {name: x for name, (x, _) in view.plan.at.items()}
 
     assert at["device a"] < at["group"] < at["domain V"] < at["iommu"]
@@ -93,18 +94,18 @@ def test_columns_stand_in_the_kernels_order():
     assert [text for _, text in heads] == ["devices", "groups", "domains", "hardware tables"]
 
 
-def test_each_object_says_what_keeps_it():
-    view, _, scene = staged("iommu_group/release_order", "DelistThenRelease")
+def test_each_object_names_what_keeps_it_alive():
+    view, _, scene = last_picture("iommu_group/release_order", "DelistThenRelease")
     kept = {card.name: view.keepers[card.name] for card in view.plan.cards if card.foot}
 
     assert kept == {
-        "group": "refs, one a device",
-        "domain V": "its maker alone",
+        "group": "refs, one per device",
+        "domain V": "its creator alone",
         "domain D": "the group's refs",
     }
     assert {f"kept by {words}" for words in kept.values()} <= words(scene)
     module, _ = shown("iommu", "iommu_group/domain_outlives_driver", "PutThenRelease")
-    assert module.keepers["driver"] == "refs, one a device"
+    assert module.keepers["driver"] == "refs, one per device"
     counted, run = shown("iommu", "iommu_group/driver_helps_itself", "CountReferences")
     assert counted.keepers["domain V"] == "its refs"
     assert "kept by its refs" in counted.text(run, 0)
@@ -121,8 +122,8 @@ def test_the_rid_table_the_owner_and_its_count_are_the_fields():
         assert f"owner_cnt {frame.values['group.owner_cnt']}" in text
 
 
-def test_a_pasids_entry_its_cached_copy_and_what_the_device_keeps_lead_to_the_page():
-    view, _, scene = staged("sva/exit_during_dma", "ReleaseNothing")
+def test_a_pasid_entry_its_cached_copy_and_the_devices_copies_lead_to_the_page():
+    view, _, scene = last_picture("sva/exit_during_dma", "ReleaseNothing")
     dangling = {line.key for line in scene.lines if line.role == "dangling"}
 
     assert {"PASID entry", "cached entry", "IOTLB", "ATC"} <= words(scene)
@@ -133,7 +134,7 @@ def test_a_pasids_entry_its_cached_copy_and_what_the_device_keeps_lead_to_the_pa
 
 
 class Crowd(World):
-    """A scenario nobody has drawn: many devices, of which one moves."""
+    """A world in no scenario: many devices, of which one moves."""
 
     devices: tuple
     group: IommuGroup
@@ -158,18 +159,18 @@ async def move_one(k):
     await k.new.iommu_domain_free()
 
 
-def test_fifty_devices_stay_legible_and_those_nothing_touches_are_folded():
-    rehearsal = Rehearsal(case_of(lambda: crowd(50), CPU0=move_one))
-    view, run = iommu(rehearsal), rehearsal.run(["CPU0"] * 2)
+def test_fifty_devices_stay_legible_and_unchanged_ones_are_folded():
+    searched = SearchedCase(case_of(lambda: crowd(50), CPU0=move_one))
+    view, run = iommu(searched), searched.run(["CPU0"] * 2)
     scene = view.scene(run, 2)
-    said = " ".join(text.text for text in scene.texts)
+    text = " ".join(text.text for text in scene.texts)
 
     assert problems(scene) == []
     assert scene.width <= 124
     assert scene.height < 60
-    assert "… 49 more objects, which no step changes: device 1," in said
-    assert "… 49 more rows of iommu, which no step changes: RID 01:00.0," in said
-    assert "…, device 49" in said.replace("… ", "…, "), "a long list says where it ends"
+    assert "… 49 more objects, which no step changes: device 1," in text
+    assert "… 49 more rows of iommu, which no step changes: RID 01:00.0," in text
+    assert "…, device 49" in text.replace("… ", "…, "), "a long list has its last name"
     assert "device 0" in {card.name for card in view.plan.cards}
-    assert "domain N ✗ freed" in said
-    assert "✗ 3 pointers dangling" in said  # the note, the RID, the group
+    assert "domain N ✗ freed" in text
+    assert "✗ 3 pointers dangling" in text  # the note, the RID, the group

@@ -8,7 +8,7 @@ from mmviz.engine import Map, World, atomic, field
 from mmviz.scene import layout
 from mmviz.scene.cards import cards
 from mmviz.scene.layout import NoGraphviz, plan, source
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from tests.scene.toys import case_of
 
 
@@ -21,8 +21,8 @@ def rectangles(places):
     return [(*places.at[card.name], card.width, card.height) for card in places.cards]
 
 
-def test_no_card_lies_on_another_and_all_lie_on_the_sheet(rehearsal):
-    places = plan(rehearsal.reach)
+def test_cards_do_not_overlap_and_stay_on_the_sheet(searched):
+    places = plan(searched.reach)
     found = rectangles(places)
 
     assert not any(overlap(one, other) for one, other in itertools.combinations(found, 2))
@@ -30,30 +30,30 @@ def test_no_card_lies_on_another_and_all_lie_on_the_sheet(rehearsal):
     assert all(x + w <= places.width and y + h <= places.height for x, y, w, h in found)
 
 
-def test_every_reference_that_may_ever_be_has_a_way(rehearsal):
-    ways = {(way.path, way.target) for way in plan(rehearsal.reach).routes}
+def test_every_possible_reference_has_a_route(searched):
+    routes = {(way.path, way.target) for way in plan(searched.reach).routes}
 
-    assert ("cpu.pte[0x1000]", "page 7") in ways
-    assert ("gpu.pte[0x1000]", "page 7") in ways  # though at the start the GPU maps nothing
-    assert ("group.domain", "domain V") in ways
+    assert ("cpu.pte[0x1000]", "page 7") in routes
+    assert ("gpu.pte[0x1000]", "page 7") in routes  # the GPU maps it later
+    assert ("group.domain", "domain V") in routes
 
 
-def test_the_source_is_dot_with_a_port_for_every_row(rehearsal):
-    drawn = cards(rehearsal.reach)
+def test_the_source_is_dot_with_a_port_for_every_row(searched):
+    drawn = cards(searched.reach)
     text = source(drawn, [])
 
     assert text.startswith("digraph")
     assert all(f'PORT="r{n}"' in text for n in range(max(len(card.rows) for card in drawn)))
 
 
-def test_names_never_reach_the_layout_engine(rehearsal):
-    text = source(cards(rehearsal.reach), list(plan(rehearsal.reach).routes))
+def test_names_never_reach_the_layout_engine(searched):
+    text = source(cards(searched.reach), list(plan(searched.reach).routes))
 
     assert "domain" not in text
     assert "0x1000" not in text
 
 
-def test_without_pygraphviz_the_machines_own_dot_is_used(rehearsal, monkeypatch, tmp_path):
+def test_without_pygraphviz_dot_on_path_is_used(searched, monkeypatch, tmp_path):
     real = layout.dot(source([], []))
     program = tmp_path / "dot"
     program.write_text(f"#!/bin/sh\ncat > {tmp_path}/asked\ncat <<'X'\n{real}\nX\n", "utf-8")
@@ -65,16 +65,16 @@ def test_without_pygraphviz_the_machines_own_dot_is_used(rehearsal, monkeypatch,
     assert (tmp_path / "asked").read_text("utf-8") == "digraph {}"
 
 
-def test_without_any_graphviz_the_error_says_what_to_install(rehearsal, monkeypatch):
+def test_without_graphviz_the_error_names_what_to_install(searched, monkeypatch):
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
     monkeypatch.setattr(shutil, "which", lambda name: None)
 
     with pytest.raises(NoGraphviz, match="pip install pygraphviz"):
-        plan(rehearsal.reach)
+        plan(searched.reach)
 
 
 class Ring(World):
-    """Fifty descriptors, one of which somebody fills; of fifty more fields nothing changes."""
+    """Fifty descriptors, one of which is filled, and fifty more fields that never change."""
 
     full: Map = field(default_factory=lambda: Map(dict.fromkeys(range(50), False)))
 
@@ -90,8 +90,8 @@ async def fills_one(k):
     await k.fill(7)
 
 
-def test_of_fifty_rows_on_a_card_those_nothing_touches_are_named_in_a_line():
-    made = plan(Rehearsal(case_of(Ring, CPU0=fills_one)).reach)
+def test_unchanged_rows_of_a_large_card_are_named_in_a_line():
+    made = plan(SearchedCase(case_of(Ring, CPU0=fills_one)).reach)
 
     assert [row.label for card in made.cards for row in card.rows] == ["[7]"]
     assert made.notes[0] == "… 50 more rows of length, which no step changes: [0], [1], [2],"

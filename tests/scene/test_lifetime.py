@@ -1,19 +1,19 @@
-"""Bars end where the objects do, counts are the fields', and a use after the end is marked."""
+"""Bars end with their objects, counts agree with the fields, and late uses are marked."""
 
 import re
 
 import pytest
 
 from mmviz.engine import World, field, mark, spoken
-from mmviz.kernel.io_mm import SvaBond
-from mmviz.kernel.refcount import RefCount, Slab
+from mmviz.kernel.iommu.io_mm import SvaBond
+from mmviz.kernel.sync.refcount import RefCount, Slab
 from mmviz.scene.check import problems
 from mmviz.scene.lifetime import CELL, HEAD, LEFT, ROOMY, lifetime
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.svg import svg
 from mmviz.scene.theme import CLEAR
 from mmviz.scene.timeline import MOST_ROWS, page
-from tests.scene.played import rehearsed, shown
+from tests.scene.played import of_each_case, searched_case, shown
 from tests.scene.toys import case_of
 
 
@@ -23,7 +23,7 @@ def row_of(scene, name):
 
 
 def bar(scene, name, first=0):
-    """Return {frame: role} of an object's cells that are to be seen."""
+    """Return {frame: role} of an object's visible cells."""
     y = row_of(scene, name)
     cells = [b for b in scene.boxes if abs(b.y - y) < 1e-6 and b.key.startswith(("object", "step"))]
     return {
@@ -34,12 +34,13 @@ def bar(scene, name, first=0):
 
 
 def seen(scene):
-    """Return the marks of a scene that are to be seen."""
+    """Return the visible marks of a scene."""
     marks = (*scene.boxes, *scene.lines, *scene.texts)
     return [m for m in marks if m.role != CLEAR and getattr(m, "text", "x").strip()]
 
 
-def test_counts_are_told_as_they_are(played):
+@of_each_case
+def test_counts_agree_with_the_fields(played):
     run, view = played.run, played.views.get("lifetime")
     for k, (frame, scene, words) in enumerate(played.frames("lifetime")):
         first = page(len(run.schedule), k)[0] - 1
@@ -54,7 +55,7 @@ def test_counts_are_told_as_they_are(played):
 
 
 def check_numbers(scene, subject, frames, first, k):
-    """Hold the numbers on a bar, each standing until the next, against the fields."""
+    """Compare the numbers on a bar, each valid until the next, with the fields."""
     y = row_of(scene, subject.card.name)
     for number, path in enumerate(subject.counts.values()):
         shown = {
@@ -72,7 +73,7 @@ def check_numbers(scene, subject, frames, first, k):
                 assert last == spoken(frames[index].values[path]), f"{path} in frame {index}"
 
 
-def test_a_bar_ends_with_the_step_that_frees_and_a_use_after_it_is_marked():
+def test_a_bar_ends_with_the_step_that_frees_and_a_later_use_is_marked():
     view, run = shown("lifetime", "hmm/double_unregister", "ClearedPointer")
     freed = next(f.index for f in run.frames if f.values["hmm.freed"])
     assert (freed, len(run.schedule)) == (8, 9)
@@ -82,7 +83,7 @@ def test_a_bar_ends_with_the_step_that_frees_and_a_use_after_it_is_marked():
     assert set(bar(before, "hmm")) == set(range(8))
     assert bar(at_free, "hmm")[8] == "written"
     assert bar(after, "hmm")[8] == "ghost"
-    assert 9 not in bar(after, "hmm"), "past its end an object has no cells"
+    assert 9 not in bar(after, "hmm"), "after its end an object has no cells"
     assert bar(after, "hmm.mirrors_sem")[9] == "bad"
     assert {"✗ use", "✗ used, step 9", "freed, step 8"} <= {
         m.text for m in seen(after) if hasattr(m, "text")
@@ -93,9 +94,9 @@ def test_a_bar_ends_with_the_step_that_frees_and_a_use_after_it_is_marked():
 
 
 def test_a_pages_bar_ends_with_its_last_reference_and_a_late_write_is_marked():
-    rehearsal = rehearsed("exclusive/fault_takes_page_back", "NoReference")
-    view = lifetime(rehearsal)
-    run = rehearsal.run(rehearsal.runs()["the page goes away meanwhile"])
+    searched = searched_case("exclusive/fault_takes_page_back", "NoReference")
+    view = lifetime(searched)
+    run = searched.run(searched.runs()["the page goes away meanwhile"])
     end = next(f.index for f in run.frames if f.values["page 7.refs"] == 0)
     lock = next(f.index for f in run.frames[end:] if f.label == "lock_page(page 7)")
 
@@ -109,8 +110,8 @@ def test_a_pages_bar_ends_with_its_last_reference_and_a_late_write_is_marked():
 
 
 def test_a_group_ends_with_its_last_reference():
-    rehearsal = rehearsed("iommu_group/release_order", "ReleaseUnderMutex")
-    view, run = lifetime(rehearsal), rehearsal.run()
+    searched = searched_case("iommu_group/release_order", "ReleaseUnderMutex")
+    view, run = lifetime(searched), searched.run()
     while run.enabled():
         run.step(run.enabled()[0])
     last = len(run.schedule)
@@ -130,7 +131,7 @@ def test_a_group_ends_with_its_last_reference():
         ("sva/free_under_reader", "NotifierAtOnce"),
     ],
 )
-def test_what_comes_after_the_cursor_is_not_told(scenario, case):
+def test_steps_after_the_cursor_stay_hidden(scenario, case):
     view, run = shown("lifetime", scenario, case)
     assert len(run.schedule) <= MOST_ROWS
 
@@ -142,7 +143,7 @@ def test_what_comes_after_the_cursor_is_not_told(scenario, case):
         assert not any("✗" in getattr(m, "text", "") for m in axis)
 
 
-def test_a_step_that_breaks_something_is_marked_on_the_axis_once_it_is_there():
+def test_a_failing_step_is_marked_on_the_axis_once_the_cursor_is_there():
     view, run = shown("lifetime", "iommu_group/release_order", "DelistThenRelease")
 
     def axis(k):
@@ -154,7 +155,7 @@ def test_a_step_that_breaks_something_is_marked_on_the_axis_once_it_is_there():
 
 
 class Many(World):
-    """Fifty objects, of which some are freed."""
+    """Fifty objects, some of which are freed."""
 
     bonds: tuple = ()
     last: RefCount = field(default_factory=RefCount)
@@ -172,9 +173,9 @@ def fifty(freed):
 
 
 @pytest.mark.parametrize("freed", [3, 50])
-def test_fifty_objects_stay_legible_and_what_is_never_freed_is_folded(freed):
-    rehearsal = Rehearsal(fifty(freed))
-    view, run = lifetime(rehearsal), rehearsal.run(["CPU0"] * freed)
+def test_fifty_objects_stay_legible_and_those_never_freed_are_folded(freed):
+    searched = SearchedCase(fifty(freed))
+    view, run = lifetime(searched), searched.run(["CPU0"] * freed)
     assert view.is_flat == (freed > ROOMY)
 
     scenes = [view.scene(run, k) for k in range(freed + 1)]
@@ -186,7 +187,7 @@ def test_fifty_objects_stay_legible_and_what_is_never_freed_is_folded(freed):
         assert {bar.card.name for bar in view.bars} == {"bond 0", "bond 1", "bond 2"}
         assert "… 48 more objects, which no run frees or counts: " in words
     else:
-        assert "50 objects: each count is a number where it changes" in words
+        assert "50 objects: a count is a number where it changes" in words
         assert all(f"bond {n}" in words for n in range(50))
         assert " earlier step" in words
     assert len(svg(scenes[-1])) < 300_000
@@ -199,7 +200,7 @@ class Counted(World):
     slab: Slab = field(default_factory=lambda: Slab(name="slab"))
 
 
-def test_a_long_run_is_shown_in_pages_and_says_so():
+def test_a_long_run_is_shown_in_pages_with_a_note():
     async def up_and_down(k):
         for n in range(20):
             mark("again", n)
@@ -207,8 +208,8 @@ def test_a_long_run_is_shown_in_pages_and_says_so():
             await k.count.refcount_dec_and_test()
         await k.slab.kfree()
 
-    rehearsal = Rehearsal(case_of(Counted, CPU0=up_and_down))
-    view, run = lifetime(rehearsal), rehearsal.run(["CPU0"] * 41)
+    searched = SearchedCase(case_of(Counted, CPU0=up_and_down))
+    view, run = lifetime(searched), searched.run(["CPU0"] * 41)
     scenes = [view.scene(run, k) for k in range(42)]
 
     assert {problem for scene in scenes for problem in problems(scene)} == set()
@@ -220,8 +221,9 @@ def test_a_long_run_is_shown_in_pages_and_says_so():
         check_numbers(scene, subject, run.frames, page(41, k)[0] - 1, k)
 
 
-def test_only_a_case_in_which_nothing_is_ever_freed_or_counted_has_no_such_view(played):
-    reach = played.rehearsal.reach
+@of_each_case
+def test_a_case_that_frees_or_counts_an_object_has_lifetimes(played):
+    reach = played.searched.reach
     ends = (".freed", ".refs", ".mm_count")
     ends_ever = any(reach.varies(path) for path in reach.values if path.endswith(ends))
 

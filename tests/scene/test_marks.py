@@ -11,7 +11,7 @@ def test_a_sheet_sorts_marks_by_kind_and_keeps_their_order():
     assert (scene.lines, scene.texts) == ((line,), (text,))
 
 
-def test_moving_a_scene_moves_every_mark_and_grows_the_sheet():
+def test_moving_a_scene_moves_every_mark_and_enlarges_the_sheet():
     scene = sheet(4, 2, [Box(0, 0, 4, 2, "plain"), Line(((0, 0), (4, 0)), "link")])
 
     there = moved(scene, 1, 2)
@@ -21,11 +21,11 @@ def test_moving_a_scene_moves_every_mark_and_grows_the_sheet():
     assert there.lines[0].points == ((1, 2), (5, 2))
 
 
-def test_a_short_text_stays_as_it_is():
+def test_a_short_text_is_unchanged():
     assert shorten("put_page()", 10) == "put_page()"
 
 
-def test_a_cut_text_keeps_its_end_and_says_that_it_was_cut():
+def test_a_cut_text_keeps_its_end_and_has_an_ellipsis():
     cut = shorten("mmu_notifier_invalidate_range_start(0x1000)", 24)
 
     assert cut == "mmu_notifier_in…(0x1000)"

@@ -1,23 +1,23 @@
 import pytest
 
 from mmviz.engine import World, field
-from mmviz.kernel.page import Page
+from mmviz.kernel.mm.page import Page
 from mmviz.scene.cards import cards
 from mmviz.scene.check import problems
 from mmviz.scene.layout import plan
 from mmviz.scene.objects import objects
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from tests.scene.toys import case_of
 
 
 @pytest.fixture
-def draw(rehearsal, story):
-    places = plan(rehearsal.reach)
+def draw(searched, story):
+    places = plan(searched.reach)
     return lambda k: objects(story[k], places, ("CPU0", "GPU"))
 
 
 def role(scene, key):
-    """Return how a field or an object is lit: the last box drawn for it, or plain."""
+    """Return the role of a field or an object: that of its last box, or plain."""
     found = [box.role for box in scene.boxes if box.key == key]
     return found[-1] if found else "plain"
 
@@ -26,16 +26,16 @@ def words(scene):
     return [text.text for text in scene.texts]
 
 
-def test_a_struct_that_no_drawing_code_knows_becomes_a_card_with_a_row_a_field(rehearsal):
-    by_name = {card.name: card for card in cards(rehearsal.reach)}
+def test_a_struct_without_drawing_code_becomes_a_card_with_one_row_per_field(searched):
+    by_name = {card.name: card for card in cards(searched.reach)}
 
     assert [row.label for row in by_name["domain V"].rows] == ["attached"]
-    assert by_name["domain V"].kind == ""  # its name says it
+    assert by_name["domain V"].kind == ""  # its name contains it
     assert by_name["cpu"].title == "cpu  Table"
 
 
-def test_a_part_that_only_one_object_ever_holds_is_drawn_in_its_owners_card(rehearsal):
-    by_name = {card.name: card for card in cards(rehearsal.reach)}
+def test_a_part_of_one_object_is_drawn_on_that_objects_card(searched):
+    by_name = {card.name: card for card in cards(searched.reach)}
 
     assert [row.label for row in by_name["group"].rows] == ["domain", "mutex"]
     assert [row.path for row in by_name["group"].rows] == ["group.domain", "group.mutex.owner"]
@@ -43,20 +43,20 @@ def test_a_part_that_only_one_object_ever_holds_is_drawn_in_its_owners_card(rehe
     assert "group.mutex" not in by_name
 
 
-def test_a_flag_that_never_changes_is_not_drawn(rehearsal):
-    labels = {row.label for card in cards(rehearsal.reach) for row in card.rows}
+def test_a_flag_that_never_changes_is_not_drawn(searched):
+    labels = {row.label for card in cards(searched.reach) for row in card.rows}
 
     assert "constant_flag" not in labels
 
 
-def test_only_what_the_last_step_wrote_is_lit(draw):
+def test_only_fields_that_the_last_step_wrote_are_highlighted(draw):
     scene = draw(3)  # CPU0 clears the entry
 
     assert [box.key for box in scene.boxes if box.role == "written"] == ["field:cpu.pte[0x1000]"]
     assert "page 7 → none" in words(scene)
 
 
-def test_what_the_last_step_read_is_marked_quietly(draw):
+def test_fields_that_the_last_step_read_are_marked(draw):
     assert role(draw(1), "field:cpu.pte[0x1000]") == "read"
 
 
@@ -65,7 +65,7 @@ def test_a_lock_names_its_holder(draw):
     assert "CPU0" in words(draw(3))
 
 
-def test_a_page_without_references_is_a_ghost_that_says_so(draw):
+def test_a_page_without_references_is_a_ghost_with_the_word_free(draw):
     scene = draw(5)
 
     assert role(scene, "object:page 7") == "ghost"
@@ -74,9 +74,9 @@ def test_a_page_without_references_is_a_ghost_that_says_so(draw):
     assert "1 → 0" in words(draw(4))
 
 
-def test_a_reference_to_what_is_gone_dangles(rehearsal):
-    run = rehearsal.run(("GPU", "CPU0", "CPU0", "CPU0", "CPU0", "GPU", "GPU", "GPU", "CPU0"))
-    scene = objects(run.frames[-1], plan(rehearsal.reach), ("CPU0", "GPU"))
+def test_a_reference_to_a_freed_object_dangles(searched):
+    run = searched.run(("GPU", "CPU0", "CPU0", "CPU0", "CPU0", "GPU", "GPU", "GPU", "CPU0"))
+    scene = objects(run.frames[-1], plan(searched.reach), ("CPU0", "GPU"))
 
     assert role(scene, "field:gpu.pte[0x1000]") == "dangling"
     arrow = next(line for line in scene.lines if line.key == "field:gpu.pte[0x1000]")
@@ -85,8 +85,8 @@ def test_a_reference_to_what_is_gone_dangles(rehearsal):
     assert "domain V ✗ freed" in words(scene)
 
 
-def test_an_arrow_goes_from_its_row_to_the_object_it_names(draw, rehearsal):
-    places = plan(rehearsal.reach)
+def test_an_arrow_goes_from_its_row_to_its_target(draw, searched):
+    places = plan(searched.reach)
     page = next(card for card in places.cards if card.name == "page 7")
     left, top = places.at["page 7"]
     start, *_, end = next(
@@ -109,7 +109,7 @@ def test_objects_keep_their_place_in_every_frame(draw, story):
 
 
 class Many(World):
-    """Fifty pages, one of which somebody takes."""
+    """Fifty pages, one of which gets a reference."""
 
     pages: tuple = field(default_factory=lambda: tuple(Page(pfn=n) for n in range(50)))
 
@@ -118,8 +118,8 @@ async def takes_one(k):
     await k.pages[3].get_page()
 
 
-def test_of_fifty_objects_those_nothing_touches_are_named_in_a_line():
-    crowd = Rehearsal(case_of(Many, CPU0=takes_one))
+def test_unchanged_objects_of_fifty_are_named_in_a_line():
+    crowd = SearchedCase(case_of(Many, CPU0=takes_one))
     scene = objects(crowd.run(["CPU0"]).frames[1], plan(crowd.reach))
 
     assert {box.key for box in scene.boxes if box.key.startswith("object:")} == {"object:page 3"}
@@ -131,5 +131,5 @@ def test_the_same_frame_gives_the_same_scene(draw):
     assert draw(4) == draw(4)
 
 
-def test_every_frame_of_the_story_is_fit_to_be_seen(draw, story):
+def test_every_frame_of_the_story_is_legible(draw, story):
     assert [problem for k in range(len(story)) for problem in problems(draw(k))] == []

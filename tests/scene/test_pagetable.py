@@ -1,26 +1,26 @@
 from mmviz.engine import Map, Struct, World, atomic, field
-from mmviz.kernel.buffer import Buffer, BufferPage
-from mmviz.kernel.buffer_vma import WordPage, ZeroPage
-from mmviz.kernel.dmirror import Dmirror, open_dmirror
-from mmviz.kernel.locks import RwSemaphore
-from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
-from mmviz.kernel.pagetable import DevicePageTable, PageTable
-from mmviz.scene.cards import lost
+from mmviz.kernel.conformance.buffer import Buffer, BufferPage
+from mmviz.kernel.conformance.buffer_vma import WordPage, ZeroPage
+from mmviz.kernel.conformance.dmirror import Dmirror, open_dmirror
+from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS, Page
+from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable
+from mmviz.kernel.sync.locks import RwSemaphore
+from mmviz.scene.cards import dangles
 from mmviz.scene.check import problems
 from mmviz.scene.pagetable import pagetable
-from mmviz.scene.rehearsal import Rehearsal
+from mmviz.scene.searched import SearchedCase
 from mmviz.scene.tableplan import pins
 from mmviz.scene.walk import upper
-from tests.scene.played import first_run, shown
+from tests.scene.played import first_run, of_each_case, shown
 from tests.scene.toys import case_of
 
 ENTRIES, TOUCHED = 512, 3
 
 
 def see(case):
-    """Return the view of a case that is in no scenario, and its first run."""
-    rehearsal = Rehearsal(case)
-    return pagetable(rehearsal), first_run(rehearsal)
+    """Return the view of a case, and its first run."""
+    searched = SearchedCase(case)
+    return pagetable(searched), first_run(searched)
 
 
 def words(scene):
@@ -31,32 +31,34 @@ def lit(scene, role):
     return [box.key for box in scene.boxes if box.role == role]
 
 
-def test_only_what_was_written_is_lit_and_what_names_the_freed_says_so(played):
-    for frame, scene, said in played.frames("pagetable"):
+@of_each_case
+def test_written_fields_are_highlighted_and_dangling_entries_are_marked(played):
+    for frame, scene, text in played.frames("pagetable"):
         placed = played.views["pagetable"].placed
         shown = {row.path: row for each in placed for row in each.card.rows}
         written = {change.field for change in frame.writes}
         rows = [key for key in lit(scene, "written") if key.startswith("field:")]
         assert sorted(rows) == sorted(f"field:{path}" for path in written & shown.keys())
         broken = {line.key for line in scene.lines if line.role == "dangling"}
-        assert all(lost(shown[key.removeprefix("field:")], frame) for key in broken)
-        told = [text for text in words(scene) if text.endswith("✗ freed")]
-        assert len(told) >= len(broken)
-        assert all(text in said for text in told)
+        assert all(dangles(shown[key.removeprefix("field:")], frame) for key in broken)
+        marked = [each for each in words(scene) if each.endswith("✗ freed")]
+        assert len(marked) >= len(broken)
+        assert all(each in text for each in marked)
 
 
-def test_the_text_says_every_value_and_verdict_that_the_picture_shows(played):
-    for _, scene, said in played.frames("pagetable"):
-        assert [text for text in words(scene) if text.strip() and text not in said] == []
+@of_each_case
+def test_the_text_has_every_value_and_verdict_of_the_picture(played):
+    for _, scene, text in played.frames("pagetable"):
+        assert [each for each in words(scene) if each.strip() and each not in text] == []
 
 
-def test_a_case_in_which_nothing_translates_an_address_has_no_such_view():
+def test_a_case_without_address_translation_has_no_such_view():
     view, _ = shown("pagetable", "hmm/double_unregister")
 
     assert view is None
 
 
-def test_an_entry_that_names_a_freed_page_says_so_and_its_arrow_breaks():
+def test_an_entry_of_a_freed_page_is_marked_and_its_arrow_dangles():
     view, run = shown("pagetable", "sva/munmap_under_dma")
     scene = view.scene(run, len(run.frames) - 1)
 
@@ -67,7 +69,7 @@ def test_an_entry_that_names_a_freed_page_says_so_and_its_arrow_breaks():
     assert "object:page 7" in lit(scene, "ghost")
 
 
-def test_cpu_and_device_that_name_different_pages_are_flagged():
+def test_cpu_and_device_entries_with_different_pages_are_flagged():
     view, run = shown("pagetable", "invalidate_page/callback_after_unlock")
     before, after = view.scene(run, 0), view.scene(run, len(run.frames) - 1)
 
@@ -78,7 +80,7 @@ def test_cpu_and_device_that_name_different_pages_are_flagged():
     assert "≠ cpu" in view.text(run, len(run.frames) - 1)
 
 
-def test_a_copy_of_a_pasid_table_entry_that_is_not_the_entry_is_flagged():
+def test_a_cached_pasid_entry_that_differs_from_the_table_is_flagged():
     view, run = shown("pagetable", "sva/clear_order")
     scene = view.scene(run, len(run.frames) - 1)
 
@@ -87,13 +89,13 @@ def test_a_copy_of_a_pasid_table_entry_that_is_not_the_entry_is_flagged():
     assert lit(scene, "bad") == ["field:smmu.cached_entry"]
 
 
-def test_a_table_that_nothing_ever_leads_to_is_left_out():
+def test_a_table_that_no_entry_leads_to_is_left_out():
     view, run = shown("pagetable", "sva/munmap_under_dma")
 
     assert "object:dummy pgd" not in {box.key for box in view.scene(run, 0).boxes}
 
 
-def test_what_a_cache_still_has_and_the_table_has_not_is_stale():
+def test_a_cached_entry_that_the_table_lacks_is_stale():
     view, run = shown("pagetable", "sva/munmap_under_dma")
     at = next(k for k, frame in enumerate(run.frames) if frame.label.startswith("zap_pte_range"))
 
@@ -101,7 +103,7 @@ def test_what_a_cache_still_has_and_the_table_has_not_is_stale():
     assert words(view.scene(run, at)).count("stale") == 3
 
 
-def test_a_step_that_changes_one_field_lights_one_row():
+def test_a_step_that_changes_one_field_highlights_one_row():
     view, run = shown("pagetable", "sva/munmap_under_dma")
     at = next(k for k, frame in enumerate(run.frames) if frame.label.startswith("zap_pte_range"))
 
@@ -110,7 +112,7 @@ def test_a_step_that_changes_one_field_lights_one_row():
     assert "page 7 → none" in words(view.scene(run, at))
 
 
-def test_parent_and_child_are_on_one_level_with_the_page_between_them():
+def test_the_page_is_between_parent_and_child():
     view, run = shown("pagetable", "exclusive/gup_fast_meets_fork")
     scene = view.scene(run, 0)
     at = {box.key: box for box in scene.boxes if box.key.startswith("object:")}
@@ -120,15 +122,15 @@ def test_parent_and_child_are_on_one_level_with_the_page_between_them():
 
 def test_a_huge_page_ends_the_walk_at_the_pmd():
     view, run = shown("pagetable", "invalidate_page/huge_page_in_part")
-    said = words(view.scene(run, 0))
+    visible = words(view.scene(run, 0))
 
-    assert "PMD[1] 0x200000" in said
-    assert "PMD[1] 0x201000" in said
-    assert "PTE[2] 0x202000" in said
-    assert any("512 in the kernel" in note for note in said)
+    assert "PMD[1] 0x200000" in visible
+    assert "PMD[1] 0x201000" in visible
+    assert "PTE[2] 0x202000" in visible
+    assert any("the kernel's 512" in note for note in visible)
 
 
-def test_a_page_that_is_mapped_twice_is_no_huge_page():
+def test_a_page_mapped_twice_is_not_a_huge_page():
     view, run = see(case_of(twice, CPU0=unmap))
 
     assert "PTE[1] 0x1000" in words(view.scene(run, 0))
@@ -156,21 +158,21 @@ def test_the_upper_levels_are_the_bits_of_the_address():
     assert [level.words for level in upper("the page")] == ["PGD → P4D → PUD → PMD"]
 
 
-def test_upper_levels_are_said_not_to_be_modelled():
+def test_a_note_tells_that_upper_levels_are_not_modelled():
     view, run = shown("pagetable", "invalidate_page/callback_after_unlock")
 
     assert any("not modelled" in note for note in words(view.scene(run, 0)))
     assert "not modelled" in view.text(run, 0)
 
 
-def test_pins_are_told_from_other_references():
+def test_pins_are_counted_apart_from_other_references():
     assert pins(2) == "2"
     assert pins(GUP_PIN_COUNTING_BIAS + 2) == "2 + 1 pin"
     assert pins(2 * GUP_PIN_COUNTING_BIAS) == "0 + 2 pins"
 
 
 class Big(World):
-    """A table of 512 entries, of which a few are ever touched, and a device that has one."""
+    """A table of 512 entries, one of which some step changes, and a device with the same."""
 
     cpu: PageTable = field(
         default_factory=lambda: PageTable(
@@ -194,14 +196,14 @@ async def touch(k):
     await k.cpu.zap_pte_range(VA)
 
 
-def test_a_table_of_512_entries_folds_what_nothing_changes_and_says_how_much():
+def test_a_table_of_512_entries_folds_unchanged_ones_and_counts_them():
     view, run = see(case_of(Big, CPU0=touch))
     scene = view.scene(run, 1)
-    said = words(scene)
+    visible = words(scene)
 
-    assert said.count("255 never change, all empty") == 2  # before it: the CPU's and the device's
-    assert said.count("256 never change, all empty") == 2  # and after it
-    assert "PTE[255] 0x4ff000" in said
+    assert visible.count("255 never change, all empty") == 2  # before it, CPU and device
+    assert visible.count("256 never change, all empty") == 2  # after it
+    assert "PTE[255] 0x4ff000" in visible
     assert scene.height < 30
     assert problems(scene) == []
     assert "255 never change" in view.text(run, 1)
@@ -209,7 +211,7 @@ def test_a_table_of_512_entries_folds_what_nothing_changes_and_says_how_much():
 
 
 class Mirrored(World):
-    """A buffer of pages that a test device mirrors, each page with a notifier of its own."""
+    """A buffer of pages that a test device mirrors; each page has its own notifier."""
 
     buffer: Buffer
     device: Dmirror
@@ -229,7 +231,7 @@ async def store_and_mirror(k):
     await k.device.dmirror_read()
 
 
-def test_a_devices_entry_is_held_against_the_mapping_whose_notifier_it_is():
+def test_a_devices_entry_is_compared_with_the_mapping_of_its_notifier():
     view, run = see(case_of(mirrored, CPU0=store_and_mirror))
     last = len(run.frames) - 1
     scene = view.scene(run, last)
@@ -240,7 +242,7 @@ def test_a_devices_entry_is_held_against_the_mapping_whose_notifier_it_is():
 
 
 class Shadow(Struct):
-    """A kind of table that no drawing code knows."""
+    """A kind of table without drawing code."""
 
     entries: Map = field(default_factory=lambda: Map({"A": None, "B": None}))
     last: Page = None
@@ -259,7 +261,7 @@ async def install(k):
     await k.shadow.install(k.page)
 
 
-def test_a_map_of_pages_in_a_class_nobody_knows_is_a_table():
+def test_a_map_of_pages_in_an_unknown_class_is_a_table():
     view, run = see(case_of(Unknown, CPU0=install))
     scene = view.scene(run, 1)
 

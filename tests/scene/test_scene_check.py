@@ -18,7 +18,7 @@ def test_texts_one_above_the_other_do_not_touch():
     assert problems(sheet(9, 2, [Text(0, 0, "a", "plain"), Text(0, 1, "b", "plain")])) == []
 
 
-def test_what_leaves_the_sheet_is_named():
+def test_marks_that_leave_the_sheet_are_named():
     scene = sheet(
         5,
         1,
@@ -48,7 +48,7 @@ def test_a_text_of_the_wrong_role_on_a_dark_box_is_unreadable():
     assert any("contrast" in problem for problem in problems(scene))
 
 
-def test_a_line_through_a_text_is_named_unless_it_strikes_the_text_out():
+def test_a_line_through_a_text_is_named_unless_it_strikes_it_out():
     text = Text(2, 0, "freed", "ghost")
     through = ((0.0, 0.5), (9.0, 0.5))
 

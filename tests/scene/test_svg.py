@@ -25,10 +25,10 @@ def drawn(theme="light"):
     return ElementTree.fromstring(svg(sheet(20, 8, marks), theme, "a & b"))
 
 
-def test_what_is_seen_is_drawn_and_what_is_clear_is_not():
+def test_visible_marks_are_drawn_and_clear_ones_are_not():
     root = drawn()
 
-    assert len(root.findall(f"{SVG}rect")) == 2  # the paper, and the one box that is seen
+    assert len(root.findall(f"{SVG}rect")) == 2  # the paper, and the one visible box
     assert [text.text for text in root.findall(f"{SVG}text")] == ["a < b"]
     assert root.find(f"{SVG}title").text == "a & b"
     assert len(root.findall(f"{SVG}polygon")) == 1
@@ -55,8 +55,8 @@ def test_a_frame_of_a_real_run_is_a_well_formed_small_picture_that_fetches_nothi
     assert len(text) < 300_000
     assert "href" not in text
     assert "url(" not in text
-    said = [node.text for node in root.findall(f"{SVG}text")]
-    assert said == [mark.text for mark in scene.texts if mark.role != "clear" and mark.text]
+    words = [node.text for node in root.findall(f"{SVG}text")]
+    assert words == [mark.text for mark in scene.texts if mark.role != "clear" and mark.text]
 
 
 def test_on_a_narrow_page_a_picture_shrinks_instead_of_being_cut():

@@ -10,7 +10,7 @@ def test_black_on_white_has_the_greatest_contrast():
     assert contrast("#777777", "#777777") == 1
 
 
-def test_both_themes_know_the_same_roles_and_draw_them_with_the_same_dashes():
+def test_both_themes_have_the_same_roles_with_the_same_dashes():
     light, dark = THEMES["light"], THEMES["dark"]
 
     assert set(light) == set(dark)
@@ -31,7 +31,7 @@ def test_the_text_of_every_role_is_readable_in_its_own_box_and_outlines_stand_ou
         "future",
         "hatch",
         "rail",
-    }  # no news in their edge
+    }  # their outline carries no information
     for role in THEMES[theme].keys() - unmarked:
         assert contrast(THEMES[theme][role].stroke, PAPER[theme]) >= 3, role
 
@@ -41,8 +41,8 @@ def test_the_style_sheet_defines_every_variable_that_a_style_names():
     for role in ROLES - {CLEAR}:
         for colour in style(role)[:3]:
             name = re.fullmatch(r"var\((--[a-z-]+)\)", colour).group(1)
-            assert sheet.count(f"{name}:") == 2  # once by day, once by night
+            assert sheet.count(f"{name}:") == 2  # once for each theme
 
 
-def test_what_is_clear_is_not_to_be_seen_in_any_theme():
+def test_a_clear_mark_is_invisible_in_every_theme():
     assert set(style(CLEAR)[:3]) == {"transparent"}

@@ -7,8 +7,8 @@ from tests.scene.toys import STORY
 
 
 @pytest.fixture
-def draw(rehearsal, story):
-    return lambda cursor: timeline(story, cursor, columns(rehearsal.reach))
+def draw(searched, story):
+    return lambda cursor: timeline(story, cursor, columns(searched.reach))
 
 
 def boxes(scene, prefix):
@@ -19,7 +19,7 @@ def words(scene):
     return [text.text for text in scene.texts]
 
 
-def test_each_step_stands_in_the_column_of_its_actor_below_the_one_before(draw):
+def test_each_step_is_in_the_column_of_its_actor_below_the_step_before(draw):
     scene = draw(0)
     steps = [boxes(scene, "step:")[f"step:{k}"] for k in range(1, len(STORY))]
 
@@ -28,7 +28,7 @@ def test_each_step_stands_in_the_column_of_its_actor_below_the_one_before(draw):
     assert [box.y for box in steps] == sorted({box.y for box in steps})
 
 
-def test_the_first_step_is_drawn_like_this(draw):
+def test_the_first_step_has_its_box_number_and_label(draw):
     scene = draw(1)
     number = next(text for text in scene.texts if text.text == "1")
     label = next(text for text in scene.texts if text.text == "read(0x1000)")
@@ -38,7 +38,7 @@ def test_the_first_step_is_drawn_like_this(draw):
     assert number == Text(pytest.approx(2.3), pytest.approx(4.05), "1", "plain", bold=True)
 
 
-def test_the_cursors_row_is_lit_rows_above_are_past_and_rows_below_are_pale(draw):
+def test_the_cursors_row_is_highlighted_rows_above_are_past_and_rows_below_are_pale(draw):
     roles = {key: box.role for key, box in boxes(draw(3), "step:").items()}
 
     assert [roles[f"step:{k}"] for k in (1, 2, 3, 4, 5)] == [
@@ -50,7 +50,7 @@ def test_the_cursors_row_is_lit_rows_above_are_past_and_rows_below_are_pale(draw
     ]
 
 
-def test_what_broke_is_said_with_a_sign_and_a_word_and_only_once_it_happened(draw):
+def test_a_bad_state_is_shown_with_a_sign_once_it_is_reached(draw):
     line = "✗ gpu maps a free page"
 
     def role(cursor):
@@ -59,41 +59,41 @@ def test_what_broke_is_said_with_a_sign_and_a_word_and_only_once_it_happened(dra
     assert (role(6), role(7)) == ("clear", "bad")
 
 
-def test_what_a_step_will_find_is_not_told_before_it_has(draw):
+def test_a_future_step_hides_its_return_value(draw):
     def role(cursor):
         return next(text.role for text in draw(cursor).texts if text.text == "= page 7")
 
     assert (role(0), role(1), role(2)) == ("clear", "now", "past")
 
 
-def test_a_column_says_which_function_its_actor_runs(draw):
+def test_a_column_names_the_function_of_its_actor(draw):
     assert any(word.endswith("()") for word in words(draw(0)))
 
 
-def test_a_column_says_what_its_actor_holds_and_for_whom_it_waits(rehearsal):
-    frames = rehearsal.run(("GPU", "CPU0")).frames
-    scene = timeline(frames, 2, columns(rehearsal.reach))
+def test_a_column_names_the_locks_of_its_actor_and_what_blocks_it(searched):
+    frames = searched.run(("GPU", "CPU0")).frames
+    scene = timeline(frames, 2, columns(searched.reach))
 
     assert "holds group.mutex" in words(scene)
-    assert "waits for CPU0 (step 2)" in words(scene)
+    assert "blocked by CPU0 (step 2)" in words(scene)
 
 
-def test_a_column_says_that_its_actor_has_finished(draw, story):
-    assert words(draw(len(story) - 1)).count("✓ has finished") == 0
-    assert "can go" in words(draw(0))
+def test_a_column_shows_whether_its_actor_has_finished(draw, story):
+    assert words(draw(len(story) - 1)).count("✓ finished") == 0
+    assert "can step" in words(draw(0))
 
 
-def test_a_switch_crosses_from_column_to_column(draw):
+def test_a_change_of_actor_crosses_from_column_to_column(draw):
     crossing = [line for line in draw(7).lines if len({x for x, _ in line.points}) > 2]
 
     assert len(crossing) == 2  # GPU to CPU0 and back
 
 
-def test_a_long_run_comes_in_pages_of_the_same_size(rehearsal):
-    frames = rehearsal.run(STORY).frames
+def test_a_long_run_comes_in_pages_of_the_same_size(searched):
+    frames = searched.run(STORY).frames
     many = [frames[0], *(frames[1:6] * 8)]
     many = [_numbered(frame, index) for index, frame in enumerate(many)]
-    scenes = [timeline(many, k, columns(rehearsal.reach)) for k in range(len(many))]
+    scenes = [timeline(many, k, columns(searched.reach)) for k in range(len(many))]
 
     assert len({(scene.width, scene.height) for scene in scenes}) == 1
     assert [problem for scene in scenes for problem in problems(scene)] == []
@@ -112,7 +112,7 @@ def _numbered(frame, index):
     return twin
 
 
-def test_a_long_call_loses_its_arguments_first_then_its_answer_and_its_name_last():
+def test_a_long_call_loses_its_arguments_first_then_its_return_value_then_its_name():
     text = "kvm_mmu_invalidate_begin(notifier) = 0"
 
     assert call(text, 40) == text

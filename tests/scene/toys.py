@@ -1,12 +1,12 @@
-"""Small races for the tests of pictures: a driver that forgets, and one of everything."""
+"""Small races for the tests of pictures."""
 
 from mmviz.engine import Allocated, Case, Map, Struct, Verdict, World, atomic, field, mark
-from mmviz.kernel.locks import Mutex
-from mmviz.kernel.page import Page
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.sync.locks import Mutex
 
 
 def case_of(world, **actors):
-    """Return a case in which nothing is looked for."""
+    """Return a case without bad states."""
     return Case(name="Toy", id="T/0", title="a toy", world=world, actors=actors, bad=(), expect={})
 
 
@@ -27,7 +27,7 @@ class Table(Struct):
 
 
 class Domain(Allocated):
-    """A kind of object that no drawing code knows."""
+    """A kind of object without drawing code."""
 
     attached: int = 1
 
@@ -53,13 +53,13 @@ class Toy(World):
 
 
 def gpu_maps_a_free_page(k):
-    """The GPU maps a page that the allocator has back."""
+    """The GPU maps a page that is back with the allocator."""
     page = k.gpu.pte["0x1000"]
     return page is not None and page.is_free
 
 
 async def munmap(k):
-    """Take the page away."""
+    """Unmap the page."""
     await k.group.mutex.mutex_lock()
     await k.cpu.clear("0x1000")
     await k.page.put_page()
@@ -98,11 +98,11 @@ STORY = ("GPU", "CPU0", "CPU0", "CPU0", "CPU0", "GPU", "GPU")
 
 
 class Counter(World):
-    """Two who count for ever.
+    """A counter, and a page that is taken and put, without end.
 
     Attributes:
-        count: how far they have come, modulo 8.
-        page: what one of them takes and puts.
+        count: the count, modulo 8.
+        page: the page.
     """
 
     count: int = 0
@@ -130,7 +130,7 @@ async def takes_and_puts(k):
 LOOP = Case(
     name="Endless",
     id="T/2",
-    title="it never ends",
+    title="the run never completes",
     world=Counter,
     actors={"CPU0": counts, "CPU1": takes_and_puts},
     bad=(),

@@ -88,6 +88,25 @@ class Notebook:
                      drawn.style.fill, drawn.style.stroke, drawn.textContent]))"""
         )
 
+    def settled(self):
+        """Wait until nothing of the stage has moved or grown for twenty frames."""
+        self.page.evaluate(
+            """() => new Promise((done) => {
+                let before = "", same = 0;
+                const look = () => {
+                    const parts = document.querySelectorAll(".mm-root *, .mm-view");
+                    const now = JSON.stringify([...parts].map((part) => {
+                        const {left, top, width, height} = part.getBoundingClientRect();
+                        return [left, top, width, height];
+                    }));
+                    same = now === before ? same + 1 : 0;
+                    before = now;
+                    same === 20 ? done() : requestAnimationFrame(look);
+                };
+                look();
+            })"""
+        )
+
     def dark(self):
         """Switch JupyterLab to its dark theme."""
         self.page.evaluate(

@@ -200,7 +200,7 @@ def measure() -> dict[str, object]:
 
 
 def _there_and_back(page):
-    """Yield the button to press to walk a run up and down for ever."""
+    """Yield the button to press to step a run up and down without end."""
     while True:
         while page.locator(".mm-next:enabled").count():
             yield ".mm-next"
@@ -209,7 +209,7 @@ def _there_and_back(page):
 
 
 def _choice(page) -> str:
-    """Return somebody who can go; at the end of a run go back to its start first."""
+    """Return an enabled actor; at the end of a run go back to its start first."""
     page.wait_for_selector(".mm-root:not([aria-busy])")
     if not page.locator(".mm-choose:enabled").count():
         page.click(".mm-first")

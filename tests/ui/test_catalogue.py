@@ -28,7 +28,7 @@ def test_a_case_is_found_and_opened(notebook):
     assert status.inner_text() == f"{rows.count()} of {everything} cases"
     assert page.locator(".mm-cases tbody:not([hidden])").count() < 10
 
-    index.get_by_label("Property", exact=True).select_option("use_after_free")
+    index.get_by_label("Bad state", exact=True).select_option("use_after_free")
     index.get_by_label("Kernel", exact=True).fill("5.x")
     page.locator(".mm-cases .mm-error:not([hidden])").wait_for()
     index.get_by_label("Kernel", exact=True).fill("")

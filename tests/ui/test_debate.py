@@ -59,3 +59,34 @@ def test_text_in_the_table_is_shown_and_never_run(notebook):
     assert "<img src=x" in table.locator("th.mm-group").inner_text()
     assert table.locator("img, b, i").count() == 0
     assert "broken" not in notebook.page.title()
+
+
+TWINS = """
+import dataclasses, mmviz
+from mmviz.widgets import debate as module
+found = mmviz.debate("iommu_group")
+row = next(row for row in found if row.failing)
+module.debate = lambda *_, **__: dataclasses.replace(found, rows=(row, row))
+module.Debate("iommu_group")
+"""
+
+
+def test_of_two_rows_with_one_name_and_one_finding_the_opened_one_is_lit(notebook):
+    """Nothing else in what the table shows differs between the two."""
+    notebook.run("twins", TWINS)
+    page = notebook.page
+    rows = page.locator(".mm-cases tbody tr:has(button)")
+    rows.nth(1).wait_for()
+    for number, row in enumerate((0, 1, 0), 1):
+        rows.nth(row).locator("button").first.click()
+        page.wait_for_function(
+            "number => document.querySelector(`.mm-cases .mm-opened-${number} .mm-root`)",
+            arg=number,
+        )
+        page.wait_for_function(
+            """row => {
+                const lines = [...document.querySelectorAll(".mm-cases tbody tr:has(button)")];
+                return lines.every((line, k) => line.matches(".mm-opened") === (k === row));
+            }""",
+            arg=row,
+        )

@@ -28,7 +28,7 @@ def test_choosing_to_the_end_breaks_the_promise_and_wins(notebook, driver):
     for k, actor in enumerate(("GPU", "CPU0", "CPU0", "CPU0", "CPU0", "GPU", "GPU"), 1):
         choose(driver, actor, k)
 
-    assert "You did it in 7 steps" in driver.locator(".mm-goal").inner_text()
+    assert "Goal reached in 7 steps" in driver.locator(".mm-goal").inner_text()
     assert driver.locator(".mm-promise.mm-broken:not(.mm-away)").count() == 1
     assert notebook.python("driver.schedule").count("CPU0") == 4
 
@@ -39,7 +39,7 @@ def test_who_cannot_go_says_by_whom_it_is_blocked_and_since_when(driver):
     gpu = driver.locator('.mm-choose[data-actor="GPU"]')
 
     assert gpu.is_disabled()
-    assert gpu.locator(".mm-why").inner_text() == "waits for CPU0 since step 2"
+    assert gpu.locator(".mm-why").inner_text() == "blocked by CPU0 since step 2"
     assert gpu.locator(".mm-does").inner_text() == "mutex_lock(group.mutex)"
 
 
@@ -73,7 +73,7 @@ def test_stepping_back_and_choosing_something_else_keeps_the_first_run(notebook,
 
 
 def test_an_error_is_shown_under_the_widget_and_choosing_goes_on(notebook, driver):
-    notebook.python("setattr(driver, 'reels', None)")  # sabotage
+    notebook.python("setattr(driver, 'stores', None)")  # sabotage
     driver.locator('.mm-choose[data-actor="GPU"]').click()
     error = driver.locator(".mm-error")
     error.wait_for()

@@ -121,7 +121,7 @@ def test_panes_never_overlap_and_what_does_not_fit_scrolls(notebook):
     for name, (width, height, zoom) in SIZES.items():
         notebook.page.set_viewport_size({"width": width, "height": height})
         notebook.python(f"setattr(player.controls, 'zoom', {zoom})")
-        notebook.page.wait_for_timeout(600)
+        notebook.settled()
         panes = notebook.page.evaluate(
             """() => [...document.querySelectorAll(".mm-view")].map((pane) => {
                 const {left, right, top, bottom} = pane.getBoundingClientRect();

@@ -30,7 +30,7 @@ def k(root):
 def test_buttons_step_jump_and_play_without_a_word_to_the_kernel(notebook, player):
     said = notebook.listen()
     player.locator(".mm-next").click()
-    assert status(player) == "step 1 of 7: GPU read(0x1000): answers page 7"
+    assert status(player) == "step 1 of 7: GPU read(0x1000): returns page 7"
     player.locator(".mm-next").click()
     player.locator(".mm-back").click()
     assert k(player) == 1
@@ -130,7 +130,7 @@ def test_the_next_line_of_every_actor_is_lit(notebook, player):
     assert lit.nth(0).inner_text() == 'await k.cpu.clear("0x1000")'
     assert "mm-lit-blocked" in lit.nth(1).get_attribute("class")
     titles = notebook.page.locator(".mm-listing-title").all_inner_texts()
-    assert titles == ["CPU0 · next", "GPU · waits for CPU0 since step 2"]
+    assert titles == ["CPU0 · next", "GPU · blocked by CPU0 since step 2"]
 
 
 def test_the_run_is_there_as_text_with_the_line_that_replays_it(player):
@@ -219,12 +219,12 @@ def test_plus_and_minus_change_the_size_of_type_and_the_picture_grows_with_it(no
     player.focus()
     for _ in range(4):
         notebook.page.keyboard.press("+")
-    notebook.page.wait_for_timeout(500)
+    notebook.settled()
     larger = size()
     for one, other in zip(before, larger, strict=True):
         assert other / one == pytest.approx(1.75, rel=0.05)
     assert notebook.python("player.controls.zoom") == "175"
     for _ in range(4):
         notebook.page.keyboard.press("-")
-    notebook.page.wait_for_timeout(500)
+    notebook.settled()
     assert size() == pytest.approx(before, rel=0.02)

@@ -28,10 +28,10 @@ def test_there_is_a_row_for_every_case_with_its_verdict(everything):
         assert {case.name, case.title, case.id} <= set(text)
         assert case.scenario in row["group"]
         report = mmviz.explore(case)
-        wrong = [prop for prop, verdict in report.verdicts.items() if verdict != "Never"]
-        wrong += ["stuck"] * (report.stuck is not None)
-        for prop in wrong:
-            assert any(prop in words for words in text)
+        wrong = [bad_state for bad_state, verdict in report.verdicts.items() if verdict != "Never"]
+        wrong += ["deadlock"] * (report.deadlock is not None)
+        for bad_state in wrong:
+            assert any(bad_state in words for words in text)
         assert ("✓ nothing goes wrong" in text) == (not wrong and report.livelock is None)
 
 
@@ -39,14 +39,14 @@ def test_there_is_a_row_for_every_case_with_its_verdict(everything):
     "sought",
     [
         {"words": "iommu_group_put"},
-        {"prop": "use_after_free"},
+        {"bad_state": "use_after_free"},
         {"kernel": "6.4"},
         {"thread": "iommu_group"},
-        {"words": "mutex", "prop": "use_after_free"},
+        {"words": "mutex", "bad_state": "use_after_free"},
     ],
 )
 def test_it_finds_what_the_catalogue_finds(everything, sought):
-    ask(everything, find={"words": "", "prop": "", "thread": "", "kernel": "", **sought})
+    ask(everything, find={"words": "", "bad_state": "", "thread": "", "kernel": "", **sought})
 
     wanted = mmviz.catalogue(**{"thread": "iommu_group", **sought})
     assert found(everything) == list(wanted)
@@ -55,8 +55,8 @@ def test_it_finds_what_the_catalogue_finds(everything, sought):
 
 
 def test_what_is_no_release_is_told_and_the_rows_stay(everything):
-    ask(everything, find={"words": "", "prop": "", "thread": "", "kernel": ""})
-    ask(everything, find={"words": "", "prop": "", "thread": "", "kernel": "5.x"})
+    ask(everything, find={"words": "", "bad_state": "", "thread": "", "kernel": ""})
+    ask(everything, find={"words": "", "bad_state": "", "thread": "", "kernel": "5.x"})
 
     assert "'5.x' is not a kernel release" in everything.table.error
     assert found(everything) == list(everything.found)

@@ -83,15 +83,17 @@ def test_a_run_of_each_kind_shows_what_its_button_says(thread):
             kinds.add(what)
             run = debate.play(number, what).the_run
             assert run.schedule == finding.schedule
-            assert run.stuck if what == "stuck" else what == "livelock" or what in run.violated
-    assert "stuck" in kinds
+            assert (
+                run.deadlock if what == "deadlock" else what == "livelock" or what in run.violated
+            )
+    assert "deadlock" in kinds
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"open": -1, "what": "stuck"},
-        {"open": 10_000, "what": "stuck"},
+        {"open": -1, "what": "deadlock"},
+        {"open": 10_000, "what": "deadlock"},
         {"open": 0, "what": "no_such_property"},
         {"open": "x", "what": ""},
         {"open": 0},

@@ -3,7 +3,7 @@
 import pytest
 
 import mmviz
-from mmviz.kernel.x86_layout import RELEASES
+from mmviz.kernel.x86.layout import RELEASES
 
 SAME, PRESENT = "0xf7fffffffdb97400", "0x8000000012345867"
 

@@ -10,7 +10,7 @@ from mmviz.engine import ScheduleError, UnknownName
 from mmviz.scene.views import VIEWS
 from mmviz.widgets.canvas import Canvas
 from mmviz.widgets.driver import Driver
-from mmviz.widgets.film import developed
+from mmviz.widgets.frames import applied
 from mmviz.widgets.player import Player
 from mmviz.widgets.traits import marks
 from tests.scene.toys import STORY, TOY
@@ -22,10 +22,10 @@ def ask(stage, **message):
 
 
 def in_the_browser(stage, k):
-    """Return what the browser sets on each target for frame k, straight from the film."""
+    """Return what the browser sets on each target for frame k, straight from the pictures."""
     found = {}
-    for name, reel in stage.controls.film.items():
-        for mark, traits in developed(reel["base"], reel["frames"][str(k)]).items():
+    for name, store in stage.controls.pictures.items():
+        for mark, traits in applied(store["base"], store["frames"][str(k)]).items():
             if f"{name}.{mark}" in stage.controls.targets:
                 found[f"{name}.{mark}"] = traits
     return found
@@ -46,7 +46,7 @@ def in_python(stage, k):
 
 def said(stage, k):
     """Return what is said of frame k: caption and choices."""
-    return stage.reels["words"].shot(k)["words"]
+    return stage.stores["words"].drawn(k)["words"]
 
 
 @pytest.mark.parametrize("k", range(len(STORY) + 1))
@@ -75,7 +75,7 @@ def test_a_step_moves_nothing_large_it_only_changes_colours(scenario):
     player = Player(scenario, views=views)
 
     for part in player.on_screen:
-        for changed in player.controls.film[part]["frames"].values():
+        for changed in player.controls.pictures[part]["frames"].values():
             for mark, traits in changed.items():
                 if mark not in (
                     "twin",
@@ -89,7 +89,7 @@ def test_a_step_moves_nothing_large_it_only_changes_colours(scenario):
 
 def test_by_default_a_player_shows_the_violation_with_the_fewest_preemptions():
     player = Player(TOY)
-    example = player.rehearsal.report.counterexamples["gpu_maps_a_free_page"]
+    example = player.searched.report.counterexamples["gpu_maps_a_free_page"]
 
     assert player.the_run.schedule == example.fewest_preemptions
     assert player.controls.runs[0] == "gpu maps a free page: fewest preemptions"
@@ -104,7 +104,7 @@ def test_a_player_takes_a_schedule_by_name_as_text_or_as_a_list():
 
 
 def test_an_illegal_schedule_is_an_error_that_names_the_step():
-    with pytest.raises(ScheduleError, match="step 3: GPU cannot go"):
+    with pytest.raises(ScheduleError, match="step 3: GPU is blocked"):
         Player(TOY, "GPU CPU0 GPU")
 
 
@@ -134,7 +134,7 @@ def test_a_driver_offers_every_actor_and_says_why_one_cannot_go():
     cpu, gpu = said(driver, 2)["choices"]
 
     assert (cpu["actor"], cpu["does"], cpu["enabled"]) == ("CPU0", "clear(0x1000)", True)
-    assert (gpu["enabled"], gpu["why"]) == (False, "waits for CPU0 since step 2")
+    assert (gpu["enabled"], gpu["why"]) == (False, "blocked by CPU0 since step 2")
 
 
 def test_choosing_takes_a_step():
@@ -142,7 +142,7 @@ def test_choosing_takes_a_step():
     ask(driver, choose="GPU", k=0)
 
     assert (driver.schedule, driver.controls.k) == (("GPU",), 1)
-    assert said(driver, 1)["caption"] == "step 1 of 1: GPU read(0x1000): answers page 7"
+    assert said(driver, 1)["caption"] == "step 1 of 1: GPU read(0x1000): returns page 7"
 
 
 def test_going_back_and_choosing_something_else_keeps_the_first_run():
@@ -178,13 +178,13 @@ def test_what_cannot_be_chosen_becomes_a_visible_sentence_and_loses_nothing():
     driver = Driver(TOY, "GPU CPU0")
     ask(driver, choose="GPU", k=2)
 
-    assert driver.controls.error.startswith("Driver: step 3: GPU cannot go")
+    assert driver.controls.error.startswith("Driver: step 3: GPU is blocked")
     assert driver.schedule == ("GPU", "CPU0")
     ask(driver, choose="CPU0", k=2)
     assert driver.controls.error == ""
 
 
-@pytest.mark.parametrize("message", [{"choose": "nobody", "k": 0}, {"choose": "GPU", "k": 99}, {}])
+@pytest.mark.parametrize("message", [{"choose": "CPU9", "k": 0}, {"choose": "GPU", "k": 99}, {}])
 def test_nonsense_from_the_browser_becomes_a_visible_sentence(message):
     driver = Driver(TOY)
     ask(driver, **message)
@@ -202,7 +202,7 @@ def test_the_goal_is_there_from_the_start_and_is_won_in_the_step_that_breaks_it(
         driver.choose(actor)
 
     assert driver.controls.won == 7
-    assert driver.controls.victory == "✓ You did it in 7 steps: gpu maps a free page"
+    assert driver.controls.victory == "✓ Goal reached in 7 steps: gpu maps a free page"
 
 
 def test_a_driver_grows_its_sheet_with_the_run():

@@ -46,7 +46,7 @@ def test_an_unknown_view_is_an_error_that_suggests_the_nearest():
 
 
 def test_the_views_are_a_list_of_names_whatever_their_capitals():
-    with pytest.raises(MmvizError, match=r"views='locks' is no list: write views=\['locks'\]"):
+    with pytest.raises(MmvizError, match=r"views='locks' is not a list: write views=\['locks'\]"):
         Player(TOY, STORY, views="locks")
 
     assert Player(TOY, STORY, views=["Locks", "locks"]).on_screen == ["locks"]
@@ -65,8 +65,8 @@ def test_a_view_is_made_once_when_it_is_asked_for_and_kept():
     ask(player, open=["timeline", "objects"], k=3)
     pane = player.panes["objects"]
 
-    assert list(player.controls.piece["reels"]) == ["objects"]
-    assert set(player.controls.film["objects"]["frames"]) == set(map(str, range(8)))
+    assert list(player.controls.piece["stores"]) == ["objects"]
+    assert set(player.controls.pictures["objects"]["frames"]) == set(map(str, range(8)))
     ask(player, open=["timeline"], k=3)
     ask(player, open=["timeline", "objects"], k=3)
     assert player.panes["objects"] is pane
@@ -83,14 +83,14 @@ def test_a_view_that_is_no_view_is_answered_in_words():
 
 def test_a_long_run_opens_with_what_is_round_the_cursor_and_sends_the_rest_when_asked():
     player = Player(LOOP, LONG)
-    travels = sum(len(json.dumps(reel.data)) for reel in player.reels.values())
+    travels = sum(len(json.dumps(store.data)) for store in player.stores.values())
 
     assert player.controls.last == 1000
-    assert len(player.controls.film["timeline"]["frames"]) < 60
+    assert len(player.controls.pictures["timeline"]["frames"]) < 60
     assert travels < 1_000_000
-    ask(player, film=[700, 701])
-    assert set(player.controls.piece["reels"]["words"]["frames"]) == {"700", "701"}
-    assert player.reels["words"].shot(700)["words"]["caption"].startswith("step 700 of 1000")
+    ask(player, pictures=[700, 701])
+    assert set(player.controls.piece["stores"]["words"]["frames"]) == {"700", "701"}
+    assert player.stores["words"].drawn(700)["words"]["caption"].startswith("step 700 of 1000")
 
 
 def test_a_choice_sends_one_frame_however_long_the_run_is():
@@ -98,9 +98,9 @@ def test_a_choice_sends_one_frame_however_long_the_run_is():
     sizes = []
     for k in range(120):
         ask(driver, choose=("CPU0", "CPU1")[k % 2], k=k)
-        reels = driver.controls.piece["reels"]
-        assert {len(reel["frames"]) for reel in reels.values()} == {1}
-        assert "base" not in reels["objects"]
+        stores = driver.controls.piece["stores"]
+        assert {len(store["frames"]) for store in stores.values()} == {1}
+        assert "base" not in stores["objects"]
         sizes.append(len(json.dumps(driver.controls.piece)))
 
     assert max(sizes[96:]) < 1.1 * max(sizes[24:48])
@@ -115,13 +115,13 @@ def test_what_is_on_the_screen_is_on_paper(theme, k):
     root = ElementTree.fromstring(player.svg(k, theme))
     texts, boxes = Counter(), Counter()
     for name in names:
-        shot = player.reels[name].shot(k)
+        drawn = player.stores[name].drawn(k)
         for mark in ("text", "text_live", "text_bold"):
-            marks = zip(shot[mark]["text"], shot[mark]["colors"], strict=True)
+            marks = zip(drawn[mark]["text"], drawn[mark]["colors"], strict=True)
             texts.update(
                 (t, colour(c, theme)) for t, c in marks if t.strip() and c != "transparent"
             )
-        fills = zip(shot["fill"]["fill_colors"], shot["fill"]["x"], strict=True)
+        fills = zip(drawn["fill"]["fill_colors"], drawn["fill"]["x"], strict=True)
         boxes.update(colour(c, theme) for c, x in fills if c != "transparent" and any(x))
     on_paper = Counter((node.text, node.get("fill")) for node in root.findall(f"{SVG}text"))
     titles = {player.views[name].title for name in names}

@@ -1,11 +1,12 @@
 """Other ways to keep fork out of the window before the check.
 
 A driver hides a page, looks for pins, and puts the entry back if there are any; a fork in between
-copies the entry of a page that nobody may share (exclusive/fork_in_window).  Holding mmap_lock over
-both is one way to keep fork out.  Doing both in one hold of the page-table lock is another, since
-fork reads the entry under that lock.  A third is the page lock, if fork asks for it and fails where
-it is taken.  A pin that comes while the driver looks and fork copies needs all that is there: GUP's
-second look against the driver, and the sequence count against fork.
+copies the entry of a page that must not be shared (exclusive/fork_in_window).  Holding mmap_lock
+over both is one way to keep fork out.  Doing both in one hold of the page-table lock is another,
+since fork reads the entry under that lock.  A third is the page lock, if fork asks for it and fails
+where it is taken.  None of the three keeps GUP-fast out, which takes no lock: a pin that comes
+while the driver looks needs GUP's second look at the entry, and one that comes while fork copies
+needs the sequence count.
 
 Promise: What the NIC writes arrives in the process that gave it the page, and in no other.
 
@@ -13,50 +14,53 @@ Memory model: sequentially consistent; all entries are changed under page-table 
 
 Simplified:
     As in exclusive/fork_in_window.  Fork copies the entry in every case, as v7 of the patch does.
-    In PinMeetsBoth the page starts unpinned, fork's look and its copying are steps of their own,
-    and the sequence count is that of exclusive/gup_fast_meets_fork.
+    Where GUP-fast takes part, the page starts unpinned, fork's look and its copying are steps of
+    their own, and the sequence count is that of exclusive/gup_fast_meets_fork.
+    In CheckInOneHold and OneHoldNoSecondLook the driver's hold of the page-table lock is several
+    steps, and fork takes the lock, too.  What a fault or GUP's slow way does under it stays one
+    step; while the driver has the lock, these find its entry and wait for the page lock.
+    Clearing the old entry and writing the exclusive one are one step of that hold: GUP-fast takes
+    the slow way for both.
     Where fork fails, a price is paid and nothing is lost.
+    PinMeetsBothNoSequence was never a kernel: v7 was posted in March 2021, and v5.11 has the count.
 
 Sources:
     <20210401004813.GT1463678@nvidia.com> fork can copy the entry before it was checked
-    mm/memory.c copy_nonpresent_pte(); mm/rmap.c page_make_device_exclusive_one(); mm/gup.c
+    <35941260.J9UuDlmC3F@nvdebian> GUP-fast sees the changed entry, and takes the slow way
+    mm/memory.c copy_nonpresent_pte(); mm/rmap.c page_make_device_exclusive_one()
+    mm/gup.c lockless_pages_from_mm(), gup_pte_range(): no page-table lock
     b756a3b5e7ea (v5.14) mm: device exclusive memory access: fork fails on a locked page
     57efa1fe5957 (v5.11) write_protect_seq
 """
 
-from collections.abc import Callable, Coroutine
 from errno import EBUSY
 from typing import Any
 
-from mmviz.engine import Case, Verdict, atomic
-from mmviz.kernel.entry import CowMapping, Pte
-from mmviz.kernel.fork import EntryCopied
-from mmviz.kernel.page import Page
-from mmviz.scenarios.exclusive.fork_in_window import (
-    CheckInsideMmapLock,
-    CheckOutsideMmapLock,
+from mmviz.engine import Race, atomic, field
+from mmviz.kernel.mm.entry import CowMapping
+from mmviz.kernel.mm.fault import write
+from mmviz.kernel.mm.fork import EntryCopied, ForkedMapping
+from mmviz.kernel.provenance import constructed
+from mmviz.kernel.sync.locks import SpinLock
+from mmviz.scenarios.exclusive import CHECK_AFTERWARDS
+from mmviz.scenarios.exclusive.fork_in_window import CheckInsideMmapLock, CheckOutsideMmapLock
+from mmviz.scenarios.exclusive.gup_fast_meets_fork import NoSequence, WriteProtectSeq
+from mmviz.scenarios.exclusive.worlds.fork import (
+    BAD,
     Machine,
-    cow_broken,
+    convert,
+    entry_copied,
     foreign_process_sees_dma,
     fork,
     pin_lost_its_page,
 )
-from mmviz.scenarios.exclusive.gup_fast_meets_fork import NoSequence, Unpinned, WriteProtectSeq
-
-Actor = Callable[[Machine], Coroutine[Any, Any, None]]
-NEVER, SOMETIMES = Verdict.NEVER, Verdict.SOMETIMES
-BAD = (pin_lost_its_page, foreign_process_sees_dma, cow_broken)
-
-
-class CheckedInOneHold(EntryCopied):
-    """A mapping whose entry is replaced only if the page is not pinned, in one go."""
-
-    @atomic("mm/rmap.c")
-    def page_make_device_exclusive_one(self, page: Page) -> bool:
-        """Clear the entry, look for pins, then write the exclusive entry or the old one back."""
-        if page.is_maybe_dma_pinned:
-            return False
-        return super().page_make_device_exclusive_one(page).do()
+from mmviz.scenarios.exclusive.worlds.gup import (
+    Unpinned,
+    copy_pte_range,
+    fork_in_steps,
+    pin,
+    slow,
+)
 
 
 class CopiedUnlessLocked(EntryCopied):
@@ -64,152 +68,148 @@ class CopiedUnlessLocked(EntryCopied):
 
     @atomic("mm/memory.c")
     def copy_nonpresent_pte(self, child: CowMapping) -> int:
-        """Copy the exclusive entry to the child, unless somebody holds the page lock."""
+        """Copy the exclusive entry to the child, unless the page lock is held."""
         if self.pte is not None and self.pte.exclusive and self.pte.page.locked is not None:
             return -EBUSY
         return super().copy_nonpresent_pte(child).do()
 
 
-class PresentUnpinned(Unpinned):
-    """A process whose page is present and not pinned, and a NIC that wants it."""
+class TableLocked(Unpinned):
+    """A process whose page is not pinned yet, and its page-table lock."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.parent.pte = Pte(self.page)
+    parent: ForkedMapping = field(default_factory=EntryCopied)
+    ptl: SpinLock = field(default_factory=SpinLock)
 
 
-async def check_in_one_hold(k: Machine) -> None:
-    """The GPU's driver: what it hides has been checked already, so mmap_lock can be spared."""
+def fork_gives_up() -> Machine:
+    """Build the machine with a fork that fails on a locked page."""
+    return Machine(parent=CopiedUnlessLocked())
+
+
+def unpinned_entry_copied() -> Unpinned:
+    """Build the machine without a pin; fork copies the entry."""
+    return Unpinned(parent=EntryCopied())
+
+
+async def convert_and_check(k: Unpinned) -> None:
+    """The GPU's driver makes the page exclusive, and looks for pins with mmap_lock held."""
+    await CheckInsideMmapLock().make_device_exclusive_range(k)
+
+
+async def check_in_one_hold(k: TableLocked) -> None:
+    """The GPU's driver: replace, look and put back in one hold of the page-table lock."""
     await k.page.lock_page()
+    await k.ptl.spin_lock()
     await k.parent.page_make_device_exclusive_one(k.page)
+    if await k.page.page_maybe_dma_pinned():
+        await k.parent.restore_exclusive_pte(k.page)
+    await k.ptl.spin_unlock()
     await k.page.unlock_page()
 
 
-def expect(bad: Verdict) -> dict[str, Verdict]:
-    """Return what a case declares where a pinned page may be shared."""
-    return {
-        "pin_lost_its_page": bad,
-        "foreign_process_sees_dma": bad,
-        "cow_broken": NEVER,
-    }
+# A conversion against a fork and a write of the same process.
+race = Race(world=entry_copied, actors={"CPU0": convert, "CPU1": fork}, bad=BAD)
+
+# A conversion, a fork and a pin of the same process.
+THREE = {"CPU0": convert_and_check, "CPU1": fork_in_steps, "CPU2": pin}
+ONE_HOLD = {**THREE, "CPU0": check_in_one_hold}
 
 
-def case(
-    name: str,
-    id: str,
-    title: str,
-    driver: Actor,
-    states: int,
-    parent: type[EntryCopied],
-    bad: Verdict = NEVER,
-    note: str = "",
-    schedules: dict[str, str] | None = None,
-    proposed: tuple[str, str] | None = None,
-) -> Case:
-    """Race a conversion against a fork and a write of the same process."""
-    return Case(
-        name=name,
-        id=id,
-        title=title,
-        world=lambda: Machine(parent=parent()),
-        actors={"CPU0": driver, "CPU1": fork},
-        bad=BAD,
-        expect=expect(bad),
-        states=states,
-        note=note,
-        schedules=schedules or {},
-        proposed=proposed,
-    )
-
-
-def three(
-    name: str, id: str, title: str, kernel: NoSequence, states: int, bad: Verdict, schedule: str
-) -> Case:
-    """Race a conversion against a fork and a pin of the same process."""
-    return Case(
-        name=name,
-        id=id,
-        title=title,
-        world=lambda: PresentUnpinned(parent=EntryCopied()),
-        actors={
-            "CPU0": CheckInsideMmapLock().make_device_exclusive_range,
-            "CPU1": kernel.fork,
-            "CPU2": kernel.pin_user_pages_fast,
-        },
-        bad=BAD,
-        expect=expect(bad),
-        states=states,
-        schedules={"the pin slips in": schedule} if schedule else {},
-    )
-
-
-CASES = (
-    case(
-        "CheckOutsideMmapLock",
-        "D/D.1",
-        "the planned check, after mmap_lock is dropped",
-        CheckOutsideMmapLock().make_device_exclusive_range,
-        states=68,
-        parent=EntryCopied,
-        bad=SOMETIMES,
-        schedules={"fork at that instant": "CPU0*4 CPU1*3 CPU0*3 CPU1*4"},
-        proposed=("2021-04-01", "<35941260.J9UuDlmC3F@nvdebian>"),
-    ),
-    three(
-        "PinMeetsBothNoSequence",
-        "D/D.7-noseq",
-        "check inside mmap_lock, and GUP-fast pins while fork is deciding (before v5.11)",
-        NoSequence(),
-        states=1497,
-        bad=SOMETIMES,
-        schedule="CPU1*3 CPU2*4 CPU1*5",
-    ),
-    case(
-        "CheckInOneHold",
-        "D/D.3",
-        "clear, look for pins and write the entry in one hold of the page-table lock",
-        check_in_one_hold,
-        states=20,
-        parent=CheckedInOneHold,
-    ),
-    case(
-        "ForkGivesUp",
-        "D/D.5",
-        "the check under the page lock, and a fork that fails while that is taken",
-        CheckOutsideMmapLock().make_device_exclusive_range,
-        states=64,
-        parent=CopiedUnlessLocked,
-        note="fork() may fail with ENOMEM: it gives up on a page that is locked",
-    ),
-    three(
-        "PinMeetsBoth",
-        "D/D.7",
-        "check inside mmap_lock, and GUP-fast gives way to a fork it overlaps",
-        WriteProtectSeq(),
-        states=2153,
-        bad=NEVER,
-        schedule="",
+race.case(
+    "D/D.1",
+    "the check after mmap_lock is dropped: the window that the objection sees",
+    name="CheckOutsideMmapLock",
+    of=CheckOutsideMmapLock,
+    sometimes=[pin_lost_its_page, foreign_process_sees_dma],
+    states=68,
+    schedules={"fork at that instant": "CPU0*4 CPU1*3 CPU0*3 CPU1*4"},
+    source=constructed(
+        "the reading of <35941260.J9UuDlmC3F@nvdebian> in which the objection "
+        "<20210401004813.GT1463678@nvidia.com> holds: fork needs mmap_lock to come in between"
     ),
 )
 
-SPARE = {
-    "CheckInOneHold: await k.page.lock_page()": (
-        "One hold of the page-table lock keeps everybody out already."
-    ),
-    "CheckInOneHold: await k.parent.page_make_device_exclusive_one(k.page)": (
-        "Without the entry fork copies by the rule for present pages."
-    ),
-    "CheckInOneHold: await k.page.unlock_page()": "Nobody else asks for the page lock here.",
-    "PinMeetsBoth: await page.unpin_user_page()": (
-        "A reference too many keeps memory; exclusive/retry_loop judges that."
-    ),
-    "PinMeetsBoth: await k.write_protect_seq.write_seqcount_end()": (
-        "A count that stays odd sends GUP-fast the slow way for ever: slow, and safe."
-    ),
-    "PinMeetsBoth: await write(k.parent, copy=k.parents_copy)": (
-        "Without the parent's write no page moves, and nothing is at stake."
-    ),
-    "PinMeetsBoth: await k.nic.ib_dma_map_sg(page)": (
-        "Without the NIC nobody writes to a page that has moved."
-    ),
-}
+race.case(
+    "D/D.7-noseq",
+    "check inside mmap_lock, and a GUP-fast without write_protect_seq: it pins while fork decides",
+    name="PinMeetsBothNoSequence",
+    of=NoSequence,
+    world=unpinned_entry_copied,
+    actors=THREE,
+    sometimes=[pin_lost_its_page, foreign_process_sees_dma],
+    states=1497,
+    schedules={"the pin slips in": "CPU1*3 CPU2*4 CPU1*5"},
+    source=constructed("what the planned check owes to write_protect_seq (57efa1fe5957, v5.11)"),
+)
+
+
+@race.case(
+    "D/D.3",
+    "replace the entry, look for pins, put it back: in one hold of the page-table lock",
+    world=TableLocked,
+    actors=ONE_HOLD,
+    states=2689,
+    source=constructed("a hold of the page-table lock keeps fork out as mmap_lock does"),
+)
+class CheckInOneHold(WriteProtectSeq):
+    """Fork takes the page-table lock; GUP-fast does not, and relies on its second look."""
+
+    async def fork(self, k: Any) -> None:
+        await k.mmap_lock.down_write()
+        await k.write_protect_seq.write_seqcount_begin()
+        await k.ptl.spin_lock()
+        await copy_pte_range(k)
+        await k.ptl.spin_unlock()
+        await k.write_protect_seq.write_seqcount_end()
+        await k.mmap_lock.up_write()
+        await write(k.parent, copy=k.parents_copy)
+
+
+@race.case(
+    "D/D.3-nolook",
+    "the same hold, and a GUP-fast without the second look: the lock does not keep it out",
+    world=TableLocked,
+    actors=ONE_HOLD,
+    sometimes=[pin_lost_its_page, foreign_process_sees_dma],
+    states=2340,
+    schedules={"the pin slips in": "CPU2*2 CPU0*6 CPU2*3 CPU1*15"},
+    source=constructed("the page-table lock does not keep GUP-fast out; its second look does"),
+)
+class OneHoldNoSecondLook(CheckInOneHold):
+    """GUP-fast pins what it has read, and does not read the entry again."""
+
+    async def pin_user_pages_fast(self, k: Unpinned) -> None:
+        seq = await k.write_protect_seq.raw_read_seqcount()
+        entry = await k.parent.ptep_get_lockless()
+        if seq % 2 or entry is None or not entry.is_writable:
+            page = await slow(k)
+        else:
+            page = entry.page
+            await page.try_grab_page()
+            if await k.write_protect_seq.read_seqcount_retry(seq):
+                await page.unpin_user_page()
+                page = await slow(k)
+        await k.nic.ib_dma_map_sg(page)
+
+
+race.case(
+    "D/D.5",
+    "the check under the page lock, and a fork that fails while that is taken",
+    name="ForkGivesUp",
+    of=CheckOutsideMmapLock,
+    world=fork_gives_up,
+    states=64,
+    note="fork() may fail with ENOMEM: it gives up on a page that is locked",
+    source=constructed("the -EBUSY of v9 and later, put into v7's fork: the page lock is enough"),
+)
+
+race.case(
+    "D/D.7",
+    "check inside mmap_lock, and GUP-fast gives way to a fork it overlaps",
+    name="PinMeetsBoth",
+    of=WriteProtectSeq,
+    world=unpinned_entry_copied,
+    actors=THREE,
+    states=2153,
+    source=CHECK_AFTERWARDS,
+)

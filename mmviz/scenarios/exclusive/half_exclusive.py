@@ -1,7 +1,7 @@
 """Keeping the CPU out is enough, and not enough.
 
 An exclusive entry keeps the CPU from reading as well as from writing.  A read-only entry would do
-against lost increments: only a write can overwrite.  The kernel hides the page all the same, since
+against lost increments: only a write can overwrite.  The kernel hides the page nevertheless, since
 a CPU that reads meanwhile may see what a device's cache has long changed.  And neither keeps out
 what does not go through the process's entries: a NIC that has pinned the page earlier writes when
 it likes.  The kernel says so in its documentation, and leaves it to the user.
@@ -12,34 +12,38 @@ Memory model: sequentially consistent, and every read coherent; a CPU's locked a
     NIC's as well, a GPU's emulated atomic two.
 
 Simplified:
-    As in exclusive/atomic_loses_update.  What a CPU reads from a page that a device caches is left
-    out; it is what speaks against the read-only entry.
-    With the read-only entry both map the page, so the bad state of that name is reached; it harms
-    nobody here.
+    As in exclusive/atomic_loses_update.
+    What a CPU reads from a page that a device caches is left out; it is what speaks against the
+    read-only entry.
+    With the read-only entry both map the page, so the bad state of that name is reached; it does no
+    harm here.
     The NIC adds once, by an atomic operation of its own; a plain write would lose no less.
+    The driver converts as v5.14 to v6.14 do; what v6.15 documents of earlier references was as true
+    before.
 
 Sources:
+    <20210331131854.GI1463678@nvidia.com> can a pinned page end up under such an entry?
     mm/rmap.c make_device_exclusive(): access through earlier references is not supported (v6.15)
     drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault()
     b756a3b5e7ea (v5.14) mm: device exclusive memory access
 """
 
-from mmviz.engine import Case, Verdict, atomic, field, mark
-from mmviz.kernel.entry import CowMapping, Pte
-from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
-from mmviz.kernel.umem import Umem
-from mmviz.scenarios.exclusive.atomic_loses_update import (
+from mmviz.engine import Race, atomic, field, mark
+from mmviz.kernel.driver.umem import Umem
+from mmviz.kernel.mm.entry import CowMapping, Pte
+from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS, Page
+from mmviz.kernel.provenance import constructed, shipped
+from mmviz.scenarios.exclusive import EARLIER_PIN, V11
+from mmviz.scenarios.exclusive.atomic_loses_update import UnmapAndDrain
+from mmviz.scenarios.exclusive.worlds.counter import (
     Counter,
     Machine,
-    UnmapAndDrain,
     atomic_inc,
     cpu_and_device_both_map,
     emulated_atomic_add,
     increment_lost,
     nouveau_atomic_range_fault,
 )
-
-NEVER, SOMETIMES = Verdict.NEVER, Verdict.SOMETIMES
 
 
 class ProtectedMapping(CowMapping):
@@ -68,7 +72,7 @@ class Nic(Umem):
 
     @atomic("hardware")
     def fetch_add(self, counter: Counter) -> None:
-        """The NIC has the memory add one, whatever the process's entries say."""
+        """The NIC has the memory add one, without regard to the process's entries."""
         counter.value, counter.added = counter.value + 1, counter.added + 1
 
 
@@ -81,6 +85,11 @@ class Pinned(Machine):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.nic.page = self.page
+
+
+async def rdma_atomic(k: Pinned) -> None:
+    """The NIC adds one through its pin."""
+    await k.nic.fetch_add(k.counter)
 
 
 async def write_protect(k: ReadOnly) -> None:
@@ -105,62 +114,49 @@ async def inc_read_only(k: ReadOnly) -> None:
         await k.page.unlock_page()
 
 
-async def inc(k: Machine) -> None:
-    """User code on the CPU: add one, faulting until the entry allows it."""
-    await atomic_inc(k, UnmapAndDrain())
+# A CPU and a GPU that both add to one counter.
+race = Race(
+    world=Machine,
+    actors={"CPU0": atomic_inc, "CPU1": nouveau_atomic_range_fault, "GPU": emulated_atomic_add},
+    daemons=("GPU",),
+    bad=(increment_lost, cpu_and_device_both_map),
+)
 
 
-async def rdma_atomic(k: Pinned) -> None:
-    """The NIC adds one through its pin."""
-    await k.nic.fetch_add(k.counter)
+race.case(
+    "A/A.6",
+    "exclusive entry, and a NIC that has pinned the page earlier",
+    name="ForeignPin",
+    of=UnmapAndDrain,
+    world=Pinned,
+    actors=race.actors | {"NIC": rdma_atomic},
+    sometimes=[increment_lost],
+    states=448,
+    kind="contract",
+    note="documented as not supported: a program that pins a page and lets a GPU at it must know",
+    schedules={"the NIC writes in between": "CPU1*4 GPU NIC GPU"},
+    source=shipped("v5.14", "v6.14", said=EARLIER_PIN),
+)
 
+race.case(
+    "A/A.5",
+    "the page is made read-only for the CPU, and stays present",
+    name="ReadOnly",
+    of=write_protect,
+    world=ReadOnly,
+    actors={"CPU0": inc_read_only, "CPU1": write_protect, "GPU": emulated_atomic_add},
+    always=[cpu_and_device_both_map],
+    states=156,
+    kind="contract",
+    note="no increment is lost, but what the CPU reads may be old",
+    source=constructed("how much of the exclusive entry lost increments need"),
+)
 
-CASES = (
-    Case(
-        name="ForeignPin",
-        id="A/A.6",
-        title="exclusive entry, and a NIC that has pinned the page earlier",
-        world=Pinned,
-        actors={
-            "CPU0": inc,
-            "CPU1": nouveau_atomic_range_fault,
-            "GPU": emulated_atomic_add,
-            "NIC": rdma_atomic,
-        },
-        daemons=("GPU",),
-        bad=(increment_lost, cpu_and_device_both_map),
-        expect={"increment_lost": SOMETIMES, "cpu_and_device_both_map": NEVER},
-        states=448,
-        kind="contract",
-        shipped=("v5.14", ""),
-        note="documented as not supported: who pins a page and lets a GPU at it must know",
-        schedules={"the NIC writes in between": "CPU1*4 GPU NIC GPU"},
-        proposed=("2021-03-31", "<20210331131854.GI1463678@nvidia.com>"),
-    ),
-    Case(
-        name="ReadOnly",
-        id="A/A.5",
-        title="the page is made read-only for the CPU, and stays present",
-        world=ReadOnly,
-        actors={"CPU0": inc_read_only, "CPU1": write_protect, "GPU": emulated_atomic_add},
-        daemons=("GPU",),
-        bad=(increment_lost, cpu_and_device_both_map),
-        expect={"increment_lost": NEVER, "cpu_and_device_both_map": Verdict.ALWAYS},
-        states=156,
-        kind="contract",
-        note="no increment is lost, but what the CPU reads may be old",
-    ),
-    Case(
-        name="Hidden",
-        id="A/A.3",
-        title="as merged in v5.14: the page is hidden from the CPU, and nobody has pinned it",
-        world=Machine,
-        actors={"CPU0": inc, "CPU1": nouveau_atomic_range_fault, "GPU": emulated_atomic_add},
-        daemons=("GPU",),
-        bad=(increment_lost, cpu_and_device_both_map),
-        expect={"increment_lost": NEVER, "cpu_and_device_both_map": NEVER},
-        states=156,
-        shipped=("v5.14", ""),
-        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
-    ),
+race.case(
+    "A/A.3",
+    "as merged in v5.14: the page is hidden from the CPU, and not pinned",
+    name="Hidden",
+    of=UnmapAndDrain,
+    states=156,
+    source=shipped("v5.14", "v6.14", said=V11),
 )

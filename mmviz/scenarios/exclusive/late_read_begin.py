@@ -1,69 +1,95 @@
 """A read section that begins after the page is hidden.
 
-A driver's own conversion would disturb its read section, unless the callback knows to ignore it.
-So why not hide the page first, and begin the section then?  Because between the two the page may
-be taken back, by zap or mprotect, which do not ask for the page lock; the section that begins
-afterwards knows nothing of it.  The patch's early versions looked at the entry once more in the
-section, and that closes the gap: what was taken back before is seen, what comes later disturbs.
+A driver's own conversion breaks its read section, unless its callback ignores that notification.
+So could the driver hide the page first, and begin the section then?  Between the two steps the
+page may be taken back by zap or mprotect, which do not take the page lock; the section that begins
+afterwards does not notice that.  v4 of the patch read the entry again in the section, which closes
+the gap: the read sees what was taken back before, and the section notices what comes later.
 
 Promise: What the GPU may do with the page is never more than the process's own entry stands for.
 
 Memory model: sequentially consistent; entries are changed under the page-table lock.
 
 Simplified:
-    As in mmviz/kernel/exclusive_mm.py and mmviz/kernel/svm.py; the driver gives up where the entry
-    is no longer its own.
-    The entry must still be exclusive and writable; the early versions looked up the page as well.
+    As in mmviz/kernel/mm/exclusive_mm.py and mmviz/kernel/driver/svm.py.
+    BeginLateAndCheck gives up where the entry is no longer its own; v4 hid the page again.
+    It checks that the entry is exclusive and writable; v4 looked up the page as well.
+    BeginLate begins a read section where the mail registers the notifier: the gap is the same.
 
 Sources:
-    mm/rmap.c check_device_exclusive_range(), v3 and v4 of the patch; not merged
-    drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault()
+    <20210304061645.29747-6-apopple@nvidia.com> v4, mm/rmap.c check_device_exclusive_range()
+    <20210304061645.29747-9-apopple@nvidia.com> v4, nouveau_atomic_range_fault()
+    <YMK1snSH9q4Wkyq+@t490s> Peter Xu on v10: register the notifier after the conversion
+    <2683185.ETRjo6vMkr@nvdebian> Popple's answer: the page lock keeps neither unmapping nor
+    write protection out
+    <20210226071832.31547-9-apopple@nvidia.com> v3 had neither section nor check: it held mmap_lock
+    drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault(), v6.14
     b756a3b5e7ea (v5.14) mm: device exclusive memory access
 """
 
-from mmviz.engine import Case, Verdict, atomic, mark
-from mmviz.kernel.entry import Pte
-from mmviz.kernel.exclusive_mm import ExclusiveMm
-from mmviz.kernel.page import Page
-from mmviz.kernel.svm import Svmm
-from mmviz.kernel.vma import Vma
-from mmviz.scenarios.exclusive.lock_or_sequence import (
+from mmviz.engine import Race, atomic, mark
+from mmviz.kernel.driver.svm import Svmm
+from mmviz.kernel.mm.entry import Pte
+from mmviz.kernel.mm.exclusive_mm import ExclusiveMm
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.vma import Vma
+from mmviz.kernel.provenance import shipped
+from mmviz.scenarios.exclusive import BEGIN_LATE, NOUVEAU_UNLOCK, V4
+from mmviz.scenarios.exclusive.worlds.svm import (
+    ALL_THREE,
     BAD,
-    Actor,
     Machine,
+    Unfiltered,
+    device_keeps_stale_entry,
     lock_and_sequence,
-    madvise_dontneed,
-    mprotect,
-    write,
+    write_after_mprotect,
 )
-
-NEVER, SOMETIMES = Verdict.NEVER, Verdict.SOMETIMES
 
 
 class CheckedVma(Vma):
-    """A mapping whose entry a driver may look at again, as in v3 and v4 of the patch."""
+    """A mapping whose entry a driver may look at again, as in v4 of the patch."""
 
     @atomic("mm/rmap.c")
     def check_device_exclusive_range(self, page: Page) -> bool:
-        """Say whether the entry still is the writable exclusive one of this page."""
+        """Return whether the entry still is the writable exclusive one of this page."""
         return self.pte == Pte(page, exclusive=True)
 
 
-class Unfiltered(Svmm):
-    """A driver that needs no filter, since its own conversion comes before its read section."""
-
-    def ignores(self, event: str, owner: str) -> bool:
-        return False
+def machine(svmm: type[Svmm] = Unfiltered) -> Machine:
+    """Build a machine whose entry may be checked; no filter where the conversion comes first."""
+    return Machine(mm=ExclusiveMm(vma=CheckedVma()), svmm=svmm())
 
 
+async def atomic_range_fault(k: Machine, driver: "BeginLate") -> None:
+    """The GPU's fault handler."""
+    await driver.atomic_range_fault(k)
+
+
+race = Race(
+    "B",
+    world=machine,
+    actors={"CPU1": atomic_range_fault} | ALL_THREE,
+    bad=BAD,
+)
+
+
+@race.case(
+    "B.12",
+    "proposed in review: the read section begins after the conversion",
+    sometimes=[device_keeps_stale_entry, write_after_mprotect],
+    states=2884,
+    schedules={"the page is thrown away in the gap": "CPU1*11 CPU2*10 CPU1*4"},
+    source=BEGIN_LATE,
+)
 class BeginLate:
     """Hides the page, then begins the read section."""
 
     async def is_ours(self, vma: CheckedVma, page: Page) -> bool:
+        """Return whether the entry is still the driver's: assumed without a check."""
         return True
 
     async def atomic_range_fault(self, k: Machine) -> None:
-        """The GPU's fault handler: hide the page, begin the section, map if it is not stale."""
+        """Hide the page, begin the section, map if it is not stale."""
         await k.mm.mmap_lock.down_read()
         page = await k.mm.make_device_exclusive_range(k.svmm.cookie)
         await k.mm.mmap_lock.up_read()
@@ -86,99 +112,27 @@ class BeginLate:
         await page.put_page()
 
 
+@race.case(
+    "B.13",
+    "v4 of the patch: the same, and the entry is looked at once more; no filter",
+    states=3149,
+    source=V4,
+)
 class BeginLateAndCheck(BeginLate):
-    """Hides the page, begins the read section, and looks at the entry once more."""
+    """Hides the page, begins the read section, and reads the entry again."""
 
     async def is_ours(self, vma: CheckedVma, page: Page) -> bool:
+        """Return whether the entry still is the driver's."""
         return await vma.check_device_exclusive_range(page)
 
 
-def case(
-    name: str,
-    id: str,
-    title: str,
-    driver: Actor,
-    svmm: type[Svmm],
-    others: dict[str, Actor],
-    states: int,
-    stale: Verdict = NEVER,
-    protected: Verdict = NEVER,
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
-    proposed: tuple[str, str] | None = None,
-) -> Case:
-    """Let a driver make the page exclusive while others come for it."""
-    return Case(
-        name=name,
-        id=id,
-        title=title,
-        world=lambda: Machine(mm=ExclusiveMm(vma=CheckedVma()), svmm=svmm()),
-        actors={"CPU1": driver, **others},
-        bad=BAD,
-        expect={
-            "cpu_and_device_both_map": NEVER,
-            "device_keeps_stale_entry": stale,
-            "write_after_mprotect": protected,
-        },
-        states=states,
-        shipped=shipped,
-        schedules=schedules or {},
-        proposed=proposed,
-    )
-
-
-EVERYBODY: dict[str, Actor] = {"CPU0": write, "CPU2": madvise_dontneed, "CPU3": mprotect}
-
-CASES = (
-    case(
-        "BeginLate",
-        "B/B.12",
-        "proposed in review: the read section begins after the conversion",
-        BeginLate().atomic_range_fault,
-        Unfiltered,
-        EVERYBODY,
-        states=2884,
-        stale=SOMETIMES,
-        protected=SOMETIMES,
-        schedules={"the page is thrown away in the gap": "CPU1*11 CPU2*10 CPU1*4"},
-    ),
-    case(
-        "BeginLateAndCheck",
-        "B/B.13",
-        "v3 and v4 of the patch: the same, and the entry is looked at once more; no filter",
-        BeginLateAndCheck().atomic_range_fault,
-        Unfiltered,
-        EVERYBODY,
-        states=3149,
-    ),
-    case(
-        "BeginEarly",
-        "B/B.1",
-        "merged: the read section begins before anything is looked up",
-        lock_and_sequence,
-        Svmm,
-        EVERYBODY,
-        states=3229,
-        shipped=("v6.14", ""),
-        proposed=("2021-06-16", "<20210616105937.23201-11-apopple@nvidia.com>"),
-    ),
+race.case(
+    "B.1",
+    "as in v6.14: the read section begins before the page is looked up",
+    name="BeginEarly",
+    of=lock_and_sequence,
+    world=lambda: machine(Svmm),
+    actors={"CPU1": lock_and_sequence} | ALL_THREE,
+    states=3229,
+    source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),
 )
-
-SPARE = {
-    "BeginEarly: await nouveau_atomic_range_fault(k.mm, k.svmm)": (
-        "Who never maps the page can do no harm with it."
-    ),
-    "BeginEarly: await svmm.mmu_interval_read_begin()": (
-        "Without it the driver starts over until the page is gone: safe, and for nothing."
-    ),
-    "BeginEarly: await mm.mmap_lock.down_read()": (
-        "The page lock and the sequence are enough; mmap_lock keeps the mapping itself, which "
-        "is not modelled."
-    ),
-    "BeginEarly: await svmm.gpu.map_atomic(page)": (
-        "Who never maps the page can do no harm with it."
-    ),
-    "BeginEarly: await page.put_page()": (
-        "A reference too many keeps memory; exclusive/retry_loop judges that."
-    ),
-}

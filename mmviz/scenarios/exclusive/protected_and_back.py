@@ -2,23 +2,26 @@
 
 While a GPU has a page, the user makes the mapping read-only and then writable again, or a monitor
 write-protects the page by userfaultfd.  The entry can remember one thing at a time: up to v6.14
-mprotect turns it into one that was not writable, and nothing turns it back.  When the page comes
-back it is read-only, as if it were shared.  The next write finds out that it is not, and reuses
-it; but a pinned page has too many references for that, and is copied, away from the NIC that has
-pinned it.  Since v5.19 the page itself says that it is not shared.
+mprotect turns it into one that was not writable, and no later step turns it back.  When the page
+comes back it is read-only, as if it were shared.  The next write finds out that it is not, and
+reuses it.  But a pinned page has too many references for that, and is copied, away from the NIC
+that has pinned it.  Since v5.19 the page itself says that it is not shared.
 
-Promise: Who may write again keeps the page, its pins with it; who may not is asked first.
+Promise: A process that may write again keeps the page and its pins; a monitor is asked before a
+    write that it has forbidden.
 
 Memory model: sequentially consistent; entries are changed under the page-table lock.
 
 Simplified:
-    As in mmviz/kernel/exclusive_mm.py and mmviz/kernel/svm.py.  A present page that is made
-    read-only and writable again has the same hazard.
+    As in mmviz/kernel/mm/exclusive_mm.py and mmviz/kernel/driver/svm.py.
+    A present page that is made read-only and writable again has the same hazard.
     do_wp_page() follows the rule of v5.9 to v5.18, or that of v5.19 where a case says so.
-    What userfaultfd's monitor does with the write that it is asked about is left out.
+    The monitor's answer to the write that it is asked about is left out.
+    In Userfaultfd the driver retries as in v6.14; the entry has kept the bit since v5.14.
 
 Sources:
-    mm/mprotect.c change_pte_range(); mm/memory.c restore_exclusive_pte(), do_wp_page()
+    mm/mprotect.c change_pte_range()
+    mm/memory.c restore_exclusive_pte(), do_wp_page()
     mm/userfaultfd.c mwriteprotect_range()
     b756a3b5e7ea (v5.14) writable entries become readable ones; the uffd-wp bit is kept
     6c287605fd56 (v5.19) PG_anon_exclusive
@@ -28,19 +31,17 @@ Sources:
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from mmviz.engine import Case, Verdict, at_end, atomic, field
-from mmviz.kernel.anon_exclusive import AnonPage, ReuseByFlag
-from mmviz.kernel.entry import Pte
-from mmviz.kernel.exclusive_mm import ExclusiveMm
-from mmviz.kernel.interval_notifier import MMU_NOTIFY_PROTECTION_VMA
-from mmviz.kernel.page import GUP_PIN_COUNTING_BIAS, Page
-from mmviz.kernel.umem import Umem
-from mmviz.kernel.vma import VM_WRITE, Vma
-from mmviz.scenarios.exclusive.lock_or_sequence import Machine, lock_and_sequence
-from mmviz.scenarios.exclusive.mprotect_meets_entry import touch
-
-NEVER, ALWAYS = Verdict.NEVER, Verdict.ALWAYS
-Actor = Callable[["Nic"], Coroutine[Any, Any, None]]
+from mmviz.engine import Race, at_end, atomic, field
+from mmviz.kernel.driver.umem import Umem
+from mmviz.kernel.mm.anon_exclusive import AnonPage, ReuseByFlag
+from mmviz.kernel.mm.entry import Pte
+from mmviz.kernel.mm.exclusive_mm import ExclusiveMm
+from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS, Page
+from mmviz.kernel.mm.vma import VM_WRITE, Vma
+from mmviz.kernel.notifier.interval import MMU_NOTIFY_PROTECTION_VMA
+from mmviz.kernel.provenance import shipped
+from mmviz.scenarios.exclusive import NOUVEAU_UNLOCK, V11
+from mmviz.scenarios.exclusive.worlds.svm import Machine, lock_and_sequence, touch
 
 
 class Nic(Machine):
@@ -68,10 +69,6 @@ def pinned(vma: type[Vma] = Vma) -> Nic:
     k.svmm.gpu.page, k.svmm.gpu.exclusive = k.page, True
     k.nic.page = k.page
     return k
-
-
-class FlaggedVma(Vma, ReuseByFlag):
-    """A mapping whose write faults ask PG_anon_exclusive first (v5.19)."""
 
 
 class UffdVma(Vma):
@@ -117,10 +114,31 @@ def write_past_userfaultfd(k: Nic) -> bool:
     vma = k.mm.vma
     if not isinstance(vma, UffdVma) or not vma.uffd_wp:
         return False
-    told = k.mm.notifiers.active_invalidate_ranges == 0
-    return (told and k.svmm.gpu.page is not None) or (vma.pte is not None and vma.pte.is_writable)
+    ended = k.mm.notifiers.active_invalidate_ranges == 0
+    return (ended and k.svmm.gpu.page is not None) or (vma.pte is not None and vma.pte.is_writable)
 
 
+async def user_code(k: Nic, program: Callable[[Nic], Coroutine[Any, Any, None]]) -> None:
+    """A program that protects its page and unprotects it."""
+    await program(k)
+
+
+race = Race(
+    "G",
+    world=taken,
+    actors={"CPU0": user_code},
+    bad=(write_past_userfaultfd, pin_lost_its_page),
+    kind="ordering",
+)
+
+
+@race.case(
+    "G.7",
+    "v5.14 to v6.14: read-only and back; it comes back read-only, the next write reuses it",
+    name="AndBack",
+    states=48,
+    source=shipped("v5.14", "v6.14", said=V11),
+)
 async def mprotect_and_back(k: Nic) -> None:
     """User code makes the mapping read-only, then writable again, then writes."""
     await k.mm.mprotect()
@@ -128,143 +146,52 @@ async def mprotect_and_back(k: Nic) -> None:
     await k.mm.write()
 
 
+race.case(
+    "G.7-pinned",
+    "v5.14 to v5.18: the same with a pinned page, which the next write copies",
+    name="AndBackPinned",
+    of=mprotect_and_back,
+    world=pinned,
+    always=[pin_lost_its_page],
+    states=48,
+    schedules={"the next write copies the pinned page": "CPU0*47"},
+    source=shipped("v5.14", "v5.18", said=V11),
+)
+
+
+@race.case(
+    "G.7-flag",
+    "v5.19 to v6.14: the same with a pinned page, which says that it is exclusive",
+    name="AndBackPinnedFlag",
+    world=lambda: pinned(FlaggedVma),
+    actors={"CPU0": mprotect_and_back},
+    states=48,
+    source=shipped("v5.19", "v6.14", "6c287605fd56"),
+)
+class FlaggedVma(Vma, ReuseByFlag):
+    """A mapping whose write faults ask PG_anon_exclusive first (v5.19)."""
+
+
 async def userfaultfd_writeprotect(k: Nic) -> None:
     """A monitor write-protects the page."""
     assert isinstance(k.mm.vma, UffdVma)
+    # redundant in Userfaultfd: the page comes back read-only, or does not come back
     await k.mm.mmap_lock.down_read()
     await k.mm.notifiers.invalidate_range_start(MMU_NOTIFY_PROTECTION_VMA)
     await k.mm.vma.mwriteprotect_range()
     await k.mm.notifiers.mmu_notifier_invalidate_range_end()
+    # redundant in Userfaultfd: the page comes back read-only, or does not come back
     await k.mm.mmap_lock.up_read()
 
 
-def case(
-    name: str,
-    id: str,
-    title: str,
-    states: int,
-    actors: dict[str, Actor],
-    world: Callable[[], Nic],
-    lost: Verdict = NEVER,
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
-    proposed: tuple[str, str] | None = None,
-) -> Case:
-    """Write-protect a page that a device has."""
-    return Case(
-        name=name,
-        id=id,
-        title=title,
-        world=world,
-        actors=actors,
-        bad=(write_past_userfaultfd, pin_lost_its_page),
-        expect={"write_past_userfaultfd": NEVER, "pin_lost_its_page": lost},
-        states=states,
-        kind="race" if len(actors) > 1 else "ordering",
-        shipped=shipped,
-        schedules=schedules or {},
-        proposed=proposed,
-    )
-
-
-CASES = (
-    case(
-        "AndBack",
-        "G/G.7",
-        "v5.14: read-only and back; the page comes back read-only, and is reused at the next write",
-        states=48,
-        actors={"CPU0": mprotect_and_back},
-        world=taken,
-        shipped=("v5.14", "v6.14"),
-        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
-    ),
-    case(
-        "AndBackPinned",
-        "G/G.7-pinned",
-        "v5.14 to v5.18: the same with a pinned page, which the next write copies",
-        states=48,
-        actors={"CPU0": mprotect_and_back},
-        world=pinned,
-        lost=ALWAYS,
-        shipped=("v5.14", "v5.18"),
-        schedules={"the next write copies the pinned page": "CPU0*47"},
-        proposed=("2021-06-16", "<20210616105937.23201-8-apopple@nvidia.com>"),
-    ),
-    case(
-        "AndBackPinnedFlag",
-        "G/G.7-flag",
-        "since v5.19: the same with a pinned page, which says that it is exclusive",
-        states=48,
-        actors={"CPU0": mprotect_and_back},
-        world=lambda: pinned(FlaggedVma),
-        shipped=("v5.19", "v6.14"),
-    ),
-    case(
-        "Userfaultfd",
-        "G/G.8",
-        "userfaultfd write-protects the page: it comes back read-only, the next write traps",
-        states=3236,
-        actors={"CPU0": touch, "CPU1": lock_and_sequence, "CPU2": userfaultfd_writeprotect},
-        world=lambda: Nic(mm=ExclusiveMm(vma=UffdVma())),
-    ),
+race.case(
+    "G.8",
+    "userfaultfd write-protects the page: it comes back read-only, the next write traps",
+    name="Userfaultfd",
+    of=userfaultfd_writeprotect,
+    world=lambda: Nic(mm=ExclusiveMm(vma=UffdVma())),
+    actors={"CPU0": touch, "CPU1": lock_and_sequence, "CPU2": userfaultfd_writeprotect},
+    states=3236,
+    kind="race",
+    source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),
 )
-
-SPARE = {
-    "Userfaultfd: await k.mm.read()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await k.mm.write()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: if not await self.handle_mm_fault():": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: if not await page.trylock_page():": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: if await self.page_make_device_exclusive(page, owner):": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await page.unlock_page()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await page.put_page()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: converted = await self.vma.page_make_device_exclusive_one(page)": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: if await self.vma.cpu_read():": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await self.mmap_lock.down_read()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    'Userfaultfd: entry = await self.vma.handle_pte_fault("read")': (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await self.mmap_lock.up_read()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await svmm.mmu_interval_read_begin()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await mm.mmap_lock.down_read()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await mm.mmap_lock.up_read()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await svmm.gpu.map_atomic(page)": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await nouveau_atomic_range_fault(k.mm, k.svmm)": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await k.mm.mmap_lock.down_read()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-    "Userfaultfd: await k.mm.mmap_lock.up_read()": (
-        "What is judged is that the page comes back read-only; here it does so, or does not come."
-    ),
-}

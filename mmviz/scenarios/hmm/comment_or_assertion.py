@@ -1,11 +1,12 @@
 """A rule in capital letters, and a rule that is checked.
 
-Who registers a mirror must hold mmap_sem for writing; v5.2 says so in a comment.  A driver that
-holds it for reading gets away with that as long as somebody else has made the struct hmm before.
-One day it is the first, with two threads: one is told that there is no memory, and the other meets
-an old check deep in mm_take_all_locks().  An assertion says the same thing in every run.
+A driver that registers a mirror must hold mmap_sem for writing; v5.2 says so in a comment.  A
+driver that holds it for reading gets away with that as long as another driver has made the struct
+hmm before.  If it is the first, and registers from two threads, one registration fails with
+-ENOMEM, and the other one meets an old check deep in mm_take_all_locks().  An assertion complains
+of the same mistake in every run.
 
-Promise: A driver that breaks the rule is found out the first time it does.
+Promise: A driver that breaks the rule is reported the first time it does.
 
 Memory model: sequentially consistent.
 
@@ -13,30 +14,30 @@ Simplified:
     As create_meets_dying, whose drivers and creation these are; the old hmm does not die here.
     Both threads hold mmap_sem in the same way.
     No run of CommentOnlyFirst completes; so what fails in some run of it counts as Always.
-    An assertion that is compiled out is a comment; AssertionCompiledOut differs from CommentOnly in
-    how struct hmm is made, which nobody does there.  Where somebody does, v5.3 registers before it
-    publishes: the old check stops the machine before anybody can be told that there is no memory,
-    so AssertionCompiledOutFirst fails, and not by timing as the reference has it.
+    An assertion that is compiled out has no effect, as a comment has none.  AssertionCompiledOut
+    differs from CommentOnly in how struct hmm is made, which no thread does there.
+    AssertionCompiledOutFirst: v5.3 registers before it publishes, so the old check stops the
+    machine before a registration could fail with -ENOMEM.  It fails, and not by timing as the
+    reference has it.
 
 Sources:
-    <20190523153436.19102-1-jgg@ziepe.ca>, patch 08/11: Use lockdep instead of comments (v5.3)
+    <20190523153436.19102-9-jgg@ziepe.ca>, patch 08/11: Use lockdep instead of comments (v5.3)
     9ffbe8ac05db: lockdep_assert_held_exclusive() becomes lockdep_assert_held_write()
-    mm/hmm.c, v5.2 and v5.3: hmm_mirror_register(); mm/mmap.c: mm_take_all_locks()
+    mm/hmm.c, v5.2 and v5.3: hmm_mirror_register()
+    mm/mmap.c: mm_take_all_locks()
 """
 
 from functools import partial
-from typing import Any
 
-from mmviz.engine import Case, Oops, Verdict, at_end, atomic, expecting, field
-from mmviz.engine.case import Property
-from mmviz.kernel.hmm import RegisteringMm
-from mmviz.kernel.locks import RwSemaphore
-from mmviz.kernel.taint import Taint
+from mmviz.engine import Oops, Race, at_end, atomic, field
+from mmviz.kernel.hmm.hmm import RegisteringMm
+from mmviz.kernel.provenance import shipped
+from mmviz.kernel.sync.locks import RwSemaphore
+from mmviz.kernel.sync.taint import Taint
 from mmviz.scenarios.hmm import COUNTED, patch
-from mmviz.scenarios.hmm.create_meets_dying import (
-    FINAL,
-    V52,
-    PublishIfNone,
+from mmviz.scenarios.hmm.create_meets_dying import PublishIfNone, RegisterThenPublish
+from mmviz.scenarios.hmm.worlds.registration import (
+    Creation,
     Registering,
     create_fails_by_timing,
     mm_has_two_hmms,
@@ -77,11 +78,11 @@ def ruled(world: type[Ruled], exists: bool) -> Ruled:
 
 @at_end
 def misuse_goes_unnoticed(k: Ruled) -> bool:
-    """A rule was broken, and nothing complained: it will fail with a user, not in a test."""
+    """A rule was broken without a complaint: it will fail on a user's machine, not in a test."""
     return isinstance(k, UnderReadLock) and not k.taint.warned
 
 
-async def hmm_mirror_register(k: Ruled, era: PublishIfNone, who: int, asserts: bool) -> None:
+async def hmm_mirror_register(k: Ruled, creation: Creation, who: int, asserts: bool) -> None:
     """A driver registers a mirror, with mmap_sem held in its own way."""
     reads = isinstance(k, UnderReadLock)
     if reads:
@@ -90,7 +91,7 @@ async def hmm_mirror_register(k: Ruled, era: PublishIfNone, who: int, asserts: b
         await k.mm.mmap_sem.down_write()
     if asserts:
         await k.taint.lockdep_assert_held_write(k.mm.mmap_sem)
-    hmm, ret = await era.hmm_get_or_create(k, k.fresh[who], False)
+    hmm, ret = await creation.hmm_get_or_create(k, k.fresh[who], False)
     await k.drivers[who].hmm_mirror_register(hmm, ret)
     if reads:
         await k.mm.mmap_sem.up_read()
@@ -98,110 +99,87 @@ async def hmm_mirror_register(k: Ruled, era: PublishIfNone, who: int, asserts: b
         await k.mm.mmap_sem.up_write()
 
 
-BAD: tuple[Property, ...] = (
-    create_fails_by_timing,
-    mm_has_two_hmms,
-    "bug_in_mm_take_all_locks",
-    "lockdep_complains",
-    misuse_goes_unnoticed,
+REGISTER_TWICE = {
+    f"CPU{who + 1}": partial(hmm_mirror_register, who=who, asserts=False) for who in range(2)
+}
+REGISTER_TWICE_ASSERTED = {
+    f"CPU{who + 1}": partial(hmm_mirror_register, who=who, asserts=True) for who in range(2)
+}
+NONE_YET = partial(ruled, UnderReadLock, False)
+
+# Two threads register mirrors under a read lock; another driver has made the struct hmm.
+race = Race(
+    world=partial(ruled, UnderReadLock, True),
+    actors=REGISTER_TWICE,
+    bad=(
+        create_fails_by_timing,
+        mm_has_two_hmms,
+        "bug_in_mm_take_all_locks",
+        "lockdep_complains",
+        misuse_goes_unnoticed,
+    ),
 )
 
-
-def case(
-    name: str,
-    variant: str,
-    title: str,
-    era: PublishIfNone,
-    states: int,
-    world: type[Ruled] = UnderReadLock,
-    exists: bool = True,
-    asserts: bool = False,
-    kind: str = "",
-    broken: dict[str, Verdict] | None = None,
-    **more: Any,
-) -> Case:
-    """Register mirrors on CPU1 and CPU2."""
-    return Case(
-        name=name,
-        id=variant,
-        title=title,
-        world=partial(ruled, world, exists),
-        actors={
-            f"CPU{i + 1}": partial(hmm_mirror_register, era=era, who=i, asserts=asserts)
-            for i in range(2)
-        },
-        bad=BAD,
-        expect=expecting(BAD, broken),
-        states=states,
-        kind=kind or ("ordering" if exists else "race"),
-        **more,
-    )
-
-
-ALWAYS = Verdict.ALWAYS
-
-CASES = (
-    case(
-        "CommentOnlyFirst",
-        "HMM-08/08a (no hmm yet)",
-        "a comment, as shipped v5.2; two drivers under a read lock are the first",
-        V52,
-        53,
-        exists=False,
-        shipped=("v5.2", "v5.2"),
-        schedules={"no memory, they say": "CPU1*2 CPU2*2 CPU1 CPU2*3"},
-        broken={"create_fails_by_timing": ALWAYS, "bug_in_mm_take_all_locks": ALWAYS},
-        proposed=COUNTED,
-    ),
-    case(
-        "CommentOnly",
-        "HMM-08/08a",
-        "a comment, as shipped v5.2; somebody else has made the struct hmm",
-        V52,
-        36,
-        shipped=("v5.2", "v5.2"),
-        broken={"misuse_goes_unnoticed": ALWAYS},
-        proposed=COUNTED,
-    ),
-    case(
-        "AssertionCompiledOut",
-        "HMM-08/08c",
-        "an assertion, in a kernel without lockdep",
-        FINAL,
-        25,
-        broken={"misuse_goes_unnoticed": ALWAYS},
-    ),
-    case(
-        "AssertionCompiledOutFirst",
-        "HMM-08/08c (no hmm yet)",
-        "the same; a driver under a read lock is the first, and creates as merged v5.3",
-        FINAL,
-        14,
-        exists=False,
-        kind="ordering",
-        broken={"bug_in_mm_take_all_locks": ALWAYS},
-    ),
-    case(
-        "Assertion",
-        "HMM-08/08b",
-        "an assertion, as merged v5.3: it complains in every run",
-        FINAL,
-        36,
-        asserts=True,
-        shipped=("v5.3", "v5.4"),
-        broken={"lockdep_complains": ALWAYS},
-        proposed=patch(8),
-    ),
-    case(
-        "WriteLock",
-        "HMM-08/08d",
-        "the rule is kept: mmap_sem for writing, and the creation that was merged in v5.3",
-        FINAL,
-        25,
-        world=Ruled,
-        exists=False,
-        asserts=True,
-        shipped=("v5.3", "v5.4"),
-        proposed=patch(8),
-    ),
+race.case(
+    "HMM-08/08a (no hmm yet)",
+    "a comment, as shipped in v5.2; two drivers under a read lock are the first",
+    name="CommentOnlyFirst",
+    of=PublishIfNone,
+    world=NONE_YET,
+    always=[create_fails_by_timing, "bug_in_mm_take_all_locks"],
+    states=53,
+    schedules={"no memory, by timing": "CPU1*2 CPU2*2 CPU1 CPU2*3"},
+    source=shipped("v5.2", "v5.2", said=COUNTED),
+)
+race.case(
+    "HMM-08/08a",
+    "a comment, as shipped in v5.2; another driver has made the struct hmm",
+    name="CommentOnly",
+    of=PublishIfNone,
+    always=[misuse_goes_unnoticed],
+    kind="ordering",
+    states=36,
+    source=shipped("v5.2", "v5.2", said=COUNTED),
+)
+race.case(
+    "HMM-08/08c",
+    "an assertion, as merged in v5.3, in a kernel built without lockdep",
+    name="AssertionCompiledOut",
+    of=RegisterThenPublish,
+    always=[misuse_goes_unnoticed],
+    kind="ordering",
+    states=25,
+    source=shipped("v5.3", "v5.4", said=patch(8)),
+)
+race.case(
+    "HMM-08/08c (no hmm yet)",
+    "the same; a driver under a read lock is the first, and creates as merged in v5.3",
+    name="AssertionCompiledOutFirst",
+    of=RegisterThenPublish,
+    world=NONE_YET,
+    always=["bug_in_mm_take_all_locks"],
+    kind="ordering",
+    states=14,
+    source=shipped("v5.3", "v5.4", said=patch(8)),
+)
+race.case(
+    "HMM-08/08b",
+    "an assertion, as merged in v5.3: it complains in every run",
+    name="Assertion",
+    of=RegisterThenPublish,
+    actors=REGISTER_TWICE_ASSERTED,
+    always=["lockdep_complains"],
+    kind="ordering",
+    states=36,
+    source=shipped("v5.3", "v5.4", said=patch(8)),
+)
+race.case(
+    "HMM-08/08d",
+    "the rule is kept: mmap_sem for writing, and the creation that was merged in v5.3",
+    name="WriteLock",
+    of=RegisterThenPublish,
+    world=partial(ruled, Ruled, False),
+    actors=REGISTER_TWICE_ASSERTED,
+    states=25,
+    source=shipped("v5.3", "v5.4", said=patch(8)),
 )

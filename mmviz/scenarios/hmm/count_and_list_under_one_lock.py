@@ -3,16 +3,20 @@
 From v5.4 on the core itself keeps one notifier for each process and driver: mmu_notifier_get()
 finds it or makes it, mmu_notifier_put() unlinks it with its last user and has it freed when no
 callback runs any more.  Finding and counting are one section of the lock, and so are counting
-down and unlinking.  Otherwise somebody finds one whose last user has just left.
+down and unlinking.  With two sections, mmu_notifier_get() can find a notifier whose last user has
+just left.
 
-Promise: Whoever gets a notifier has it until they put it, and a callback has it while it runs.
+Promise: A notifier stays from mmu_notifier_get() to mmu_notifier_put(), and while its callback
+    runs.
 
 Memory model: sequentially consistent; an SRCU grace period waits for the readers it found.
 
 Simplified:
-    One process, one driver, the notifier it has and the next one; mmap_lock, under which the second
-    thread would make that, is left out: nobody else makes one.
-    The callback runs once.  The worker that frees may idle for ever, and a run may end before it.
+    One process, one driver, the notifier it has and the next one.
+    mmap_lock, under which the second thread makes the next one, is left out: it is the only thread
+    that makes one.
+    The callback runs once.
+    The worker that frees may idle forever, and a run may end before it.
     What the notifier tells the device is another scenario: put_is_no_fence.
 
 Sources:
@@ -21,80 +25,38 @@ Sources:
     Documentation of mmu_notifier_put() in the same file
 """
 
-from typing import Any
+from typing import Protocol
 
-from mmviz.engine import Case, Verdict, World, expecting, field, mark
-from mmviz.engine.case import Property
-from mmviz.kernel.locks import SpinLock
-from mmviz.kernel.notifier_users import CountedNotifier, NotifierList
-from mmviz.kernel.notifier_walk import walk_notifiers
-from mmviz.kernel.rcu import SrcuCallbacks
-from mmviz.scenarios.hmm import GET_PUT
-
-
-class Subscribed(World):
-    """A process with one notifier, which has one user."""
-
-    lock: SpinLock = field(default_factory=lambda: SpinLock(name="subscriptions->lock"))
-    list: NotifierList = field(default_factory=lambda: NotifierList(name="subscriptions->list"))
-    notifier: CountedNotifier = field(default_factory=CountedNotifier)
-    srcu: SrcuCallbacks = field(default_factory=SrcuCallbacks)
-
-    def __post_init__(self) -> None:
-        self.list.first = self.notifier
+from mmviz.engine import Race, field, mark
+from mmviz.kernel.notifier.users import CountedNotifier
+from mmviz.kernel.notifier.walk import walk_notifiers
+from mmviz.kernel.provenance import constructed, shipped
+from mmviz.scenarios.hmm import CHECKED, GET_PUT
+from mmviz.scenarios.hmm.worlds.subscribed import Subscribed
 
 
 class Opened(Subscribed):
-    """The same, and memory for the next notifier."""
+    """A process with one notifier, and memory for the next one."""
 
     fresh: CountedNotifier = field(default_factory=lambda: CountedNotifier(name="next notifier"))
 
 
-class OneSection:
-    """Counts down and unlinks in one section of the lock."""
+class Api(Protocol):
+    """mmu_notifier_get() and mmu_notifier_put()."""
 
     async def mmu_notifier_get(self, k: Opened) -> CountedNotifier:
-        await k.lock.spin_lock()
-        found = await k.list.find_get_mmu_notifier()
-        await k.lock.spin_unlock()
-        if found is not None:
-            return found
-        await k.lock.spin_lock()
-        await k.list.hlist_add_head_rcu(k.fresh)
-        await k.lock.spin_unlock()
-        return k.fresh
+        """Return the driver's notifier, with one user more."""
 
     async def mmu_notifier_put(self, k: Subscribed, notifier: CountedNotifier) -> None:
-        await k.lock.spin_lock()
-        if not await notifier.refcount_dec_and_test():
-            await k.lock.spin_unlock()
-            return
-        await k.list.hlist_del_init_rcu(notifier)
-        await k.lock.spin_unlock()
-        await k.srcu.call_srcu(notifier)
+        """Give one user back; with the last one the notifier goes."""
 
 
-class TwoSections(OneSection):
-    """Counts down in one section of the lock, and unlinks in the next."""
-
-    async def mmu_notifier_put(self, k: Subscribed, notifier: CountedNotifier) -> None:
-        await k.lock.spin_lock()
-        last = await notifier.refcount_dec_and_test()
-        await k.lock.spin_unlock()
-        if not last:
-            return
-        await k.lock.spin_lock()
-        await k.list.hlist_del_init_rcu(notifier)
-        await k.lock.spin_unlock()
-        await k.srcu.call_srcu(notifier)
-
-
-async def close(k: Subscribed, api: OneSection) -> None:
+async def close(k: Subscribed, api: Api) -> None:
     """One file of the driver is closed."""
     await api.mmu_notifier_put(k, k.notifier)
 
 
-async def open_and_close(k: Opened, api: OneSection) -> None:
+async def open_and_close(k: Opened, api: Api) -> None:
     """The driver is opened for the same process, used, and closed."""
     notifier = await api.mmu_notifier_get(k)
     await notifier.use()
@@ -115,59 +77,74 @@ async def srcu_invoke_callbacks(k: Subscribed) -> None:
         await k.srcu.srcu_invoke_callbacks()
 
 
-BAD: tuple[Property, ...] = ("use_after_free", "refcount_resurrected", "sleeps_in_atomic")
-
-
-def case(
-    api: OneSection,
-    variant: str,
-    title: str,
-    states: int,
-    *fails: str,
-    **more: Any,
-) -> Case:
-    """Close on CPU0, open and close on CPU1, and invalidate on CPU2."""
-    return Case(
-        name=type(api).__name__,
-        id=variant,
-        title=title,
-        world=Opened,
-        actors={
-            "CPU0": lambda k: close(k, api),
-            "CPU1": lambda k: open_and_close(k, api),
-            "CPU2": mmu_notifier_invalidate_range_start,
-            "kworker": srcu_invoke_callbacks,
-        },
-        daemons=("kworker",),
-        bad=BAD,
-        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
-        states=states,
-        **more,
-    )
-
-
-CASES = (
-    case(
-        TwoSections(),
-        "X-5/5b",
-        "tempting: the count under the lock, and then the list under the lock",
-        1136,
-        "use_after_free",
-        "refcount_resurrected",
-        schedules={"found without a user": "CPU0*3 CPU1*3 CPU0*4 kworker CPU1"},
-    ),
-    case(
-        OneSection(),
-        "X-5/5a",
-        "both in one section, as since v5.4",
-        599,
-        shipped=("v5.4", ""),
-        proposed=GET_PUT,
-    ),
+# The last user leaves, while another thread opens the driver again and reclaim walks the list.
+race = Race(
+    world=Opened,
+    actors={
+        "CPU0": close,
+        "CPU1": open_and_close,
+        "CPU2": mmu_notifier_invalidate_range_start,
+        "kworker": srcu_invoke_callbacks,
+    },
+    daemons=("kworker",),
+    bad=("use_after_free", "refcount_resurrected", "sleeps_in_atomic"),
 )
 
-SPARE = {
-    "await k.srcu.call_srcu(notifier)": (
-        "The worker may idle for ever, so memory that never comes back is no bad state."
-    ),
-}
+
+@race.case(
+    "X-5/5b",
+    "tempting: the count under the lock, and then the list under the lock",
+    sometimes=["use_after_free", "refcount_resurrected"],
+    states=1136,
+    schedules={"found without a user": "CPU0*3 CPU1*3 CPU0*4 kworker CPU1"},
+    source=constructed("shows why the count and the list change in one section"),
+)
+class TwoSections:
+    """Counts down in one section of the lock, and unlinks in the next."""
+
+    async def mmu_notifier_get(self, k: Opened) -> CountedNotifier:
+        """Find and count in one section; make the next notifier if there is none."""
+        await k.lock.spin_lock()
+        found = await k.list.find_get_mmu_notifier()
+        await k.lock.spin_unlock()
+        if found is not None:
+            return found
+        await k.lock.spin_lock()
+        await k.list.hlist_add_head_rcu(k.fresh)
+        await k.lock.spin_unlock()
+        return k.fresh
+
+    async def mmu_notifier_put(self, k: Subscribed, notifier: CountedNotifier) -> None:
+        """Count down, drop the lock, and take it again to unlink."""
+        await k.lock.spin_lock()
+        last = await notifier.refcount_dec_and_test()
+        await k.lock.spin_unlock()
+        if not last:
+            return
+        await k.lock.spin_lock()
+        await k.list.hlist_del_init_rcu(notifier)
+        await k.lock.spin_unlock()
+        await k.srcu.call_srcu(notifier)
+
+
+@race.case(
+    "X-5/5a",
+    "both in one section, as since v5.4",
+    states=599,
+    source=shipped("v5.4", said=GET_PUT, checked=CHECKED),
+)
+class OneSection(TwoSections):
+    """Counts down and unlinks in one section of the lock."""
+
+    async def mmu_notifier_put(self, k: Subscribed, notifier: CountedNotifier) -> None:
+        """Count down, and unlink with the last user, before the lock is dropped."""
+        # redundant in PutInRelease: there is one user, and no thread asks for another
+        await k.lock.spin_lock()
+        # redundant in PutInRelease: there is one user, so it always is the last
+        if not await notifier.refcount_dec_and_test():
+            await k.lock.spin_unlock()
+            return
+        await k.list.hlist_del_init_rcu(notifier)
+        await k.lock.spin_unlock()  # redundant in PutInRelease: no other thread takes the lock
+        # redundant: the worker may idle forever, so memory that is never freed is not judged
+        await k.srcu.call_srcu(notifier)

@@ -1,4 +1,4 @@
-"""HMM's three own answers before it had a sequence number.
+"""HMM's three schemes before it had a sequence number.
 
 HMM helps drivers to mirror a process.  A driver registers the range it wants to look up, takes
 a snapshot of it, and maps it if the range is still valid.  At first HMM synchronised the device
@@ -12,10 +12,11 @@ Memory model: sequentially consistent; every shared field is accessed under a lo
 
 Simplified:
     As invalidate_page/range_start_only: one address, two pages, one unmapping, one CPU fault.
-    A snapshot takes no page reference.  A driver that finds its range no longer valid registers
-    it anew.  hmm->lock is taken and dropped within the step that needs it.
-    Holding mmap_sem for reading helps against munmap, not against reclaim and migration, which
-    do not take it; so it is left out.
+    A snapshot takes no page reference.
+    A driver that finds its range no longer valid registers it anew.
+    hmm->lock is taken and dropped within the step that needs it.
+    mmap_sem is left out: held for reading it helps against munmap, not against reclaim and
+    migration, which do not take it.
 
 Sources:
     c0b124054f9e (v4.14): mm/hmm/mirror: mirror process address space on device with HMM helpers
@@ -25,32 +26,32 @@ Sources:
     mm/hmm.c, v4.14 to v5.4: hmm_invalidate_range(), hmm_invalidate_range_end()
 """
 
-from typing import Any
+from typing import Any, Final
 
-from mmviz.engine import field, mark
-from mmviz.kernel.hmm_invalidate import CountingHmm, FlaggedHmm
-from mmviz.kernel.hmm_range import HmmRange, RangedHmm
-from mmviz.kernel.interval_notifier import IntervalSubscriptions, MmuIntervalNotifier
-from mmviz.kernel.locks import Mutex
-from mmviz.kernel.notifier import MmuNotifierSubscriptions
-from mmviz.scenarios.hmm import INTERVALS, RANGES
-from mmviz.scenarios.invalidate_page.range_start_only import (
+from mmviz.engine import Race, field, mark
+from mmviz.kernel.hmm.invalidate import CountingHmm, FlaggedHmm
+from mmviz.kernel.hmm.range import HmmRange, RangedHmm
+from mmviz.kernel.provenance import proposed_elsewhere, shipped
+from mmviz.kernel.sync.locks import Mutex
+from mmviz.scenarios.hmm import CHECKED, INTERVALS, RANGES
+from mmviz.scenarios.hmm.worlds.interval_mirror import IntervalMirror
+from mmviz.scenarios.invalidate_page.worlds.mirror import (
     BAD,
     VA,
-    Driver,
     Mirror,
-    case,
     cpu_and_device_disagree,
     device_reads_freed_page,
-    zap_full_batch,
+    page_refs_out_of_balance,
 )
+from mmviz.scenarios.invalidate_page.worlds.unmapping import FULL_BATCH, ONE_INVALIDATION, Driver
 
-MIRRORED = ("2017-08-17", "<20170817000548.32038-4-jglisse@redhat.com>")  # c0b124054f9e, v4.14
-AT_START = ("2018-08-24", "<20180824192549.30844-7-jglisse@redhat.com>")
+# c0b124054f9e and ec131b2d7fa6, as posted.
+MIRRORED: Final = proposed_elsewhere("2017-08-17", "<20170817000548.32038-4-jglisse@redhat.com>")
+AT_START: Final = proposed_elsewhere("2018-08-24", "<20180824192549.30844-7-jglisse@redhat.com>")
 
 
 class FlaggedMirror(Mirror):
-    """A range is valid or not, and that is all."""
+    """A range is either valid or not; there is no counter."""
 
     update: Mutex = field(default_factory=Mutex)
     hmm: RangedHmm = field(default_factory=FlaggedHmm)
@@ -63,33 +64,50 @@ class CountingMirror(FlaggedMirror):
     hmm: RangedHmm = field(default_factory=CountingHmm)
 
 
-class IntervalMirror(Mirror):
-    """The driver has an interval notifier."""
-
-    update: Mutex = field(default_factory=Mutex)
-    interval: MmuIntervalNotifier = field(default_factory=MmuIntervalNotifier)
-    mm: MmuNotifierSubscriptions = field(default_factory=IntervalSubscriptions)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.mm = IntervalSubscriptions(intervals=(self.interval,))
-
-
 async def sync_cpu_device_pagetables(k: Any) -> None:
-    """The driver's callback: the device lets go of the page."""
+    """The driver's callback: unmap the page from the device."""
     await k.update.mutex_lock()
     await k.gpu.unmap(VA)
     await k.update.mutex_unlock()
 
 
+# A page is unmapped while the device faults and the CPU touches the address again.
+race = Race(
+    world=FlaggedMirror,
+    actors=ONE_INVALIDATION,
+    bad=(*BAD, page_refs_out_of_balance),
+)
+
+
+@race.case(
+    "X-1/1a (full batch)",
+    "the same, and the page is freed before range_end",
+    name="SyncedAtEndFullBatch",
+    actors=FULL_BATCH,
+    sometimes=[cpu_and_device_disagree, device_reads_freed_page],
+    kind="ordering",
+    states=462,
+    schedules={"freed before range_end": "CPU0*3"},
+    source=shipped("v4.14", "v4.19", said=MIRRORED),
+)
+@race.case(
+    "X-1/1a",
+    "the device is notified at range_end, as v4.14 to v4.19 did",
+    sometimes=[cpu_and_device_disagree],
+    states=492,
+    schedules={"a fresh page in between": "CPU0*2 CPU1 CPU0*6"},
+    source=shipped("v4.14", "v4.19", said=MIRRORED),
+)
 class SyncedAtEnd(Driver):
-    """Does nothing at the start; at the end no range is valid, and the device is told."""
+    """Does nothing at the start; at the end no range is valid, and the device is notified."""
 
     async def invalidate_range_end(self, k: Any) -> None:
+        """Make the ranges invalid, and tell the device."""
         await k.hmm.hmm_invalidate_range()
         await sync_cpu_device_pagetables(k)
 
     async def fault(self, k: Any) -> None:
+        """Register the range, take a snapshot, and map it if the range is still valid."""
         while True:
             mark("again")
             await k.hmm.hmm_range_register(k.range)
@@ -107,38 +125,69 @@ class SyncedAtEnd(Driver):
                 return
 
 
+@race.case(
+    "X-1/1b",
+    "a flag, set at registration even during an invalidation, as v4.20 to v5.1 did",
+    sometimes=BAD,
+    states=524,
+    schedules={"registered in the middle": "CPU0*5 GPU*8 CPU0*4 CPU1"},
+    source=shipped("v4.20", "v5.1", said=AT_START),
+)
 class ValidOnceRegistered(SyncedAtEnd):
     """Tells the device at the start; no listed range is valid then, nor at the end."""
 
     async def invalidate_range_start(self, k: Any) -> None:
+        """Make the ranges invalid, and tell the device."""
         await k.hmm.hmm_invalidate_range()
         await sync_cpu_device_pagetables(k)
 
     async def invalidate_range_end(self, k: Any) -> None:
+        """Make the ranges invalid again."""
         await k.hmm.hmm_invalidate_range()
 
 
+@race.case(
+    "X-1/1c",
+    "a counter, and the last range_end makes ranges valid again, as v5.2 to v5.4 did",
+    world=CountingMirror,
+    sometimes=BAD,
+    states=362,
+    schedules={"valid, changed, valid again": "GPU*3 CPU0*9 CPU1 GPU*5"},
+    source=shipped("v5.2", "v5.4", said=RANGES),
+)
 class ValidAgainAtEnd(SyncedAtEnd):
     """Counts; when the last invalidation is over, every listed range is valid again."""
 
     async def invalidate_range_start(self, k: Any) -> None:
+        """Count the invalidation, and tell the device."""
         await k.hmm.hmm_invalidate_range_start()
         await sync_cpu_device_pagetables(k)
 
     async def invalidate_range_end(self, k: Any) -> None:
+        """Drop the count; after the last invalidation the ranges are valid."""
         await k.hmm.hmm_invalidate_range_end()
 
 
+@race.case(
+    "X-1/1d",
+    "an interval notifier, as since v5.5",
+    world=IntervalMirror,
+    states=194,
+    schedules={"disturbed, and begun anew": "GPU*2 CPU0*8 CPU1 GPU*9"},
+    source=shipped("v5.5", said=INTERVALS, checked=CHECKED),
+)
 class IntervalNotifier(Driver):
-    """Begins a read section, and looks whether anything has disturbed it."""
+    """Begins a read section, and checks whether an invalidation has disturbed it."""
 
     async def invalidate_range_start(self, k: Any) -> None:
+        """Note the core's sequence number under the driver's lock, and tell the device."""
         await k.update.mutex_lock()
         await k.interval.mmu_interval_set_seq()
         await k.gpu.unmap(VA)
         await k.update.mutex_unlock()
 
     async def fault(self, k: Any) -> None:
+        """Begin a read section, look the page up, and map it if nothing has disturbed that."""
         while True:
             mark("again")
             await k.interval.mmu_interval_read_begin()
@@ -148,73 +197,7 @@ class IntervalNotifier(Driver):
                 await k.update.mutex_unlock()
                 continue
             if page is not None:
+                # redundant: a fault that maps nothing violates nothing
                 await k.gpu.map(VA, page)
             await k.update.mutex_unlock()
             return
-
-
-CASES = (
-    case(
-        SyncedAtEnd(),
-        "X-1/1a",
-        "the device is told at range_end, as v4.14 to v4.19 did",
-        492,
-        (cpu_and_device_disagree,),
-        world=FlaggedMirror,
-        shipped=("v4.14", "v4.19"),
-        schedules={"a fresh page in between": "CPU0*2 CPU1 CPU0*6"},
-        proposed=MIRRORED,
-    ),
-    case(
-        SyncedAtEnd(),
-        "X-1/1a (full batch)",
-        "the same, and the page is freed before range_end",
-        462,
-        (cpu_and_device_disagree, device_reads_freed_page),
-        world=FlaggedMirror,
-        zap=zap_full_batch,
-        name="SyncedAtEndFullBatch",
-        kind="ordering",
-        shipped=("v4.14", "v4.19"),
-        schedules={"freed before range_end": "CPU0*3"},
-        proposed=MIRRORED,
-    ),
-    case(
-        ValidOnceRegistered(),
-        "X-1/1b",
-        "a flag, set at registration whatever is under way, as v4.20 to v5.1 did",
-        524,
-        BAD,
-        world=FlaggedMirror,
-        shipped=("v4.20", "v5.1"),
-        schedules={"registered in the middle": "CPU0*5 GPU*8 CPU0*4 CPU1"},
-        proposed=AT_START,
-    ),
-    case(
-        ValidAgainAtEnd(),
-        "X-1/1c",
-        "a counter, and the last range_end makes ranges valid again, as v5.2 to v5.4 did",
-        362,
-        BAD,
-        world=CountingMirror,
-        shipped=("v5.2", "v5.4"),
-        schedules={"valid, changed, valid again": "GPU*3 CPU0*9 CPU1 GPU*5"},
-        proposed=RANGES,
-    ),
-    case(
-        IntervalNotifier(),
-        "X-1/1d",
-        "an interval notifier, as since v5.5",
-        194,
-        world=IntervalMirror,
-        shipped=("v5.5", ""),
-        schedules={"disturbed, and begun anew": "GPU*2 CPU0*8 CPU1 GPU*9"},
-        proposed=INTERVALS,
-    ),
-)
-
-SPARE = {
-    "await k.gpu.map(VA, page)": (
-        "That a fault maps its page is no bad state: the next invalidation may take it away."
-    ),
-}

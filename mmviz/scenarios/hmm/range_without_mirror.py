@@ -1,42 +1,49 @@
 """A range is registered for a process whose mirror has gone.
 
 v5.2's hmm_range_register() takes the mm, and makes a struct hmm if there is none.  A driver whose
-mirror has been unregistered gets one without any mirror: its range is tracked, its device filled,
-and no invalidation ever comes to the device.  To make one, moreover, mmap_sem must be held for
-writing, and these callers hold it for reading.  A mirror that is registered has its struct hmm
-already; so the range should take the mirror, and the caller keep it registered.
+mirror has been unregistered gets one without any mirror: its range is tracked and its device is
+filled, but no invalidation reaches the device.  Moreover, making one needs mmap_sem held for
+writing, and the callers hold it for reading.  A registered mirror has its struct hmm already.  So
+hmm_range_register() should take the mirror, and the caller should keep it registered.
 
 Promise: A device is filled only through a struct hmm that has its mirror.
 
 Memory model: sequentially consistent.
 
 Simplified:
-    One page; the device has no entry at the start.  Looking the page up and mapping it, if the
-    range is valid, is one step: what comes in between is flag_is_no_sequence.
-    The start of an invalidation, HMM's callback and the drivers' are one step; no struct hmm is
-    made while an invalidation is open, as mm_take_all_locks() has it.  hmm_put() frees at once.
+    One page; the device has no entry at the start.
+    Looking the page up and mapping it, if the range is valid, is one step; what can come in
+    between is in flag_is_no_sequence.
+    The start of an invalidation, HMM's callback and the drivers' callbacks are one step.
+    No struct hmm is made while an invalidation is open, as mm_take_all_locks() has it.
+    hmm_put() frees at once, as in v5.2; since v5.3 it is freed after an SRCU grace period.
     A driver that closes clears its device's entries and then unregisters.  Where a range is filled
-    meanwhile, against the rules, the device keeps the new entry: a fault of the driver's that
-    comes on top of HMM's in ByMmUnlocked and ByMirrorUnserialised.
+    at the same time, against the rules, the device keeps the new entry: a fault of the driver,
+    which comes on top of HMM's in ByMmUnlocked and ByMirrorUnserialised.
 
 Sources:
-    <20190523153436.19102-1-jgg@ziepe.ca>, patch 02/11: Use hmm_mirror not mm as an argument for
-    hmm_range_register (v5.3)
+    <20190523153436.19102-3-jgg@ziepe.ca>, patch 02/11, merged as "Use hmm_mirror not mm as an
+    argument for hmm_range_register" (e36acfe6c86d, v5.3)
+    <20190129165428.3931-6-jglisse@redhat.com>: mm/hmm: improve driver API to work and wait over a
+    range (a3e0d41c2b1f, v5.2: by the mm)
+    <20190806231548.25242-1-jgg@ziepe.ca>, the series: hmm: use mmu_notifier_get/put for struct hmm
+    (v5.4: a range has no reference on struct hmm any more)
     mm/hmm.c, v5.2 and v5.3: hmm_range_register(), hmm_get_or_create(), hmm_mirror_unregister()
+    include/linux/hmm.h, v5.2: hmm_vma_fault(), which is called with mmap_sem held for reading
     mm/mmap.c: mm_take_all_locks() wants mmap_sem for writing
 """
 
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-from mmviz.engine import Case, Map, Verdict, World, expecting, field
-from mmviz.engine.case import Actor, Property
-from mmviz.kernel.hmm_of_mm import HmmOfMm, MirroringHmm, RangedDevice
-from mmviz.kernel.hmm_range import HmmRange
-from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import PageTable
+from mmviz.engine import Map, Race, World, field
+from mmviz.kernel.hmm.hmm_of_mm import HmmOfMm, MirroringHmm, RangedDevice
+from mmviz.kernel.hmm.range import HmmRange
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.pagetable import PageTable
+from mmviz.kernel.provenance import constructed, shipped
 from mmviz.scenarios.hmm import RANGES, patch
-from mmviz.scenarios.hmm.double_unregister import DriverFile
-from mmviz.scenarios.invalidate_page.range_start_only import (
+from mmviz.scenarios.hmm.worlds.mirrors import DriverFile
+from mmviz.scenarios.invalidate_page.worlds.mirror import (
     VA,
     device_keeps_stale_entry,
     device_reads_freed_page,
@@ -86,8 +93,14 @@ async def close_locked(k: Mirrored) -> None:
     """The same, under the driver's own mutex."""
     await k.file.lock.mutex_lock()
     await k.file.must_unregister()
+    # redundant: the mutex keeps this and the fill apart; without it the mirror stays
     await close(k)
     await k.file.lock.mutex_unlock()
+
+
+async def fault(k: Mirrored, by: Callable[[Mirrored], Awaitable[None]]) -> None:
+    """The device faults, and the driver fills a range."""
+    await by(k)
 
 
 async def zap_page_range(k: Mirrored) -> None:
@@ -99,6 +112,30 @@ async def zap_page_range(k: Mirrored) -> None:
         await page.put_page()
 
 
+race = Race(
+    "HMM-02",
+    world=Mirrored,
+    actors={"CPU0": close, "CPU1": fault, "CPU2": zap_page_range},
+    bad=(
+        "use_after_free",
+        "refcount_resurrected",
+        "bug_in_mm_take_all_locks",
+        device_reads_freed_page,
+        device_keeps_stale_entry,
+    ),
+)
+UNTOLD = (device_reads_freed_page, device_keeps_stale_entry)
+
+
+@race.case(
+    "02a",
+    "as shipped in v5.2, by the mm: a struct hmm without a mirror is made",
+    name="ByMm",
+    sometimes=UNTOLD,
+    states=701,
+    schedules={"there is no mirror to tell": "CPU0*5 CPU1*6 CPU2*4"},
+    source=shipped("v5.2", "v5.2", said=RANGES),
+)
 async def by_mm(k: Mirrored) -> None:
     """Fill through the mm's struct hmm, which is made if need be, under mmap_sem for writing."""
     await k.mm.mmap_sem.down_write()
@@ -106,6 +143,14 @@ async def by_mm(k: Mirrored) -> None:
     await k.mm.mmap_sem.up_write()
 
 
+@race.case(
+    "02a (mmap_sem read)",
+    "the same with mmap_sem held for reading, as its callers do",
+    name="ByMmReading",
+    sometimes=["bug_in_mm_take_all_locks", *UNTOLD],
+    states=389,
+    source=shipped("v5.2", "v5.2", said=RANGES),
+)
 async def by_mm_reading(k: Mirrored) -> None:
     """The same, under mmap_sem for reading."""
     await k.mm.mmap_sem.down_read()
@@ -113,6 +158,15 @@ async def by_mm_reading(k: Mirrored) -> None:
     await k.mm.mmap_sem.up_read()
 
 
+@race.case(
+    "02b",
+    "tempting: by the mm, asked without a lock, and none is made",
+    name="ByMmUnlocked",
+    sometimes=["use_after_free", *UNTOLD],
+    states=293,
+    schedules={"gone after the load": "CPU1 CPU0*5 CPU1"},
+    source=constructed("why it is not enough that none is made: mm->hmm can dangle"),
+)
 async def by_mm_unlocked(k: Mirrored) -> None:
     """Fill through the mm's struct hmm, if it has one, asked without a lock."""
     hmm = await k.mm.read_once_hmm()
@@ -120,6 +174,15 @@ async def by_mm_unlocked(k: Mirrored) -> None:
         await fill(k, hmm)
 
 
+@race.case(
+    "02d",
+    "by the mirror, but the caller does not keep it registered",
+    name="ByMirrorUnserialised",
+    sometimes=["use_after_free", "refcount_resurrected", *UNTOLD],
+    states=606,
+    schedules={"gone before the call": "CPU0*5 CPU1"},
+    source=constructed("v5.3's contract broken: the fix moves a duty to the caller"),
+)
 async def by_mirror(k: Mirrored) -> None:
     """Fill through the struct hmm that the mirror is registered on."""
     hmm = k.hmm  # mirror->hmm
@@ -127,109 +190,18 @@ async def by_mirror(k: Mirrored) -> None:
     await fill(k, hmm)
 
 
+@race.case(
+    "02c",
+    "as merged in v5.3: by the mirror, which the caller keeps registered",
+    name="ByMirrorSerialised",
+    actors=race.actors | {"CPU0": close_locked},
+    states=175,
+    source=shipped("v5.3", "v5.3", said=patch(2)),
+)
 async def by_mirror_locked(k: Mirrored) -> None:
     """The same under the driver's own mutex, while the mirror is registered."""
     await k.file.lock.mutex_lock()
     if await k.file.is_registered():
+        # redundant: the mutex keeps this and the close apart; without it no device is filled
         await by_mirror(k)
     await k.file.lock.mutex_unlock()
-
-
-BAD: tuple[Property, ...] = (
-    "use_after_free",
-    "refcount_resurrected",
-    "bug_in_mm_take_all_locks",
-    device_reads_freed_page,
-    device_keeps_stale_entry,
-)
-UNTOLD = ("device_reads_freed_page", "device_keeps_stale_entry")
-
-
-def case(
-    name: str,
-    variant: str,
-    title: str,
-    states: int,
-    fault: Actor,
-    *fails: str,
-    closes: Actor = close,
-    **more: Any,
-) -> Case:
-    """Close on CPU0, fill on CPU1, and reclaim on CPU2."""
-    return Case(
-        name=name,
-        id=variant,
-        title=title,
-        world=Mirrored,
-        actors={"CPU0": closes, "CPU1": fault, "CPU2": zap_page_range},
-        bad=BAD,
-        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
-        states=states,
-        **more,
-    )
-
-
-CASES = (
-    case(
-        "ByMm",
-        "HMM-02/02a",
-        "by the mm: a struct hmm without a mirror is made, as v5.2 does",
-        701,
-        by_mm,
-        *UNTOLD,
-        shipped=("v5.2", "v5.2"),
-        schedules={"there is no mirror to tell": "CPU0*5 CPU1*6 CPU2*4"},
-        proposed=RANGES,
-    ),
-    case(
-        "ByMmReading",
-        "HMM-02/02a (mmap_sem read)",
-        "the same with mmap_sem held for reading, as its callers do",
-        389,
-        by_mm_reading,
-        "bug_in_mm_take_all_locks",
-        *UNTOLD,
-        shipped=("v5.2", "v5.2"),
-        proposed=RANGES,
-    ),
-    case(
-        "ByMmUnlocked",
-        "HMM-02/02b",
-        "tempting: by the mm, asked without a lock, and none is made",
-        293,
-        by_mm_unlocked,
-        "use_after_free",
-        *UNTOLD,
-        schedules={"gone after the load": "CPU1 CPU0*5 CPU1"},
-    ),
-    case(
-        "ByMirrorUnserialised",
-        "HMM-02/02d",
-        "by the mirror, and the caller does not keep it registered",
-        606,
-        by_mirror,
-        "use_after_free",
-        "refcount_resurrected",
-        *UNTOLD,
-        schedules={"gone before the call": "CPU0*5 CPU1"},
-    ),
-    case(
-        "ByMirrorSerialised",
-        "HMM-02/02c",
-        "by the mirror, which the caller keeps registered, as merged v5.3",
-        175,
-        by_mirror_locked,
-        closes=close_locked,
-        shipped=("v5.3", "v5.4"),
-        proposed=patch(2),
-    ),
-)
-
-SPARE = {
-    "await by_mirror(k)": (
-        "It is one of the two that the mutex keeps apart: without it no device is filled."
-    ),
-    "await close(k)": (
-        "It is one of the two that the mutex keeps apart: without it the mirror stays."
-    ),
-}

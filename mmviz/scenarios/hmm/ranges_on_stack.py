@@ -1,34 +1,44 @@
 """The RCU list helpers promise readers that hold no lock.
 
-Struct hmm keeps its ranges in a list.  v5.2 changes it with the helpers for RCU, though everybody
-who walks it holds hmm->lock.  Nothing is wrong with that, but it invites somebody to walk the list
-without the lock.  A range often lies on the stack of a driver's function, which returns as soon as
-the range is off the list: without a grace period the reader writes into somebody else's stack.
+Struct hmm keeps its ranges in a list.  v5.2 changes the list with the helpers for RCU, although
+all code that walks it holds hmm->lock.  That is not wrong, but it invites a walk without the lock.
+A range often lies on the stack of a driver's function, which returns as soon as the range is off
+the list.  Without a grace period, the reader then writes into a stack frame that is in use again.
 
-Promise: Whoever walks the list finds only ranges that are there.
+Promise: A walk of the list finds only ranges that still exist.
 
 Memory model: sequentially consistent; so the helpers differ only in what they leave in an element.
 
 Simplified:
-    One range; it is registered at the start.  The notifier walks the list once.
-    A stack frame that was returned from counts as freed.
-    In the lockless cases the driver still takes the lock; one writer does not need it.
-    LockedRcuList and LockedPlainList show the same: which helper it is does not matter there.
-    Nobody looks at hmm->valid; the walk's work is to write it.
+    One range, which is registered at the start.
+    The notifier walks the list once.
+    A stack frame whose function has returned counts as freed.
+    In the lockless cases the driver still takes the lock; with one writer it is not needed.
+    LockedRcuList and LockedPlainList have the same verdicts: under the lock it does not matter
+    which helper is used.
+    hmm->lock is a mutex, as in v5.2; since v5.3 it is a spinlock, hmm->ranges_lock.
+    As merged, the range is unregistered with list_del_init(), which leaves an empty link and not a
+    poison.
+    Nothing looks at range->valid; the walk's work is to write it.
 
 Sources:
-    <20190523153436.19102-1-jgg@ziepe.ca>, patch 11/11: Do not use list*_rcu() for hmm->ranges
+    <20190523153436.19102-12-jgg@ziepe.ca>: [RFC PATCH 11/11] mm/hmm: Do not use list*_rcu() for
+    hmm->ranges (v5.3)
+    <20190129165428.3931-6-jglisse@redhat.com>: mm/hmm: improve driver API to work and wait over a
+    range (a3e0d41c2b1f, v5.2: the helpers)
     mm/hmm.c, v5.2 and v5.3: hmm_range_register(), hmm_range_unregister(),
-    hmm_invalidate_range_start(); include/linux/rculist.h
+    hmm_invalidate_range_start()
+    include/linux/rculist.h: list_del_rcu(); include/linux/list.h: list_del()
+    Documentation/vm/hmm.rst, v5.2: the range as a local variable
 """
 
-from typing import Any
+from typing import Protocol
 
-from mmviz.engine import Case, Verdict, World, atomic, expecting, field
-from mmviz.engine.case import Property
-from mmviz.kernel.locks import Mutex
-from mmviz.kernel.rcu import Rcu
-from mmviz.kernel.rculist import ListEntry, ListHead
+from mmviz.engine import Race, World, atomic, field
+from mmviz.kernel.provenance import constructed, shipped
+from mmviz.kernel.sync.locks import Mutex
+from mmviz.kernel.sync.rcu import Rcu
+from mmviz.kernel.sync.rculist import ListEntry, ListHead
 from mmviz.scenarios.hmm import RANGES, patch
 
 
@@ -46,12 +56,12 @@ class StackRange(ListEntry):
 
     @atomic("mm/hmm.c")
     def invalidate(self) -> None:
-        """Write range->valid; if its function has returned, that is somebody else's stack."""
+        """Write range->valid; if its function has returned, the frame belongs to another."""
         self.valid = False
 
     @atomic("driver")
     def return_from_function(self) -> None:
-        """Return: the stack frame is somebody else's from here on."""
+        """Return: another function's frame uses this memory from here on."""
         self.free()
 
 
@@ -67,6 +77,12 @@ class Ranges(World):
         self.ranges.first = self.range
 
 
+class Listing(Protocol):
+    async def hmm_range_unregister(self, k: Ranges) -> None: ...
+
+    async def hmm_invalidate_range_start(self, k: Ranges) -> None: ...
+
+
 async def list_for_each_entry(k: Ranges) -> None:
     """Walk the list and invalidate what is on it."""
     entry = await k.ranges.list_first()
@@ -75,144 +91,128 @@ async def list_for_each_entry(k: Ranges) -> None:
         await entry.list_next()
 
 
-class LockedPlainList:
-    """The lock on both sides, and the usual helpers."""
+async def hmm_range_unregister(k: Ranges, listing: Listing) -> None:
+    """The driver's function takes its range off the list and returns."""
+    await listing.hmm_range_unregister(k)
+
+
+async def hmm_invalidate_range_start(k: Ranges, listing: Listing) -> None:
+    """The notifier invalidates every range on the list."""
+    await listing.hmm_invalidate_range_start(k)
+
+
+race = Race(
+    "HMM-11",
+    world=Ranges,
+    actors={"CPU0": hmm_range_unregister, "CPU1": hmm_invalidate_range_start},
+    bad=("use_after_free", "follows_poisoned_pointer", "sleeps_in_atomic"),
+)
+
+
+class Lockless:
+    """A reader that holds no lock."""
 
     async def hmm_invalidate_range_start(self, k: Ranges) -> None:
-        """The notifier invalidates every range on the list."""
+        """Walk the list in an RCU section."""
+        await k.rcu.rcu_read_lock()
+        await list_for_each_entry(k)
+        await k.rcu.rcu_read_unlock()
+
+
+class Locked:
+    """A reader that takes the lock."""
+
+    async def hmm_invalidate_range_start(self, k: Ranges) -> None:
+        """Walk the list under the lock."""
         await k.lock.mutex_lock()
         await list_for_each_entry(k)
         await k.lock.mutex_unlock()
 
+
+class RcuListFunctions:
+    """A writer that uses the list helpers for RCU."""
+
     async def hmm_range_unregister(self, k: Ranges) -> None:
-        """The driver's function takes its range off the list and returns."""
+        """Take the range off the list, and return."""
+        await k.lock.mutex_lock()
+        await k.ranges.list_del_rcu()
+        await k.lock.mutex_unlock()
+        await k.range.return_from_function()
+
+
+class PlainListFunctions:
+    """A writer that uses the usual list helpers."""
+
+    async def hmm_range_unregister(self, k: Ranges) -> None:
+        """Take the range off the list, and return."""
         await k.lock.mutex_lock()
         await k.ranges.list_del()
         await k.lock.mutex_unlock()
         await k.range.return_from_function()
 
 
-class LockedRcuList(LockedPlainList):
-    """The lock on both sides, and the helpers for RCU."""
-
-    async def hmm_range_unregister(self, k: Ranges) -> None:
-        """The driver's function takes its range off the list and returns."""
-        await k.lock.mutex_lock()
-        await k.ranges.list_del_rcu()
-        await k.lock.mutex_unlock()
-        await k.range.return_from_function()
-
-
-class LocklessPlainList(LockedPlainList):
-    """The reader is in an RCU section, and the writer does not know."""
-
-    async def hmm_invalidate_range_start(self, k: Ranges) -> None:
-        """The notifier invalidates every range on the list."""
-        await k.rcu.rcu_read_lock()
-        await list_for_each_entry(k)
-        await k.rcu.rcu_read_unlock()
-
-
-class LocklessRcuList(LocklessPlainList):
+@race.case(
+    "11c",
+    "what the RCU helpers invite: no lock to read, and the function returns at once",
+    sometimes=["use_after_free"],
+    states=38,
+    schedules={"the stack is gone": "CPU1*2 CPU0*4 CPU1"},
+    source=constructed("what a lockless walk would meet with v5.2's helpers"),
+)
+class LocklessRcuList(Lockless, RcuListFunctions):
     """The reader is in an RCU section, and the helpers suit it."""
 
+
+@race.case(
+    "11e",
+    "no lock to read, and list_del() poisons the link under the reader",
+    sometimes=["use_after_free", "follows_poisoned_pointer"],
+    states=40,
+    schedules={
+        "the link is poisoned": "CPU1*3 CPU0*2 CPU1",
+        "the stack is gone": "CPU1*2 CPU0*4 CPU1",
+    },
+    source=constructed("what a lockless walk would meet with the usual helpers"),
+)
+class LocklessPlainList(Lockless, PlainListFunctions):
+    """The reader is in an RCU section, and the writer does not expect it."""
+
+
+@race.case(
+    "11d",
+    "no lock to read, and the function waits for the readers before it returns",
+    states=48,
+    source=constructed("what a lockless walk would need"),
+)
+class LocklessGracePeriod(Lockless):
+    """The reader is in an RCU section, and the function waits for it before it returns."""
+
     async def hmm_range_unregister(self, k: Ranges) -> None:
-        """The driver's function takes its range off the list and returns."""
-        await LockedRcuList().hmm_range_unregister(k)
-
-
-class LocklessGracePeriod(LocklessPlainList):
-    """The same, and the function waits for the readers before it returns."""
-
-    async def hmm_range_unregister(self, k: Ranges) -> None:
-        """The driver's function takes its range off the list, waits and returns."""
-        await k.lock.mutex_lock()
+        """Take the range off the list, wait for the readers, and return."""
+        await k.lock.mutex_lock()  # redundant: the lock is for writers, and there is one
         await k.ranges.list_del_rcu()
-        await k.lock.mutex_unlock()
+        await k.lock.mutex_unlock()  # redundant: the lock is for writers, and there is one
         await k.rcu.start_poll_synchronize_rcu()
         await k.rcu.synchronize_rcu()
+        # redundant: the wait is for the sake of this line; without it the stack frame stays
         await k.range.return_from_function()
 
 
-BAD: tuple[Property, ...] = ("use_after_free", "follows_poisoned_pointer", "sleeps_in_atomic")
-
-
-def case(
-    list_: LockedPlainList,
-    variant: str,
-    title: str,
-    states: int,
-    *fails: str,
-    **more: Any,
-) -> Case:
-    """Return from the driver's function on CPU0 while CPU1 walks the list."""
-    return Case(
-        name=type(list_).__name__,
-        id=variant,
-        title=title,
-        world=Ranges,
-        actors={
-            "CPU0": list_.hmm_range_unregister,
-            "CPU1": list_.hmm_invalidate_range_start,
-        },
-        bad=BAD,
-        expect=expecting(BAD, dict.fromkeys(fails, Verdict.SOMETIMES)),
-        states=states,
-        **more,
-    )
-
-
-CASES = (
-    case(
-        LocklessRcuList(),
-        "HMM-11/11c",
-        "what the helpers invite: no lock to read, and the function returns at once",
-        38,
-        "use_after_free",
-        schedules={"the stack is gone": "CPU1*2 CPU0*4 CPU1"},
-    ),
-    case(
-        LocklessPlainList(),
-        "HMM-11/11e",
-        "no lock to read, and list_del() poisons the link under the reader",
-        40,
-        "use_after_free",
-        "follows_poisoned_pointer",
-        schedules={
-            "the link is poisoned": "CPU1*3 CPU0*2 CPU1",
-            "the stack is gone": "CPU1*2 CPU0*4 CPU1",
-        },
-    ),
-    case(
-        LocklessGracePeriod(),
-        "HMM-11/11d",
-        "no lock to read, and the function waits for the readers before it returns",
-        48,
-    ),
-    case(
-        LockedRcuList(),
-        "HMM-11/11a",
-        "the lock on both sides, with helpers that nobody needs, as shipped v5.2",
-        20,
-        shipped=("v5.2", "v5.2"),
-        proposed=RANGES,
-    ),
-    case(
-        LockedPlainList(),
-        "HMM-11/11b",
-        "the lock on both sides, with the usual helpers, as merged v5.3",
-        20,
-        shipped=("v5.3", "v5.4"),
-        proposed=patch(11),
-    ),
+@race.case(
+    "11a",
+    "as shipped in v5.2: the lock on both sides, with RCU helpers that no reader needs",
+    states=20,
+    source=shipped("v5.2", "v5.2", said=RANGES),
 )
+class LockedRcuList(Locked, RcuListFunctions):
+    """The lock on both sides, and the helpers for RCU."""
 
-SPARE = {
-    "LocklessGracePeriod: await k.lock.mutex_lock()": "The lock is for writers, and there is one.",
-    "LocklessGracePeriod: await k.lock.mutex_unlock()": (
-        "The lock is for writers, and there is one."
-    ),
-    "LocklessGracePeriod: await k.range.return_from_function()": (
-        "It is what the wait is for: without it the stack frame stays."
-    ),
-}
+
+@race.case(
+    "11b",
+    "as merged in v5.3: the lock on both sides, with the usual helpers",
+    states=20,
+    source=shipped("v5.3", "v5.4", said=patch(11)),
+)
+class LockedPlainList(Locked, PlainListFunctions):
+    """The lock on both sides, and the usual helpers."""

@@ -1,10 +1,11 @@
-"""An interval notifier: wait first, compare last, and neither can be left out.
+"""An interval notifier: wait first, compare last; neither can be omitted.
 
 Since v5.5 drivers share one scheme.  The mm has a number, which is odd while an invalidation is
-open; a driver's interval has its own, a copy that its callback takes under the driver's lock.
-A section begins with the interval's number and waits as long as it is the mm's; before it maps
-anything it compares under the lock.  The comparison tells of invalidations whose callback came
-since the section began; one whose callback came before, and that is still open, only the wait sees.
+open.  A driver's interval has its own number, a copy that its callback takes under the driver's
+lock.  A read section begins with the interval's number, and waits as long as that is the mm's
+number.  Before the driver maps anything, it compares under the lock.  The comparison detects every
+invalidation whose callback came since the section began.  Only the wait detects one whose callback
+came before and that is still open.
 
 Promise: A fault maps a page only if no invalidation was under way since it looked the page up.
 
@@ -13,25 +14,37 @@ Memory model: sequentially consistent; what is done under the subscriptions' loc
 Simplified:
     As invalidate_page/range_start_only: one address, two pages, one CPU fault.
     A snapshot takes no page reference.
-    A stream of invalidations could keep a fault trying for ever; here it ends with the last.
-    The mm's number is read again for the callback; in the kernel the callback is given it.
-    HintAsProof is told in v5.2's words, hmm_range_wait_until_valid(): its answer is a hint, too.
+    A stream of invalidations could keep a fault trying forever; here it ends with the last.
+    The callback reads the mm's number again; in the kernel it is passed to the callback.
+    In v5.2 the wait is hmm_range_wait_until_valid().  HintAsProof makes the same mistake with the
+    interval's wait: it treats a hint as a proof.
 
 Sources:
     99cb252f5e68 (v5.5): mm/mmu_notifier: add an interval tree notifier
     mm/mmu_notifier.c: mmu_interval_read_begin(), mn_itree_inv_end()
     include/linux/mmu_notifier.h: mmu_interval_set_seq(), mmu_interval_read_retry()
-    <20190523153436.19102-1-jgg@ziepe.ca>, patch 06/11: the wait's answer is a hint
+    <20190523153436.19102-7-jgg@ziepe.ca>: [RFC PATCH 06/11]: the wait's answer is a hint
 """
 
 from typing import Any
 
-from mmviz.engine import field, mark
-from mmviz.kernel.interval_seq import Begun, IntervalSub, SeqSubscriptions
-from mmviz.kernel.locks import Mutex
-from mmviz.kernel.notifier import MmuNotifierSubscriptions
-from mmviz.scenarios.hmm import INTERVALS
-from mmviz.scenarios.invalidate_page.range_start_only import BAD, VA, Driver, Mirror, case
+from mmviz.engine import Race, field, mark
+from mmviz.kernel.notifier.interval_seq import Begun, IntervalSub, SeqSubscriptions
+from mmviz.kernel.notifier.mmu_notifier import MmuNotifierSubscriptions
+from mmviz.kernel.provenance import constructed, shipped
+from mmviz.kernel.sync.locks import Mutex
+from mmviz.scenarios.hmm import CHECKED, INTERVALS
+from mmviz.scenarios.invalidate_page.worlds.mirror import (
+    BAD,
+    VA,
+    Mirror,
+    page_refs_out_of_balance,
+)
+from mmviz.scenarios.invalidate_page.worlds.unmapping import (
+    ONE_INVALIDATION,
+    TWO_INVALIDATIONS,
+    Driver,
+)
 
 
 class SeqMirror(Mirror):
@@ -42,10 +55,18 @@ class SeqMirror(Mirror):
     interval: IntervalSub = field(default_factory=IntervalSub)
 
 
-class WaitAndCompare(Driver):
-    """Waits when it begins, and compares under the lock before it maps."""
+race = Race(
+    world=SeqMirror,
+    actors=ONE_INVALIDATION,
+    bad=(*BAD, page_refs_out_of_balance),
+)
+
+
+class Interval(Driver):
+    """What the variants share: they differ in the wait and in the comparison."""
 
     async def invalidate_range_start(self, k: Any) -> None:
+        """Copy the mm's number and clear the device's entry, under the driver's lock."""
         cur_seq = await k.mm.cur_seq()
         await k.update.mutex_lock()
         await k.interval.mmu_interval_set_seq(cur_seq)
@@ -53,16 +74,17 @@ class WaitAndCompare(Driver):
         await k.update.mutex_unlock()
 
     async def wait(self, k: Any, begun: Begun) -> None:
-        """What the driver does if the section begins in the middle of an invalidation."""
+        """Wait if the section begins in the middle of an invalidation."""
         if begun.busy:
             await k.mm.wait_event(begun.seq)
 
     async def disturbed(self, k: Any, begun: Begun) -> bool:
-        """What the driver asks, under its lock, before it maps the page."""
+        """Ask, under the driver's lock, whether an invalidation came since the section began."""
         interval: IntervalSub = k.interval
         return await interval.mmu_interval_read_retry(begun.seq)
 
     async def fault(self, k: Any) -> None:
+        """Begin a section, look the page up, and map it if nothing has disturbed the section."""
         while True:
             mark("again")
             begun = await k.mm.mmu_interval_read_begin(k.interval)
@@ -79,63 +101,53 @@ class WaitAndCompare(Driver):
             return
 
 
-class NoWait(WaitAndCompare):
+@race.case(
+    "X-4/4b",
+    "begins without waiting: the callback has run already, the CPU's entry is still there",
+    sometimes=BAD,
+    states=244,
+    schedules={"begun in the middle": "CPU0*6 GPU*2 CPU0*3 GPU*4"},
+    source=constructed("what the wait in mmu_interval_read_begin() is for"),
+)
+class NoWait(Interval):
     """Begins at once, and compares under the lock."""
 
     async def wait(self, k: Any, begun: Begun) -> None:
-        """Nothing."""
+        """Go on at once."""
 
 
-class HintAsProof(WaitAndCompare):
-    """Waits when it begins, and takes that for an answer about later."""
+@race.case(
+    "HMM-06/06g",
+    "waits, and compares nothing before it maps",
+    sometimes=BAD,
+    states=188,
+    schedules={"it has come and gone": "GPU*2 CPU0*9 GPU*3"},
+    source=constructed("what the comparison under the lock is for"),
+)
+class HintAsProof(Interval):
+    """Waits when it begins, and treats the end of the wait as a proof for later."""
 
     async def disturbed(self, k: Any, begun: Begun) -> bool:
+        """Compare nothing."""
         return False
 
 
-CASES = (
-    case(
-        NoWait(),
-        "X-4/4b",
-        "begins without waiting: the callback has run already, the CPU's entry is still there",
-        244,
-        fails=BAD,
-        world=SeqMirror,
-        schedules={"begun in the middle": "CPU0*6 GPU*2 CPU0*3 GPU*4"},
-    ),
-    case(
-        HintAsProof(),
-        "HMM-06/06g",
-        "waits, and compares nothing before it maps",
-        188,
-        fails=BAD,
-        world=SeqMirror,
-        schedules={"it has come and gone": "GPU*2 CPU0*9 GPU*3"},
-    ),
-    case(
-        WaitAndCompare(),
-        "X-4/4a",
-        "waits, and compares under the lock, as since v5.5",
-        186,
-        world=SeqMirror,
-        shipped=("v5.5", ""),
-        proposed=INTERVALS,
-    ),
-    case(
-        WaitAndCompare(),
-        "X-4/4a (2 INV)",
-        "waits, and compares under the lock, as since v5.5; two CPUs invalidate",
-        3121,
-        world=SeqMirror,
-        invalidators=2,
-        name="WaitAndCompareTwoInvalidators",
-        shipped=("v5.5", ""),
-        proposed=INTERVALS,
-    ),
-)
+SINCE_V5_5 = shipped("v5.5", said=INTERVALS, checked=CHECKED)
 
-SPARE = {
-    "WaitAndCompareTwoInvalidators: await k.cpu.handle_mm_fault(VA, k.fresh)": (
-        "A fresh page only shows a stale entry in one more way."
-    ),
-}
+
+@race.case(
+    "X-4/4a (2 INV)",
+    "as since v5.5: waits, and compares under the lock; two CPUs invalidate",
+    name="WaitAndCompareTwoInvalidators",
+    actors=TWO_INVALIDATIONS,
+    states=3121,
+    source=SINCE_V5_5,
+)
+@race.case(
+    "X-4/4a",
+    "as since v5.5: waits, and compares under the lock",
+    states=186,
+    source=SINCE_V5_5,
+)
+class WaitAndCompare(Interval):
+    """Waits when it begins, and compares under the lock before it maps."""

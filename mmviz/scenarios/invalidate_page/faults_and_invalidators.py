@@ -2,8 +2,8 @@
 
 Several device faults and several invalidations meet on one or more pages.  A fault samples
 the sequence, looks the page up, and under the driver's lock decides whether to map it; it
-tries once.  With the counter and the sequence no page is ever mapped too late, however many
-take part.  With the sequence alone one fault and one invalidation are enough.
+tries once.  With the counter and the sequence no page is ever mapped too late, whatever the
+number of actors.  With the sequence alone one fault and one invalidation are enough.
 
 Promise: The device reaches no page that the allocator has back.
 
@@ -21,16 +21,18 @@ Sources:
 """
 
 from functools import partial
-from typing import Literal
+from typing import Any, Final, Literal
 
-from mmviz.engine import Case, Map, Verdict, World, expecting, field
-from mmviz.kernel.locks import Mutex
-from mmviz.kernel.notifier import MmuNotifier
-from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import DevicePageTable, PageTable
-from mmviz.scenarios.invalidate_page import RECOMMENDED
+from mmviz.engine import Case, Map, Race, World, field
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable
+from mmviz.kernel.notifier.mmu_notifier import MmuNotifier
+from mmviz.kernel.provenance import constructed
+from mmviz.kernel.sync.locks import Mutex
+from mmviz.scenarios.invalidate_page import KVM
+from mmviz.scenarios.invalidate_page.worlds.mirror import device_reads_freed_page
 
-Check = Literal["both", "sequence"]
+ALONE: Final = constructed("the sequence alone fails, whatever the size")
 
 
 class Mirrors(World):
@@ -52,19 +54,19 @@ def address(page: int) -> str:
     return hex(0x1000 * (page + 1))
 
 
-def device_reads_freed_page(k: Mirrors) -> bool:
-    """The device reaches a page that was freed, and with it whatever somebody else keeps there."""
-    return any(page is not None and page.is_free for page in k.gpu.pte.values())
+def mirrors(pages: int) -> Mirrors:
+    """Return a world with some pages."""
+    return Mirrors(tuple(Page(pfn=7 + i) for i in range(pages)))
 
 
-async def fault(k: Mirrors, va: str, check: Check) -> None:
-    """The device faults once; its driver maps the page if nothing has come in between."""
+async def fault(k: Mirrors, check: "SequenceOnly", va: str) -> None:
+    """The device faults once; its driver maps the page if no invalidation has come in between."""
     seq = await k.notifier.read_mmu_invalidate_seq()
     page = await k.cpu.hmm_range_fault(va)
     if page is None:
         return
     await k.update.mutex_lock()
-    if check == "both" and await k.notifier.read_mmu_invalidate_in_progress():
+    if await check.in_progress(k):
         await k.update.mutex_unlock()
         return
     if await k.notifier.mmu_invalidate_seq_changed(seq):
@@ -89,11 +91,78 @@ async def zap_page_range(k: Mirrors, va: str) -> None:
     await k.update.mutex_unlock()
 
 
-BAD = (device_reads_freed_page,)
+def sized(faults: int, invalidators: int, pages: int) -> dict[str, Any]:
+    """Return the world and the actors of a size."""
+    gpus = {f"GPU{i}": partial(fault, va=address(i % pages)) for i in range(faults)}
+    cpus = {f"CPU{i}": partial(zap_page_range, va=address(i % pages)) for i in range(invalidators)}
+    return {"world": partial(mirrors, pages), "actors": gpus | cpus}
+
+
+# One fault and one invalidation of one page; `family` has other sizes.
+race = Race("MN-E", **sized(1, 1, 1), bad=(device_reads_freed_page,))
+
+
+@race.case(
+    "E2 1x1x1",
+    "faults: 1, invalidators: 1, pages: 1, checked: sequence",
+    name="SequenceOnly1x1x1",
+    sometimes=[device_reads_freed_page],
+    states=68,
+    source=ALONE,
+)
+class SequenceOnly:
+    """A fault checks the sequence alone."""
+
+    async def in_progress(self, k: Mirrors) -> bool:
+        """What a fault checks before the sequence."""
+        return False
+
+
+@race.case(
+    "E0 1x1x1",
+    "faults: 1, invalidators: 1, pages: 1, checked: both",
+    name="SequenceAndCounter1x1x1",
+    states=60,
+    source=KVM,
+)
+class SequenceAndCounter(SequenceOnly):
+    """A fault checks the counter and the sequence."""
+
+    async def in_progress(self, k: Mirrors) -> bool:
+        return await k.notifier.read_mmu_invalidate_in_progress() > 0
+
+
+race.case(
+    "E0 2x2x1",
+    "faults: 2, invalidators: 2, pages: 1, checked: both",
+    name="SequenceAndCounter2x2x1",
+    of=SequenceAndCounter,
+    **sized(2, 2, 1),
+    states=2652,
+    source=KVM,
+)
+race.case(
+    "E0 2x2x2",
+    "faults: 2, invalidators: 2, pages: 2, checked: both",
+    name="SequenceAndCounter2x2x2",
+    of=SequenceAndCounter,
+    **sized(2, 2, 2),
+    states=2740,
+    source=KVM,
+)
+
+CHECKS: Final[dict[str, tuple[str, Any, dict[str, Any]]]] = {
+    "both": ("E0", SequenceAndCounter, {"source": KVM}),
+    "sequence": ("E2", SequenceOnly, {"source": ALONE, "sometimes": [device_reads_freed_page]}),
+}
 
 
 def family(
-    faults: int = 2, invalidators: int = 2, pages: int = 1, check: Check = "both", states: int = 0
+    faults: int = 2,
+    invalidators: int = 2,
+    pages: int = 1,
+    check: Literal["both", "sequence"] = "both",
+    states: int = 0,
 ) -> Case:
     """Return one member of the family.
 
@@ -101,31 +170,17 @@ def family(
         faults: device faults, called GPU0, GPU1, …
         invalidators: CPUs that invalidate, called CPU0, CPU1, …
         pages: pages they are spread over.
-        check: what a fault looks at before it maps the page, under the driver's lock.
+        check: what a fault checks before it maps the page, under the driver's lock.
         states: the declared number of states, 0 for "not declared".
     """
-    gpus = {f"GPU{i}": partial(fault, va=address(i % pages), check=check) for i in range(faults)}
-    cpus = {f"CPU{i}": partial(zap_page_range, va=address(i % pages)) for i in range(invalidators)}
-    words = {"both": "SequenceAndCounter", "sequence": "SequenceOnly"}[check]
-    verdict = Verdict.NEVER if check == "both" else Verdict.SOMETIMES
+    section, variant, claims = CHECKS[check]
     size = f"{faults}x{invalidators}x{pages}"
-    return Case(
-        name=f"{words}{size}",
-        id=f"MN-E/{'E0' if check == 'both' else 'E2'} {size}",
-        title=f"faults: {faults}, invalidators: {invalidators}, pages: {pages}, checked: {check}",
-        world=lambda: Mirrors(tuple(Page(pfn=7 + i) for i in range(pages))),
-        actors={**gpus, **cpus},
-        bad=BAD,
-        expect=expecting(BAD, device_reads_freed_page=verdict),
+    return race.build(
+        f"{section} {size}",
+        f"faults: {faults}, invalidators: {invalidators}, pages: {pages}, checked: {check}",
+        of=variant,
+        name=f"{variant.__name__}{size}",
         states=states,
-        shipped=("v2.6.27", "") if check == "both" else None,
-        proposed=RECOMMENDED if check == "both" else None,
+        **sized(faults, invalidators, pages),
+        **claims,
     )
-
-
-CASES = (
-    family(1, 1, 1, "sequence", states=68),
-    family(1, 1, 1, states=60),
-    family(2, 2, 1, states=2652),
-    family(2, 2, 2, states=2740),
-)

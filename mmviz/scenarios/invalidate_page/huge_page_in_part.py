@@ -1,9 +1,14 @@
-"""A huge page goes, and the listener hears of its first 4 KiB.
+"""A huge page is unmapped, and the listener is notified of its first 4 KiB only.
 
 The callback for a page had an address and no length.  Listeners took it for one base page.  But
-one entry of the CPU may map a huge page: with it goes every base page, and the device keeps all
-but the first.  No other thread is needed to get this wrong.  The cure is a range: from the
+one entry of the CPU may map a huge page: every base page goes with it, and the device keeps all
+but the first.  This goes wrong without any other thread.  The fix is a range: from the
 address to the end of the compound page, or of the mapping if that ends sooner.
+
+Which huge pages?  A transparent one is split before try_to_unmap_one() walks it, and that
+function asserts so; its base pages are then unmapped one by one, each with its own call.  What
+has one entry and one call is a page of hugetlbfs, and in page_mkclean_one() and
+dax_mapping_entry_mkclean() a huge page that is write-protected.
 
 Promise: The device keeps no part of a page that was taken away.
 
@@ -11,27 +16,46 @@ Memory model: sequentially consistent; one thread acts.
 
 Simplified:
     A huge page of two base pages, and a neighbour in the same mapping.
+    All cases clear one huge entry, in the step pmdp_huge_clear_flush(), which is the name in
+    page_mkclean_one(); for hugetlbfs try_to_unmap_one() has ptep_clear_flush().
+    In v4.11 and v4.12 the loop of the case whose address advances cleared one base page a turn;
+    here the entry is cleared before the first turn.
+    page_mkclean_one() and dax_mapping_entry_mkclean() only take the right to write away; there
+    the device keeps writing to the rest of the page, and the page is not freed.
+    Every case calls range_start and range_end, although the page callback came without them.
     The device maps base pages one by one.  A listener that mirrors the huge page by one entry,
     as KVM does, drops it whole with any address in it.
-    The case whose address stays is the loop of patch 02/13 alone, which names the function's
-    argument on every turn; there, range_start and range_end cover the whole page as well.
 
 Sources:
     <20170831211738.17922-1-jglisse@redhat.com>: the callback's second pitfall
     882214e2b128 (v3.19): drivers/infiniband/core/umem_odp.c, a page means start + PAGE_SIZE
-    <20170809161709.9278-1-jglisse@redhat.com>: a range that ends at address + PAGE_SIZE
+    <20170129173858.45174-8-kirill.shutemov@linux.intel.com>: c7ab0d2fdc84 (v4.11), the loop of
+    try_to_unmap_one(): it asserts that no PMD maps the page, and takes the address of each turn
+    from the walk; freeze_page() before it: one try_to_unmap() a base page
+    <20170302151159.30592-1-kirill.shutemov@linux.intel.com>: the same loop, mended for v4.11
+    mm/rmap.c, until v4.10: page_check_address(), and mm/page_vma_mapped.c since v4.11:
+    page_vma_mapped_walk() find a page of hugetlbfs by its one entry, huge_pte_offset()
+    fs/dax.c, until v4.12: dax_mapping_entry_mkclean(), one call a PMD
+    <20170804134928.l4klfcnqatni7vsc@black.fi.intel.com>: page_mkclean_one(), one call a PMD
+    <20170809161709.9278-1-jglisse@redhat.com>: a range that ends at the last turn's address +
+    PAGE_SIZE, which for a page of hugetlbfs is its first base page
     <20170809163434.p356oyarqpqh52hu@node.shutemov.name>: it should end with the compound page
     369ea8242c0f (v4.13): the end is computed from the compound order, clipped to the mapping
-    mm/rmap.c: try_to_unmap_one(); mm/huge_memory.c: zap_huge_pmd()
+    mm/rmap.c, v7.0: try_to_unmap_one(), which has the end from vma_address_end()
 """
 
-from typing import Any
+from typing import Protocol
 
-from mmviz.engine import Case, Map, Verdict, World, expecting, field
-from mmviz.kernel.notifier import MmuNotifierSubscriptions
-from mmviz.kernel.page import Page
-from mmviz.kernel.pagetable import DevicePageTable, PageTable
-from mmviz.scenarios.invalidate_page import ODP, patch
+from mmviz.engine import Map, Race, World, field
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable
+from mmviz.kernel.notifier.mmu_notifier import MmuNotifierSubscriptions
+from mmviz.kernel.provenance import constructed, proposed_elsewhere, shipped
+from mmviz.scenarios.invalidate_page import ODP, WALKED, patch
+from mmviz.scenarios.invalidate_page.worlds.mirror import (
+    device_keeps_stale_entry,
+    device_reads_freed_page,
+)
 
 PAGE_SIZE = 0x1000
 ADDRESS, HUGE_SIZE = 0x200000, 2 * PAGE_SIZE
@@ -55,16 +79,10 @@ class HugeMirror(World):
             self.cpu.pte[va] = self.gpu.pte[va] = page
 
 
-def device_reads_freed_page(k: HugeMirror) -> bool:
-    """The device reaches a page that was freed, and with it whatever somebody else keeps there."""
-    return any(page is not None and page.is_free for page in k.gpu.pte.values())
+class Calls(Protocol):
+    async def before_the_lock(self, k: HugeMirror) -> None: ...
 
-
-def device_keeps_stale_entry(k: HugeMirror) -> bool:
-    """No invalidation is under way, yet the device works on a page the process has lost."""
-    return k.mm.active_invalidate_ranges == 0 and any(
-        page is not None and page is not k.cpu.pte[va] for va, page in k.gpu.pte.items()
-    )
+    async def under_the_lock(self, k: HugeMirror) -> None: ...
 
 
 async def invalidate(k: HugeMirror, start: int, end: int) -> None:
@@ -73,58 +91,8 @@ async def invalidate(k: HugeMirror, start: int, end: int) -> None:
         await k.gpu.unmap(hex(va))
 
 
-class FirstPartOnly:
-    """One call of invalidate_page() with the address: one base page."""
-
-    async def before_the_lock(self, k: HugeMirror) -> None:
-        """No range_start."""
-
-    async def under_the_lock(self, k: HugeMirror) -> None:
-        await invalidate(k, ADDRESS, ADDRESS + PAGE_SIZE)
-
-
-class AddressStays(FirstPartOnly):
-    """One call a base page, each with the address the function was given."""
-
-    async def under_the_lock(self, k: HugeMirror) -> None:
-        for _turn in range(ADDRESS, ADDRESS + HUGE_SIZE, PAGE_SIZE):
-            await invalidate(k, ADDRESS, ADDRESS + PAGE_SIZE)
-
-
-class AddressAdvances(FirstPartOnly):
-    """One call a base page, each with that page's address."""
-
-    async def under_the_lock(self, k: HugeMirror) -> None:
-        for va in range(ADDRESS, ADDRESS + HUGE_SIZE, PAGE_SIZE):
-            await invalidate(k, va, va + PAGE_SIZE)
-
-
-class EndAtNextPage(FirstPartOnly):
-    """A range that ends where the first base page does."""
-
-    async def before_the_lock(self, k: HugeMirror) -> None:
-        await invalidate(k, ADDRESS, ADDRESS + PAGE_SIZE)
-
-    async def under_the_lock(self, k: HugeMirror) -> None:
-        """Told already."""
-
-
-class CompoundPage(EndAtNextPage):
-    """A range as long as the compound page, or shorter if the mapping is."""
-
-    async def before_the_lock(self, k: HugeMirror) -> None:
-        await invalidate(k, ADDRESS, min(ADDRESS + HUGE_SIZE, VM_END))
-
-
-class WholeMapping(EndAtNextPage):
-    """The range of the whole mapping: the neighbour will have to fault again."""
-
-    async def before_the_lock(self, k: HugeMirror) -> None:
-        await invalidate(k, VM_START, VM_END)
-
-
-async def try_to_unmap_one(k: HugeMirror, calls: FirstPartOnly) -> None:
-    """Reclaim takes the huge page away."""
+async def try_to_unmap_one(k: HugeMirror, calls: Calls) -> None:
+    """The kernel takes the huge page away."""
     await k.mm.mmu_notifier_invalidate_range_start()
     await calls.before_the_lock(k)
     await k.cpu.ptl.spin_lock()
@@ -136,79 +104,103 @@ async def try_to_unmap_one(k: HugeMirror, calls: FirstPartOnly) -> None:
         await page.put_page()
 
 
-BAD = (device_reads_freed_page, device_keeps_stale_entry)
-
-
-def case(
-    calls: FirstPartOnly, variant: str, title: str, states: int, verdict: Verdict, **more: Any
-) -> Case:
-    """Unmap the huge page, with nobody else about."""
-    return Case(
-        name=type(calls).__name__,
-        id=variant,
-        title=title,
-        world=HugeMirror,
-        actors={"CPU0": lambda k: try_to_unmap_one(k, calls)},
-        bad=BAD,
-        expect=expecting(BAD, dict.fromkeys(BAD, verdict)),
-        states=states,
-        kind="ordering",
-        **more,
-    )
-
-
-NEVER, ALWAYS = Verdict.NEVER, Verdict.ALWAYS
-
-CASES = (
-    case(
-        FirstPartOnly(),
-        "MN-C/C0",
-        "one call with the address, understood as one base page",
-        8,
-        ALWAYS,
-        shipped=("v3.19", "v4.12"),
-        schedules={"the second base page stays": "CPU0*7"},
-        proposed=ODP,
-    ),
-    case(
-        EndAtNextPage(),
-        "MN-C/C2",
-        "a range that ends one base page later, as first posted",
-        8,
-        ALWAYS,
-        schedules={"the second base page stays": "CPU0*7"},
-        proposed=("2017-08-09", "<20170809161709.9278-1-jglisse@redhat.com>"),
-    ),
-    case(
-        AddressStays(),
-        "MN-C/C5",
-        "one call a base page, always with the same address",
-        9,
-        ALWAYS,
-        schedules={"the second base page stays": "CPU0*8"},
-        proposed=patch(2),
-    ),
-    case(
-        AddressAdvances(),
-        "MN-C/C4",
-        "one call a base page, each with its own address",
-        9,
-        NEVER,
-    ),
-    case(
-        WholeMapping(),
-        "MN-C/C3",
-        "the range of the whole mapping, more than needed",
-        10,
-        NEVER,
-    ),
-    case(
-        CompoundPage(),
-        "MN-C/C1",
-        "the range of the compound page, clipped to the mapping, as merged v4.13",
-        9,
-        NEVER,
-        shipped=("v4.13", ""),
-        proposed=patch(2),
-    ),
+# The huge page is unmapped, and no other thread runs.
+race = Race(
+    "MN-C",
+    world=HugeMirror,
+    actors={"CPU0": try_to_unmap_one},
+    bad=(device_reads_freed_page, device_keeps_stale_entry),
+    kind="ordering",
 )
+
+
+@race.case(
+    "C0",
+    "one call with the address, understood as one base page",
+    always=race.bad,
+    states=8,
+    schedules={"the second base page stays": "CPU0*7"},
+    source=shipped("v3.19", "v4.12", said=ODP),
+)
+class FirstPartOnly:
+    """One call of invalidate_page() with the address: one base page."""
+
+    async def before_the_lock(self, k: HugeMirror) -> None:
+        """No range_start."""
+
+    async def under_the_lock(self, k: HugeMirror) -> None:
+        await invalidate(k, ADDRESS, ADDRESS + PAGE_SIZE)
+
+
+@race.case(
+    "C2",
+    "a range that ends one base page later, as first posted",
+    always=race.bad,
+    states=8,
+    schedules={"the second base page stays": "CPU0*7"},
+    source=proposed_elsewhere("2017-08-09", "<20170809161709.9278-1-jglisse@redhat.com>"),
+)
+class EndAtNextPage(FirstPartOnly):
+    """A range that ends where the first base page does."""
+
+    async def before_the_lock(self, k: HugeMirror) -> None:
+        await invalidate(k, ADDRESS, ADDRESS + PAGE_SIZE)
+
+    async def under_the_lock(self, k: HugeMirror) -> None:
+        """The call came before."""
+
+
+@race.case(
+    "C5",
+    "one call a base page, always with the same address",
+    always=race.bad,
+    states=9,
+    schedules={"the second base page stays": "CPU0*8"},
+    source=constructed("a loop that forgets to advance its address"),
+)
+class AddressStays(FirstPartOnly):
+    """One call a base page, each with the address that the function was given."""
+
+    async def under_the_lock(self, k: HugeMirror) -> None:
+        for _turn in range(ADDRESS, ADDRESS + HUGE_SIZE, PAGE_SIZE):
+            await invalidate(k, ADDRESS, ADDRESS + PAGE_SIZE)
+
+
+@race.case(
+    "C4",
+    "one call a base page, each with its own address, as in v4.11 and v4.12",
+    states=9,
+    source=shipped("v4.11", "v4.12", said=WALKED),
+)
+class AddressAdvances(FirstPartOnly):
+    """One call a base page, each with that page's address."""
+
+    async def under_the_lock(self, k: HugeMirror) -> None:
+        for va in range(ADDRESS, ADDRESS + HUGE_SIZE, PAGE_SIZE):
+            await invalidate(k, va, va + PAGE_SIZE)
+
+
+@race.case(
+    "C3",
+    "the range of the whole mapping, more than needed",
+    states=10,
+    source=constructed("a range may be too long: the neighbour only faults again"),
+)
+class WholeMapping(EndAtNextPage):
+    """The range of the whole mapping: the neighbour will have to fault again."""
+
+    async def before_the_lock(self, k: HugeMirror) -> None:
+        await invalidate(k, VM_START, VM_END)
+
+
+@race.case(
+    "C1",
+    "the range of the compound page, clipped to the mapping, as merged v4.13",
+    states=9,
+    source=shipped("v4.13", said=patch(2), checked=("v7.0", "2026-11-28")),
+)
+class CompoundPage(EndAtNextPage):
+    """A range as long as the compound page, or shorter if the mapping is."""
+
+    async def before_the_lock(self, k: HugeMirror) -> None:
+        await invalidate(k, ADDRESS, min(ADDRESS + HUGE_SIZE, VM_END))

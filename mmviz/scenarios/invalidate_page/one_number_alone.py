@@ -1,10 +1,10 @@
 """A number that changes, and no count: can a fault do without the counter?
 
-A driver that hears range_start and range_end could get by with a single number.  It might bump
-it at the end, or at both ends, or keep it odd while an invalidation is under way.  The last is
-a seqcount, and it is right as long as invalidations come one at a time: two that overlap make
-the number even again while both still run.  A counter that is looked at twice does not help
-either: between the two looks an invalidation can come and go.
+A driver that implements range_start and range_end could get by with a single number.  It might
+bump it at the end, or at both ends, or keep it odd while an invalidation is under way.  The last
+is a seqcount, and it is right as long as invalidations come one at a time: two that overlap make
+the number even again while both still run.  A counter that is checked twice does not help
+either: between the two checks an invalidation can come and go.
 
 Promise: A fault maps a page only if no invalidation was under way since it looked the page up.
 
@@ -25,16 +25,18 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import Case, field
-from mmviz.kernel.locks import SeqCount
-from mmviz.scenarios.invalidate_page import RECOMMENDED
-from mmviz.scenarios.invalidate_page.range_start_only import (
+from mmviz.engine import Race, field
+from mmviz.kernel.provenance import constructed
+from mmviz.kernel.sync.locks import SeqCount
+from mmviz.scenarios.invalidate_page import KVM
+from mmviz.scenarios.invalidate_page.range_start_only import SequenceAndCounter
+from mmviz.scenarios.invalidate_page.worlds.mirror import (
     BAD,
     VA,
     GuardedMirror,
-    SequenceAndCounter,
-    case,
+    page_refs_out_of_balance,
 )
+from mmviz.scenarios.invalidate_page.worlds.unmapping import ONE_INVALIDATION, TWO_INVALIDATIONS
 
 
 class NumberedMirror(GuardedMirror):
@@ -43,6 +45,23 @@ class NumberedMirror(GuardedMirror):
     seq: SeqCount = field(default_factory=SeqCount)
 
 
+# The page is given up, and touched again, while the device faults.
+race = Race(
+    "MN-E",
+    world=GuardedMirror,
+    actors=ONE_INVALIDATION,
+    bad=(*BAD, page_refs_out_of_balance),
+)
+
+
+@race.case(
+    "E2",
+    "a sequence number alone, bumped in range_end",
+    sometimes=BAD,
+    states=292,
+    schedules={"mapped before the clear, freed after": "CPU0*4 GPU*7 CPU0*6 CPU1"},
+    source=constructed("a sequence alone does not show an invalidation under way"),
+)
 class SequenceAtEnd(SequenceAndCounter):
     """Bumps the sequence when an invalidation is over."""
 
@@ -57,8 +76,16 @@ class SequenceAtEnd(SequenceAndCounter):
         await k.update.mutex_unlock()
 
 
+@race.case(
+    "E3",
+    "a sequence number alone, bumped at both ends",
+    sometimes=BAD,
+    states=418,
+    schedules={"sampled after the first bump": "CPU0*5 GPU*7 CPU0*6 CPU1"},
+    source=constructed("a sequence that is bumped twice does not show it either"),
+)
 class SequenceAtBothEnds(SequenceAtEnd):
-    """Bumps the sequence at range_start too, and cannot tell one bump from the other."""
+    """Bumps the sequence at range_start too; the two bumps look the same."""
 
     async def invalidate_range_start(self, k: GuardedMirror) -> None:
         await k.update.mutex_lock()
@@ -67,6 +94,35 @@ class SequenceAtBothEnds(SequenceAtEnd):
         await k.update.mutex_unlock()
 
 
+@race.case(
+    "E7",
+    "a counter, checked before and after",
+    sometimes=BAD,
+    states=266,
+    schedules={"quiet twice": "GPU*2 CPU0*11 GPU*5"},
+    source=constructed("a counter does not show what has come and gone"),
+)
+class CounterLookedAtTwice(SequenceAndCounter):
+    """Waits for a quiet moment before the lookup, and checks for one again before mapping."""
+
+    async def sample(self, k: GuardedMirror) -> int:
+        return await k.notifier.wait_until_idle()
+
+    async def must_retry(self, k: GuardedMirror, seq: int) -> bool:
+        return await k.notifier.read_mmu_invalidate_in_progress() > 0
+
+
+@race.case(
+    "E5",
+    "a seqcount, odd while busy; two CPUs invalidate at once",
+    name="OddWhileBusyTwoInvalidators",
+    world=NumberedMirror,
+    actors=TWO_INVALIDATIONS,
+    sometimes=BAD,
+    states=5958,
+    schedules={"even while both run": "CPU0*5 CPU1*5 GPU*7 CPU0*6 CPU2 CPU1*5"},
+    source=constructed("two invalidations make an odd number even"),
+)
 class OddWhileBusy(SequenceAndCounter):
     """Keeps a seqcount: odd from range_start to range_end."""
 
@@ -90,67 +146,22 @@ class OddWhileBusy(SequenceAndCounter):
         return await count.read_seqcount_retry(seq)
 
 
-class CounterLookedAtTwice(SequenceAndCounter):
-    """Waits for a quiet moment before the lookup, and looks for one again before mapping."""
-
-    async def sample(self, k: GuardedMirror) -> int:
-        return await k.notifier.wait_until_idle()
-
-    async def must_retry(self, k: GuardedMirror, seq: int) -> bool:
-        return await k.notifier.read_mmu_invalidate_in_progress() > 0
-
-
-ODD = (OddWhileBusy(), "MN-E/E4", "a seqcount, odd while busy; invalidations come one at a time")
-
-CASES: tuple[Case, ...] = (
-    case(
-        SequenceAtEnd(),
-        "MN-E/E2",
-        "a sequence number alone, bumped in range_end",
-        292,
-        BAD,
-        schedules={"mapped before the clear, freed after": "CPU0*4 GPU*7 CPU0*6 CPU1"},
-    ),
-    case(
-        SequenceAtBothEnds(),
-        "MN-E/E3",
-        "a sequence number alone, bumped at both ends",
-        418,
-        BAD,
-        schedules={"sampled after the first bump": "CPU0*5 GPU*7 CPU0*6 CPU1"},
-    ),
-    case(
-        CounterLookedAtTwice(),
-        "MN-E/E7",
-        "a counter, looked at before and after",
-        266,
-        BAD,
-        schedules={"quiet twice": "GPU*2 CPU0*11 GPU*5"},
-    ),
-    case(
-        OddWhileBusy(),
-        "MN-E/E5",
-        "a seqcount, odd while busy; two CPUs invalidate at once",
-        5958,
-        BAD,
-        world=NumberedMirror,
-        invalidators=2,
-        name="OddWhileBusyTwoInvalidators",
-        schedules={"even while both run": "CPU0*5 CPU1*5 GPU*7 CPU0*6 CPU2 CPU1*5"},
-    ),
-    case(
-        *ODD,
-        261,
-        world=NumberedMirror,
-        schedules={"it has come and gone": "GPU*2 CPU0*11 CPU1 GPU*11"},
-    ),
-    case(
-        SequenceAndCounter(),
-        "MN-E/E0 (2 INV)",
-        "both words, and two CPUs invalidate at once",
-        4385,
-        invalidators=2,
-        shipped=("v2.6.27", ""),
-        proposed=RECOMMENDED,
-    ),
+race.case(
+    "E4",
+    "a seqcount, odd while busy; invalidations come one at a time",
+    name="OddWhileBusy",
+    of=OddWhileBusy,
+    world=NumberedMirror,
+    states=261,
+    schedules={"it has come and gone": "GPU*2 CPU0*11 CPU1 GPU*11"},
+    source=constructed("a seqcount is enough where invalidations exclude each other"),
+)
+race.case(
+    "E0 (2 INV)",
+    "both words, and two CPUs invalidate at once",
+    name="SequenceAndCounter",
+    of=SequenceAndCounter,
+    actors=TWO_INVALIDATIONS,
+    states=4385,
+    source=KVM,
 )

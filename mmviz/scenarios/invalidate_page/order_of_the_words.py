@@ -3,7 +3,7 @@
 The counter says that an invalidation is under way, the sequence that one has ended.  When one
 ends, it moves from the first word to the second.  Bump the sequence before you drop the
 counter, and a fault that reads the counter first and then the sequence sees it in one of them
-at least.  Turn either order round and it slips through in between.  The same holds for a sample
+at least.  Reverse either order and a fault may see it in neither.  The same holds for a sample
 that is taken when the page has been looked up already.
 
 Promise: A fault maps a page only if no invalidation was under way since it looked the page up.
@@ -12,7 +12,7 @@ Memory model: sequentially consistent; the kernel's barriers appear only as the 
 
 Simplified:
     As sequence_and_counter.  range_end takes no lock here, as if the words were atomic counters.
-    KVM writes both under its lock, but on PPC some readers look without it; for them it keeps
+    KVM writes both under its lock, but on PPC some readers check without it; for them KVM keeps
     this very order, with a write barrier.  The reader here holds the lock, which keeps
     range_start out.
 
@@ -22,16 +22,34 @@ Sources:
     virt/kvm/kvm_main.c: kvm_mmu_invalidate_end()
 """
 
-from mmviz.engine import mark
-from mmviz.scenarios.invalidate_page.range_start_only import (
+from mmviz.engine import Race, mark
+from mmviz.kernel.provenance import constructed
+from mmviz.scenarios.invalidate_page.range_start_only import SequenceAndCounter
+from mmviz.scenarios.invalidate_page.worlds.mirror import (
     BAD,
     VA,
     GuardedMirror,
-    SequenceAndCounter,
-    case,
+    page_refs_out_of_balance,
+)
+from mmviz.scenarios.invalidate_page.worlds.unmapping import ONE_INVALIDATION
+
+# The page is given up, and touched again, while the device faults.
+race = Race(
+    "MN-E",
+    world=GuardedMirror,
+    actors=ONE_INVALIDATION,
+    bad=(*BAD, page_refs_out_of_balance),
 )
 
 
+@race.case(
+    "E9",
+    "the sample is taken after the lookup",
+    sometimes=BAD,
+    states=312,
+    schedules={"over before the sample": "GPU CPU0*11 GPU*6"},
+    source=constructed("the sample must come before the lookup"),
+)
 class SampleAfterLookup(SequenceAndCounter):
     """Samples the sequence when it already has the page."""
 
@@ -41,7 +59,7 @@ class SampleAfterLookup(SequenceAndCounter):
             page = await k.cpu.get_user_pages(VA)
             if page is None:
                 return
-            seq = await self.sample(k)  # what happened before this goes unseen
+            seq = await self.sample(k)  # misses all that ended before
             await k.update.mutex_lock()
             if await self.must_retry(k, seq):
                 await k.update.mutex_unlock()
@@ -53,8 +71,16 @@ class SampleAfterLookup(SequenceAndCounter):
             return
 
 
+@race.case(
+    "E10",
+    "range_end drops the counter first",
+    sometimes=BAD,
+    states=353,
+    schedules={"in neither word": "GPU*2 CPU0*7 CPU1 GPU*6 CPU0*3"},
+    source=constructed("the writer must bump the sequence first"),
+)
 class CounterDroppedFirst(SequenceAndCounter):
-    """For a moment neither word tells of the invalidation."""
+    """For a moment neither word shows the invalidation."""
 
     async def invalidate_range_end(self, k: GuardedMirror) -> None:
         await k.notifier.drop_mmu_invalidate_in_progress()
@@ -67,13 +93,21 @@ class CounterDroppedFirst(SequenceAndCounter):
 
 
 class SequenceBumpedFirst(CounterDroppedFirst):
-    """For a moment both words tell of it; the reader goes against the writer."""
+    """For a moment both words show the invalidation; the reader goes against the writer."""
 
     async def invalidate_range_end(self, k: GuardedMirror) -> None:
         await k.notifier.bump_mmu_invalidate_seq()
         await k.notifier.drop_mmu_invalidate_in_progress()
 
 
+@race.case(
+    "E12",
+    "the reader checks the sequence first",
+    sometimes=BAD,
+    states=365,
+    schedules={"it moves behind the reader": "CPU0*5 GPU*4 CPU0*5 CPU1 GPU*4"},
+    source=constructed("the reader must check the counter first"),
+)
 class SequenceReadFirst(SequenceBumpedFirst):
     """The reader goes with the writer, and may miss both words."""
 
@@ -83,36 +117,12 @@ class SequenceReadFirst(SequenceBumpedFirst):
         return await k.notifier.read_mmu_invalidate_in_progress() > 0
 
 
-CASES = (
-    case(
-        SampleAfterLookup(),
-        "MN-E/E9",
-        "the sample is taken after the lookup",
-        312,
-        BAD,
-        schedules={"over before the sample": "GPU CPU0*11 GPU*6"},
-    ),
-    case(
-        CounterDroppedFirst(),
-        "MN-E/E10",
-        "range_end drops the counter first",
-        353,
-        BAD,
-        schedules={"in neither word": "GPU*2 CPU0*7 CPU1 GPU*6 CPU0*3"},
-    ),
-    case(
-        SequenceReadFirst(),
-        "MN-E/E12",
-        "the reader looks at the sequence first",
-        365,
-        BAD,
-        schedules={"it moves behind the reader": "CPU0*5 GPU*4 CPU0*5 CPU1 GPU*4"},
-    ),
-    case(
-        SequenceBumpedFirst(),
-        "MN-E/E11",
-        "range_end bumps the sequence first, the reader looks at the counter first",
-        301,
-        schedules={"in both words": "GPU*2 CPU0*7 CPU1 GPU*5 CPU0*3 GPU*7"},
-    ),
+race.case(
+    "E11",
+    "range_end bumps the sequence first, the reader checks the counter first",
+    name="SequenceBumpedFirst",
+    of=SequenceBumpedFirst,
+    states=301,
+    schedules={"in both words": "GPU*2 CPU0*7 CPU1 GPU*5 CPU0*3 GPU*7"},
+    source=constructed("KVM's order of the two words, which its readers without the lock need"),
 )

@@ -2,17 +2,18 @@
 
 A driver that need not follow the CPU's page table may take references on its pages instead: for
 as long as the device maps them, or from range_start to range_end.  As long as the reference is
-there the memory is safe.  But the device sees the old page while the CPU may see another
-already; that is what was agreed on.  And the reference must outlive the device's entry: put it
-first, or let a fault bring the entry back, and the device is left with a page that is free.
+held the memory is safe.  But the device sees the old page while the CPU may already see another;
+that is the agreement.  And the reference must outlive the device's entry: if the driver puts it
+first, or lets a fault bring the entry back, the device is left with a freed page.
 
-Promise: As long as the device maps a page, somebody keeps it from being freed.
+Promise: As long as the device maps a page, a reference keeps the page from being freed.
 
 Memory model: sequentially consistent; every shared field is accessed under a lock.
 
 Simplified:
-    As range_start_only; the driver remembers one page.  Where it holds a reference from start to
-    end, a full gather batch puts the core's on the way, so that the driver's is the last.
+    As range_start_only; the driver remembers one page.
+    Where it holds a reference from start to end, a full gather batch puts the core's reference on
+    the way, so that the driver's is the last.
     The device maps the page at the beginning, so range_start finds one to hold, and the counter
     could go.  With no entry yet, a fault could map the page after range_start has found none.
     That CPU and device disagree is agreed on here.  A bug is a freed page, or an entry that
@@ -23,29 +24,40 @@ Sources:
     <20170831211738.17922-1-jglisse@redhat.com>: references, for drivers that need not follow; it
     does not say whether the driver unmaps the page before it puts the reference
     mm/gup.c: get_user_pages(), today pin_user_pages()
-    Documentation/core-api/pin_user_pages.rst: what a pin promises, and what not
+    Documentation/core-api/pin_user_pages.rst: what a pin promises, and what not.  In case 2
+    (RDMA) the pages stay pinned and no callback exists; in case 3 a callback stops the device
+    and unpins the pages
+    drivers/infiniband/core/umem.c: ib_umem_get(), an example of case 2
+    <20191113042710.3997854-10-jhubbard@nvidia.com>: mm/gup: introduce pin_user_pages*() and
+    FOLL_PIN, with that document
 """
 
 from typing import Any
 
-from mmviz.engine import atomic
-from mmviz.kernel.page import Page
-from mmviz.scenarios.invalidate_page import RECOMMENDED
+from mmviz.engine import Race, atomic
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.provenance import constructed, proposed_elsewhere
+from mmviz.scenarios.invalidate_page import KVM, RECOMMENDED
 from mmviz.scenarios.invalidate_page.range_start_only import (
-    BAD,
-    VA,
-    Driver,
-    GuardedMirror,
-    Mirror,
-    PinnedMirror,
     PinWhileMapped,
     RangeStartOnly,
     SequenceAndCounter,
-    case,
+)
+from mmviz.scenarios.invalidate_page.worlds.mirror import (
+    BAD,
+    VA,
+    GuardedMirror,
+    Mirror,
+    PinnedMirror,
     cpu_and_device_disagree,
     device_keeps_stale_entry,
     device_reads_freed_page,
-    zap_full_batch,
+    page_refs_out_of_balance,
+)
+from mmviz.scenarios.invalidate_page.worlds.unmapping import (
+    FULL_BATCH,
+    ONE_INVALIDATION,
+    Driver,
 )
 
 
@@ -73,6 +85,20 @@ class HoldingMirror(GuardedMirror):
         self.held = None
 
 
+# The page is given up with a full gather batch, and touched again, while the device faults.
+race = Race(world=HoldingMirror, actors=FULL_BATCH, bad=(*BAD, page_refs_out_of_balance))
+
+
+@race.case(
+    "MN-F/F2",
+    "a reference from start to end, and the device's entry stays",
+    sometimes=[cpu_and_device_disagree],
+    always=[device_reads_freed_page, device_keeps_stale_entry],
+    kind="ordering",
+    states=18,
+    schedules={"put with the entry still there": "CPU0*6 CPU1"},
+    source=RECOMMENDED,
+)
 class NeverUnmapped(Driver):
     """Holds the page from start to end, and leaves the device's entry alone."""
 
@@ -83,6 +109,15 @@ class NeverUnmapped(Driver):
         await k.drop()
 
 
+@race.case(
+    "MN-F/F3",
+    "a reference from start to end, unmapped before it is put; the device does not fault",
+    sometimes=[cpu_and_device_disagree],
+    kind="contract",
+    states=21,
+    schedules={"old data until range_end": "CPU0*3 CPU1 CPU0*4"},
+    source=RECOMMENDED,
+)
 class UnmappedAtEnd(NeverUnmapped):
     """Holds the page from start to end, and unmaps it before it puts the reference."""
 
@@ -91,6 +126,14 @@ class UnmappedAtEnd(NeverUnmapped):
         await k.drop()
 
 
+@race.case(
+    "MN-F/F4",
+    "a reference from start to end, unmapped before it is put; faults check nothing",
+    sometimes=BAD,
+    states=120,
+    schedules={"looked up before and mapped after": "GPU CPU0*7 CPU1 GPU*2"},
+    source=constructed("a reference from start to end says nothing to a fault"),
+)
 class UncheckedFault(UnmappedAtEnd):
     """The same, and a fault may come at any time."""
 
@@ -98,8 +141,17 @@ class UncheckedFault(UnmappedAtEnd):
         await RangeStartOnly().fault(k)
 
 
+@race.case(
+    "MN-F/F5",
+    "a reference from start to end, unmapped before it is put; faults look at both words",
+    sometimes=[cpu_and_device_disagree],
+    kind="contract",
+    states=296,
+    schedules={"old data until range_end": "CPU0*6 CPU1 CPU0*7 GPU*7"},
+    source=constructed("the two words make faults safe; only the agreed disagreement is left"),
+)
 class CheckedFault(SequenceAndCounter):
-    """The same, and a fault looks at the sequence and the counter."""
+    """The same, and a fault checks the sequence and the counter."""
 
     async def invalidate_range_start(self, k: Any) -> None:
         await k.update.mutex_lock()
@@ -115,6 +167,31 @@ class CheckedFault(SequenceAndCounter):
         await k.update.mutex_unlock()
 
 
+race.case(
+    "MN-F/F1",
+    "a reference for as long as the device maps the page, range_start puts it",
+    name="PinWhileMapped",
+    of=PinWhileMapped,
+    sometimes=[device_keeps_stale_entry, cpu_and_device_disagree],
+    states=87,
+    world=PinnedMirror,
+    actors=ONE_INVALIDATION,
+    schedules={"safe memory and a stale entry": "CPU0*3 GPU*2 CPU0*3 CPU1"},
+    source=proposed_elsewhere("", "Documentation/core-api/pin_user_pages.rst: case 3"),
+)
+
+
+@race.case(
+    "MN-F/F6",
+    "a reference until the job is over, and no callback at all",
+    sometimes=[device_keeps_stale_entry, cpu_and_device_disagree],
+    kind="contract",
+    states=39,
+    world=PinnedMirror,
+    actors=ONE_INVALIDATION,
+    schedules={"the job works on the old page": "CPU0*4 CPU1 GPU*2"},
+    source=proposed_elsewhere("2019-11-13", "<20191113042710.3997854-10-jhubbard@nvidia.com>"),
+)
 class PinnedForTheJob(Driver):
     """No callbacks: the pages are pinned until the job is over."""
 
@@ -124,86 +201,13 @@ class PinnedForTheJob(Driver):
             await page.put_page()
 
 
-NO_SYNC = (device_keeps_stale_entry, cpu_and_device_disagree)
-
-CASES = (
-    case(
-        NeverUnmapped(),
-        "MN-F/F2",
-        "a reference from start to end, and the device's entry stays",
-        18,
-        (cpu_and_device_disagree,),
-        (device_reads_freed_page, device_keeps_stale_entry),
-        world=HoldingMirror,
-        zap=zap_full_batch,
-        kind="ordering",
-        schedules={"put with the entry still there": "CPU0*6 CPU1"},
-        proposed=RECOMMENDED,
-    ),
-    case(
-        UncheckedFault(),
-        "MN-F/F4",
-        "a reference from start to end, unmapped before it is put; faults look at nothing",
-        120,
-        BAD,
-        world=HoldingMirror,
-        zap=zap_full_batch,
-        schedules={"looked up before and mapped after": "GPU CPU0*7 CPU1 GPU*2"},
-    ),
-    case(
-        PinWhileMapped(),
-        "MN-F/F1",
-        "a reference for as long as the device maps the page, range_start puts it",
-        87,
-        NO_SYNC,
-        world=PinnedMirror,
-        schedules={"safe memory and stale for ever": "CPU0*3 GPU*2 CPU0*3 CPU1"},
-    ),
-    case(
-        PinnedForTheJob(),
-        "MN-F/F6",
-        "a reference until the job is over, and no callback at all",
-        39,
-        NO_SYNC,
-        world=PinnedMirror,
-        kind="contract",
-        schedules={"the job works on the old page": "CPU0*4 CPU1 GPU*2"},
-    ),
-    case(
-        UnmappedAtEnd(),
-        "MN-F/F3",
-        "a reference from start to end, unmapped before it is put; the device does not fault",
-        21,
-        (cpu_and_device_disagree,),
-        world=HoldingMirror,
-        zap=zap_full_batch,
-        kind="contract",
-        schedules={"old data until range_end": "CPU0*3 CPU1 CPU0*4"},
-        proposed=RECOMMENDED,
-    ),
-    case(
-        CheckedFault(),
-        "MN-F/F5",
-        "a reference from start to end, unmapped before it is put; faults look at both words",
-        296,
-        (cpu_and_device_disagree,),
-        world=HoldingMirror,
-        zap=zap_full_batch,
-        kind="contract",
-        schedules={"old data until range_end": "CPU0*6 CPU1 CPU0*7 GPU*7"},
-    ),
-    case(
-        SequenceAndCounter(),
-        "MN-E/E0",
-        "for comparison: no reference, the driver stays in sync",
-        261,
-        shipped=("v2.6.27", ""),
-        proposed=RECOMMENDED,
-    ),
+race.case(
+    "MN-E/E0",
+    "for comparison: no reference, the driver stays in sync",
+    name="SequenceAndCounter",
+    of=SequenceAndCounter,
+    states=261,
+    world=GuardedMirror,
+    actors=ONE_INVALIDATION,
+    source=KVM,
 )
-
-SPARE = {
-    "SequenceAndCounter: await k.update.mutex_lock()": (
-        "Both words are written in one step; order_of_the_words writes them in two."
-    ),
-}

@@ -1,35 +1,39 @@
 """The group's default domain is freed by a driver that has been unloaded.
 
-The default domain went with the group's last reference.  That reference need not be a device's:
-whoever has a VFIO group file or a sysfs file open holds one, too.  If the devices are gone by then,
-so may be the IOMMU driver, and its domain_free() with it.  Freeing the domain when the last device
+The default domain went with the group's last reference.  That reference need not be a device's: an
+open VFIO group file or sysfs file holds one, too.  If the devices are gone by then, the IOMMU
+driver may be gone as well, and its domain_free() with it.  Freeing the domain when the last device
 leaves is right; freeing it when any device leaves is not.
 
-Promise: The domains of a group are freed by code that is still there, when no device uses them.
+Promise: The domains of a group are freed by code that is still loaded, when no device uses them.
 
 Memory model: sequentially consistent; the order of the steps does the rest.
 
 Simplified:
-    Devices a and b are unplugged one after the other, each release in one go: no mutex is shown,
-    see release_order for what it is for.
+    Devices a and b are unplugged one after the other, each release in one step: no mutex is
+    modelled; release_order shows what it is for.
     One reference on the driver's module for both devices, put with the second.
     DMA has no step: a table entry that leads to a freed domain is bad in itself.
 
 Sources:
-    <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com>: off the list, release, then domains
+    <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> off the list, release, then free
+    the domains
     drivers/iommu/iommu.c: iommu_group_release(), iommu_deinit_device()
-    9ac8545199a1 (v5.8); df15d76dcaca, aa0958570f24, cfb6ee65f760 (v6.6)
+    a6a4c7e2c5b8 (v5.8-rc1) the group is put before the release; 9ac8545199a1 (v5.8) after it
+    df15d76dcaca, aa0958570f24, cfb6ee65f760 (v6.6) the domains are freed with the last device
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
-from mmviz.engine import Case, Map, Verdict, World, expecting
-from mmviz.kernel.iommu import BLOCKED, Device, Domain, Iommu
-from mmviz.kernel.iommu_module import IommuModule, ModularGroup
+from mmviz.engine import Map, Race, World
+from mmviz.kernel.iommu.iommu import BLOCKED, Device, Domain, Iommu
+from mmviz.kernel.iommu.module import IommuModule, ModularGroup
+from mmviz.kernel.provenance import constructed, shipped
+from mmviz.scenarios.iommu_group import CHECKED, RELEASE_CANDIDATE
 
 
 class Modular(World):
-    """A group of two devices, which somebody else holds too."""
+    """A group of two devices, with one more reference: an open file's."""
 
     a: Device
     b: Device
@@ -59,51 +63,19 @@ def device_attached_to_freed_domain(k: Modular) -> bool:
 
 
 class Order(Protocol):
-    async def iommu_release_device(self, k: Any, dev: Device) -> None: ...
+    """An order in which a device is released and the group's domains are freed."""
+
+    async def iommu_release_device(self, k: Modular, dev: Device) -> None: ...
 
 
 async def release(k: Modular, dev: Device) -> None:
-    """The driver lets go."""
+    """The driver releases the device."""
     domain = await k.iommu.release_device(dev)
     await k.iommu.detach_and_free(dev, domain)
 
 
-class PutThenRelease:
-    async def iommu_release_device(self, k: Modular, dev: Device) -> None:
-        await k.group.list_del(dev)
-        await k.group.iommu_group_put()
-        await release(k, dev)
-
-
-class LastPutFrees:
-    """The domain lives as long as the group."""
-
-    async def iommu_release_device(self, k: Modular, dev: Device) -> None:
-        await release(k, dev)
-        await k.group.list_del(dev)
-        await k.group.iommu_group_put()
-
-
-class LastDeviceFrees:
-    """The domain lives as long as a device is in the group."""
-
-    async def iommu_release_device(self, k: Modular, dev: Device) -> None:
-        await k.group.list_del(dev)
-        await release(k, dev)
-        await k.group.iommu_deinit_device()
-        await k.group.iommu_group_put()
-
-
-class AnyDeviceFrees:
-    async def iommu_release_device(self, k: Modular, dev: Device) -> None:
-        await k.group.list_del(dev)
-        await release(k, dev)
-        await k.group.iommu_deinit_domains()
-        await k.group.iommu_group_put()
-
-
 async def unplug(k: Modular, order: Order) -> None:
-    """Both devices go, then the driver's reference."""
+    """Both devices are unplugged, then their reference on the driver is put."""
     await order.iommu_release_device(k, k.a)
     await order.iommu_release_device(k, k.b)
     await k.driver.module_put()
@@ -116,94 +88,94 @@ async def delete_module(k: Modular) -> None:
 
 
 async def vfio_group_fops_release(k: Modular) -> None:
-    """Somebody closes a file that held the group."""
+    """A file that held the group is closed."""
     await k.group.iommu_group_put()
 
 
-BAD = (device_attached_to_freed_domain, "use_after_free", "calls_unloaded_code")
-SOMETIMES, ALWAYS = Verdict.SOMETIMES, Verdict.ALWAYS
+# The unplugs, against the unloading of the driver and the close of a file.
+race = Race(
+    "B6",
+    world=modular,
+    actors={"CPU0": unplug, "CPU1": delete_module, "CPU2": vfio_group_fops_release},
+    bad=(device_attached_to_freed_domain, "use_after_free", "calls_unloaded_code"),
+)
+PUT_FREES = shipped("v5.8", "v6.5", where="9ac8545199a1")
 
 
-def case(
-    order: Order,
-    variant: str,
-    title: str,
-    *,
-    states: int,
-    name: str = "",
-    module: bool = True,
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
-    **broken: Verdict,
-) -> Case:
-    """Race the unplugs against the unloading and whoever holds the group."""
-    unload = {"CPU1": delete_module} if module else {}
-    return Case(
-        name=name or type(order).__name__,
-        id=f"B6/{variant}",
-        title=title,
-        world=modular,
-        actors={
-            "CPU0": lambda k: unplug(k, order),
-            **unload,
-            "CPU2": vfio_group_fops_release,
-        },
-        bad=BAD,
-        expect=expecting(BAD, broken),
-        states=states,
-        schedules=schedules or {},
-        kind="ordering" if ALWAYS in broken.values() else "race",
-        shipped=shipped,
-    )
+@race.case(
+    "s1",
+    "before 9ac8545199a1 (5.8-rc): the group is put before the driver's release",
+    sometimes=[device_attached_to_freed_domain, "use_after_free", "calls_unloaded_code"],
+    states=26,
+    source=RELEASE_CANDIDATE,
+)
+class PutThenRelease:
+    """The group's reference is put before the driver has released the device."""
+
+    async def iommu_release_device(self, k: Modular, dev: Device) -> None:
+        await k.group.list_del(dev)
+        await k.group.iommu_group_put()
+        await release(k, dev)
 
 
-CASES = (
-    case(
-        PutThenRelease(),
-        "s1",
-        "before 9ac8545199a1 (5.8-rc): the group is put before the driver lets go",
-        states=26,
-        device_attached_to_freed_domain=SOMETIMES,
-        use_after_free=SOMETIMES,
-        calls_unloaded_code=SOMETIMES,
-    ),
-    case(
-        LastPutFrees(),
-        "s2",
-        "as v5.8 to v6.5, and the IOMMU driver is a module",
-        states=25,
-        schedules={"the file is closed when the driver is gone": "CPU0*9 CPU1*2 CPU2"},
-        shipped=("v5.8", "v6.5"),
-        calls_unloaded_code=SOMETIMES,
-    ),
-    case(
-        AnyDeviceFrees(),
-        "s4",
-        "tempting: domains are freed at release, whoever is left in the group",
-        states=18,
-        device_attached_to_freed_domain=ALWAYS,
-        use_after_free=ALWAYS,
-    ),
-    case(
-        LastPutFrees(),
-        "s2-builtin",
-        "as v5.8 to v6.5, where the driver cannot be unloaded",
-        name="LastPutFreesBuiltIn",
-        module=False,
-        states=20,
-        shipped=("v5.8", "v6.5"),
-    ),
-    case(
-        LastDeviceFrees(),
-        "s3",
-        "as in v6.6: the domains go with the last device",
-        states=28,
-        shipped=("v6.6", ""),
-    ),
+@race.case(
+    "s2",
+    "as v5.8 to v6.5, and the IOMMU driver is a module",
+    sometimes=["calls_unloaded_code"],
+    states=25,
+    schedules={"the file is closed when the driver is gone": "CPU0*9 CPU1*2 CPU2"},
+    source=PUT_FREES,
+)
+class LastPutFrees:
+    """The domain lives as long as the group."""
+
+    async def iommu_release_device(self, k: Modular, dev: Device) -> None:
+        await release(k, dev)
+        await k.group.list_del(dev)
+        await k.group.iommu_group_put()
+
+
+@race.case(
+    "s4",
+    "tempting: domains are freed at each release, even if a device is left in the group",
+    always=[device_attached_to_freed_domain, "use_after_free"],
+    kind="ordering",
+    states=18,
+    source=constructed("what the test for an empty list in iommu_deinit_device() is for"),
+)
+class AnyDeviceFrees:
+    """The first device that leaves takes the group's domains with it."""
+
+    async def iommu_release_device(self, k: Modular, dev: Device) -> None:
+        await k.group.list_del(dev)
+        await release(k, dev)
+        await k.group.iommu_deinit_domains()
+        await k.group.iommu_group_put()
+
+
+race.case(
+    "s2-builtin",
+    "as v5.8 to v6.5, where the driver cannot be unloaded",
+    name="LastPutFreesBuiltIn",
+    of=LastPutFrees,
+    actors={"CPU0": unplug, "CPU2": vfio_group_fops_release},
+    states=20,
+    source=PUT_FREES,
 )
 
-SPARE = {
-    "LastDeviceFrees: await k.group.iommu_group_put()": (
-        "The last device has freed the domains; the group's own memory is not modelled."
-    ),
-}
+
+@race.case(
+    "s3",
+    "as in v6.6: the domains go with the last device",
+    states=28,
+    source=shipped("v6.6", where="aa0958570f24", checked=CHECKED),
+)
+class LastDeviceFrees:
+    """The domain lives as long as a device is in the group."""
+
+    async def iommu_release_device(self, k: Modular, dev: Device) -> None:
+        await k.group.list_del(dev)
+        await release(k, dev)
+        await k.group.iommu_deinit_device()
+        # redundant: the last device has freed the domains; the group's memory is not modelled
+        await k.group.iommu_group_put()

@@ -1,9 +1,9 @@
 """Which check tells a wrong removal from a right one?
 
-A WARN at removal was wanted, for whoever takes a device out of a group that is still in use.  Each
+A WARN at removal was wanted, against code that takes a device out of a group still in use.  Each
 check proposed looks at the group's domain or its owner.  But of two devices that a user has, one
-may be unplugged with the domain attached, and quite rightly.  A check that fires there is switched
-off soon; one that is silent on a mistake was not worth writing.
+may be unplugged with the domain attached, and quite rightly.  A check that fires there is soon
+switched off; one that is silent on a mistake is useless.
 
 Promise: A check fires on each wrong removal, and on no right one.
 
@@ -11,22 +11,26 @@ Memory model: nothing runs at the same time here.
 
 Simplified:
     One CPU takes a device out of a group in each situation of the list, one after the other; the
-    situations do not touch each other.  Each check is asked about the removals it was meant for.
+    situations do not touch each other.
+    Each check is asked about the removals it was meant for.
 
 Sources:
-    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device(), in
-    answer to Robin Murphy's check
-    <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
+    <e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com> Robin Murphy's check, at every removal (M)
+    <Yxs+1s+MPENLTUpG@nvidia.com> the check at release that was merged (G), and the one for removals
+    from outside (E)
+    <YxuGQDCzDsvKV2W8@nvidia.com> why M fires too often, and what the test for an empty list is for
+    <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> the patch discussed, without a check
     drivers/iommu/iommu.c: iommu_release_device(), iommu_group_remove_device()
     dba9ca9d41f5 (v6.4) the check that was merged
 """
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
-from mmviz.engine import Case, Verdict, World, expecting
+from mmviz.engine import Race, World
 from mmviz.engine.step import Step
-from mmviz.kernel.group_check import BLOCKING, DEFAULT, NO_DOMAIN, USERS, Situation
+from mmviz.kernel.iommu.group_check import BLOCKING, DEFAULT, NO_DOMAIN, USERS, Situation
+from mmviz.kernel.provenance import constructed
+from mmviz.scenarios.iommu_group import MERGED, MERGED_REPLY, MURPHY_ALTERNATIVES
 
 
 class Situations(World):
@@ -60,12 +64,14 @@ Check = Callable[[Situation], Step[None]]
 async def iommu_release_device(k: Situations, check: Check) -> None:
     """Release a device by the core in each situation."""
     for situation in k.releases:
+        # redundant: a check that is not made says nothing of what it misses
         await check(situation)
 
 
 async def iommu_group_remove_device(k: Situations, check: Check) -> None:
     """Remove a device from outside in each situation."""
     for situation in k.removals:
+        # redundant: a check that is not made says nothing of what it misses
         await check(situation)
 
 
@@ -75,84 +81,51 @@ async def every_removal(k: Situations, check: Check) -> None:
     await iommu_group_remove_device(k, check)
 
 
-BAD = ("warns_of_legal_use", "misses_misuse")
-ALWAYS = Verdict.ALWAYS
-
-
-def case(
-    name: str,
-    variant: str,
-    title: str,
-    actor: Callable[[Situations, Check], Coroutine[Any, Any, None]],
-    check: Check,
-    *,
-    states: int,
-    shipped: tuple[str, str] | None = None,
-    proposed: tuple[str, str] | None = None,
-    **broken: Verdict,
-) -> Case:
-    """Ask one check about all the removals it is meant for."""
-    return Case(
-        name=name,
-        id=f"B3/{variant}",
-        title=title,
-        world=situations,
-        actors={"CPU0": lambda k: actor(k, check)},
-        bad=BAD,
-        expect=expecting(BAD, broken),
-        states=states,
-        kind="ordering",
-        shipped=shipped,
-        proposed=proposed,
-    )
-
-
-CASES = (
-    case(
-        "ForeignDomain",
-        "M",
-        "tempting: any domain that is not the kernel's, at every removal",
-        every_removal,
-        Situation.warn_on_foreign_domain,
-        states=10,
-        warns_of_legal_use=ALWAYS,
-        misses_misuse=ALWAYS,
-        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
-    ),
-    case(
-        "OwnerOrDomain",
-        "G0",
-        "an owner, or a domain that is not the default one, at every release",
-        iommu_release_device,
-        Situation.warn_on_owner,
-        states=7,
-        warns_of_legal_use=ALWAYS,
-    ),
-    case(
-        "OwnerOfEmptyGroup",
-        "G",
-        "as merged in v6.4: the same, when the last device leaves",
-        iommu_release_device,
-        Situation.warn_on_owner_of_empty_group,
-        states=7,
-        shipped=("v6.4", ""),
-        proposed=("2022-09-08", "<4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com>"),
-    ),
-    case(
-        "AnyDomain",
-        "E",
-        "any domain at all, when a driver removes the device from outside",
-        iommu_group_remove_device,
-        Situation.warn_on_domain,
-        states=4,
-    ),
+# A check, asked about all the removals it is meant for.
+race = Race(
+    "B3",
+    world=situations,
+    actors={"CPU0": iommu_release_device},
+    bad=("warns_of_legal_use", "misses_misuse"),
+    kind="ordering",
 )
 
-SPARE = {
-    "OwnerOfEmptyGroup: await check(situation)": (
-        "What a check misses, the check itself says; without one nothing is said."
-    ),
-    "AnyDomain: await check(situation)": (
-        "What a check misses, the check itself says; without one nothing is said."
-    ),
-}
+race.case(
+    "M",
+    "tempting: any domain that is not the kernel's, at every removal",
+    name="ForeignDomain",
+    of=Situation.warn_on_foreign_domain,
+    actors={"CPU0": every_removal},
+    always=["warns_of_legal_use", "misses_misuse"],
+    states=10,
+    source=MURPHY_ALTERNATIVES,
+)
+
+race.case(
+    "G0",
+    "an owner, or a domain that is not the default one, at every release",
+    name="OwnerOrDomain",
+    of=Situation.warn_on_owner,
+    always=["warns_of_legal_use"],
+    states=7,
+    source=constructed("what the test for an empty list is for"),
+)
+
+race.case(
+    "G",
+    "as merged in v6.4: the same, when the last device leaves",
+    name="OwnerOfEmptyGroup",
+    of=Situation.warn_on_owner_of_empty_group,
+    states=7,
+    source=MERGED,
+)
+
+race.case(
+    "E",
+    "any domain at all, when a driver removes the device from outside",
+    name="AnyDomain",
+    of=Situation.warn_on_domain,
+    actors={"CPU0": iommu_group_remove_device},
+    states=4,
+    source=MERGED_REPLY,
+)

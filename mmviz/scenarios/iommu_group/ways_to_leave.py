@@ -1,9 +1,9 @@
 """More ways to let a device leave while its alias is in use.
 
-As in shared_rid, a is unplugged and b, with the same requester id, stays in use.  Whatever the core
-asks of the driver for a alone, to attach it to another domain, to detach it, to attach it
-afresh, it asks of b as well, unless the driver looks who else has the RID, or unless the core asks
-it for the group as a whole and means it.
+As in shared_rid, a is unplugged and b, with the same requester id, stays in use.  What the core
+asks of the driver for a alone (attach it to another domain, detach it, attach it afresh) happens
+to b as well.  It is right only if the driver looks which other devices have the RID, or if the core
+asks it for the whole group on purpose.
 
 Promise: As long as VFIO uses device b, b's DMA goes through the domain that b is attached to.
 
@@ -12,27 +12,82 @@ Memory model: sequentially consistent; all but CountReferences is done under gro
 Simplified:
     As shared_rid.
     WholeGroup keeps b's note and b's entry together; that b is moved away from VFIO's domain is
-    what the core means there, and a question for whoever uses b.
-    With RIDs of their own it is the same.
-    AttachDetachesFirst is no unplug: a is attached again to the domain it has.
-    ReleaseDomain is derived from the kernel's code, nobody in the thread speaks of it.
+    what the core means there, and a question for the user of b.  With RIDs of their own it is the
+    same.
+    AttachDetachesFirst is not an unplug: a is attached again to the domain it has.
+    ReleaseDomain: the domain for leaving devices is the default domain D here, a static blocking
+    domain in the kernel.  The thread does not speak of it; that a driver which does not look at
+    aliases breaks b follows from the code.
 
 Sources:
-    <YxuGQDCzDsvKV2W8@nvidia.com> Re: [PATCH 4/4] iommu: Fix ordering of iommu_release_device()
-    <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> (the patch discussed)
+    <e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com> the patch detaches where no default domain exists
+    (o4); the callback (o5); the references (o6)
+    <YxvQNTD1U4bs5TZD@nvidia.com> the references must count the table's entries too (o6)
+    <YxuGQDCzDsvKV2W8@nvidia.com> operations work only on every device of a group (o8); a second
+    attach with the same parameters is a NOP (o9)
+    <b753aecb-ee2a-2cd0-1df2-0c3e977b4cb9@arm.com> most drivers of 2022 disable the RID blindly
+    <4-v1-ef00ffecea52+2cb-iommu_group_lifetime_jgg@nvidia.com> the patch discussed
     drivers/iommu/iommu.c: __iommu_detach_device(), __iommu_group_set_domain(),
-    iommu_deinit_device(); 0061ffe289e1 (v6.9) release_domain
+    iommu_deinit_device()
+    0061ffe289e1 (v6.9) release_domain
+    81e921fd3216 (v6.9) VT-d uses it; drivers/iommu/intel/iommu.c, domain_context_clear(), clears
+    the entries of all aliases
 """
 
-from dataclasses import replace
+from functools import partial
 
-from mmviz.kernel.iommu import BlindIommu, CountedDomain, Device
-from mmviz.kernel.iommu_alias import AliasAwareAttachIommu, RidWideDetachIommu
+from mmviz.engine import Race
+from mmviz.kernel.iommu.alias import AliasAwareAttachIommu, RidWideDetachIommu
+from mmviz.kernel.iommu.iommu import BlindIommu, CountedDomain, Device
+from mmviz.kernel.provenance import constructed, shipped
+from mmviz.scenarios.iommu_group import (
+    BLIND_DRIVERS,
+    CHECKED,
+    COUNT_HARDWARE,
+    MURPHY_ALTERNATIVES,
+    SHARED_RID_REPLY,
+)
 from mmviz.scenarios.iommu_group.driver_helps_itself import DetachUnderMutex
-from mmviz.scenarios.iommu_group.release_order import DISTINCT, DelistThenRelease, Plug
-from mmviz.scenarios.iommu_group.shared_rid import ALWAYS, case, dma
+from mmviz.scenarios.iommu_group.release_order import DelistThenRelease
+from mmviz.scenarios.iommu_group.worlds import (
+    BAD,
+    DISTINCT,
+    SHARED,
+    Plug,
+    dma,
+    plug,
+    survivor_loses_translation,
+    unplug_a,
+)
+
+# Device a is unplugged while device b is in use.
+race = Race(
+    "B2",
+    world=partial(plug, SHARED),
+    actors={"CPU0": unplug_a, "DEV": dma},
+    bad=BAD,
+    daemons=["DEV"],
+)
+RELEASE_DOMAIN = shipped("v6.9", where="0061ffe289e1", checked=CHECKED)
 
 
+@race.case(
+    "o4-distinct",
+    "for comparison: the same where each device has its own RID",
+    name="DetachDeviceDistinctRids",
+    world=partial(plug, DISTINCT, driver=RidWideDetachIommu),
+    states=30,
+    source=MURPHY_ALTERNATIVES,
+)
+@race.case(
+    "o4",
+    "the leaving device is detached",
+    world=partial(plug, SHARED, driver=RidWideDetachIommu),
+    always=[survivor_loses_translation],
+    kind="ordering",
+    states=36,
+    source=MURPHY_ALTERNATIVES,
+)
 class DetachDevice:
     """Before it leaves, dev is detached: there is no default domain to go to."""
 
@@ -48,6 +103,64 @@ class DetachDevice:
         await k.group.iommu_group_put()
 
 
+# (2) and (3) again, with b in use.
+
+race.case(
+    "o5-blind",
+    "a callback under the mutex, of a driver that blocks the RID",
+    name="DetachCallbackBlindly",
+    of=DetachUnderMutex,
+    world=partial(plug, SHARED, driver=BlindIommu),
+    always=[survivor_loses_translation],
+    kind="ordering",
+    states=33,
+    source=BLIND_DRIVERS,
+)
+
+race.case(
+    "o5",
+    "the same callback, of a driver that leaves a shared RID alone",
+    name="DetachCallback",
+    of=DetachUnderMutex,
+    states=27,
+    source=MURPHY_ALTERNATIVES,
+)
+
+race.case(
+    "o6",
+    "references on the domain, and a driver that leaves a shared RID alone",
+    name="CountReferences",
+    of=DelistThenRelease,
+    world=partial(plug, SHARED, CountedDomain),
+    states=21,
+    source=COUNT_HARDWARE,
+)
+
+
+@race.case(
+    "o7-distinct",
+    "for comparison: the same where each device has its own RID",
+    name="ReleaseDomainDistinctRids",
+    world=partial(plug, DISTINCT),
+    states=24,
+    source=RELEASE_DOMAIN,
+)
+@race.case(
+    "o7-aware",
+    "the same, and attaching leaves a shared RID alone",
+    name="ReleaseDomainAliasAware",
+    world=partial(plug, SHARED, driver=AliasAwareAttachIommu),
+    states=24,
+    source=constructed("what release_domain asks of a driver where devices share a RID"),
+)
+@race.case(
+    "o7",
+    "tempting (v6.9): the core attaches a domain made for leaving devices",
+    always=[survivor_loses_translation],
+    kind="ordering",
+    states=29,
+    source=RELEASE_DOMAIN,
+)
 class ReleaseDomain:
     """In the merged order the core attaches a domain made for leaving devices."""
 
@@ -61,16 +174,47 @@ class ReleaseDomain:
         await k.group.iommu_group_put()
 
 
+race.case(
+    "o5-distinct",
+    "for comparison: the callback where each device has its own RID",
+    name="DetachCallbackDistinctRids",
+    of=DetachUnderMutex,
+    world=partial(plug, DISTINCT, driver=BlindIommu),
+    states=27,
+    source=MURPHY_ALTERNATIVES,
+)
+
+race.case(
+    "o6-distinct",
+    "for comparison: references where each device has its own RID",
+    name="CountReferencesDistinctRids",
+    of=DelistThenRelease,
+    world=partial(plug, DISTINCT, CountedDomain),
+    states=21,
+    source=COUNT_HARDWARE,
+)
+
+
+@race.case(
+    "o8",
+    "each device of the group is moved, then one leaves",
+    states=30,
+    source=SHARED_RID_REPLY,
+)
 class WholeGroup:
     """There is no operation on one device: all are moved, then one leaves."""
 
     async def iommu_release_device(self, k: Plug, dev: Device) -> None:
-        await k.group.mutex.mutex_lock()
+        await k.group.mutex.mutex_lock()  # redundant: only one CPU acts
+        # redundant: a device that is not moved stays on V, which is not freed here
         await k.group.iommu_group_set_core_domain(k.d, k.iommu)
-        await k.group.list_del(dev)
+        await k.group.list_del(dev)  # redundant: the list is not walked again
+        # redundant: b keeps its translation whether a is released or not
         domain = await k.iommu.release_device(dev)
+        # redundant: b keeps its translation whether a is released or not
         await k.iommu.detach_and_free(dev, domain)
-        await k.group.mutex.mutex_unlock()
+        await k.group.mutex.mutex_unlock()  # redundant: only one CPU acts
+        # redundant: whether the group's own memory is freed is not judged
         await k.group.iommu_group_put()
 
 
@@ -83,137 +227,26 @@ async def iommu_attach_group(k: Plug) -> None:
     await k.group.mutex.mutex_unlock()
 
 
-CASES = (
-    case(
-        "DetachDevice",
-        "B2/o4",
-        "the leaving device is detached",
-        36,
-        DetachDevice(),
-        RidWideDetachIommu,
-        survivor_loses_translation=ALWAYS,
-    ),
-    case(
-        "DetachDeviceDistinctRids",
-        "B2/o4-distinct",
-        "for comparison: the same where each device has its own RID",
-        30,
-        DetachDevice(),
-        RidWideDetachIommu,
-        rids=DISTINCT,
-    ),
-    case(
-        "DetachCallbackBlindly",
-        "B2/o5-blind",
-        "a callback under the mutex, of a driver that blocks the RID",
-        33,
-        DetachUnderMutex(),
-        BlindIommu,
-        survivor_loses_translation=ALWAYS,
-    ),
-    case(
-        "DetachCallback",
-        "B2/o5",
-        "the same callback, of a driver that leaves a shared RID alone",
-        27,
-        DetachUnderMutex(),
-        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
-    ),
-    case(
-        "CountReferences",
-        "B2/o6",
-        "references on the domain, and a driver that leaves a shared RID alone",
-        21,
-        DelistThenRelease(),
-        domain=CountedDomain,
-        proposed=("2022-09-09", "<e0ff6dc1-91b3-2e41-212c-c83a2bf2b3a8@arm.com>"),
-    ),
-    case(
-        "ReleaseDomain",
-        "B2/o7",
-        "tempting (v6.9): the core attaches a domain made for leaving devices",
-        29,
-        ReleaseDomain(),
-        survivor_loses_translation=ALWAYS,
-    ),
-    case(
-        "ReleaseDomainAliasAware",
-        "B2/o7-aware",
-        "the same, and attaching leaves a shared RID alone",
-        24,
-        ReleaseDomain(),
-        AliasAwareAttachIommu,
-    ),
-    case(
-        "ReleaseDomainDistinctRids",
-        "B2/o7-distinct",
-        "for comparison: the same where each device has its own RID",
-        24,
-        ReleaseDomain(),
-        rids=DISTINCT,
-    ),
-    case(
-        "DetachCallbackDistinctRids",
-        "B2/o5-distinct",
-        "for comparison: the callback where each device has its own RID",
-        27,
-        DetachUnderMutex(),
-        BlindIommu,
-        rids=DISTINCT,
-    ),
-    case(
-        "CountReferencesDistinctRids",
-        "B2/o6-distinct",
-        "for comparison: references where each device has its own RID",
-        21,
-        DelistThenRelease(),
-        domain=CountedDomain,
-        rids=DISTINCT,
-    ),
-    case(
-        "WholeGroup",
-        "B2/o8",
-        "each device of the group is moved, then one leaves",
-        30,
-        WholeGroup(),
-    ),
-    replace(
-        case(
-            "AttachDetachesFirst",
-            "B2/o9",
-            "a driver that detaches a device before it attaches it",
-            21,
-            WholeGroup(),
-            RidWideDetachIommu,
-            survivor_loses_translation=ALWAYS,
-        ),
-        actors={"CPU0": iommu_attach_group, "DEV": dma},
-    ),
-    replace(
-        case(
-            "AttachDetachesFirstDistinctRids",
-            "B2/o9-distinct",
-            "for comparison: that driver where each device has its own RID",
-            18,
-            WholeGroup(),
-            RidWideDetachIommu,
-            rids=DISTINCT,
-        ),
-        actors={"CPU0": iommu_attach_group, "DEV": dma},
-    ),
+race.case(
+    "o9",
+    "a driver that detaches a device before it attaches it",
+    name="AttachDetachesFirst",
+    of=iommu_attach_group,
+    actors={"CPU0": iommu_attach_group, "DEV": dma},
+    world=partial(plug, SHARED, driver=RidWideDetachIommu),
+    always=[survivor_loses_translation],
+    kind="ordering",
+    states=21,
+    source=constructed("why a second attach with the same parameters must be a NOP"),
 )
 
-LET_GO = "Device b keeps its translation all the same; that a is let go matters in release_order."
-SPARE = {
-    "await k.group.mutex.mutex_lock()": "Device b only works on; nobody is there to be kept out.",
-    "await k.group.mutex.mutex_unlock()": "Nobody comes for the mutex again.",
-    "await k.group.list_del(dev)": "Nobody walks the group's list after this.",
-    "await k.group.iommu_group_put()": (
-        "A group that keeps a reference is never freed; its memory is not judged here."
-    ),
-    "await k.group.iommu_group_set_core_domain(k.d, k.iommu)": (
-        "Where nobody is moved, b stays on V, which is not freed here."
-    ),
-    "domain = await k.iommu.release_device(dev)": LET_GO,
-    "await k.iommu.detach_and_free(dev, domain)": LET_GO,
-}
+race.case(
+    "o9-distinct",
+    "for comparison: that driver where each device has its own RID",
+    name="AttachDetachesFirstDistinctRids",
+    of=iommu_attach_group,
+    actors={"CPU0": iommu_attach_group, "DEV": dma},
+    world=partial(plug, DISTINCT, driver=RidWideDetachIommu),
+    states=18,
+    source=constructed("that the same attach is harmless where no RID is shared"),
+)

@@ -2,8 +2,8 @@
 
 A driver with a shadow page table copies entries into it when its device faults.  For such a driver
 release() need only clear the shadow: a new entry needs a user of the process, and once the last
-user is gone nobody becomes one any more.  A handler that merely keeps the struct alive, or takes
-a user without looking, breaks the rule, and an entry appears after release() has been there.
+user is gone no handler can become one.  A handler that merely keeps the struct alive, or that takes
+a user without looking, breaks the rule: an entry appears after release() has run.
 
 Promise: No entry for a process's page appears or stays when its pages are given back, and every
     fault is answered so that the device gets to an end.
@@ -12,24 +12,28 @@ Memory model: sequentially consistent; the order of the steps does the rest.
 
 Simplified:
     One page, one device; it asks again whenever it is told that the page is there.
-    The handler keeps what it found from the walk to the entry; what guards that against a plain
-    munmap(), a sequence number, is left out, since only the exit unmaps here.
+    The handler keeps what it found from the walk to the entry.  A sequence number guards that
+    against a plain munmap(); it is left out, since only the exit unmaps here.
     The device's entry is bad in itself when it leads to a free page: DMA may come at any time.
 
 Sources:
-    Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>: a new SPTE needs mmget()
-    kernel/fork.c: mmget_not_zero(); drivers/iommu/iommu-sva.c: iommu_sva_handle_mm(), INVALID
-    where it fails
+    <20200306130919.GJ31668@ziepe.ca> 2020-03-06, Gunthorpe: a new SPTE needs mmget()
+    kernel/fork.c: mmget_not_zero()
+    drivers/iommu/iommu-sva.c: iommu_sva_handle_mm() answers INVALID where it fails
+    e57e58bd390a (v4.5) VT-d's handler becomes a user for the fault, when its bonds stop being users
+    drivers/infiniband/core/umem_odp.c: ib_umem_odp_map_dma_and_lock(), a shadow with this rule
 """
 
 from functools import partial
 from typing import Any, Protocol
 
-from mmviz.engine import Case, Map, Verdict, World, expecting, field, mark
-from mmviz.kernel.iopf import INVALID, SUCCESS, FaultableMm, PageRequest, ShadowTable
-from mmviz.kernel.mm_struct import Pgd
-from mmviz.kernel.mm_struct import mmput as put_user
-from mmviz.kernel.page import Page
+from mmviz.engine import Map, Race, World, field, mark
+from mmviz.kernel.iommu.iopf import INVALID, SUCCESS, FaultableMm, PageRequest, ShadowTable
+from mmviz.kernel.mm.mm_struct import Pgd
+from mmviz.kernel.mm.mm_struct import mmput as put_user
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.provenance import constructed
+from mmviz.scenarios.sva import INVALIDATE_ALL
 
 VA = "0x1000"
 
@@ -85,18 +89,37 @@ async def dma(k: Shadow) -> None:
             return
 
 
-class UserOrNothing:
-    """mmget_not_zero(), and release() clears the table."""
+race = Race(
+    "A10",
+    world=shadow,
+    actors={"CPU0": iommu_sva_handle_iopf, "CPU1": exit_task, "DEV": dma},
+    daemons=("CPU0",),
+    bad=(
+        device_keeps_freed_page,
+        "torn_down_twice",
+        "refcount_resurrected",
+        "refcount_underflow",
+        "use_after_free",
+    ),
+)
+
+
+@race.case(
+    "j2",
+    "tempting: the handler holds the struct, which is all it touches",
+    sometimes=[device_keeps_freed_page],
+    states=107,
+    schedules={"an entry between release() and the free": "DEV*2 CPU0*2 CPU1*3 CPU0 CPU1*2"},
+    source=constructed("mm_count keeps the struct, not the mappings"),
+)
+class StructOnly:
+    """The handler holds mm_count: the struct stays, the address space may go."""
 
     async def release(self, k: Shadow) -> None:
         await k.dev.unmap(VA)
 
     async def handle(self, k: Shadow) -> str:
-        if not await k.mm.mmget_not_zero():
-            return INVALID
-        response = await self.fill(k)
-        await put_user(k.mm, lambda: self.release(k))
-        return response
+        return await self.fill(k)
 
     async def fill(self, k: Shadow) -> str:
         page = await k.mm.get_user_pages()
@@ -106,14 +129,55 @@ class UserOrNothing:
         return SUCCESS
 
 
-class StructOnly(UserOrNothing):
-    """The handler holds mm_count: the struct stays, the address space may go."""
+@race.case(
+    "j1",
+    "mmget_not_zero() or INVALID, and release() clears",
+    states=102,
+    source=INVALIDATE_ALL,
+)
+class UserOrNothing(StructOnly):
+    """mmget_not_zero(), and release() clears the table."""
 
     async def handle(self, k: Shadow) -> str:
-        return await self.fill(k)
+        if not await k.mm.mmget_not_zero():
+            return INVALID
+        response = await self.fill(k)
+        await put_user(k.mm, lambda: self.release(k))
+        return response
 
 
+@race.case(
+    "j3",
+    "the handler becomes a user, but release() leaves old entries",
+    world=partial(shadow, mapped=True),
+    always=[device_keeps_freed_page],
+    kind="ordering",
+    states=12,
+    source=constructed("the other half of the rule: release() must invalidate"),
+)
+class ReleaseNothing(UserOrNothing):
+    """An entry from before the exit stays."""
+
+    async def release(self, k: Shadow) -> None:
+        pass
+
+
+@race.case(
+    "j4",
+    "the handler takes a user reference without testing for zero",
+    sometimes=[
+        device_keeps_freed_page,
+        "torn_down_twice",
+        "refcount_resurrected",
+        "refcount_underflow",
+        "use_after_free",
+    ],
+    states=391,
+    source=constructed("why it is mmget_not_zero(), not mmget()"),
+)
 class UserWithoutLooking(UserOrNothing):
+    """mmget() on an address space that may have no user left."""
+
     async def handle(self, k: Shadow) -> str:
         await k.mm.mmget()
         response = await self.fill(k)
@@ -121,103 +185,16 @@ class UserWithoutLooking(UserOrNothing):
         return response
 
 
-class ReleaseNothing(UserOrNothing):
-    async def release(self, k: Shadow) -> None:
-        pass
-
-
+@race.case(
+    "j5",
+    "after the exit faults are answered with success",
+    livelock=True,
+    states=102,
+    source=constructed("why the answer is INVALID, not a plain return"),
+)
 class SuccessAfterExit(UserOrNothing):
-    """The device is told that the page is there, when there is no process any more."""
+    """The device is told that the page is there, although the process is gone."""
 
     async def handle(self, k: Shadow) -> str:
         await super().handle(k)
         return SUCCESS
-
-
-BAD = (
-    device_keeps_freed_page,
-    "torn_down_twice",
-    "refcount_resurrected",
-    "refcount_underflow",
-    "use_after_free",
-)
-SOMETIMES, ALWAYS = Verdict.SOMETIMES, Verdict.ALWAYS
-
-
-def case(
-    driver: Driver,
-    variant: str,
-    title: str,
-    *,
-    states: int,
-    mapped: bool = False,
-    livelock: bool = False,
-    schedules: dict[str, str] | None = None,
-    proposed: tuple[str, str] | None = None,
-    **broken: Verdict,
-) -> Case:
-    """Race the exit against the handler and the device."""
-    return Case(
-        name=type(driver).__name__,
-        id=f"A10/{variant}",
-        title=title,
-        proposed=proposed,
-        world=partial(shadow, mapped),
-        actors={
-            "CPU0": lambda k: iommu_sva_handle_iopf(k, driver),
-            "CPU1": lambda k: exit_task(k, driver),
-            "DEV": dma,
-        },
-        daemons=("CPU0",),
-        bad=BAD,
-        expect=expecting(BAD, broken),
-        states=states,
-        schedules=schedules or {},
-        kind="ordering" if ALWAYS in broken.values() else "race",
-        livelock=livelock,
-    )
-
-
-CASES = (
-    case(
-        StructOnly(),
-        "j2",
-        "tempting: the handler holds the struct, which is all it touches",
-        states=107,
-        schedules={"an entry between release() and the free": "DEV*2 CPU0*2 CPU1*3 CPU0 CPU1*2"},
-        device_keeps_freed_page=SOMETIMES,
-    ),
-    case(
-        ReleaseNothing(),
-        "j3",
-        "the handler becomes a user, but release() leaves old entries",
-        mapped=True,
-        states=12,
-        device_keeps_freed_page=ALWAYS,
-    ),
-    case(
-        UserWithoutLooking(),
-        "j4",
-        "the handler counts itself as a user without looking for zero",
-        states=391,
-        device_keeps_freed_page=SOMETIMES,
-        torn_down_twice=SOMETIMES,
-        refcount_resurrected=SOMETIMES,
-        refcount_underflow=SOMETIMES,
-        use_after_free=SOMETIMES,
-    ),
-    case(
-        SuccessAfterExit(),
-        "j5",
-        "after the exit faults are answered with success",
-        states=102,
-        livelock=True,
-    ),
-    case(
-        UserOrNothing(),
-        "j1",
-        "mmget_not_zero() or INVALID, and release() clears",
-        states=102,
-        proposed=("2020-03-06", "<20200306130919.GJ31668@ziepe.ca>"),
-    ),
-)

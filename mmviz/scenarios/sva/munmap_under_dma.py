@@ -1,12 +1,12 @@
 """A process unmaps a page that a device works on.
 
 Nothing keeps user space from unmapping memory under its own device; an exit is no different, all
-goes at once.  The order saves the kernel: the entry goes first, then what was copied of it, and
-only then the page.  What the device meets afterwards is an error.  It is the user's own error, so
-the queue may learn of it; the kernel's log may not, or any user could fill it.
+goes at once.  The order protects the kernel: the entry goes first, then what was copied of it, and
+only then the page.  What the device meets afterwards is an error.  It is the user's own error.  So
+the queue may learn of it, but the kernel's log may not: otherwise any user could fill it.
 
-Promise: A page is freed when no DMA can reach it any more, and a user's mistake is the user's to
-    hear of.
+Promise: A page is freed when no DMA can reach it any more, and a user's mistake is reported to that
+    user only.
 
 Memory model: sequentially consistent; the caches of the IOMMU and of the device are modelled.
 
@@ -15,23 +15,28 @@ Simplified:
     Until the invalidation is done the device may use the old translation: the page is not free yet.
 
 Sources:
-    Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>: munmap() as the comparison
+    <20200306145245.GK31668@ziepe.ca> 2020-03-06, Gunthorpe: munmap() as the comparison; the PASID
+    takes errors, and the device and its driver run their error flow
+    <20200306174239.GM31668@ziepe.ca> 2020-03-06, Gunthorpe: an unprivileged user must not be able
+    to make the kernel print
     mm/mmu_gather.c: tlb_finish_mmu(); mm/memory.c: unmap_vmas()
     include/linux/mmu_notifier.h: arch_invalidate_secondary_tlbs() (v6.6), invalidate_range() before
 """
 
 from typing import Protocol
 
-from mmviz.engine import Case, Verdict, expecting, field, mark
-from mmviz.kernel.mm_struct import MmStruct, Pgd
-from mmviz.kernel.page import Page
-from mmviz.kernel.pasid import Smmu, SvaDevice
-from mmviz.kernel.report import ErrorReport
-from mmviz.scenarios.sva.exit_during_dma import SOMETIMES, Bond, device_reads_freed_page
+from mmviz.engine import Race, field, mark
+from mmviz.kernel.iommu.fault_report import ErrorReport
+from mmviz.kernel.iommu.pasid import Smmu, SvaDevice
+from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.provenance import constructed
+from mmviz.scenarios.sva import ALL_FAIL_PGD
+from mmviz.scenarios.sva.worlds import Bond, device_reads_freed_page
 
 
 class Unmapping(Bond):
-    """A process bound to a device, and somebody to tell of errors."""
+    """A process bound to a device, and the places where an error can be reported."""
 
     report: ErrorReport = field(default_factory=ErrorReport)
 
@@ -46,6 +51,11 @@ def unmapping() -> Unmapping:
 class Order(Protocol):
     async def munmap(self, k: Unmapping) -> None: ...
     async def failed(self, k: Unmapping) -> None: ...
+
+
+async def munmap(k: Unmapping, order: Order) -> None:
+    """The process unmaps the page."""
+    await order.munmap(k)
 
 
 async def arch_invalidate_secondary_tlbs(k: Unmapping) -> None:
@@ -65,7 +75,60 @@ async def dma(k: Unmapping, order: Order) -> None:
             await order.failed(k)
 
 
-class ClearInvalidateFree:
+race = Race(
+    "A13",
+    world=unmapping,
+    actors={"CPU0": munmap, "DEV": dma},
+    daemons=("DEV",),
+    bad=(device_reads_freed_page, "user_fills_kernel_log"),
+)
+
+
+@race.case(
+    "m2",
+    "the page is freed, then the caches are invalidated",
+    sometimes=[device_reads_freed_page],
+    states=32,
+    schedules={"freed under the IOTLB": "DEV*2 CPU0*2 DEV"},
+    source=constructed("why mmu_gather frees last"),
+)
+class ClearFreeInvalidate:
+    """The page is free while the caches still lead to it."""
+
+    async def munmap(self, k: Unmapping) -> None:
+        page = await k.mm.zap_pte_range()
+        if page is not None:
+            await page.put_page()
+        await arch_invalidate_secondary_tlbs(k)
+
+    async def failed(self, k: Unmapping) -> None:
+        await k.report.fail_queue()
+
+
+@race.case(
+    "m3",
+    "tempting: the caches first, so that nothing is stale",
+    sometimes=[device_reads_freed_page],
+    states=36,
+    source=constructed("why the entry goes before the caches: a walk fills them again"),
+)
+class InvalidateClearFree(ClearFreeInvalidate):
+    """Between the invalidation and the clearing a walk fills the caches again."""
+
+    async def munmap(self, k: Unmapping) -> None:
+        await arch_invalidate_secondary_tlbs(k)
+        page = await k.mm.zap_pte_range()
+        if page is not None:
+            await page.put_page()
+
+
+@race.case(
+    "m5",
+    "the right order, and the queue's owner learns of the error",
+    states=31,
+    source=ALL_FAIL_PGD,
+)
+class ClearInvalidateFree(ClearFreeInvalidate):
     """The order of mmu_gather; the queue's owner sees the error."""
 
     async def munmap(self, k: Unmapping) -> None:
@@ -74,101 +137,29 @@ class ClearInvalidateFree:
         if page is not None:
             await page.put_page()
 
-    async def failed(self, k: Unmapping) -> None:
-        await k.report.fail_queue()
 
-
-class Unreported(ClearInvalidateFree):
-    """The same, and nobody is told."""
-
-    async def failed(self, k: Unmapping) -> None:
-        pass
-
-
+@race.case(
+    "m4",
+    "tempting: the right order, and each error is printed",
+    sometimes=["user_fills_kernel_log"],
+    states=31,
+    source=constructed("the prints that the mail of 2020-03-06 forbids"),
+)
 class Printed(ClearInvalidateFree):
+    """Each failed DMA prints a line."""
+
     async def failed(self, k: Unmapping) -> None:
         await k.report.dev_err()
 
 
-class ClearFreeInvalidate(ClearInvalidateFree):
-    async def munmap(self, k: Unmapping) -> None:
-        page = await k.mm.zap_pte_range()
-        if page is not None:
-            await page.put_page()
-        await arch_invalidate_secondary_tlbs(k)
-
-
-class InvalidateClearFree(ClearInvalidateFree):
-    async def munmap(self, k: Unmapping) -> None:
-        await arch_invalidate_secondary_tlbs(k)
-        page = await k.mm.zap_pte_range()
-        if page is not None:
-            await page.put_page()
-
-
-BAD = (device_reads_freed_page, "user_fills_kernel_log")
-
-
-def case(
-    order: Order,
-    variant: str,
-    title: str,
-    *,
-    states: int,
-    schedules: dict[str, str] | None = None,
-    proposed: tuple[str, str] | None = None,
-    **broken: Verdict,
-) -> Case:
-    """Race the munmap against the device."""
-    return Case(
-        name=type(order).__name__,
-        id=f"A13/{variant}",
-        title=title,
-        proposed=proposed,
-        world=unmapping,
-        actors={"CPU0": order.munmap, "DEV": lambda k: dma(k, order)},
-        daemons=("DEV",),
-        bad=BAD,
-        expect=expecting(BAD, broken),
-        states=states,
-        schedules=schedules or {},
-    )
-
-
-CASES = (
-    case(
-        ClearFreeInvalidate(),
-        "m2",
-        "the page is freed, then the caches are told",
-        states=32,
-        schedules={"freed under the IOTLB": "DEV*2 CPU0*2 DEV"},
-        device_reads_freed_page=SOMETIMES,
-    ),
-    case(
-        InvalidateClearFree(),
-        "m3",
-        "tempting: the caches first, so that nothing is stale",
-        states=36,
-        device_reads_freed_page=SOMETIMES,
-    ),
-    case(
-        Printed(),
-        "m4",
-        "tempting: the right order, and each error is printed",
-        states=31,
-        user_fills_kernel_log=SOMETIMES,
-    ),
-    case(
-        Unreported(),
-        "m1",
-        "the right order: entry, caches, page",
-        states=18,
-        proposed=("2020-03-13", "<20200313191324.GG31668@ziepe.ca>"),
-    ),
-    case(
-        ClearInvalidateFree(),
-        "m5",
-        "the same, and the queue's owner learns of the error",
-        states=31,
-    ),
+@race.case(
+    "m1",
+    "the same order: entry, caches, page; and no report",
+    states=18,
+    source=ALL_FAIL_PGD,
 )
+class Unreported(ClearInvalidateFree):
+    """The same order, and the error is not reported."""
+
+    async def failed(self, k: Unmapping) -> None:
+        pass

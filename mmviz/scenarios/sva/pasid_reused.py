@@ -11,32 +11,46 @@ Promise: Work begun for one process never reaches another's memory, and a bound 
 Memory model: sequentially consistent; the IOMMU's caches are modelled.
 
 Simplified:
-    One number is left to give, so the second process waits until it is free, and gets it.
-    Each process has a queue on the one device, which has no cache but the IOTLB; what NoFlush
-    leaves in there leads to a page that may be free by then, too.  The quiet entry is used, so that
-    no DMA is reported.  P2 stays bound, or is refused: its price.  release() and unbind take the
-    lock of sva/two_drivers_bind: a late release() would else write P1's dummy over P2's pgd, save
-    in FreeInMmdrop, where the exit's reference keeps the number until release() is through.
+    One number is left, so the second process waits until it is free, and gets it.
+    Each process has a queue on the one device, which has no cache but the IOTLB.
+    NoFlush: what stays in the IOTLB leads to a page that may be free by then, too.
+    The quiet entry is used, so that no DMA is reported.
+    P2 stays bound, or is refused: that is what the refusal costs.
+    release() and unbind take the lock of sva/two_drivers_bind.  Without it a late release() would
+    write P1's dummy over P2's pgd.  FreeInMmdrop alone would not need it: there the exit's
+    reference keeps the number until release() is through.
 
 Sources:
-    Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>: non-present at final teardown
+    <20200313191324.GG31668@ziepe.ca> 2020-03-13, Gunthorpe: not present only when the PASID is
+    fully destroyed
     701fac40384f (v5.18-rc1) frees the PASID in __mmput(); 2667ed10d9f0 (v5.18-rc6) in __mmdrop()
+    <YllADL6uMoLllzQo@fyu1.sc.intel.com> 2022-04-15, Yu: how the number is freed while in use
     66ac4db36f4c (v5.8) VT-d drains page requests at unbind
     drivers/iommu/iommu.c: iommu_attach_device_pasid(), group->pasid_array (v6.2)
 """
 
 from functools import partial
+from typing import Any
 
-from mmviz.engine import Case, Verdict, World, expecting, field, mark
-from mmviz.kernel.io_mm import IoMm, SvaBond
-from mmviz.kernel.mm_struct import MmStruct, Pgd
-from mmviz.kernel.mm_struct import mmput as put_user
-from mmviz.kernel.page import Page
-from mmviz.kernel.pasid import NOT_PRESENT_QUIET, DmaQueue, DropsPasid, Ioasid, PasidArray, Smmu
+from mmviz.engine import Race, World, field, mark
+from mmviz.kernel.iommu.io_mm import IoMm, SvaBond
+from mmviz.kernel.iommu.pasid import (
+    NOT_PRESENT_QUIET,
+    DmaQueue,
+    DropsPasid,
+    Ioasid,
+    PasidArray,
+    Smmu,
+)
+from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm.mm_struct import mmput as put_user
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.provenance import candidate, constructed, shipped
+from mmviz.scenarios.sva import SERIES_V4
 
 
 class Reuse(World):
-    """Process P1, bound to a device; process P2 wants to be; one PASID."""
+    """Process P1 is bound to a device, process P2 is about to bind it; there is one PASID."""
 
     p1: MmStruct
     p2: MmStruct
@@ -67,7 +81,7 @@ def reuse(drops_pasid: bool = False) -> Reuse:
 
 
 def device_mixes_processes(k: Reuse) -> bool:
-    """A DMA begun for one process is on its way into the memory of another one."""
+    """A DMA that was started for one process is about to reach the memory of another one."""
     pages = (k.old.inflight, k.new.inflight)
     return any(
         page is not None and page.pfn != own for page, own in zip(pages, (7, 8), strict=True)
@@ -91,10 +105,52 @@ async def flush(k: Reuse) -> None:
     await k.old.arm_smmu_cmdq_issue_sync()
 
 
-class FreeInUnbind:
-    """The number goes last: stopped, entry cleared, caches empty."""
+async def mmput(k: Reuse, driver: Any) -> None:
+    """P1's last user leaves."""
+    await driver.mmput(k)
 
-    drops_pasid = False
+
+async def iommu_sva_unbind_device(k: Reuse, driver: Any) -> None:
+    """P1's driver ends its work."""
+    await driver.unbind(k)
+
+
+async def iommu_sva_bind_device(k: Reuse, driver: Any) -> None:
+    """P2 gets a PASID and binds the device."""
+    await k.ioasid.ioasid_alloc("P2")
+    await driver.bind(k)
+
+
+async def dma(queue: DmaQueue) -> None:
+    """The device works on one queue until it is told to stop."""
+    while True:
+        mark("next DMA")
+        if await queue.translate() is not None:
+            await queue.access()
+
+
+race = Race(
+    "A11",
+    world=reuse,
+    actors={
+        "CPU0": mmput,
+        "CPU1": iommu_sva_unbind_device,
+        "CPU2": iommu_sva_bind_device,
+        "OLD": lambda k: dma(k.old),
+        "NEW": lambda k: dma(k.new),
+    },
+    daemons=("OLD", "NEW"),
+    bad=(
+        device_mixes_processes,
+        device_reads_freed_page,
+        process_loses_translation,
+        "bind_refused",
+    ),
+)
+
+
+class Library:
+    """What the variants share; they differ in when the number is freed."""
 
     async def mmput(self, k: Reuse) -> None:
         await put_user(k.p1, lambda: self.release(k))
@@ -120,19 +176,21 @@ class FreeInUnbind:
         await k.old.stop_queue()
         await k.old.drain_queue()
 
-    async def unbind(self, k: Reuse) -> None:
-        await self.stop(k)
-        await self.clear(k)
-        await k.ioasid.ioasid_free()
-        await k.p1.mmdrop()
-
     async def bind(self, k: Reuse) -> None:
         await k.smmu.arm_smmu_write_ctx_desc(k.p2.pgd)
         await k.new.start_queue()
 
 
-class FreeInMmput(FreeInUnbind):
-    """The number goes when the process has no user any more."""
+@race.case(
+    "k1",
+    "as in v5.18-rc1: the number is free when the process is gone",
+    sometimes=[device_mixes_processes, process_loses_translation],
+    states=331,
+    schedules={"the leftover work": "CPU0*13 CPU2*3 OLD"},
+    source=candidate("v5.18", "701fac40384f", "2022-02-07"),
+)
+class FreeInMmput(Library):
+    """The number is freed when the last user of the process has gone."""
 
     async def mmput(self, k: Reuse) -> None:
         await super().mmput(k)
@@ -144,8 +202,15 @@ class FreeInMmput(FreeInUnbind):
         await k.p1.mmdrop()
 
 
+@race.case(
+    "k2",
+    "tempting: the same, and a slot that is taken refuses the next process",
+    sometimes=["bind_refused"],
+    states=269,
+    source=constructed("a refusal, as by group->pasid_array (v6.2), hits the next process"),
+)
 class RefuseTakenSlot(FreeInMmput):
-    """The core will not attach a process where another still is."""
+    """The core does not attach a process to a slot that another still has."""
 
     async def unbind(self, k: Reuse) -> None:
         await self.stop(k)
@@ -158,18 +223,48 @@ class RefuseTakenSlot(FreeInMmput):
             await super().bind(k)
 
 
-class FreeInMmdrop(FreeInUnbind):
-    """The number goes with the last reference on the mm, and the bond holds one."""
+@race.case(
+    "k3",
+    "as in v5.18: freed with the last reference on the mm, and the bond holds one",
+    world=partial(reuse, drops_pasid=True),
+    states=195,
+    source=shipped("v5.18", where="2667ed10d9f0", checked=("v6.18", "2026-11-28")),
+)
+class FreeInMmdrop(Library):
+    """The number is freed with the last reference on the mm, and the bond holds one."""
 
-    drops_pasid = True
+    async def unbind(self, k: Reuse) -> None:
+        await self.stop(k)
+        await self.clear(k)  # redundant: release() has cleared the entry when the number is free
+        await k.p1.mmdrop()
+
+
+@race.case(
+    "k4",
+    "freed in unbind, when the device is quiet (v4 and v5 of the series)",
+    states=322,
+    source=SERIES_V4,
+)
+class FreeInUnbind(Library):
+    """The number is freed last: device stopped, entry cleared, caches empty."""
 
     async def unbind(self, k: Reuse) -> None:
         await self.stop(k)
         await self.clear(k)
+        await k.ioasid.ioasid_free()
         await k.p1.mmdrop()
 
 
+@race.case(
+    "k5",
+    "freed in unbind, and the device drained afterwards",
+    sometimes=[device_mixes_processes],
+    states=537,
+    source=constructed("why the device is drained before its number is free (66ac4db36f4c)"),
+)
 class DrainAfterFree(FreeInUnbind):
+    """The device still works when the number is free."""
+
     async def unbind(self, k: Reuse) -> None:
         await self.clear(k)
         await k.ioasid.ioasid_free()
@@ -177,124 +272,15 @@ class DrainAfterFree(FreeInUnbind):
         await k.p1.mmdrop()
 
 
+@race.case(
+    "k6",
+    "freed in unbind, and the IOTLB is not flushed",
+    sometimes=[device_mixes_processes, device_reads_freed_page],
+    states=433,
+    source=constructed("why the caches are emptied before the number is free"),
+)
 class NoFlush(FreeInUnbind):
+    """The IOTLB still has a translation under the number that is given away."""
+
     async def clear_entry(self, k: Reuse) -> None:
         await k.smmu.arm_smmu_write_ctx_desc(NOT_PRESENT_QUIET)
-
-
-async def mmput(k: Reuse, driver: FreeInUnbind) -> None:
-    """P1's last user leaves."""
-    await driver.mmput(k)
-
-
-async def iommu_sva_unbind_device(k: Reuse, driver: FreeInUnbind) -> None:
-    """P1's driver ends its work."""
-    await driver.unbind(k)
-
-
-async def iommu_sva_bind_device(k: Reuse, driver: FreeInUnbind) -> None:
-    """P2 gets a PASID and binds the device."""
-    await k.ioasid.ioasid_alloc("P2")
-    await driver.bind(k)
-
-
-async def dma(queue: DmaQueue) -> None:
-    """The device works on one queue until it is told to stop."""
-    while True:
-        mark("next DMA")
-        if await queue.translate() is not None:
-            await queue.access()
-
-
-BAD = (
-    device_mixes_processes,
-    device_reads_freed_page,
-    process_loses_translation,
-    "bind_refused",
-)
-SOMETIMES = Verdict.SOMETIMES
-
-
-def case(
-    driver: FreeInUnbind,
-    variant: str,
-    title: str,
-    *,
-    states: int,
-    shipped: tuple[str, str] | None = None,
-    schedules: dict[str, str] | None = None,
-    proposed: tuple[str, str] | None = None,
-    **broken: Verdict,
-) -> Case:
-    """Race P1's exit, its driver's unbind, P2's bind, and the device."""
-    return Case(
-        name=type(driver).__name__,
-        id=f"A11/{variant}",
-        title=title,
-        proposed=proposed,
-        world=partial(reuse, driver.drops_pasid),
-        actors={
-            "CPU0": lambda k: mmput(k, driver),
-            "CPU1": lambda k: iommu_sva_unbind_device(k, driver),
-            "CPU2": lambda k: iommu_sva_bind_device(k, driver),
-            "OLD": lambda k: dma(k.old),
-            "NEW": lambda k: dma(k.new),
-        },
-        daemons=("OLD", "NEW"),
-        bad=BAD,
-        expect=expecting(BAD, broken),
-        states=states,
-        shipped=shipped,
-        schedules=schedules or {},
-    )
-
-
-CASES = (
-    case(
-        FreeInMmput(),
-        "k1",
-        "as in v5.18-rc1: the number is free when the process is gone",
-        states=331,
-        schedules={"the leftover work": "CPU0*13 CPU2*3 OLD"},
-        device_mixes_processes=SOMETIMES,
-        process_loses_translation=SOMETIMES,
-    ),
-    case(
-        RefuseTakenSlot(),
-        "k2",
-        "tempting: the same, and a slot that is taken refuses the next process",
-        states=269,
-        bind_refused=SOMETIMES,
-    ),
-    case(
-        DrainAfterFree(),
-        "k5",
-        "freed in unbind, and the device drained afterwards",
-        states=537,
-        device_mixes_processes=SOMETIMES,
-    ),
-    case(
-        NoFlush(),
-        "k6",
-        "freed in unbind, and nobody told the IOTLB",
-        states=433,
-        device_mixes_processes=SOMETIMES,
-        device_reads_freed_page=SOMETIMES,
-    ),
-    case(
-        FreeInMmdrop(),
-        "k3",
-        "as in v5.18: freed with the last reference on the mm, and the bond holds one",
-        states=195,
-        shipped=("v5.18", ""),
-    ),
-    case(
-        FreeInUnbind(),
-        "k4",
-        "freed in unbind, when all is quiet (v4 and v5 of the series)",
-        states=322,
-        proposed=("2020-02-24", "<20200224182401.353359-1-jean-philippe@linaro.org>"),
-    ),
-)
-
-SPARE = {"FreeInMmdrop: await self.clear(k)": "release() has cleared the entry by then."}

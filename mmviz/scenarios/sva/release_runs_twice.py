@@ -10,27 +10,33 @@ Promise: What release() gives back is given back once, however often release() r
 Memory model: sequentially consistent; locks and SRCU do the rest.
 
 Simplified:
-    The entry and its caches are left out: to clear them twice harms nobody.
+    The entry and its caches are left out: to clear them twice does no harm.
+    PutsOnce: what is given back is a reference, behind a flag; AMD's release() takes each device's
+    record off a list and frees it.
     The spinlock of the list is left out: to unlink is one step.
-    Unlinking comes before the read section ends; the kernel unlinks in a section of its own.
+    Unlinking comes before the read section ends, as in mn_hlist_release();
+    mmu_notifier_unregister() ends the section first.
 
 Sources:
-    Jason Gunthorpe, 2020-02-28, in the thread of <20200313191324.GG31668@ziepe.ca>: release() may
-    be called several times and must not disturb a second call
+    <20200228151339.GS31668@ziepe.ca> 2020-02-28, Gunthorpe: release() may be called several times
+    and must not disturb a second call
+    <20200306130919.GJ31668@ziepe.ca> 2020-03-06, Gunthorpe: only with mmu_notifier_unregister()
     mm/mmu_notifier.c: mmu_notifier_unregister(), mn_hlist_release()
-    the SVA series v5, 2020-04-14: the bond's `cleared`; drivers/iommu/amd/pasid.c: a list emptied
-    under a lock
+    <20200414170252.714402-1-jean-philippe@linaro.org> the SVA series v5: the bond's `cleared`; its
+    release() puts nothing
+    a5a91e54846d (v6.10) iommu/amd: Add SVA domain support: sva_mn_release() empties a list under a
+    lock
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
-from mmviz.engine import Case, Verdict, World, expecting, field
-from mmviz.kernel import mm_struct
-from mmviz.kernel.io_mm import IoMm
-from mmviz.kernel.mm_struct import MmStruct, Pgd
-from mmviz.kernel.page import Page
-from mmviz.kernel.rcu import Srcu
+from mmviz.engine import Race, World, field
+from mmviz.kernel.iommu.io_mm import IoMm
+from mmviz.kernel.mm import mm_struct
+from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.provenance import constructed, shipped
+from mmviz.kernel.sync.rcu import Srcu
 
 
 class Registered(World):
@@ -43,85 +49,59 @@ class Registered(World):
     io_mm: IoMm = field(default_factory=lambda: IoMm(refs=1))
 
 
+class Driver(Protocol):
+    async def release(self, k: Registered) -> None: ...
+
+
+async def mmput(k: Registered, driver: Driver) -> None:
+    """The last user leaves."""
+    await k.mm.mmput()
+    await mm_struct.mmu_notifier_release(k.mm, k.srcu, lambda: driver.release(k))
+    await k.mm.exit_mmap()
+    await k.mm.mmdrop()
+
+
+async def mmu_notifier_unregister(k: Registered, driver: Driver) -> None:
+    """The driver wants no more calls, and frees what the notifier lies in."""
+    await mm_struct.mmu_notifier_release(k.mm, k.srcu, lambda: driver.release(k))
+    await k.mm.mmdrop()
+    await k.io_mm.kfree()
+
+
+race = Race(
+    "A9",
+    world=Registered,
+    actors={"CPU0": mmu_notifier_unregister, "CPU1": mmput},
+    bad=("refcount_underflow", "use_after_free"),
+)
+
+
+@race.case(
+    "i5",
+    "release() puts a reference each time it is called",
+    sometimes=["refcount_underflow"],
+    states=175,
+    source=constructed("a release() that disturbs a second call"),
+)
 class PutsEachTime:
+    """Each call puts."""
+
     async def release(self, k: Registered) -> None:
         await k.io_mm.io_mm_put()
 
 
+@race.case(
+    "i6",
+    "release() gives back once, under a lock, as AMD since v6.10",
+    states=246,
+    source=shipped("v6.10", where="a5a91e54846d", checked=("v6.16", "2026-11-28")),
+)
 class PutsOnce:
-    """The first one through the lock puts, and notes that it did."""
+    """The first call that gets the lock puts, and leaves a flag."""
 
     async def release(self, k: Registered) -> None:
         await k.io_mm.lock.mutex_lock()
         if not await k.io_mm.is_cleared():
             await k.io_mm.set_cleared()
-            await k.io_mm.io_mm_put()
+            await k.io_mm.io_mm_put()  # redundant: a reference never put is a leak, not judged
         await k.io_mm.lock.mutex_unlock()
-
-
-async def mmput(k: Registered, release: Callable[[Registered], Any]) -> None:
-    """The last user leaves."""
-    await k.mm.mmput()
-    await mm_struct.mmu_notifier_release(k.mm, k.srcu, lambda: release(k))
-    await k.mm.exit_mmap()
-    await k.mm.mmdrop()
-
-
-async def mmu_notifier_unregister(k: Registered, release: Callable[[Registered], Any]) -> None:
-    """The driver wants no more calls, and frees what the notifier lies in."""
-    await mm_struct.mmu_notifier_release(k.mm, k.srcu, lambda: release(k))
-    await k.mm.mmdrop()
-    await k.io_mm.kfree()
-
-
-BAD = ("refcount_underflow", "use_after_free")
-
-
-def case(
-    driver: PutsEachTime | PutsOnce,
-    variant: str,
-    title: str,
-    *,
-    states: int,
-    proposed: tuple[str, str] | None = None,
-    **broken: Verdict,
-) -> Case:
-    """Race unregister against exit."""
-    return Case(
-        name=type(driver).__name__,
-        id=f"A9/{variant}",
-        title=title,
-        proposed=proposed,
-        world=Registered,
-        actors={
-            "CPU0": lambda k: mmu_notifier_unregister(k, driver.release),
-            "CPU1": lambda k: mmput(k, driver.release),
-        },
-        bad=BAD,
-        expect=expecting(BAD, broken),
-        states=states,
-    )
-
-
-CASES = (
-    case(
-        PutsEachTime(),
-        "i5",
-        "release() puts a reference each time it is called",
-        states=175,
-        refcount_underflow=Verdict.SOMETIMES,
-    ),
-    case(
-        PutsOnce(),
-        "i6",
-        "release() puts once, under a lock (the series' v5; AMD)",
-        states=246,
-        proposed=("2020-04-14", "<20200414170252.714402-1-jean-philippe@linaro.org>"),
-    ),
-)
-
-SPARE = {
-    "PutsOnce: await k.io_mm.io_mm_put()": (
-        "A reference that nobody puts is a leak, which this scenario does not judge."
-    ),
-}

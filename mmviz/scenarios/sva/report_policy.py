@@ -1,39 +1,49 @@
-"""Who hears of a DMA that fails: quiet for users, loud for drivers.
+"""Which failing DMA is reported: quiet for users, loud for drivers.
 
 An unprivileged process that exits with work under way makes its DMA fail.  That must not print
-anything, or a user could fill the kernel's log.  A driver that unbinds and lets its device go on is
-a bug, and must be heard of.  Both look the same to the IOMMU, unless the entry tells them apart: as
-long as the bond lives it leads nowhere quietly, and it is not present only afterwards.
+anything, or a user could fill the kernel's log.  A driver that unbinds without stopping its device
+is a bug, and must be reported.  Both look the same to the IOMMU, unless the entry tells them apart:
+as long as the bond lives it leads nowhere quietly, and only afterwards it is not present.
 
 Promise: While a process is bound its failing DMA prints nothing; after unbind DMA is reported.
 
 Memory model: sequentially consistent; the caches of the IOMMU and of the device are modelled.
 
 Simplified:
-    As exit_during_dma.  The driver unbinds without stopping its device, which is its bug; the other
-    errors it makes possible are not judged here.
+    As exit_during_dma.
+    The driver unbinds without stopping its device, which is its bug; the other errors it makes
+    possible are not judged here.
     While unbind is at work, from the bond's removal to the last put, a DMA may be quiet or loud.
-    What makes memory safe, IOTLB and device cache, cannot be told from nothing here.
-    A page that is reached after unbind through caches is no error here: unbind has flushed them.
+    What makes memory safe, the flush of IOTLB and device cache, has no effect on what is judged.
+    A page that is reached after unbind through caches is not judged: unbind has flushed them.
+    VT-d rate-limits what it prints; NotPresentAtExit prints each DMA.
 
 Sources:
-    Jason Gunthorpe, 2020-03-13, <20200313191324.GG31668@ziepe.ca>, and Jean-Philippe Brucker, whom
-    it answers: an unmapped address is a user's error, a missing pgd a driver's
+    <20200306174239.GM31668@ziepe.ca> 2020-03-06, Gunthorpe: no user-triggered prints
+    <20200313184929.GC2574@myrica> 2020-03-13, Brucker: an unmapped address is a user's error, a
+    missing pgd a driver's; abort quietly until unbind()
+    <20200313191324.GG31668@ziepe.ca> 2020-03-13, Gunthorpe: not present only after the PASID's end
+    <20200224182401.353359-22-jean-philippe@linaro.org> Brucker's v4 21/26: a rate limit
+    (9cff922bba42)
     drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c: event 0x0a C_BAD_CD; EPD0 in the quiet entry
-    "Disable non-recoverable fault processing before unbind" (v5.8), VT-d's FPD bit
+    e57e58bd390a (v4.5) VT-d: not present at exit
+    <20200516062101.29541-15-baolu.lu@linux.intel.com> 2020-05-16, Lu (v5.8): VT-d's FPD bit is set
+    at exit, cleared at unbind
 """
 
 from functools import partial
 from typing import NamedTuple
 
-from mmviz.engine import Case, Verdict, expecting, field
-from mmviz.kernel.io_mm import IoMm, SvaBond
-from mmviz.kernel.mm_struct import MmStruct, Pgd
-from mmviz.kernel.mm_struct import mmput as put_user
-from mmviz.kernel.page import Page
-from mmviz.kernel.pasid import NOT_PRESENT, NOT_PRESENT_QUIET, SvaDevice
-from mmviz.kernel.report import ReportingSmmu
-from mmviz.scenarios.sva.exit_during_dma import SOMETIMES, Bond, dma, flush
+from mmviz.engine import Race, field
+from mmviz.kernel.iommu.fault_report import ReportingSmmu
+from mmviz.kernel.iommu.io_mm import IoMm, SvaBond
+from mmviz.kernel.iommu.pasid import NOT_PRESENT, NOT_PRESENT_QUIET, SvaDevice
+from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
+from mmviz.kernel.mm.mm_struct import mmput as put_user
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.provenance import constructed, proposed, shipped
+from mmviz.scenarios.sva import DUMMY_UNTIL_UNBIND, VTD_NOT_PRESENT, VTD_QUIET
+from mmviz.scenarios.sva.worlds import Bond, dma, flush
 
 
 class Reported(Bond):
@@ -43,32 +53,31 @@ class Reported(Bond):
     bond: SvaBond = field(kw_only=True)
 
 
-class Policy(NamedTuple):
-    """What release() and unbind write into the entry, and what is printed; "" is the dummy pgd."""
-
-    release: str
-    unbind: str
-    prints_faults: bool = False
-    ratelimited: bool = False
-    stops: bool = False
-
-
-def reported(policy: Policy) -> Reported:
+def reported(prints_faults: bool = False, ratelimited: bool = False) -> Reported:
     """Bound."""
     mm = MmStruct(pgd=Pgd(Page(7), name="pgd"), mm_count=2, subscribed=True)
     bond = SvaBond()
     io_mm = IoMm(refs=1, bonds=(bond,))
-    smmu = ReportingSmmu(
-        mm.pgd,
-        io_mm=io_mm,
-        prints_faults=policy.prints_faults,
-        ratelimited=policy.ratelimited,
-    )
+    smmu = ReportingSmmu(mm.pgd, io_mm=io_mm, prints_faults=prints_faults, ratelimited=ratelimited)
     return Reported(mm, smmu, SvaDevice(smmu, name="device"), io_mm=io_mm, bond=bond)
 
 
+DUMMY = ""
+
+
+class Policy(NamedTuple):
+    """What release() and unbind write into the entry; "" is the dummy pgd.
+
+    With `stops` unbind stops the device first.
+    """
+
+    release: str
+    unbind: str
+    stops: bool = False
+
+
 async def write(k: Reported, entry: str) -> None:
-    """Change the entry, and make everybody forget the old one."""
+    """Change the entry, and make every cache forget the old one."""
     await k.smmu.arm_smmu_write_ctx_desc(entry or k.dummy)
     await flush(k)
 
@@ -87,10 +96,10 @@ async def release(k: Reported, policy: Policy) -> None:
 
 
 async def iommu_sva_unbind_device(k: Reported, policy: Policy) -> None:
-    """The driver unbinds, and forgets to stop its device if it is that kind of driver."""
+    """The driver unbinds; a driver with the bug does not stop its device."""
     if policy.stops:
         await k.dev.stop_queue()
-        await k.dev.drain_queue()
+        await k.dev.drain_queue()  # redundant: a late DMA meets a dummy that reports nothing
     await k.io_mm.lock.mutex_lock()
     await k.io_mm.list_del(k.bond)
     await write(k, policy.unbind)
@@ -98,107 +107,82 @@ async def iommu_sva_unbind_device(k: Reported, policy: Policy) -> None:
     await k.io_mm.lock.mutex_unlock()
 
 
-BAD = ("user_fills_kernel_log", "driver_bug_unreported")
-
-
-def case(
-    name: str,
-    variant: str,
-    title: str,
-    policy: Policy,
-    *,
-    states: int,
-    proposed: tuple[str, str] | None = None,
-    **broken: Verdict,
-) -> Case:
-    """Race the exit against an unbind that leaves the device running."""
-    return Case(
-        name=name,
-        id=f"A3/{variant}",
-        title=title,
-        proposed=proposed,
-        world=partial(reported, policy),
-        actors={
-            "CPU0": lambda k: mmput(k, policy),
-            "CPU1": lambda k: iommu_sva_unbind_device(k, policy),
-            "DEV": dma,
-        },
-        daemons=("DEV",),
-        bad=BAD,
-        expect=expecting(BAD, broken),
-        states=states,
-    )
-
-
-DUMMY = ""
-
-CASES = (
-    case(
-        "NotPresentAtExit",
-        "c2",
-        "tempting: not present at exit already, so that every error is heard",
-        Policy(NOT_PRESENT, NOT_PRESENT),
-        states=235,
-        user_fills_kernel_log=SOMETIMES,
-    ),
-    case(
-        "RateLimited",
-        "c6",
-        "tempting: the same, and the log takes only so many lines",
-        Policy(NOT_PRESENT, NOT_PRESENT, ratelimited=True),
-        states=235,
-        user_fills_kernel_log=SOMETIMES,
-    ),
-    case(
-        "FaultsPrinted",
-        "c7",
-        "a dummy at exit, and unmapped addresses are printed",
-        Policy(DUMMY, NOT_PRESENT, prints_faults=True),
-        states=259,
-        user_fills_kernel_log=SOMETIMES,
-    ),
-    case(
-        "DummyForEver",
-        "c4",
-        "tempting: a dummy at exit, and after unbind too",
-        Policy(DUMMY, DUMMY),
-        states=222,
-        driver_bug_unreported=SOMETIMES,
-    ),
-    case(
-        "QuietForEver",
-        "c5",
-        "not present and quiet at exit, and after unbind too",
-        Policy(NOT_PRESENT_QUIET, NOT_PRESENT_QUIET),
-        states=151,
-        driver_bug_unreported=SOMETIMES,
-    ),
-    case(
-        "DummyForEverStopped",
-        "c4-stopped",
-        "a dummy for ever, where every driver stops its device first",
-        Policy(DUMMY, DUMMY, stops=True),
-        states=206,
-    ),
-    case(
-        "QuietThenNotPresent",
-        "c3",
-        "as VT-d: quiet at exit, not present after unbind",
-        Policy(NOT_PRESENT_QUIET, NOT_PRESENT),
-        states=186,
-    ),
-    case(
-        "DummyThenNotPresent",
-        "c1",
-        "as the thread proposed: a dummy at exit, not present after unbind",
-        Policy(DUMMY, NOT_PRESENT),
-        states=207,
-        proposed=("2020-03-13", "<20200313191324.GG31668@ziepe.ca>"),
-    ),
+race = Race(
+    "A3",
+    world=reported,
+    actors={"CPU0": mmput, "CPU1": iommu_sva_unbind_device, "DEV": dma},
+    daemons=("DEV",),
+    bad=("user_fills_kernel_log", "driver_bug_unreported"),
 )
 
-SPARE = {
-    "DummyForEverStopped: await k.dev.drain_queue()": (
-        "A DMA that is late meets a dummy that reports nothing."
-    ),
-}
+race.case(
+    "c2",
+    "tempting, and VT-d's way from v4.5 to v5.7: not present at exit, so every error is reported",
+    of=Policy(NOT_PRESENT, NOT_PRESENT),
+    name="NotPresentAtExit",
+    sometimes=["user_fills_kernel_log"],
+    states=235,
+    source=VTD_NOT_PRESENT,
+)
+race.case(
+    "c6",
+    "tempting: the same, and the log is rate-limited",
+    of=Policy(NOT_PRESENT, NOT_PRESENT),
+    name="RateLimited",
+    world=partial(reported, ratelimited=True),
+    sometimes=["user_fills_kernel_log"],
+    states=235,
+    source=proposed("2020-02-24", "<20200224182401.353359-22-jean-philippe@linaro.org>"),
+)
+race.case(
+    "c7",
+    "a dummy at exit, and unmapped addresses are printed",
+    of=Policy(DUMMY, NOT_PRESENT),
+    name="FaultsPrinted",
+    world=partial(reported, prints_faults=True),
+    sometimes=["user_fills_kernel_log"],
+    states=259,
+    source=constructed("the prints that the mail of 2020-03-06 forbids"),
+)
+race.case(
+    "c4",
+    "tempting: a dummy at exit, and after unbind too",
+    of=Policy(DUMMY, DUMMY),
+    name="DummyForEver",
+    sometimes=["driver_bug_unreported"],
+    states=222,
+    source=constructed("why the entry is not present in the end"),
+)
+race.case(
+    "c5",
+    "not present and quiet at exit, and after unbind too",
+    of=Policy(NOT_PRESENT_QUIET, NOT_PRESENT_QUIET),
+    name="QuietForEver",
+    sometimes=["driver_bug_unreported"],
+    states=151,
+    source=constructed("why VT-d's entry is loud in the end"),
+)
+race.case(
+    "c4-stopped",
+    "a permanent dummy, where every driver stops its device first",
+    of=Policy(DUMMY, DUMMY, stops=True),
+    name="DummyForEverStopped",
+    states=206,
+    source=constructed("a permanent dummy hides driver bugs, and causes none"),
+)
+race.case(
+    "c3",
+    "as VT-d: quiet at exit, not present after unbind",
+    of=Policy(NOT_PRESENT_QUIET, NOT_PRESENT),
+    name="QuietThenNotPresent",
+    states=186,
+    source=VTD_QUIET,
+)
+race.case(
+    "c1",
+    "as the thread proposed, and SMMUv3 does: a dummy at exit, not present after unbind",
+    of=Policy(DUMMY, NOT_PRESENT),
+    name="DummyThenNotPresent",
+    states=207,
+    source=shipped("v5.11", said=DUMMY_UNTIL_UNBIND, checked=("v6.18", "2026-11-28")),
+)

@@ -1,0 +1,69 @@
+"""Runs as plain text and HTML, one column per actor: the text twin of the timeline."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mmviz.engine.case import Case
+from mmviz.engine.frame import Frame
+from mmviz.engine.html import escape, html_table
+from mmviz.engine.text import replay_line
+
+
+class Told(Protocol):
+    """The part of a run that a table needs."""
+
+    @property
+    def case(self) -> Case:
+        """The case that was run."""
+
+    @property
+    def frames(self) -> Sequence[Frame]:
+        """The start, and the world after each step."""
+
+    @property
+    def schedule(self) -> tuple[str, ...]:
+        """Which actor took each step."""
+
+
+def table(run: Told, width: int = 38, shown: slice = slice(1, None)) -> str:
+    """Return a run as text: one column per actor, time running down.
+
+    Each row says what the step did; a row that violates a bad state is marked; the last line
+    replays the run.
+
+    Args:
+        run: what to print.
+        width: characters per column.
+        shown: which frames; by default every step.
+    """
+    actors = list(run.case.actors)
+    lines = ["".join(f"{name:{width}}" for name in actors).rstrip()]
+    lines.append("".join(f"{'-' * len(name):{width}}" for name in actors).rstrip())
+    for frame in run.frames[shown]:
+        indent = " " * (width * actors.index(frame.actor))
+        lines += [indent + line for line in told(run, frame)]
+    lines.append("")
+    lines.append(replay_line(run.case, run.schedule))
+    return "\n".join(lines)
+
+
+def told(run: Told, frame: Frame) -> list[str]:
+    """Return what a step did: one line for the step and one for each effect."""
+    lines = [frame.label, *(f"  {change}" for change in frame.writes)]
+    lines += [f"  !! {sentence}" for sentence in frame.log]
+    return lines + [
+        f"  !! {bad_state}: {run.case.sentence(bad_state)}" for bad_state in frame.violated
+    ]
+
+
+def columns(run: Told) -> str:
+    """Return a run as an HTML table: one column per actor, time running down."""
+    rows = []
+    for frame in run.frames[1:]:
+        cell = "\n".join(told(run, frame))
+        row = [cell if name == frame.actor else "" for name in run.case.actors]
+        rows.append((str(frame.index), *row))
+    return (
+        html_table(("", *run.case.actors), rows)
+        + f"<code>{escape(replay_line(run.case, run.schedule))}</code>"
+    )

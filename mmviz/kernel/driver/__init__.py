@@ -1,0 +1,1 @@
+"""The state that device drivers keep outside the core: KVM, RDMA, nouveau."""

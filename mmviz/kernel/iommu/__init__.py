@@ -1,0 +1,1 @@
+"""IOMMU groups, domains, PASIDs, and the drivers and users behind them."""

@@ -1,0 +1,1 @@
+"""Pages, page tables, address spaces, faults and fork."""

@@ -1,0 +1,1 @@
+"""MMU notifiers: how the core notifies drivers that a mapping changes."""

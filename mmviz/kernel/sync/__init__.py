@@ -1,0 +1,1 @@
+"""Locks, references, grace periods, work and memory ordering."""

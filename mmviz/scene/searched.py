@@ -1,0 +1,104 @@
+"""A case with the result of its search, and the runs worth offering."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice, permutations
+
+from mmviz.engine import Case, Run, conflict, parse_schedule, turned
+from mmviz.engine.explore import Search
+from mmviz.scene.reach import reach
+from mmviz.scene.words import readable
+
+MOST_STATES, MOST_BYTES = 300_000, 200_000_000  # a second or two, the longest a stage may take
+MOST_ORDERS, MOST_STEPS = 24, 80
+
+
+class SearchedCase:
+    """A case that has been searched, so that the stage can reserve room for every run.
+
+    Attributes:
+        case: the case.
+        report: what the search found.
+        model: the learned case; all runs share it.
+        reach: the values and steps that a run of the case may show.
+    """
+
+    def __init__(self, case: Case) -> None:
+        search = Search(case, MOST_STATES, MOST_BYTES, None, None)
+        self.case, self.report, self.model = case, search.report(), search.model
+        self.reach = reach(search.model)
+
+    def run(self, schedule: Sequence[str] = ()) -> Run:
+        """Return the run of a schedule.
+
+        Raises:
+            ScheduleError: a step is not possible; the message says which, and why.
+        """
+        run = Run(self.case, self.model)
+        for actor in schedule:
+            run.step(actor)
+        return run
+
+    def runs(self) -> dict[str, tuple[str, ...]]:
+        """Return the schedules to offer, by label, the most instructive first.
+
+        First the counterexamples (fewest preemptions, then shortest), a deadlock and a livelock;
+        then the schedules that the scenario names; then safe runs: the one with the deciding race
+        reversed, and any other. In a case that never fails, the safe runs come first.
+        """
+        failing: dict[str, tuple[str, ...]] = {}
+        found = self.report.counterexamples
+        for bad_state in sorted(found, key=self._rank):
+            example = found[bad_state]
+            failing[f"{readable(bad_state)}: fewest preemptions"] = example.fewest_preemptions
+            if example.shortest != example.fewest_preemptions:
+                failing[f"{readable(bad_state)}: shortest"] = example.shortest
+        if self.report.deadlock is not None:
+            failing["deadlock: no actor can step"] = self.report.deadlock.fewest_preemptions
+        loop = self.report.livelock
+        if loop is not None:
+            failing["livelock: one round of the loop"] = loop.prefix + loop.cycle
+        named = {
+            name: parse_schedule(self.case, text) for name, text in self.case.schedules.items()
+        }
+        in_order = self._safe_in_order()
+        safe = self._reversed_race() | ({"safe run": in_order} if in_order else {})
+        runs = failing | named | safe if failing else safe | named
+        return runs or {"one actor after another": max(self._in_order(), key=len)}
+
+    def _reversed_race(self) -> dict[str, tuple[str, ...]]:
+        """Return the first counterexample with its deciding race reversed, if that run is safe."""
+        found = self.report.counterexamples
+        for bad_state in sorted(found, key=self._rank):
+            run = self.run(found[bad_state].fewest_preemptions)
+            race = conflict(run, bad_state)
+            twin = turned(run, race) if race is not None else run
+            if race is not None and not twin.violated:
+                first = run.frames[race.second]
+                function = first.label.partition("(")[0]
+                label = f"safe run: {first.actor} runs {function}() first"
+                return {label: twin.schedule}
+        return {}
+
+    def _rank(self, bad_state: str) -> int:
+        """Return the place of a bad state in the case, which lists the most important first."""
+        order = self.case.bad_states
+        return order.index(bad_state) if bad_state in order else len(order)
+
+    def _safe_in_order(self) -> tuple[str, ...]:
+        """Return a safe schedule in which the actors run one after another, () for none."""
+        for schedule in self._in_order():
+            run = self.run(schedule)
+            if run.finished and not run.violated:
+                return schedule
+        return ()
+
+    def _in_order(self) -> Iterator[tuple[str, ...]]:
+        """Yield schedules in which the actors run one after another, each as far as it can."""
+        for order in islice(permutations(self.case.actors), MOST_ORDERS):
+            run = self.run()
+            while len(run.schedule) < MOST_STEPS:
+                able = [actor for actor in order if actor in run.enabled()]
+                if not able or (run.finished and set(able) <= set(self.case.daemons)):
+                    break
+                run.step(able[0])
+            yield run.schedule

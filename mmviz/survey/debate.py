@@ -1,0 +1,247 @@
+"""The debate of a mail thread as one table: every proposal, and what the search says of it.
+
+print(debate("iommu_group"))
+print(debate("hmm", kernel="5.3").markdown())
+"""
+
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import NamedTuple
+
+from mmviz.engine import Case, Report, Verdict, explore, replay_line
+from mmviz.engine.html import html_table
+from mmviz.engine.report import rests_on
+from mmviz.kernel.provenance import provenance
+from mmviz.survey.catalogue import ACROSS, case_lines, catalogue, kind, thread_named
+
+HEAD = (
+    *("when", "scenario", "case", "id", "message, commit or release"),
+    *("era", "kind", "what the search finds", "states"),
+)
+NOT_COHERENT = "not coherent"
+UNDATED = "undated"  # no day is known: constructed, or a mistake that many make
+RUNS = "The shortest run of each that fails"
+NONE = "Nothing of this thread is known to have shipped in that release."
+
+
+class Finding(NamedTuple):
+    """The verdict on one thing that may go wrong.
+
+    Attributes:
+        what: the bad state, "deadlock" or "livelock".
+        verdict: Never, Sometimes, Always or Unknown; "not coherent" instead of "Sometimes" or
+            "Always" where that is what the parties agreed on.
+        schedule: a shortest run in which it goes wrong; None when none does.
+    """
+
+    what: str
+    verdict: str
+    schedule: tuple[str, ...] | None
+
+    @property
+    def sign(self) -> str:
+        """A sign to see at a glance how it went, beside the word."""
+        return {Verdict.NEVER: "✓", Verdict.UNKNOWN: "?", NOT_COHERENT: "≠"}.get(self.verdict, "✗")
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case of a debate, searched.
+
+    Attributes:
+        case: what was proposed or shipped.
+        report: what the search found.
+    """
+
+    case: Case
+    report: Report
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """One for each bad state, and one each for a deadlock and a livelock if there are any."""
+        report, found = self.report, []
+        for bad_state, verdict in report.verdicts.items():
+            example = report.counterexamples.get(bad_state)
+            schedule = example.shortest if example else None
+            agreed = self.case.kind == "contract" and example is not None
+            found.append(Finding(bad_state, NOT_COHERENT if agreed else str(verdict), schedule))
+        if report.deadlock is not None:
+            found.append(Finding("deadlock", str(Verdict.SOMETIMES), report.deadlock.shortest))
+        if report.livelock is not None:  # once round the loop
+            schedule = report.livelock.prefix + report.livelock.cycle
+            found.append(Finding("livelock", str(Verdict.SOMETIMES), schedule))
+        return tuple(found)
+
+    @property
+    def failing(self) -> tuple[Finding, ...]:
+        """The findings that have a run to show."""
+        return tuple(finding for finding in self.findings if finding.schedule is not None)
+
+    @property
+    def when(self) -> str:
+        """The day it was first said, or shipped; "undated" where none is known."""
+        return provenance(self.case).when or UNDATED
+
+    @property
+    def where(self) -> str:
+        """The message or commit in which it was first said, or the release that had it first."""
+        return provenance(self.case).evidence
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row as text, a cell each for `HEAD`."""
+        case = self.case
+        found = "\n".join(map(str, self.findings))
+        name = f"{case.name}\n{case.title}"
+        said = (self.when, case.scenario.partition("/")[2], name, case.id, self.where)
+        source = provenance(case)
+        era = "\n".join(filter(None, (source.era, source.still)))
+        return (*said, era, kind(case), found, f"{self.report.states:,}")
+
+
+@dataclass(frozen=True, repr=False)
+class Debate:
+    """What a thread argued about, judged: as text, as Markdown and as HTML.
+
+    Attributes:
+        thread: the mail thread.
+        asked: the thread, and the kernel if one was asked for, in words.
+        rows: its cases, each searched, in the order in which they were first said; those without a
+            day come last, in the order of the files.
+    """
+
+    thread: str
+    asked: str
+    rows: tuple[Row, ...]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def small_print(self) -> str:
+        """What the verdicts rest on, and how long they took."""
+        seconds = sum(row.report.seconds for row in self.rows)
+        return f"{self.basis} Searched now, in {seconds:.3g} s." if self.rows else NONE
+
+    @property
+    def basis(self) -> str:
+        """What the verdicts rest on."""
+        if not self.rows:
+            return NONE
+        reports = [row.report for row in self.rows]
+        cut = sum(not report.complete for report in reports)
+        return (
+            f"{len(reports)} cases, {sum(report.states for report in reports):,} states; "
+            f"{f'{cut} cut off' if cut else 'nothing cut off'}; {rests_on(reports)}"
+        )
+
+    def __str__(self) -> str:
+        lines, shown = [self.asked], ""
+        for row in self:
+            if row.when != shown:
+                shown = row.when
+                lines += ["", shown]
+            lines += case_lines(row.case, f"{row.report.states:,} states")
+            scenario = row.case.scenario.partition("/")[2]
+            about = textwrap.wrap(row.case.title, ACROSS - 6)
+            about += textwrap.wrap(f"{scenario}  {row.where}", ACROSS - 6, break_on_hyphens=False)
+            lines += [f"      {line}" for line in about]
+            lines += _told(row)
+        lines += ["", *textwrap.wrap(self.small_print, ACROSS)]
+        runs = [
+            f"\n{case.name}, {finding.what}\n{line}" for case, finding, line in self._failures()
+        ]
+        return "\n".join([*lines, *([f"\n{RUNS}"] if runs else []), *runs])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def markdown(self) -> str:
+        """Return the table and the lines that replay what fails, as Markdown."""
+        lines = (
+            [f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|---|---|---|---:|"]
+            if self.rows
+            else []
+        )
+        for row in self:
+            *cells, _, states = map(marked, row.cells)
+            found = "<br>".join(
+                f"**{each.verdict}** `{each.what}`"
+                if each in row.failing
+                else f"{each.verdict} `{each.what}`"
+                for each in row.findings
+            )
+            lines.append(f"| {' | '.join((*cells, found, states))} |")
+        lines += ["", self.basis]
+        runs = [
+            f"- {case.name}, `{finding.what}`: `{line}`" for case, finding, line in self._failures()
+        ]
+        return "\n".join([*lines, *(["", f"{RUNS}:", ""] if runs else []), *runs])
+
+    def _repr_html_(self) -> str:
+        runs = [(case.name, finding.what, line) for case, finding, line in self._failures()]
+        table = html_table(HEAD, [row.cells for row in self]) if self.rows else ""
+        below = html_table(("case", "what goes wrong", "the run"), runs)
+        return (
+            f"<p>{escape(self.asked)}</p>{table}<p><small>{escape(self.small_print)}</small></p>"
+            + (f"<details><summary>{escape(RUNS)}</summary>{below}</details>" if runs else "")
+        )
+
+    def _failures(self) -> Iterator[tuple[Case, Finding, str]]:
+        """Yield the case, the finding and the line that replays it, for each thing that fails."""
+        for row in self:
+            for finding in row.failing:
+                yield row.case, finding, replay_line(row.case, finding.schedule or ())
+
+
+def debate(
+    thread: str, progress: Callable[[int, int, Case], None] | None = None, kernel: str = ""
+) -> Debate:
+    """Search every case of a mail thread, here and now, and return the table.
+
+    Args:
+        thread: "iommu_group".
+        progress: called before each search with how many are done, how many there are, and
+            the case that is next.
+        kernel: only what this kernel release is known to do, "5.3".
+
+    Raises:
+        UnknownName: there is no such thread; the nearest is suggested.
+        MmvizError: the kernel is not a release.
+    """
+    asked = catalogue(thread=thread_named(thread), kernel=kernel)
+    rows: list[Row] = []
+    for case in sorted(asked, key=lambda case: provenance(case).when or "later"):
+        if progress is not None:
+            progress(len(rows), len(asked), case)
+        rows.append(Row(case, explore(case)))
+    return Debate(thread_named(thread), asked.asked, tuple(rows))
+
+
+def _told(row: Row) -> list[str]:
+    """Return the verdicts of a case as lines of text, those that are alike on one."""
+    groups: dict[str, list[str]] = {}
+    for finding in row.findings:
+        groups.setdefault(finding.verdict, []).append(finding.what)
+    lines = []
+    for verdict, bad_states in sorted(groups.items(), key=lambda item: item[0] == Verdict.NEVER):
+        start = f"      {verdict:12}  "
+        lines += textwrap.wrap(
+            ", ".join(bad_states), ACROSS, initial_indent=start, subsequent_indent=" " * len(start)
+        )
+    return lines
+
+
+def marked(text: str) -> str:
+    """Return text for a cell of a Markdown table, its signs taken for what they are."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "<br>".join(re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", line) for line in lines)

@@ -1,0 +1,36 @@
+"""How the tests are shared out between workers, `pytest -n 2 --dist loadgroup`."""
+
+import pytest
+
+BROWSER = "ui"  # one JupyterLab and one browser for all of them
+LONGEST_FIRST = (BROWSER, "mutants", "test_notebooks")  # so that no worker waits at the end
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep on one worker what shares work: a scenario is searched once, a browser started once."""
+    groups = {item: group(item) for item in items}
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(groups[item]))
+    order = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(groups[item], len(order)))
+
+
+def group(item):
+    """Return the name of what a test shares work with."""
+    mark = item.get_closest_marker("xdist_group")
+    if mark is not None:
+        return mark.args[0]
+    if item.get_closest_marker(BROWSER):
+        return BROWSER
+    given = getattr(item, "callspec", None)
+    scenario = given and (given.params.get("scenario") or given.params.get("played"))
+    return scenario if isinstance(scenario, str) else item.path.stem
+
+
+def pytest_make_parametrize_id(val):
+    """Name a parameter alike on every worker: the order of a set differs from one to the next."""
+    if isinstance(val, set | frozenset):
+        return f"{{{', '.join(sorted(map(str, val)))}}}"
+    return str(val) if isinstance(val, tuple) else None
