@@ -7,6 +7,7 @@ marks the places where other actors may run, and nothing else.
 
 import functools
 from collections.abc import Callable, Generator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -151,12 +152,10 @@ def atomic(
     return decorate
 
 
-class _Now:
-    """The acting task, and what it says, while a step or an actor runs."""
-
-    task: Task | None = None
-    said: list[tuple[str, str]] | None = None
-    marks: list[tuple[Any, ...]] | None = None
+# Of each thread its own: a notebook searches in one while widgets are answered in another.
+_TASK: ContextVar[Task | None] = ContextVar("task", default=None)
+_SAID: ContextVar[list[tuple[str, str]] | None] = ContextVar("said", default=None)
+_MARKS: ContextVar[list[tuple[Any, ...]] | None] = ContextVar("marks", default=None)
 
 
 def current() -> Task:
@@ -165,9 +164,10 @@ def current() -> Task:
     Raises:
         ModelError: no step is running.
     """
-    if _Now.task is None:
+    task = _TASK.get()
+    if task is None:
         raise ModelError("current() was called outside a step; call it in an @atomic method")
-    return _Now.task
+    return task
 
 
 def warn(bad_state: str, text: str) -> None:
@@ -177,9 +177,10 @@ def warn(bad_state: str, text: str) -> None:
         bad_state: the bad state that is violated from here on, "sleeps_in_atomic".
         text: one sentence for readers.
     """
-    if _Now.said is None:
+    said = _SAID.get()
+    if said is None:
         raise ModelError("warn() was called outside a step; call it in an @atomic method")
-    _Now.said.append((bad_state, text))
+    said.append((bad_state, text))
 
 
 def mark(label: str, *values: Any) -> None:
@@ -192,15 +193,17 @@ def mark(label: str, *values: Any) -> None:
         label: names the loop.
         values: the earlier values that the code below still uses.
     """
-    if _Now.marks is not None:
-        _Now.marks.append((label, *values))
+    marks = _MARKS.get()
+    if marks is not None:
+        marks.append((label, *values))
 
 
 def acting(task: Task | None, said: list[tuple[str, str]] | None) -> None:
     """Tell `current()` and `warn()` which task acts; for the engine."""
-    _Now.task, _Now.said = task, said
+    _TASK.set(task)
+    _SAID.set(said)
 
 
 def listening(marks: list[tuple[Any, ...]] | None) -> None:
     """Set the receiver of `mark()`; for the engine."""
-    _Now.marks = marks
+    _MARKS.set(marks)
