@@ -150,8 +150,6 @@ def explanation(report: Report) -> Iterator[str]:
     yield f"{case.scenario}:{case.label} is not as declared:"
     for sentence in report.differences():
         yield f"  {sentence}"
-    if report.cut:
-        yield f"  the search was cut off: {report.cut}"
     for bad_state, found in report.counterexamples.items():
         if case.expect.get(bad_state) != report.verdicts[bad_state]:
             yield from told(

@@ -1,5 +1,6 @@
 """Packing: how the values of a slot become bits of one integer."""
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 
@@ -48,6 +49,10 @@ def token(value: Any) -> Any:
     """Return a key that separates values that merely compare equal, such as 1 and True."""
     if isinstance(value, tuple):
         return (type(value), *map(token, value))
+    if isinstance(value, frozenset):
+        return (type(value), frozenset(map(token, value)))
+    if is_dataclass(value) and type(value).__eq__ is not object.__eq__:
+        return (type(value), *(token(getattr(value, field.name)) for field in fields(value)))
     return (type(value), value)
 
 

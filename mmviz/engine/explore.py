@@ -223,7 +223,8 @@ class Search:
         if looked:
             livelock, waits = find_livelock(self.model, self.parent)
             deadlock = deadlock if deadlock is not None else waits
-        calm = fewest_preemptions(self.model, found, deadlock)
+        # that search has no limits of its own
+        calm = {} if self.cut else fewest_preemptions(self.model, found, deadlock)
         counterexamples = {
             bad_state: Counterexample(
                 self.run_to(state), *calm.get(bad_state, (self.run_to(state), -1))

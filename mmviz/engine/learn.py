@@ -175,7 +175,7 @@ class Model:
             wants = coroutine.send(None)
             for i in range(len(answers) + 1):
                 if marks:
-                    key = (marks[-1],)
+                    key = (token(marks[-1]),)
                     marks.clear()
                 if not isinstance(wants, Step):
                     raise ModelError(

@@ -16,7 +16,7 @@ class Counterexample(NamedTuple):
         shortest: a schedule with the fewest steps.
         fewest_preemptions: a schedule with as few preemptions as possible; it is the easiest to
             follow, so the stage shows this one.
-        preemptions: how many it has.
+        preemptions: how many it has; -1 after a search that was cut off, which looked for none.
     """
 
     shortest: tuple[str, ...]
@@ -85,7 +85,7 @@ class Report:
 
     def differences(self) -> list[str]:
         """Return one sentence for each thing that differs from what the case declares."""
-        case, found = self.case, []
+        case, found = self.case, [f"the search was cut off: {self.cut}"] if self.cut else []
         for bad_state, verdict in self.verdicts.items():
             declared = case.expect.get(bad_state)
             if declared != verdict:
@@ -130,10 +130,10 @@ class Report:
             example = self.counterexamples.get(bad_state)
             remark = ""
             if example is not None:
-                remark = (
-                    f"shortest run {len(example.shortest)} steps; fewest preemptions "
-                    f"{example.preemptions}, in {len(example.fewest_preemptions)} steps"
-                )
+                remark = f"shortest run {len(example.shortest)} steps"
+                if example.preemptions >= 0:
+                    remark += f"; fewest preemptions {example.preemptions}"
+                    remark += f", in {len(example.fewest_preemptions)} steps"
             found.append((bad_state, str(verdict), remark))
         if self.deadlock is not None:
             steps = len(self.deadlock.shortest)

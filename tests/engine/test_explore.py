@@ -1,3 +1,7 @@
+import sys
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
 from mmviz.engine import (
@@ -9,12 +13,14 @@ from mmviz.engine import (
     mark,
     replay,
 )
+from mmviz.engine.bits import token
 from mmviz.engine.step import atomic
 from mmviz.engine.struct import Map, World, field
 
 from .toys import case, locked, lost_update, racy
 
 ABBA = "abba"
+explore_module = sys.modules["mmviz.engine.explore"]  # the name is the function's, too
 
 
 async def ab(k):
@@ -273,3 +279,64 @@ def test_a_device_may_idle_so_its_violation_is_never_unavoidable():
 
     assert Graph(toy).fates_along(replay(toy, "A A"), "nine")[-1].name == "POSSIBLE"
     assert explore(toy).verdicts["nine"] == Verdict.SOMETIMES
+
+
+@dataclass(frozen=True)
+class Answer:
+    yes: Any
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (False, 0),
+        (frozenset({True}), frozenset({1})),
+        ((1, frozenset({True})), (1, frozenset({1}))),
+        (Answer(True), Answer(1)),
+    ],
+)
+def test_marks_and_answers_that_are_merely_equal_are_two(first, second):
+    """A loop that carries `first` and then `second` has come to another location."""
+    assert first == second
+    assert token(first) != token(second)
+
+    class Gate(World):
+        opened: bool = False
+
+        @atomic("toy")
+        def step(self, value):
+            """Open the gate when the second value comes."""
+            self.opened = self.opened or type(flat(value)) is not type(flat(first))
+
+    def opened(k):
+        """The gate is open."""
+        return k.opened
+
+    async def turns(k):
+        for value in (first, second):
+            mark("again", value)
+            await k.step(value)
+
+    report = explore(case(world=Gate, actors={"A": turns}, bad=(opened,)))
+    assert report.verdicts == {"opened": Verdict.ALWAYS}
+
+
+def flat(value):
+    """Return the innermost value."""
+    while isinstance(value, tuple | frozenset | Answer):
+        value = value.yes if isinstance(value, Answer) else list(value)[-1]
+    return value
+
+
+def test_a_search_that_was_cut_off_looks_for_no_calmer_run_and_says_that_it_was_cut(monkeypatch):
+    def endless(*_):
+        raise AssertionError("it has no limits")
+
+    monkeypatch.setattr(explore_module, "fewest_preemptions", endless)
+    report = explore(case(), max_states=8)
+
+    assert report.cut
+    assert report.differences()[0].startswith("the search was cut off: stopped above the limit")
+    for found in report.counterexamples.values():
+        assert found.preemptions == -1
+        assert "preemptions" not in str(report)

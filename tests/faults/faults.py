@@ -102,8 +102,8 @@ ENGINE = (
     Fault(
         "a location after a mark keeps the answers from before it",
         "mmviz/engine/learn.py",
-        "key = (marks[-1],)",
-        "key = (*key, marks[-1])",
+        "key = (token(marks[-1]),)",
+        "key = (*key, token(marks[-1]))",
         ("tests/engine/test_livelock.py",),
     ),
     Fault(
