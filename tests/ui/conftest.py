@@ -55,7 +55,9 @@ class Notebook:
         self.page.evaluate(
             """async () => {
                 await window.jupyterapp.restored;
-                const context = window.jupyterapp.shell.currentWidget.sessionContext;
+                const shell = window.jupyterapp.shell;
+                while (!shell.currentWidget) await new Promise(requestAnimationFrame);
+                const context = shell.currentWidget.sessionContext;
                 await context.ready;
                 await context.session.kernel.info;
                 window.jupyterapp.commands.execute("notebook:run-all-cells");
