@@ -3,12 +3,13 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: help lab test bench faults documents picture clean
+.PHONY: help lab test bench prove faults documents picture clean
 
 help:
 	@echo "make lab        set up, and open the course in JupyterLab"
 	@echo "make test       set up, and check everything: format, lint, types, tests, notebooks, stage"
 	@echo "make bench      measure the search and the stage"
+	@echo "make prove      let spin confirm the search: verdicts, deadlocks and states of each case"
 	@echo "make faults     check that each deliberate fault is caught by a test"
 	@echo "make documents  write the tables in assets anew: all races, the debates, the mutants"
 	@echo "make picture    take the README's picture of the stage anew"
@@ -29,7 +30,13 @@ test:
 bench:
 	@.ci/prepare venv test
 	@.ci/prepare browser
+	-@.ci/prepare spin
 	$(PYTHON) tests/bench/bench.py
+
+prove:
+	@.ci/prepare venv
+	@.ci/prepare spin
+	$(PYTHON) -m tests.prove.run
 
 faults:
 	@.ci/prepare venv test

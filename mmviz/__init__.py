@@ -14,6 +14,8 @@ widgets (`Player`, `Driver`, `Debate`, `Entry`), the tables of cases (`debate`, 
 """
 
 import importlib
+import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +31,10 @@ from mmviz.engine import (
     UnknownName,
     Verdict,
 )
-from mmviz.scenarios import every_case, find, load, names
+from mmviz.scenarios import broken, every_case, find, load, names, one_case
 
 if TYPE_CHECKING:
-    from mmviz.engine import Frame, Run, replay, table
+    from mmviz.engine import Frame, Run, table
     from mmviz.engine.redundant import code
     from mmviz.survey.catalogue import Catalogue
     from mmviz.survey.debate import debate
@@ -68,6 +70,7 @@ __all__ = [
     "ScheduleError",
     "UnknownName",
     "Verdict",
+    "broken",
     "catalogue",
     "code",
     "debate",
@@ -82,8 +85,9 @@ __all__ = [
     "table",
 ]
 
+SHOWN_AFTER = 1.0  # seconds
 _LATE = {
-    **dict.fromkeys(("Frame", "Run", "replay", "table"), "mmviz.engine"),
+    **dict.fromkeys(("Frame", "Run", "table"), "mmviz.engine"),
     **dict.fromkeys(("Debate", "Driver", "Entry", "Player"), "mmviz.widgets"),
     "code": "mmviz.engine.redundant",
     "debate": "mmviz.survey.debate",
@@ -92,32 +96,80 @@ _LATE = {
 }
 
 
-def explore(what: Case | Scenario | str, case: str | None = None, **options: Any) -> Report:
+def explore(what: Case | Race | Scenario | str, case: str = "", **options: Any) -> Report:
     """Judge every interleaving of a case.
 
     Args:
-        what: a case; or a scenario, or its name, "iommu_group/release_order".
-        case: with a scenario, the case's name or id.
-        options: limits and callbacks, as `mmviz.engine.explore` takes them.
+        what: a case; or a race or a scenario, or a scenario's name, "iommu_group/release_order",
+            or the path of a file with a race, "my_race.py".
+        case: of a race or a scenario with several cases, the case's name or id.
+        options: limits and callbacks, as `mmviz.engine.explore` takes them. In a notebook, and
+            without callbacks, a search that takes longer than a second shows how far it is, and
+            a Stop button.
 
     Returns:
         Verdicts, counts and counterexamples; it shows itself as a table.
 
     Raises:
         UnknownName: there is no such scenario or case; the nearest is suggested.
+        MmvizError: `what` is nothing of this.
     """
-    if isinstance(what, str):
-        what = load(what)
-    if isinstance(what, Scenario):
-        if case is None:
-            known = ", ".join(each.name for each in what.cases)
-            raise UnknownName(f"explore() judges one case; {what.name} has {known}")
-        what = what.case(case)
-    return _engine.explore(what, **options)
+    chosen = one_case(what, case)
+    if _in_notebook() and not options.keys() & {"progress", "stop"}:
+        return _explore_in_notebook(chosen, options)
+    return _engine.explore(chosen, **options)
+
+
+def _in_notebook() -> bool:
+    """Tell whether this is a kernel of Jupyter."""
+    python = sys.modules.get("IPython")
+    return hasattr(python and python.get_ipython(), "kernel")
+
+
+def _explore_in_notebook(case: Case, options: dict[str, Any]) -> Report:
+    """Search, and show how far the search is once it has taken longer than a second."""
+    shown: list[Any] = []
+    last = ""
+
+    def progress(now: Any) -> None:
+        nonlocal last
+        if not shown and now.seconds > SHOWN_AFTER:
+            shown.append(importlib.import_module("mmviz.widgets.progress").SearchDisplay())
+        for display in shown:
+            display.show(now)
+            last = f"{now.states:,} states in {now.seconds:.1f} s"
+
+    try:
+        return _engine.explore(
+            case, progress=progress, stop=lambda: any(each.stopped for each in shown), **options
+        )
+    finally:
+        for display in shown:
+            display.close(last)
+
+
+def replay(case: Case | Race | Scenario | str, schedule: str | Iterable[str] = "") -> "Run":
+    """Run a schedule from the start.
+
+    Args:
+        case: a case; a race or a scenario is enough where it has only one.
+        schedule: "CPU0 CPU1*2", or a list of actors.
+
+    Raises:
+        UnknownName: a race or a scenario has several cases.
+        ScheduleError: a step cannot happen; the message names the step, the actor, why it is
+            blocked and which actors are enabled.
+    """
+    run: Run = _engine.replay(one_case(case), schedule)
+    return run
 
 
 def catalogue(
-    words: str = "", bad_state: str = "", thread: str = "", kernel: str = ""
+    words: str | Case | Iterable[Case] = "",
+    bad_state: str = "",
+    thread: str = "",
+    kernel: str = "",
+    among: str | Case | Iterable[Case] | None = None,
 ) -> "Catalogue":
     """Return the cases that match every argument; all of them without arguments.
 
@@ -126,17 +178,19 @@ def catalogue(
 
     Args:
         words: each must occur in the steps of the case ("mmu_notifier_put"), or in what is
-            written about it or its scenario; case does not matter.
+            written about it or its scenario; case does not matter. Cases, or a race, are taken
+            as `among`.
         bad_state: a bad state the case is judged by, "use_after_free".
         thread: the mail thread, "hmm".
         kernel: a release that is known to behave like the case, "5.3".
+        among: the cases to choose from: a list, a race or a scenario; by default the catalogue.
 
     Raises:
         UnknownName: no thread or bad state has that name; the nearest is suggested.
-        MmvizError: the kernel is not a release.
+        MmvizError: the kernel is not a release, or an argument is nothing that can be looked for.
     """
     look = importlib.import_module("mmviz.survey.catalogue").catalogue
-    found: Catalogue = look(words, bad_state=bad_state, thread=thread, kernel=kernel)
+    found: Catalogue = look(words, bad_state, thread, kernel, among)
     return replace(found, display=_index)
 
 

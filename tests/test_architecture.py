@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "survey": {"engine", "kernel", "scenarios"},
     "scene": {"engine", "kernel"},
     "widgets": {"engine", "kernel", "scenarios", "survey", "scene"},
-    "cli": {"engine", "kernel", "scenarios", "survey"},
+    "cli": {"engine", "kernel", "scenarios", "survey", "scene"},
     "": {"engine", "scenarios", "survey", "widgets", "cli"},  # mmviz/__init__.py, __main__.py
 }
 FRONT_END = {"ipywidgets", "bqplot", "anywidget", "traitlets", "numpy"}

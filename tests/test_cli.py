@@ -1,6 +1,7 @@
 """The command line: shapes, exit statuses, and what it says when something is wrong."""
 
 import dataclasses
+import errno
 import json
 import os
 import pty
@@ -14,6 +15,7 @@ import pytest
 
 from mmviz.cli import check as check_module
 from mmviz.cli import counts, listing, main, mutate
+from mmviz.cli import lab as lab_module
 from mmviz.cli.lab import copy_course
 from mmviz.engine import MmvizError, Verdict, replay
 from mmviz.kernel.releases import release
@@ -117,9 +119,12 @@ def test_check_json_is_the_list_and_what_was_found(capsys):
     bug, fix = json.loads(out)
     assert (status, err) == (0, "")
     assert list(bug)[9:] == [
-        *("verdict", "deadlock", "livelock", "cut"),
+        *("outcome", "headline", "verdict", "deadlock", "livelock", "ends"),
+        *("cut", "undecided", "missing"),
         *("states", "transitions", "seconds", "counterexample"),
     ]
+    assert (bug["outcome"], fix["outcome"]) == ("goes wrong", "safe")
+    assert bug["headline"].startswith("goes wrong: device_attached_to_freed_domain Sometimes")
     assert bug["verdict"] == bug["expect"]
     assert (bug["deadlock"], bug["states"]) == (False, find(RACE, BUG).states)
     assert bug["transitions"] > 0
@@ -137,7 +142,7 @@ def test_everything_is_as_declared(capsys):
     assert (status, err) == (0, "")
     assert "As declared: all" in out
     for case in every_case():
-        assert f"{case.name} ({case.id})" in out
+        assert case.label in out
 
 
 def test_check_of_one_case_prints_the_run_that_breaks_it(capsys):
@@ -204,7 +209,37 @@ def test_a_search_that_was_cut_off_never_says_never(capsys):
     assert status == 1
     assert set(row["verdict"].values()) == {"Unknown"}
     assert row["states"] < find(RACE, FIX).states
-    assert "limit of 10 states" in err
+    assert row["outcome"] == "not decided"
+    assert "the search stopped at 10 states" in err
+
+
+def test_what_no_completed_run_can_show_is_printed_as_not_judged(capsys):
+    words = ("check", "exclusive/retry_loop:MutexAroundConversion")
+    _, out, _ = run(capsys, *words)
+    lines = [line.split(maxsplit=1) for line in out.splitlines() if line]
+    assert ["page_leaked", "Not judged: no run completes"] in [list(line) for line in lines]
+    assert ["deadlock", "Always"] in [line[:2] for line in lines]
+    assert "  deadlocks in every run\n" in out
+
+    _, out, _ = run(capsys, *words, "--json")
+    (row,) = json.loads(out)
+    assert row["verdict"]["page_leaked"] == "Not judged"
+    assert (row["outcome"], row["ends"]) == ("deadlocks", ["deadlock"])
+
+
+def test_ctrl_c_prints_what_was_found_and_searches_no_other_case(capsys, monkeypatch):
+    real, searched = check_module.explore, []
+
+    def presses(case, **options):
+        searched.append(case.name)
+        return real(case, **options | {"progress": lambda _: signal.raise_signal(signal.SIGINT)})
+
+    monkeypatch.setattr(check_module, "explore", presses)
+    status, out, _ = run(capsys, "check", f"{RACE}:{FIX}", f"{RACE}:{BUG}")
+    assert status == 130
+    assert searched == [FIX]
+    assert "not decided: the search was interrupted" in out
+    assert "1 of 2 cases were not searched" in out
 
 
 def test_a_broken_model_does_not_hide_the_other_cases(capsys, monkeypatch):
@@ -278,7 +313,9 @@ def test_mutate_of_everything_is_status_1_for_a_comment_that_explains_nothing(ca
 def test_check_write_shows_the_counts_that_differ_and_writes_them(capsys, monkeypatch, tmp_path):
     path = tmp_path / "release_order.py"
     source = Path(load(RACE).module.__file__).read_text()
-    path.write_text(source.replace("states=100,", "states=99,").replace("    states=61,\n", ""))
+    bug, fix = (f"    states={find(RACE, name).states},\n" for name in (BUG, FIX))
+    assert source.count(bug) == source.count(fix) == 1
+    path.write_text(source.replace(bug, "    states=99,\n").replace(fix, ""))
     stand_in = SimpleNamespace(module=SimpleNamespace(__file__=str(path)))
     monkeypatch.setattr(counts, "load", lambda name: stand_in)
     cases = [
@@ -290,8 +327,8 @@ def test_check_write_shows_the_counts_that_differ_and_writes_them(capsys, monkey
     status, out, _ = run(capsys, "check", RACE, "--write")
 
     assert status == 0
-    assert "-    states=99,\n+    states=100," in out
-    assert "+    states=61," in out
+    assert f"-    states=99,\n+{bug}" in out
+    assert f"+{fix}" in out
     assert sorted(path.read_text().splitlines()) == sorted(source.splitlines())
     compile(path.read_text(), str(path), "exec")
 
@@ -375,7 +412,7 @@ def test_ctrl_c_ends_a_search_without_noise(on_a_terminal):
     process.send_signal(signal.SIGINT)
     said = until_closed(master)
     assert process.wait(30) == 130
-    assert process.stdout.read() == b""
+    assert b"not decided: the search was interrupted" in process.stdout.read()
     assert said.endswith(b"\r\x1b[K")
     assert b"Traceback" not in said
 
@@ -581,3 +618,193 @@ def test_lab_copies_the_real_course_and_starts_nothing(capsys, tmp_path):
 def test_lab_says_in_a_line_that_the_folder_is_a_file(capsys, tmp_path):
     (tmp_path / "taken").write_text("a file")
     assert "taken" in complaint(capsys, "lab", str(tmp_path / "taken"), "--copy-only")
+
+
+def planted(place, what):
+    """Put something that is no regular file at a place."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if what == "link":
+        place.symlink_to(place.parent.parent / "elsewhere")
+    elif what == "FIFO":
+        os.mkfifo(place)
+    else:
+        place.mkdir()
+
+
+@pytest.mark.parametrize("what", ["link", "FIFO", "folder"])
+@pytest.mark.parametrize("name", ["00_start.ipynb", "pictures/a.svg", ".mmviz-course.json"])
+def test_what_is_no_regular_file_is_refused_and_left_alone(course, tmp_path, what, name):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    planted(tmp_path / "mine" / name, what)
+    with pytest.raises(MmvizError, match=r"is not a regular file: move it away, or write mmviz"):
+        list(copy_course(course, tmp_path / "mine"))
+    assert elsewhere.read_text() == "precious"
+
+
+def test_a_link_in_the_place_of_a_folder_of_the_course_is_refused(course, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "pictures").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(MmvizError, match="pictures' is a link: move it away"):
+        list(copy_course(course, tmp_path / "mine"))
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_planted_partial_file_is_not_followed(course, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (tmp_path / "precious").write_text("precious")
+    for name in ("00_start.ipynb", ".mmviz-course.json"):
+        (mine / f"{name}.part").symlink_to(tmp_path / "precious")
+    list(copy_course(course, mine))
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (mine / "00_start.ipynb").read_text() == "first"
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(course, tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    for target in (tmp_path / "mine", tmp_path / "mine" / "deeper"):
+        with pytest.raises(MmvizError, match="is not a folder: move it away"):
+            list(copy_course(course, target))
+
+
+def test_a_full_disk_leaves_nothing_behind_and_says_which_file(course, tmp_path, monkeypatch):
+    def full(_old, _new):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    mine = tmp_path / "mine"
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(MmvizError, match=r"00_start.ipynb' cannot be written: No space left"):
+        list(copy_course(course, mine))
+    assert list(mine.iterdir()) == []
+
+
+def test_two_copies_at_once_share_no_partial_file(course, tmp_path, monkeypatch):
+    used = []
+
+    def noted(old, new):
+        used.append(str(old))
+        assert Path(old).read_bytes()
+        rename(old, new)
+
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", noted)
+    for _ in range(2):
+        list(copy_course(course, tmp_path / "mine"))
+        (course / "00_start.ipynb").write_text("second")
+    assert len(set(used)) == len(used) > 3
+    assert all(Path(name).parent.is_relative_to(tmp_path / "mine") for name in used)
+    assert not any(Path(name).exists() for name in used)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[" * 100_000, b'{"a": ' * 100_000, b"not JSON", b"\xff\xfe", b"[]", b'{"a": 3}', b""],
+)
+def test_a_broken_record_keeps_what_may_be_the_readers_own(course, tmp_path, content):
+    mine = tmp_path / "mine"
+    list(copy_course(course, mine))
+    (mine / ".mmviz-course.json").write_bytes(content)
+    (course / "00_start.ipynb").write_text("second")
+    _, kept = copy_course(course, mine)
+    assert "00_start.ipynb" in kept
+    assert files(mine)["00_start.ipynb"] == "first"
+
+
+def test_a_record_that_cannot_be_read_is_named(course, tmp_path, monkeypatch):
+    def denied(path, *_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    mine = tmp_path / "mine"
+    list(copy_course(course, mine))
+    monkeypatch.setattr(os, "open", denied)  # root may read everything
+    with pytest.raises(MmvizError, match=r"course.json' cannot be read: Permission denied. To use"):
+        list(copy_course(course, mine))
+
+
+def test_a_copy_can_be_read_by_whom_the_umask_allows(course, tmp_path):
+    before = os.umask(0o022)
+    try:
+        list(copy_course(course, tmp_path / "mine"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "mine" / "00_start.ipynb").stat().st_mode & 0o777 == 0o644
+
+
+def test_lab_hands_the_port_on(course, tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(lab_module, "SHIPPED", course)
+    monkeypatch.setattr(lab_module.os, "execve", lambda _file, words, _env: found.extend(words))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(lab_module.subprocess, "call", lambda *_, **__: 0)
+    assert main(["lab", str(tmp_path / "mine"), "--port", "9999", "--no-browser"]) == 0
+    assert {"--port=9999", "--ServerApp.port_retries=0", "--no-browser"} <= set(found)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "x", "8888.0", "9" * 5000, "①"])
+def test_what_is_no_port_is_refused(capsys, port):
+    status, out, err = run(capsys, "lab", f"--port={port}")
+    assert (status, out) == (2, "")
+    assert "is not a port, a number from 1 to 65535" in err
+
+
+# -- words and options in any order, control characters, a reader that has gone --------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("replay", RACE, BUG, "--json", SCHEDULE),
+        ("replay", RACE, "--json", BUG, SCHEDULE),
+        ("replay", "--json", RACE, BUG, SCHEDULE),
+        ("replay", RACE, BUG, "CPU0*3", "--json", "CPU1*4"),
+    ],
+)
+def test_options_may_stand_anywhere(capsys, words):
+    _, usual, _ = run(capsys, "replay", RACE, BUG, SCHEDULE, "--json")
+    assert run(capsys, *words) == (0, usual, "")
+
+
+def test_a_selection_goes_on_after_an_option(capsys):
+    _, usual, _ = run(capsys, "list", f"{RACE}:{BUG}", f"{RACE}:{FIX}", "--json")
+    assert run(capsys, "list", f"{RACE}:{BUG}", "--json", f"{RACE}:{FIX}") == (0, usual, "")
+
+
+def test_what_a_terminal_would_obey_is_escaped_on_stdout(capsys, monkeypatch):
+    odd = dataclasses.replace(find(RACE, FIX), title="\x1b[31mred \u202etxet")
+    monkeypatch.setattr(listing, "select", lambda _words: [odd])
+    status, out, _ = run(capsys, "list")
+    assert status == 0
+    assert r"\x1b[31mred \u202etxet" in out
+    assert all(char.isprintable() or char == "\n" for char in out)
+
+
+@pytest.mark.parametrize("columns", ["1", "0", "-5", "x"])
+def test_a_window_of_any_width_has_a_help(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    for words in (["--help"], ["replay", "--help"]):
+        status, out, err = run(capsys, *words)
+        assert (status, err) == (0, "")
+        assert "mmviz" in out
+
+
+@pytest.mark.parametrize("closed", ["stdout", "both"])
+def test_a_command_without_an_output_ends_quietly(closed):
+    script = f"exec {sys.executable} -m mmviz list {RACE} >&- {'2>&-' * (closed == 'both')}"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_terminal_without_a_character_gets_a_question_mark():
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*MMVIZ, "list"], capture_output=True, env=environment, check=True)
+    assert done.stdout.isascii()
+    assert done.stderr == b""
+
+
+def test_a_full_disk_is_said_in_one_line():
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*MMVIZ, "list"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"mmviz: [Errno 28] No space left on device\n"

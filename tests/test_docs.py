@@ -73,10 +73,23 @@ def test_the_example_of_the_package_runs(capsys):
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("mmviz ")])
+OWN = [line for line in COMMANDS if re.match(r"mmviz \w+ my_race\.py", line)]
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in COMMANDS if line.startswith("mmviz ") and line not in OWN]
+)
 def test_the_commands_of_the_readme_work(line, capsys):
     assert main(shlex.split(line, comments=True)[1:]) == 0
     assert capsys.readouterr().out
+
+
+def test_the_commands_for_a_race_of_ones_own_work_one_after_another(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert [line.split()[1] for line in OWN] == ["new", "check", "replay", "verify"]
+    for line in OWN:
+        assert main(shlex.split(line, comments=True)[1:]) == 0, capsys.readouterr().out
+        assert capsys.readouterr().out
 
 
 def test_the_targets_that_the_documents_name_exist():

@@ -1,4 +1,4 @@
-"""The command line: list, check, replay, mutate, lab.
+"""The command line: list, check, verify, new, replay, mutate, export, lab.
 
 Exit status: 0 all is as declared; 1 something differs from what is declared; 2 the
 command is invalid, with one line that says why.
@@ -9,22 +9,68 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import NoReturn, TextIO
 
 from mmviz.engine import MmvizError, ModelError
+from mmviz.engine.text import printable, quoted
 
 DIFFERS, USAGE = 1, 2
+LONGEST_MESSAGE = 2_000  # characters
 INTERRUPTED, BROKEN_PIPE = 130, 141  # what a shell reports of a program that a signal ended
 SELECTION = (
-    "a thread (iommu_group), a scenario (iommu_group/release_order), or a case of it by name or "
-    "id (iommu_group/release_order:B1/n5); everything when left out"
+    "a thread (iommu_group), a scenario (iommu_group/release_order), a case of it by name or id "
+    "(iommu_group/release_order:B1/n5), or a file (my_race.py, my_race.py:Case); everything when "
+    "left out"
 )
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are short, and whose words and options come in any order."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the complaint, and exit."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: error: {_one_line(message)}\n")
+
+    def read(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        """Parse a command line; words after an option belong to the list of words before it."""
+        options, rest = self.parse_known_args(argv)
+        words = next((vars(options)[n] for n in ("schedule", "selection") if n in options), None)
+        if words is not None and not any(word.startswith("-") for word in rest):
+            words += rest
+        elif rest:
+            self.error(f"unrecognized arguments: {' '.join(map(quoted, rest))}")
+        return options
+
+
+class Screen(io.TextIOBase):
+    """Standard output whose control characters are escaped, so that a terminal obeys none.
+
+    Args:
+        to: where the text goes.
+    """
+
+    def __init__(self, to: TextIO) -> None:
+        self.to = to
+
+    def write(self, text: str) -> int:
+        """Write a text, its control characters escaped."""
+        self.to.write(printable(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what was written."""
+        self.to.flush()
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal."""
+        return self.to.isatty()
+
+
+def parser() -> Parser:
     """Return the parser of the whole command line."""
-    top = argparse.ArgumentParser(
-        prog="mmviz", description="Step through, break, fix and prove kernel races."
-    )
+    top = Parser(prog="mmviz", description="Step through, break, fix and prove kernel races.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     listing = commands.add_parser("list", help="list the races and their cases")
@@ -74,8 +120,36 @@ def parser() -> argparse.ArgumentParser:
         "the line does not say why",
     )
     mutate.add_argument("selection", nargs="*", metavar="SCENARIO[:CASE]", help=SELECTION)
+    verify = commands.add_parser(
+        "verify", help="run all checks of one race; status 1 when one of them fails"
+    )
+    verify.add_argument("race", metavar="RACE", help="thread/race, or the path of a file")
+    new = commands.add_parser("new", help="write a small race that passes every check")
+    new.add_argument(
+        "race", metavar="RACE", help="thread/race for the catalogue, or my_race.py for a file"
+    )
     for command in (listing, check, mutate, replay):
         command.add_argument("--json", action="store_true", help="print JSON on stdout")
+
+    export = commands.add_parser(
+        "export", help="write a case as Promela, so that spin can search it"
+    )
+    export.add_argument("scenario", metavar="SCENARIO")
+    export.add_argument("case", nargs="?", metavar="CASE", help="a case's name or id")
+    export.add_argument("-o", "--output", metavar="FILE", help="the file (default: stdout)")
+    export.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="instead of CASE, another member of the scenario's family, for example faults=3",
+    )
+    export.add_argument(
+        "--sample",
+        type=_count,
+        metavar="N",
+        help="the states that a short search visits to find the values of the fields",
+    )
 
     lab = commands.add_parser("lab", help="open the course in JupyterLab")
     lab.add_argument(
@@ -91,6 +165,12 @@ def parser() -> argparse.ArgumentParser:
     lab.add_argument(
         "--no-browser", action="store_true", help="print the address, and open no browser"
     )
+    lab.add_argument(
+        "--port",
+        type=_port,
+        metavar="N",
+        help="let JupyterLab listen at this port (default: a free one from 8888 on)",
+    )
     return top
 
 
@@ -103,8 +183,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character
     try:
-        status = _run(parser().parse_args(argv))
-        sys.stdout.flush()
+        with redirect_stdout(Screen(sys.stdout) if sys.stdout else None):
+            status = _run(parser().read(argv))
+            if sys.stdout:
+                sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output, for example `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BROKEN_PIPE
@@ -134,19 +216,46 @@ def _run(options: argparse.Namespace) -> int:
             from mmviz.cli.mutate import mutate
 
             return mutate(options.selection, options.json)
+        case "verify":
+            from mmviz.cli.verify import verify
+
+            return verify(options.race)
+        case "new":
+            from mmviz.cli.new import new
+
+            return new(options.race)
         case "replay":
             from mmviz.cli.walk import walk
 
             return walk(options.scenario, options.case, options.schedule, options.json)
+        case "export":
+            from mmviz.cli.export import export
+
+            return export(
+                options.scenario, options.case, options.output, options.set, options.sample
+            )
         case _:
             from mmviz.cli.lab import lab
 
-            return lab(options.folder, options.copy_only, options.no_browser)
+            return lab(options.folder, options.copy_only, options.no_browser, options.port)
 
 
 def _complain(error: Exception, status: int) -> int:
-    print("mmviz:", " ".join(str(error).split()), file=sys.stderr)
+    print("mmviz:", _one_line(str(error)), file=sys.stderr)
     return status
+
+
+def _one_line(message: str) -> str:
+    """Return a message on one line, its control characters escaped; a very long one is cut."""
+    line = printable(" ".join(message[: 2 * LONGEST_MESSAGE].split()))
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}…"
+
+
+def _port(word: str) -> int:
+    """Parse the number of a port."""
+    if not (word.isascii() and word.isdigit() and len(word) <= 5 and 1 <= int(word) <= 65535):
+        raise argparse.ArgumentTypeError(f"{quoted(word)} is not a port, a number from 1 to 65535")
+    return int(word)
 
 
 def _count(word: str) -> int:
@@ -156,5 +265,5 @@ def _count(word: str) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"{quoted(word)} is not a number above 0")
     return number

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TextIO
 
-from mmviz.cli.listing import member, row, select
+from mmviz.cli.listing import member, report_unread, row, select, unread
 from mmviz.engine import Case, ModelError, Progress, Report, explore, short, table
-from mmviz.engine.explore import MAX_STATES
-from mmviz.engine.report import rests_on
+from mmviz.engine.report import NO_RUN_COMPLETES, NOT_JUDGED, Outcome, rests_on
+from mmviz.engine.search import MAX_STATES
+from mmviz.engine.watch import INTERRUPTED
 
 REDRAW_SECONDS = 0.1
 
@@ -32,8 +33,10 @@ def check(
 
     Raises:
         MmvizError: a name is unknown, or a count cannot be written.
+        KeyboardInterrupt: Ctrl-C ended a search; what was found until then has been printed.
     """
     cases = [member(words, sizes)] if sizes else select(words)
+    lost = {} if sizes else unread(words)
     remarks = sys.stderr if as_json else sys.stdout
     page = Page(cases)
     rows: list[dict[str, Any]] = []
@@ -54,11 +57,14 @@ def check(
         reports.append(report)
         if not as_json:
             say(page.lines(report), sys.stdout)
+        if report.cut == INTERRUPTED:
+            break
         if write and not report.cut:  # judged with the new count
             report = replace(report, case=replace(case, states=report.states))
         if not report.as_expected:
             wrong += 1
             say(explanation(report), remarks)
+    interrupted = bool(reports) and reports[-1].cut == INTERRUPTED
     if as_json:
         import json
 
@@ -66,12 +72,17 @@ def check(
     else:
         if len(reports) == 1 and not wrong:
             say(failing_runs(reports[0]), sys.stdout)
-        say(closing(reports, len(cases), wrong), sys.stdout)
+        if not interrupted:
+            say(closing(reports, len(cases), wrong), sys.stdout)
+    if interrupted:
+        left = len(cases) - number
+        print(f"\nInterrupted: {left} of {len(cases)} cases were not searched.", file=remarks)
+        raise KeyboardInterrupt
     if write:
         from mmviz.cli.counts import changes, offer
 
         offer(changes(reports))
-    return 1 if wrong else 0
+    return 1 if report_unread(lost) or wrong else 0
 
 
 def say(lines: Iterable[str], to: TextIO) -> None:
@@ -84,10 +95,15 @@ def say(lines: Iterable[str], to: TextIO) -> None:
 def as_data(report: Report) -> dict[str, Any]:
     """Return a report as `--json` prints it."""
     return row(report.case) | {
-        "verdict": {bad_state: str(verdict) for bad_state, verdict in report.verdicts.items()},
+        "outcome": str(report.outcome),
+        "headline": report.headline,
+        "verdict": {bad_state: report.said(bad_state) for bad_state in report.verdicts},
         "deadlock": report.deadlock is not None,
         "livelock": report.livelock is not None,
+        "ends": sorted(report.ends),
         "cut": report.cut,
+        "undecided": report.undecided,
+        "missing": list(report.missing),
         "states": report.states,
         "transitions": report.transitions,
         "seconds": round(report.seconds, 6),
@@ -104,10 +120,15 @@ def as_data(report: Report) -> dict[str, Any]:
 def unsearched(case: Case) -> dict[str, Any]:
     """Return what `--json` prints for a case whose model is broken: no result."""
     return row(case) | {
+        "outcome": str(Outcome.NOT_DECIDED),
+        "headline": f"{Outcome.NOT_DECIDED}: the case breaks a rule of models",
         "verdict": dict.fromkeys(case.bad_states, "Unknown"),
         "deadlock": False,
         "livelock": False,
+        "ends": [],
         "cut": "",
+        "undecided": "",
+        "missing": [],
         "states": 0,
         "transitions": 0,
         "seconds": 0.0,
@@ -119,9 +140,10 @@ class Page:
     """The table of verdicts, printed case by case while the search goes on."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
-        self.case = max(len(case.label) for case in cases)
+        self.case = max((len(case.label) for case in cases), default=0)
         self.bad_state = max(
-            len(bad_state) for case in cases for bad_state in (*case.bad_states, "livelock")
+            (len(bad_state) for case in cases for bad_state in (*case.bad_states, "livelock")),
+            default=0,
         )
         self.scenario = ""
 
@@ -133,14 +155,18 @@ class Page:
                 yield ""
             self.scenario = case.scenario
             head = f"{case.scenario:{self.case + 2}}"
-            yield f"{head}  {'states':>9}  {'seconds':>7}  {'bad state':{self.bad_state}}  verdict"
+            yield f"{head}  {'states':>9}  {'seconds':>7}  result, then each bad state"
         name = case.label
         first = f"  {name:{self.case}}  {report.states:9,}  {report.seconds:7.3f}  "
+        yield f"{first}{report.headline}"
+        first = " " * len(first)
         for bad_state, verdict, _ in report.rows():
-            declared = case.expect.get(bad_state, "")
-            differs = f"   declared {declared}" if declared and declared != verdict else ""
-            yield f"{first}{bad_state:{self.bad_state}}  {verdict}{differs}"
-            first = " " * len(first)
+            declared = case.expect.get(bad_state) if case.is_held else None
+            found = report.verdicts.get(bad_state)
+            differs = f"   declared {declared}" if declared and declared != found else ""
+            if verdict == NOT_JUDGED:
+                differs = f": {NO_RUN_COMPLETES}"
+            yield f"{first}  {bad_state:{self.bad_state}}  {verdict}{differs}"
 
 
 def explanation(report: Report) -> Iterator[str]:
@@ -182,7 +208,11 @@ def told(report: Report, headline: str, schedule: Sequence[str]) -> Iterator[str
     from mmviz.engine import replay  # only what fails is replayed
 
     yield table(replay(case, schedule))
-    yield f'mmviz replay {case.scenario} {case.name} "{short(schedule)}"'
+    if case.expression:  # it can be found by its name, as a member of a family cannot
+        import shlex  # a file's path may have a space
+
+        place = shlex.quote(case.scenario)
+        yield f'mmviz replay {place} {case.name} "{short(schedule)}"'
 
 
 def closing(reports: Sequence[Report], cases: int, wrong: int) -> Iterator[str]:

@@ -74,7 +74,7 @@ def changes(reports: Iterable[Report]) -> list[Change]:
             found.setdefault(case.scenario, {})[case.name] = report.states
     made = []
     for scenario, counts in found.items():
-        path = Path(str(load(scenario).module.__file__))
+        path = Path(str(getattr(load(scenario).module, "__file__", "")))
         old = path.read_text("utf-8")
         made.append(Change(path, old, with_counts(old, counts)))
     return made

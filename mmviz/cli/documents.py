@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmviz.engine import Report, Verdict, explore
+from mmviz.engine.report import Outcome
 from mmviz.scenarios import load, names
 from mmviz.survey.catalogue import thread_of
 from mmviz.survey.debate import debate, marked
@@ -56,8 +57,7 @@ def race_table() -> str:
         "",
         f"{len(names())} races, {cases} cases, each searched through every interleaving of its",
         "steps.  *Never*: no run goes wrong.  *Sometimes*: some do.",
-        "*Always*: every completed run does.",
-        "does.",
+        "*Always*: every run does, however it ends.",
         "*Deadlock*: in some run no actor can take a step, and not all have finished.",
         "*Livelock*: every actor keeps running, yet the run never completes.",
     ]
@@ -80,7 +80,7 @@ def race_table() -> str:
 def row(name: str) -> str:
     """Search the cases of a race; return its row of the table."""
     scenario = load(name)
-    reports = [explore(case) for case in scenario.cases]
+    reports = [explore(case, partial=False) for case in scenario.cases]
     groups: dict[str, list[str]] = {}
     for report in reports:
         groups.setdefault(gravest(report), []).append(report.case.name)
@@ -92,8 +92,10 @@ def row(name: str) -> str:
 
 def gravest(report: Report) -> str:
     """Return the worst finding of a case; "" when nothing goes wrong."""
+    if report.outcome is Outcome.NOT_DECIDED:
+        return str(Outcome.NOT_DECIDED).capitalize()
     found = set(report.verdicts.values())
-    for verdict in (Verdict.UNKNOWN, Verdict.ALWAYS, Verdict.SOMETIMES):
+    for verdict in (Verdict.ALWAYS, Verdict.SOMETIMES):
         if verdict in found:
             return str(verdict)
     if report.deadlock is not None:

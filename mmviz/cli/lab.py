@@ -1,20 +1,26 @@
 """`mmviz lab`: the course in JupyterLab, copied into a folder first where necessary."""
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import os
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from mmviz.engine import MmvizError
+from mmviz.engine.text import quoted
 
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = PACKAGE / "course"  # what a wheel carries
 CHECKOUT = PACKAGE.parent / "notebooks"
 FIRST = "00_start.ipynb"
+NAME = "write mmviz lab FOLDER"
+INSTEAD = f"move it away, or {NAME} to use another place"
 MANIFEST = ".mmviz-course.json"
 OFFLINE = (
     "--LabApp.news_url=None",
@@ -23,8 +29,20 @@ OFFLINE = (
 )
 
 
-def lab(folder: str | None, copy_only: bool, no_browser: bool) -> int:
-    """Copy the course if necessary, open it in JupyterLab, and return the exit status."""
+def lab(folder: str | None, copy_only: bool, no_browser: bool, port: int | None = None) -> int:
+    """Copy the course if necessary, open it in JupyterLab, and return the exit status.
+
+    Args:
+        folder: where the course is copied to; None for ./mmviz-course, or a checkout's own.
+        copy_only: do not start JupyterLab.
+        no_browser: print the address, and open no browser.
+        port: where JupyterLab listens; by default it chooses a free one from 8888 on.
+
+    Raises:
+        MmvizError: JupyterLab is not installed, or something in the folder is in the way.
+    """
+    if folder is not None and (not folder or "\0" in folder):
+        raise MmvizError(f"{quoted(folder)} is not the name of a folder: write mmviz lab FOLDER")
     place = Path(folder or "mmviz-course")
     if folder is None and not copy_only and not SHIPPED.is_dir():
         place = CHECKOUT
@@ -35,7 +53,7 @@ def lab(folder: str | None, copy_only: bool, no_browser: bool) -> int:
         return 0
     if importlib.util.find_spec("jupyterlab") is None:
         raise MmvizError("JupyterLab is not installed here: pip install jupyterlab, then try again")
-    return start(place, no_browser)
+    return start(place, no_browser, port)
 
 
 def copy_course(source: Path, target: Path) -> Iterator[str]:
@@ -47,8 +65,12 @@ def copy_course(source: Path, target: Path) -> Iterator[str]:
     Args:
         source: the course as shipped.
         target: the reader's folder; made when there is none.
+
+    Raises:
+        MmvizError: in the place of the folder or of a file there is something else, or a file
+            cannot be read or written.
     """
-    target.mkdir(parents=True, exist_ok=True)
+    _make_folder(target)
     shipped_before = _remembered(target / MANIFEST)
     remembered = dict(shipped_before)
     new, updated, kept = [], [], []
@@ -59,8 +81,12 @@ def copy_course(source: Path, target: Path) -> Iterator[str]:
         content = path.read_bytes()
         mark = _mark(content)
         there = target / name
-        if there.exists():
-            found = _mark(there.read_bytes())
+        for folder in [target / part for part in Path(name).parents][:-1]:
+            if folder.is_symlink():
+                raise MmvizError(f"{quoted(str(folder))} is a link: {INSTEAD}")
+        known = _read(there)
+        if known is not None:
+            found = _mark(known)
             if found not in (mark, shipped_before.get(name)):
                 kept.append(name)
                 continue
@@ -77,14 +103,62 @@ def copy_course(source: Path, target: Path) -> Iterator[str]:
 
 
 def _remembered(manifest: Path) -> dict[str, str]:
-    """Return what was shipped here before, by file; nothing when that cannot be read."""
+    """Return what was shipped here before, by file; nothing if the file says nothing of it.
+
+    Then each file that differs from the course is taken for the reader's own, and kept.
+
+    Raises:
+        MmvizError: it is not a regular file, or cannot be read.
+    """
     try:
-        found = json.loads(manifest.read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(_read(manifest) or b"{}")
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
         return {}
     if not isinstance(found, dict):
         return {}
-    return {str(name): str(mark) for name, mark in found.items()}
+    return {name: mark for name, mark in found.items() if isinstance(mark, str)}
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the content of a regular file; None if there is none.
+
+    It is opened without waiting, so that a FIFO in its place does not hold the command up.
+
+    Raises:
+        MmvizError: there is something else (a folder, a link, a FIFO), or it cannot be read.
+    """
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # those that the platform has
+        flags |= getattr(os, name, 0)
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise MmvizError(f"{quoted(str(path))} is not a regular file: {INSTEAD}")
+        with open(os.open(path, flags), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _refused(path, "read", error) from None
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder, and those above it.
+
+    Raises:
+        MmvizError: there is something else in its place, or it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise MmvizError(f"{quoted(str(path))} is not a folder: {INSTEAD}") from None
+    except OSError as error:
+        raise _refused(path, "made", error) from None
+
+
+def _refused(path: Path, what: str, error: OSError) -> MmvizError:
+    """Return the complaint that a file cannot be read or written."""
+    why = error.strerror or type(error).__name__
+    return MmvizError(f"{quoted(str(path))} cannot be {what}: {why}. To use another place, {NAME}")
 
 
 def _mark(content: bytes) -> str:
@@ -92,19 +166,46 @@ def _mark(content: bytes) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(content)
-    partial.replace(path)
+    """Write a file at once: it holds what it held before, or all of the new content.
+
+    The content goes to a new file of an unpredictable name beside it, which then takes its place;
+    when that fails, nothing of it is left.
+
+    Raises:
+        MmvizError: it cannot be written.
+    """
+    _make_folder(path.parent)
+    try:
+        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _refused(path, "written", error) from None
+    try:
+        with open(number, "wb") as file:
+            file.write(content)
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp lets only its owner read
+        os.replace(name, path)
+    except OSError as error:
+        raise _refused(path, "written", error) from None
+    finally:
+        with contextlib.suppress(OSError):  # it has taken its place
+            os.unlink(name)
 
 
-def start(place: Path, no_browser: bool) -> int:
+def _umask() -> int:
+    """Return the process's file mode creation mask; it can be read only by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def start(place: Path, no_browser: bool, port: int | None = None) -> int:
     """Run JupyterLab on the first notebook until it exits; nothing is fetched from a network."""
     opens = f"--LabApp.default_url=/lab/tree/{FIRST}"
     command = [sys.executable, "-m", "jupyterlab", opens, *OFFLINE]
     if no_browser:
         command.append("--no-browser")
+    if port is not None:
+        command += [f"--port={port}", "--ServerApp.port_retries=0"]  # this one, or none
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # root in a container is an ordinary user here
     kernel_of_this_environment = os.environ | {"JUPYTER_PREFER_ENV_PATH": "1"}

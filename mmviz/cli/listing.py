@@ -1,14 +1,17 @@
 """`mmviz list`: which cases there are, and what each declares."""
 
 import inspect
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mmviz.engine import Case, MmvizError, UnknownName, nearest
+from mmviz.engine import Case, MmvizError, ModelError, UnknownName, nearest
+from mmviz.engine.scenario import scenario_of
+from mmviz.engine.text import quoted
 from mmviz.kernel.provenance import provenance
 from mmviz.kernel.releases import release, spelled
-from mmviz.scenarios import load, names
+from mmviz.scenarios import broken, load, names
 
 LARGEST = 9  # of a size; the search grows exponentially with it
 
@@ -17,22 +20,53 @@ def select(words: Sequence[str]) -> list[Case]:
     """Return the cases that the words of a command line name, each once, in order.
 
     Args:
-        words: "thread", "thread/race" or "thread/race:Case"; no word means everything.
+        words: "thread", "thread/race" or "thread/race:Case", or the path of a file,
+            "my_race.py" or "my_race.py:Case"; no word means everything.
+
+    Raises:
+        UnknownName: nothing has that name; the nearest is suggested.
+        ModelError: a file that a word names cannot be read. One that belongs to a thread, or to
+            everything, is passed over: see `unread`.
+    """
+    found: dict[tuple[str, str], Case] = {}
+    for word in words:
+        if not word.rpartition(":")[2]:
+            raise UnknownName(
+                f"{quoted(word)} names nothing; write a thread, thread/race, thread/race:Case, or "
+                "nothing for everything"
+            )
+    for word in words or [""]:
+        scenarios, case = _named(word)
+        lost = broken() if len(scenarios) > 1 else {}
+        for name in scenarios:
+            if name not in lost:
+                cases = (load(name).case(case),) if case else load(name).cases
+                found |= {(name, each.name): each for each in cases}
+    return list(found.values())
+
+
+def unread(words: Sequence[str]) -> dict[str, ModelError]:
+    """Return what is wrong with each file that the words name and that cannot be read."""
+    named = {name for word in words or [""] for name in _named(word)[0]}
+    return {name: error for name, error in broken().items() if name in named}
+
+
+def _named(word: str) -> tuple[list[str], str]:
+    """Return the scenarios that a word names, "" all of them, and the case of it, "" for each.
 
     Raises:
         UnknownName: nothing has that name; the nearest is suggested.
     """
+    where, _, case = word.partition(":")
+    if not where:
+        return list(names()), case
+    if where.endswith(".py"):
+        return [where], case
     known = {name: [name] for name in names()}
     threads: dict[str, list[str]] = {}
     for name in names():
         threads.setdefault(name.partition("/")[0], []).append(name)
-    found: dict[tuple[str, str], Case] = {}
-    for word in words or names():
-        where, _, case = word.partition(":")
-        for name in nearest(known if case else known | threads, where.rstrip("/"), "scenario"):
-            cases = (load(name).case(case),) if case else load(name).cases
-            found |= {(name, each.name): each for each in cases}
-    return list(found.values())
+    return nearest(known if case else known | threads, where.rstrip("/"), "scenario"), case
 
 
 def member(words: Sequence[str], sizes: Sequence[str]) -> Case:
@@ -60,7 +94,7 @@ def member(words: Sequence[str], sizes: Sequence[str]) -> Case:
             raise MmvizError(f"--set {word}: a size is written NAME=N, N from 1 to {LARGEST}")
         given[nearest(known, name, "size")] = int(size)
     case: Case = family(**given)
-    return replace(case, scenario=scenario.name, promise=scenario.promise)
+    return replace(case, scenario=scenario.name, promise=scenario.promise, race=scenario)
 
 
 def row(case: Case) -> dict[str, Any]:
@@ -79,23 +113,35 @@ def row(case: Case) -> dict[str, Any]:
 
 
 def show_list(words: Sequence[str], as_json: bool, kernel: str = "") -> int:
-    """Print the cases, with a release only those that it behaves like; return the exit status."""
+    """Print the cases, with a release only those that it behaves like; return the exit status.
+
+    A file that cannot be read is listed with what is wrong with it; then the status is 1.
+    """
     cases = select(words)
+    lost = unread(words)
     if kernel:
         cases = [case for case in cases if provenance(case).behaved_in(kernel)]
     if as_json:
         import json
 
         print(json.dumps([row(case) for case in cases], indent=1))
-        return 0
-    if not cases:
+        return report_unread(lost)
+    if not cases and kernel:
         print(f"No case here is known to have shipped in {spelled(release(kernel))}.")
     shown = ""
     for case in cases:
         if case.scenario != shown:
-            print(f"{'' if not shown else chr(10)}{case.scenario}: {load(case.scenario).title}")
+            print(f"{'' if not shown else chr(10)}{scenario_of(case).headline}")
             shown = case.scenario
         print(f"  {case.name:30} {case.id:12} {case.title}")
         for bad_state in case.bad_states:
-            print(f"      {case.expect[bad_state]:9} {bad_state}")
-    return 0
+            said = case.expect[bad_state] if case.is_held else ""
+            print(f"      {said:9} {bad_state}")
+    return report_unread(lost)
+
+
+def report_unread(lost: Mapping[str, ModelError]) -> int:
+    """Say on stderr what is wrong with the files that cannot be read; 1 if there are any."""
+    for name, error in lost.items():
+        print(f"{name} cannot be read: {error}", file=sys.stderr)
+    return 1 if lost else 0

@@ -7,6 +7,8 @@ from typing import Any
 from mmviz.engine import Case, Run, ScheduleError, replay, table
 from mmviz.scenarios import find
 
+LIST = 'a schedule in JSON is a list of actors, ["CPU0", "CPU1"]'
+
 
 def walk(scenario: str, case_name: str, words: Sequence[str], as_json: bool) -> int:
     """Replay a schedule, print the run, and return the exit status."""
@@ -21,7 +23,7 @@ def walk(scenario: str, case_name: str, words: Sequence[str], as_json: bool) -> 
     if as_json:
         print(json.dumps(as_data(run), indent=1))
         return 0
-    print(f"{case.scenario}, {case.name} ({case.id}): {case.title}\n")
+    print(f"{case.scenario}, {case.headline}\n")
     print(table(run))
     print()
     if run.finished:
@@ -50,10 +52,12 @@ def read_schedule(case: Case, text: str) -> str | list[str]:
         return text
     try:
         names = json.loads(text)
+    except RecursionError:
+        raise ScheduleError(f"the schedule is not a JSON list: it is nested; {LIST}") from None
     except ValueError as error:
-        raise ScheduleError(f"the schedule is not a JSON list: {error}") from None
+        raise ScheduleError(f"the schedule is not a JSON list: {error}; {LIST}") from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ScheduleError('a schedule in JSON is a list of actors, ["CPU0", "CPU1"]')
+        raise ScheduleError(LIST)
     return names
 
 

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mmviz.engine.case import Case, Verdict, at_end, complaint, nearest
+from mmviz.engine.choose import choose, environment
 from mmviz.engine.errors import (
     BadMark,
     LoopWithoutMark,
@@ -18,7 +19,7 @@ from mmviz.engine.errors import (
     UnknownName,
     VerdictError,
 )
-from mmviz.engine.explore import Progress, explore
+from mmviz.engine.explore import explore
 from mmviz.engine.learn import Model
 from mmviz.engine.location import Line
 from mmviz.engine.race import Race
@@ -27,6 +28,7 @@ from mmviz.engine.scenario import Scenario
 from mmviz.engine.step import Step, Task, atomic, current, mark, warn
 from mmviz.engine.struct import Allocated, Map, Struct, World, field
 from mmviz.engine.text import replay_line, short, spoken
+from mmviz.engine.watch import Progress
 
 if TYPE_CHECKING:
     from mmviz.engine.causes import Conflict, conflict, happens_before, races, turned
@@ -71,9 +73,11 @@ __all__ = [
     "World",
     "at_end",
     "atomic",
+    "choose",
     "complaint",
     "conflict",
     "current",
+    "environment",
     "explore",
     "field",
     "happens_before",

@@ -1,5 +1,6 @@
 """Packing: how the values of a slot become bits of one integer."""
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -45,18 +46,40 @@ class Bits:
         return packed, width
 
 
+SIMPLE = frozenset((type(None), bool, int, str))
+
+
 def token(value: Any) -> Any:
     """Return a key that separates values that merely compare equal, such as 1 and True."""
-    if isinstance(value, tuple):
-        return (type(value), *map(token, value))
-    if isinstance(value, frozenset):
-        return (type(value), frozenset(map(token, value)))
-    if is_dataclass(value) and type(value).__eq__ is not object.__eq__:
-        return (type(value), *(token(getattr(value, field.name)) for field in fields(value)))
-    return (type(value), value)
+    kind = type(value)
+    if kind in SIMPLE:
+        return (kind, value)
+    if kind not in _PARTS:
+        _PARTS[kind] = _parts_of(kind)
+    parts = _PARTS[kind]
+    return (kind, value) if parts is None else (kind, parts(value))
 
 
-def widen(row: list[Any], known: set[int], touched: set[int], bits: list[Bits]) -> None:
+# By the class of a value: what tells two of them apart; None for the value itself.
+_PARTS: dict[type, Callable[[Any], Any] | None] = {}
+
+
+def _parts_of(kind: type) -> Callable[[Any], Any] | None:
+    if issubclass(kind, tuple):
+        return lambda value: tuple(map(token, value))
+    if issubclass(kind, frozenset):
+        return lambda value: frozenset(map(token, value))
+    if issubclass(kind, float):
+        return float.hex  # 0.0 and -0.0 are equal
+    if is_dataclass(kind) and kind.__eq__ is not object.__eq__:
+        names = [field.name for field in fields(kind)]
+        return lambda value: tuple(token(getattr(value, name)) for name in names)
+    return None
+
+
+def widen(
+    row: list[Any], known: set[int], touched: set[int], bits: list[Bits], dropped: set[int]
+) -> None:
     """Add slots to the keys of a learned table; its contents are discarded then.
 
     Args:
@@ -64,10 +87,12 @@ def widen(row: list[Any], known: set[int], touched: set[int], bits: list[Bits]) 
         known: the slots in its keys so far; changed in place.
         touched: the slots that matter.
         bits: how each slot lies in a state.
+        dropped: receives the keys of the contents that are discarded.
     """
     fresh = touched - known
     if fresh:
         known |= fresh
+        dropped.update(row[1])
         for slot in fresh:
             bits[slot].rows.append(row)
             row[0] |= bits[slot].mask

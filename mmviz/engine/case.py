@@ -2,17 +2,36 @@
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import FunctionType
 from typing import Any, TypeVar
 
 from mmviz.engine.errors import ModelError, UnknownName
 from mmviz.engine.html import escape, html_table
+from mmviz.engine.text import LONGEST, quoted
 
 
 class Verdict(StrEnum):
-    """What the search says about one bad state."""
+    """What the search says about one bad state.
+
+    A *maximal run* goes on until it cannot: it completes (every actor that must finish has
+    finished), an Oops stops the machine, it deadlocks (no thread can ever step again, and not all
+    have finished), or it is a livelock (it goes on forever although every actor that is enabled
+    infinitely often runs, and not all finish).  Devices may idle at any time.
+
+    Attributes:
+        NEVER: no run reaches the bad state.  An `@at_end` bad state is judged in completed runs
+            only; if no run completes it is Never here, and reports print "Not judged".
+        SOMETIMES: some run reaches it, and some maximal run does not.  After a search that was cut
+            off: some run reaches it, and whether every one does is not known.
+        ALWAYS: every maximal run reaches it, however the run ends.
+        UNKNOWN: the search was cut off before any run reached it.
+
+    A declared verdict is compared with these; "Not judged" agrees with a declared Never.
+    """
 
     NEVER = "Never"
     SOMETIMES = "Sometimes"
@@ -29,6 +48,9 @@ BadState = Callable[[Any], bool] | str
 SENTENCES = {
     "use_after_free": (
         "Code accesses an object that has been freed: its memory may have another owner by now"
+    ),
+    "returns_holding_lock": (
+        "An actor finishes although it still holds a lock, or is still in a read section"
     ),
 }
 """What each complaint means, by its name; models add theirs with `complaint`."""
@@ -70,8 +92,107 @@ def sentence_of(bad_state: BadState) -> str:
     return lines[0].rstrip(".")
 
 
+def check_name(name: Any) -> None:
+    """Check the name of a case.
+
+    Raises:
+        ModelError: it is not one short line of text.
+    """
+    if not isinstance(name, str) or not 0 < len(name) <= MOST_LETTERS or not name.isprintable():
+        raise ModelError(
+            f"{quoted(name)} is not the name of a case; write one line of 1 to {MOST_LETTERS} "
+            "characters, name='UnlockTooEarly'"
+        )
+
+
+def check_world(where: str, world: Any) -> None:
+    """Check what builds the world of the case or race called `where`.
+
+    Raises:
+        ModelError: it cannot be called.
+    """
+    if not callable(world):
+        raise ModelError(
+            f"{where}: world={quoted(world)} cannot be called; write the class of the world, or a "
+            "function that builds a new one each time, world=MyWorld"
+        )
+
+
+def checked_actors(where: str, actors: Any) -> dict[str, Any]:
+    """Return the actors of the case or race called `where`.
+
+    Raises:
+        ModelError: they are not functions by name, or a name cannot stand in a schedule.
+    """
+    if not isinstance(actors, Mapping):
+        raise ModelError(
+            f"{where}: actors={quoted(actors)} does not map names to functions; write "
+            'actors={"CPU0": fault, "CPU1": invalidate}'
+        )
+    for name, actor in actors.items():
+        is_word = isinstance(name, str) and len(name) <= MOST_LETTERS and name.isprintable()
+        if not is_word or not re.fullmatch(r"[^\s,*\[\]\"']+", name) or name.isdigit():
+            raise ModelError(
+                f"{where}: actor {quoted(name)} cannot stand in a schedule; "
+                "use one word such as CPU0 or GPU"
+            )
+        if not callable(actor) or isinstance(actor, type):
+            raise ModelError(
+                f"{where}: actor {name} is {quoted(actor)}, not a function; "
+                "write `async def`, and give the function without calling it"
+            )
+    return dict(actors)
+
+
+def checked_bad(where: str, bad: Any) -> tuple[BadState, ...]:
+    """Return the bad states of the case or race called `where`.
+
+    Raises:
+        ModelError: they are not a list, or one is neither a predicate nor a complaint's name.
+    """
+    if isinstance(bad, str | bytes | Mapping) or not isinstance(bad, Iterable):
+        instead = getattr(bad, "__name__", "page_is_lost") if callable(bad) else "page_is_lost"
+        raise ModelError(
+            f"{where}: bad={quoted(bad)} is not a list; write bad=[{instead}], even for one"
+        )
+    states = tuple(bad)
+    for each in states:
+        is_name = isinstance(each, str) and 0 < len(each) <= MOST_LETTERS and each.isprintable()
+        if not is_name and not (callable(each) and hasattr(each, "__name__")):
+            raise ModelError(
+                f"{where}: {quoted(each)} is not a bad state; write a function of the world that "
+                'returns True or False, or a complaint\'s name such as "use_after_free"'
+            )
+        if isinstance(each, FunctionType):
+            _check_predicate(where, each)
+    return states
+
+
+def _check_predicate(where: str, bad_state: FunctionType) -> None:
+    """Refuse a bad state that is async, or that cannot be called with the world alone."""
+    code, name = bad_state.__code__, bad_state.__name__
+    keywords = bad_state.__kwdefaults__ or {}
+    required = code.co_argcount - len(bad_state.__defaults__ or ())
+    only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    takes_more = any(each not in keywords for each in only)
+    takes_any = bool(code.co_flags & inspect.CO_VARARGS) and not required
+    wrong = ""
+    if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
+        wrong = "is async, or has a yield, so what it returns is always true"
+    elif takes_more or not (required == 1 or takes_any or (not required and code.co_argcount)):
+        names = ", ".join(code.co_varnames[: code.co_argcount]) or "nothing"
+        wrong = f"takes {names}, and is called with the world"
+    if wrong:
+        raise ModelError(
+            f"{where}: the bad state {name} {wrong}. Write def {name}(k), which only looks at the "
+            "world and returns True or False",
+            line=(code.co_filename, code.co_name, code.co_firstlineno),
+        )
+
+
 DEADLOCK = "No actor can take a step, and not all have finished"
 LIVELOCK = "Every actor keeps running, yet the run never completes"
+MOST_LETTERS = 200  # of a name
 KINDS = ("race", "ordering", "contract")
 
 
@@ -90,7 +211,8 @@ class Case:
         title: one line for readers.
         expect: the declared verdicts; a bad state that is not named is declared Never.
         states: the declared number of reachable states.
-        daemons: actors that may idle forever (devices); a run is complete without them.
+        daemons: actors that may idle forever (devices); a run is complete without them. The
+            `environment` is one by itself.
         deadlock: some run is declared to end in a deadlock.
         livelock: some run is declared never to complete, although every actor keeps running.
         schedules: named runs, each the text of a schedule.
@@ -102,7 +224,14 @@ class Case:
             `mmviz.kernel.provenance.Provenance`.
         memory: the memory model in a few words, "total store order"; by default, what the
             scenario's text says. `memory_model` says it where there is no scenario, too.
+        interchangeable: groups of actors that may change places: ("GPU0", "GPU1"), with the objects
+            that go with each, ("CPU0 pages[0]", "CPU1 pages[1]").  One order stands for all in the
+            search, which checks the declaration; runs, graphs and stages take every order.
         scenario: "thread/race"; filled in when the scenario is loaded.
+        race: the `Race` or the `Scenario` that it is a case of; each fills it in. None for a case
+            built by hand.
+        declares: whether it says what the search will find; found out from `expect`, `deadlock`,
+            `livelock` and `states` as they are given.
     """
 
     name: str
@@ -122,25 +251,35 @@ class Case:
     kind: str = "race"
     source: Any = None
     memory: str = ""
+    interchangeable: tuple[tuple[str, ...], ...] = ()
     scenario: str = ""
+    # Any: a Race or a Scenario, which are built from cases.
+    race: Any = field(default=None, compare=False, repr=False)
+    declares: bool | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check that the parts fit together.
 
         Raises:
-            ModelError: names do not fit.
+            ModelError: a part is not what it has to be, or names do not fit.
         """
-        for actor in self.actors:
-            if not re.fullmatch(r"[^\s,*\[\]\"']+", actor) or actor.isdigit():
-                raise ModelError(
-                    f"{self.name}: actor {actor!r} cannot stand in a schedule; "
-                    "use one word such as CPU0 or GPU"
-                )
+        check_name(self.name)
+        check_world(self.name, self.world)
+        object.__setattr__(self, "actors", checked_actors(self.name, self.actors))
+        object.__setattr__(self, "bad", checked_bad(self.name, self.bad))
+        twice = sorted({name for name in self.bad_states if self.bad_states.count(name) > 1})
+        if twice:
+            raise ModelError(
+                f"{self.name}: two bad states are called {twice[0]}, so they would have one "
+                "verdict. Write each as a def with a name of its own"
+            )
+        idle = (name for name in self.environment if name not in self.daemons)
+        object.__setattr__(self, "daemons", (*self.daemons, *idle))
         for daemon in self.daemons:
             if daemon not in self.actors:
                 raise ModelError(f"{self.name}: daemon {daemon!r} is not one of its actors")
         if self.kind not in KINDS:
-            raise ModelError(f"{self.name}: kind {self.kind!r} is none of {', '.join(KINDS)}")
+            raise ModelError(f"{self.name}: kind {quoted(self.kind)} is none of {', '.join(KINDS)}")
         for bad_state in self.expect:
             if bad_state not in self.bad_states:
                 raise ModelError(
@@ -148,7 +287,29 @@ class Case:
                     + ", ".join(self.bad_states)
                 )
         never = dict.fromkeys(self.bad_states, Verdict.NEVER)
+        wrong = set(self.expect.values()) - {Verdict.NEVER} or self.deadlock or self.livelock
+        said = self.declares or wrong or self.states or (self.declares is None and self.expect)
+        object.__setattr__(self, "declares", bool(said))
         object.__setattr__(self, "expect", never | dict(self.expect))
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a search compares what it finds: the case declares something, or its race does.
+
+        In a race in which one case says what goes wrong, the others say that nothing does.
+        """
+        return bool(self.declares or any(each.declares for each in self.race or ()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the race: it carries a module, which cannot be pickled, and all its cases."""
+        return {name: value for name, value in vars(self).items() if name != "race"}
+
+    @property
+    def environment(self) -> tuple[str, ...]:
+        """The actors that decide what the model leaves open (mmviz/engine/choose.py)."""
+        return tuple(
+            name for name, actor in self.actors.items() if getattr(actor, "is_environment", False)
+        )
 
     @property
     def bad_states(self) -> tuple[str, ...]:
@@ -168,8 +329,35 @@ class Case:
         return sentence_of(bad_state)
 
     @property
+    def expression(self) -> str:
+        """Python that stands for the case, to be pasted where the reader works.
+
+        `mmviz.find('thread/race', 'Name')` for a case of a file, and for any other the variable
+        of the notebook that holds it or its race, `mine['Name']`. "" where no variable does.
+        """
+        race = self.race
+        if race is not None and not any(each == self for each in race.cases):
+            race = None  # a copy with other parts: its name would lead to the original
+        elif self.scenario and (race is None or getattr(race, "module", None) is not None):
+            return f"mmviz.find({self.scenario!r}, {self.name!r})"
+        home: str = getattr(self.world, "__module__", "")
+        homes = {"__main__": ""} | ({} if home == "__main__" else {home: f"{home}."})
+        for module, path in homes.items():
+            there = vars(sys.modules[module]) if module in sys.modules else {}
+            for name, value in list(there.items()):
+                if name.startswith("_"):
+                    continue  # among them what IPython remembers of the results of cells
+                if value is self:
+                    return path + name
+                if race is not None and value is race:
+                    return f"{path}{name}[{self.name!r}]"
+        return ""
+
+    @property
     def declared(self) -> str:
         """What the case claims, in one line."""
+        if not self.is_held:
+            return "nothing"
         claims = [f"{bad_state}: {verdict}" for bad_state, verdict in self.expect.items()]
         claims += ["some run deadlocks"] if self.deadlock else []
         claims += ["some run is a livelock"] if self.livelock else []
@@ -195,19 +383,21 @@ class Case:
         rows = [
             (bad_state, self.sentence(bad_state), str(v)) for bad_state, v in self.expect.items()
         ]
-        rows += [("deadlock", DEADLOCK, "Sometimes")] * (self.deadlock)
+        rows += [("deadlock", DEADLOCK, "some run")] * self.deadlock
+        rows += [("livelock", LIVELOCK, "some run")] * self.livelock
         return f"<strong>{escape(self.headline)}</strong>" + html_table(
             ("what may go wrong", "in words", "declared"), rows
         )
 
 
-def nearest(known: Mapping[str, T], name: str, what: str) -> T:
+def nearest(known: Mapping[str, T], name: Any, what: str) -> T:
     """Return `known[name]`, forgiving case.
 
     Raises:
         UnknownName: nothing has that name; the message suggests the nearest.
     """
-    name = str(name)  # a reader may have left out the quotes
+    if not isinstance(name, str):
+        name = quoted(name)  # a reader may have left out the quotes
     if name in known:
         return known[name]
     folded = {key.lower(): key for key in known}
@@ -215,6 +405,7 @@ def nearest(known: Mapping[str, T], name: str, what: str) -> T:
         return known[folded[name.lower()]]
     import difflib  # only a mistake needs it
 
-    close = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.4)
+    asked = name.lower()[:LONGEST]
+    close = difflib.get_close_matches(asked, folded, n=3, cutoff=0.4)
     hint = ", ".join(folded[key] for key in close) or ", ".join(list(known)[:8])
-    raise UnknownName(f"there is no {what} {name!r}; did you mean {hint}?")
+    raise UnknownName(f"there is no {what} {quoted(name)}; did you mean {hint}?")

@@ -9,10 +9,14 @@ Source: Lamport, "Time, clocks, and the ordering of events in a distributed syst
 Flanagan and Godefroid, "Dynamic partial-order reduction" (2005), for races that can be reversed.
 """
 
+from collections import deque
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from mmviz.engine.run import Run
+
+COMPLETES, STOPS, VIOLATES = "completes", "stops", "violates"
+MOST_STATES = 2_000  # in which devices alone move, until a thread can step again
 
 
 class Conflict(NamedTuple):
@@ -21,11 +25,20 @@ class Conflict(NamedTuple):
     Attributes:
         first, second: the numbers of the steps, first < second.
         fields: what both touch and one writes.
+        reversed: what the run with the two reversed does, as `conflict` has tried: `COMPLETES`
+            without the bad state, `STOPS` without it before every thread has finished, or
+            `VIOLATES` it nevertheless, so this race does not decide; "" where it was not tried.
     """
 
     first: int
     second: int
     fields: tuple[str, ...]
+    reversed: str = ""
+
+    @property
+    def decides(self) -> bool:
+        """Whether the run with this race reversed avoids the bad state."""
+        return self.reversed in (COMPLETES, STOPS)
 
 
 def happens_before(run: Run) -> list[frozenset[int]]:
@@ -65,7 +78,11 @@ def turned(run: Run, race: Conflict) -> Run:
     """Return the run with one race reversed, and otherwise as similar as possible.
 
     The later step of the race goes first; then the actors take their turns in the old order,
-    waiting where they must, and those that are left run to their end.
+    waiting where they must, and those that are left run to their end. Where only devices can
+    move, they take the fewest steps after which a thread can; if there are none, the run stops.
+
+    Raises:
+        ValueError: the steps of the race cannot change places.
     """
     twin = _earlier(run, happens_before(run), race.first, race.second)
     if twin is None:
@@ -77,22 +94,42 @@ def turned(run: Run, race: Conflict) -> Run:
         name = next((turn for turn in turns if turn in ready), "")
         if name:
             turns.remove(name)
+        elif twin.finished:
+            break
         else:
             threads = [n for n in ready if n not in run.case.daemons]
-            if twin.finished or not threads:
+            name = next(iter(threads or _devices(twin)), "")
+            if not name:
                 break
-            name = threads[0]
         twin.step(name)
         if twin.tip.index > 2 * len(run.schedule) + 100:
             break
     return twin
 
 
+def _devices(run: Run) -> tuple[str, ...]:
+    """Return the fewest steps of devices after which a thread can step; () for none."""
+    model, daemons = run.model, [run.model.index[name] for name in run.case.daemons]
+    waiting: deque[tuple[int, tuple[str, ...]]] = deque([(run.tip.state, ())])
+    seen = {run.tip.state}
+    while waiting and len(seen) <= MOST_STATES:
+        state, way = waiting.popleft()
+        if any(model.successor(state, p) is not None for p in model.threads()):
+            return way
+        for p in daemons:
+            after = model.successor(state, p)
+            if after is not None and after not in seen:
+                seen.add(after)
+                waiting.append((after, (*way, model.actors[p])))
+    return ()
+
+
 def conflict(run: Run, bad_state: str) -> Conflict | None:
     """Return the race that decides whether a bad state is violated.
 
-    It is the last race before the violation whose reversal leads to a run without the violation;
-    if there is no such race, the last race before the violation.
+    It is the last race before the violation whose reversal leads to a run that completes without
+    the violation; if there is none, the last whose reversal avoids it. If no single reversal does,
+    none decides: it is the last race before the violation, and `decides` is False.
 
     Args:
         run: a run in which `bad_state` is violated.
@@ -107,9 +144,15 @@ def conflict(run: Run, bad_state: str) -> Conflict | None:
     at = next((frame.index for frame in run.frames if bad_state in frame.violated), None)
     if at is None:
         raise ValueError(f"this run does not violate {bad_state}")
-    found = [race for race in races(run) if race.second <= at][::-1]
-    deciding = (race for race in found if bad_state not in turned(run, race).violated)
-    return next(deciding, found[0] if found else None)
+    best: Conflict | None = None
+    for race in [race for race in races(run) if race.second <= at][::-1]:
+        twin = turned(run, race)
+        how = VIOLATES if bad_state in twin.violated else COMPLETES if twin.finished else STOPS
+        if how == COMPLETES:
+            return race._replace(reversed=how)
+        if best is None or (how == STOPS and not best.decides):
+            best = race._replace(reversed=how)
+    return best
 
 
 def _shared(run: Run, i: int, k: int) -> tuple[str, ...]:

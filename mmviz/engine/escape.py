@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from mmviz.engine.learn import Model
+from mmviz.engine.report import DEADLOCK as DEADLOCK
 from mmviz.engine.run import Run
 
 MAX_STATES = 15_000  # for each question; about a second for all of them
-DEADLOCK = "deadlock"
 
 
 class Sibling(NamedTuple):

@@ -9,9 +9,12 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from mmviz.engine.case import name_of
+from mmviz.engine.choose import pending
+from mmviz.engine.errors import ModelError
 from mmviz.engine.learn import Model
 from mmviz.engine.location import Line
 from mmviz.engine.step import Effect, Step, Task
+from mmviz.engine.struct import Allocated
 from mmviz.engine.text import spoken
 
 
@@ -110,7 +113,9 @@ class Frame:
     @property
     def label(self) -> str:
         """The function and its arguments; "" at the start."""
-        return self.step.label if self.step is not None else ""
+        if self.before is None or self.step is None:
+            return ""
+        return _label(self.model, self.before.state, self.actor, self.step)
 
     @property
     def cite(self) -> str:
@@ -157,7 +162,10 @@ class Frame:
             waiting = [frame for frame in self.back() if frame._broken is None]
             for frame in reversed(waiting):
                 earlier = frame.before.broken if frame.before is not None else frozenset()
-                frame._broken = earlier | self.model.violated(frame.state)
+                try:
+                    frame._broken = earlier | self.model.violated(frame.state)
+                except ModelError as error:
+                    raise frame._placed(error) from None
         assert self._broken is not None
         return self._broken
 
@@ -187,13 +195,18 @@ class Frame:
         return tuple(self._blame(bad_state, text) for bad_state, text in self.complaints)
 
     def _blame(self, bad_state: str, text: str) -> str:
+        """Add the actor that freed what the step used, and when.
+
+        A use of an object that has been freed begins with a look at whether it has been.
+        """
         if bad_state != "use_after_free" or self.before is None:
             return text
+        lives = (each for each in self.model.ledger.structs if isinstance(each, Allocated))
+        looked = {each._at["freed"] for each in lives} & self._effect.reads
+        gone = {slot for slot in looked if self.model.cells(self.before.state)[slot] is True}
         for frame in self.before.back():
-            for change in frame.writes:
-                gone = change.field.removesuffix(".freed")
-                if change.field.endswith(".freed") and change.new and f"{gone} was freed" in text:
-                    return f"{text} by {frame.actor} in step {frame.index}"
+            if gone & {slot for slot, now in frame._effect.writes.items() if now is True}:
+                return f"{text} by {frame.actor} in step {frame.index}"
         return text
 
     # -- the world after it ------------------------------------------------------------------
@@ -221,7 +234,17 @@ class Frame:
     def enabled(self) -> tuple[str, ...]:
         """The actors that can take a step now."""
         model, state = self.model, self.state
-        return tuple(n for p, n in enumerate(model.actors) if model.successor(state, p) is not None)
+        actors = enumerate(model.actors)
+        try:
+            return tuple(name for p, name in actors if model.successor(state, p) is not None)
+        except ModelError as error:
+            raise self._placed(error) from None
+
+    def _placed(self, error: ModelError) -> ModelError:
+        """Return an error with the schedule that leads to it."""
+        names = [frame.actor for frame in self.back()][-2::-1]
+        schedule = (*names, *filter(None, (error.mover,)))
+        return error.add(schedule=schedule).with_traceback(None)
 
     @cached_property
     def done(self) -> tuple[str, ...]:
@@ -237,7 +260,8 @@ class Frame:
             location = self.model.location(self.state, p)
             if location.step is not None:
                 step = location.step
-                found[name] = Next(step.label, step.cite, step.doc, location.lines)
+                label = _label(self.model, self.state, name, step)
+                found[name] = Next(label, step.cite, step.doc, location.lines)
         return found
 
     @cached_property
@@ -252,6 +276,8 @@ class Frame:
         step = model.location(self.state, p).step
         if model.is_dead(self.state) or step is None:
             return Blocked("the machine has stopped", ())
+        if name in model.case.environment:
+            return Blocked("no actor leaves anything open now", ())
         paths, cells = model.ledger.paths, model.cells(self.state)
         looked = [
             slot
@@ -290,6 +316,15 @@ class Frame:
             for frame in self.back()
             if frame.before is not None and (frame.state ^ frame.before.state) & mask
         ]
+
+
+def _label(model: Model, state: int, actor: str, step: Step[Any]) -> str:
+    """Return the step's label; of the environment, what it decides in this state."""
+    if actor not in model.case.environment:
+        return step.label
+    cells = model.cells(state)
+    asked = pending(cells[task._at["asked"]] for task in model.tasks)
+    return step.label if asked is None else str(asked.otherwise)
 
 
 def _names(value: Any, actors: Sequence[str]) -> set[str]:

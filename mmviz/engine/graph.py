@@ -109,7 +109,7 @@ class Graph:
         if len(threads) < len(model.actors):
             for i in range(count):
                 if not any(self.mover[m] in threads for m in range(offset[i], offset[i + 1])):
-                    ahead[i] = count + 1  # only devices can move here, and they may idle
+                    ahead[i] += 1  # only devices can move here, and they may idle
         queue = list(bad)
         for i in bad:
             fates[i] = Fate.UNAVOIDABLE

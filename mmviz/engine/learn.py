@@ -1,8 +1,8 @@
 """The learned model: states are packed integers, a step's body runs once per situation.
 
-An actor's *location* (its program counter) is the tuple of results received since its last
-mark; its coroutine is never copied or inspected to tell locations apart.  What a step does depends
-only on the slots it touches, so its effect is learned once for each combination of their values,
+An actor's *location* (its program counter) is a place in its code, with the values of the variables
+that the code below can still use (`mmviz.engine.liveness`).  What a step does depends only on the
+slots it touches, so its effect is learned once for each combination of their values,
 and is an integer *delta* from then on: `state + delta[state & touched]`.
 
 A slot gets bits in the packed state only when a step first gives it a second value, and more when
@@ -40,20 +40,37 @@ A worked example
     successor is 0 + 3.  `tests/engine/test_learn.py` follows this example number by number.
 """
 
-from collections.abc import Coroutine
+from threading import get_ident
 from typing import Any
 
 from mmviz.engine.bits import Bits, token, widen
 from mmviz.engine.case import Case
-from mmviz.engine.errors import LoopWithoutMark, ModelError, NotDeterministic, Oops
+from mmviz.engine.code_rules import check_code
+from mmviz.engine.errors import HALF_LEARNED, ModelError, NotDeterministic, Oops
 from mmviz.engine.judge import Judge
 from mmviz.engine.ledger import Ledger, copy_roots
-from mmviz.engine.location import Line, Location, lines_of
-from mmviz.engine.step import Blocked, Effect, Machine, Step, Task, acting, listening
+from mmviz.engine.liveness import frames_of, lasts
+from mmviz.engine.location import Location, Place, Waiting, lines_of
+from mmviz.engine.piece import (
+    ACTOR,
+    NOW,
+    STEP,
+    Piece,
+    TimeUp,
+    check_awaits,
+    fault,
+    forgotten,
+    innermost,
+    made,
+    started,
+    watch,
+)
+from mmviz.engine.step import Blocked, Effect, Machine, Mark, Step, Task, check_answer
 from mmviz.engine.struct import Struct
 
-MAX_ANSWERS = 500  # without a mark; no race needs more
-DONE = "done"
+UNMARKED = Mark(None, 0, (), ())
+UNKNOWN = object()
+PLAIN = frozenset((type(None), bool, int, str))
 
 
 class Model:
@@ -66,53 +83,73 @@ class Model:
         actors: names, in the order declared.
         ledger: the world's slots.
         start: the packed initial state.
+        idlers: the numbers of the actors that need not finish.
         internal: the slots the engine keeps for itself; no frame counts them as read or written.
         width: bits given to slots so far.
+        version: grows when a slot takes a new value, or an actor a new location.
         bits, location_bits: how each slot, and each actor's location, lies in a packed state.
         locations: the known locations of each actor.
+        places: for each actor, the locations at each place of its code.
+        done: the location of each actor that has finished, None if it is not known to finish.
+        complete: the bits of the threads' locations, and what they are when all have finished.
         table: for each actor the mask of its location, the row of each location, its number.
     """
 
+    checks = True  # the code of the case, for slips that it shows
+
     def __init__(self, case: Case) -> None:
+        watch()
         self.case = case
         self.actors = tuple(case.actors)
         self.index = {name: p for p, name in enumerate(self.actors)}
+        self.idlers = {self.index[name] for name in case.daemons}
         roots = self.roots()
         self.world: Any = roots[0][1]
         self.tasks = [struct for _, struct in roots if isinstance(struct, Task)]
         self.ledger = Ledger(roots)
+        if self.checks:
+            check_code(case, self.ledger.structs)
         machine = roots[-1][1]
         self.complaints, self.dead = machine._at["complaints"], machine._at["dead"]
         self.internal = {self.complaints, self.dead, *(task._at["held"] for task in self.tasks)}
         self.width = 0
         self.bits = [Bits(value) for value in self.ledger.initial]
-        self.location_bits: list[Bits] = []
-        self.locations: list[dict[Any, Location]] = []
+        self.location_bits = [Bits(None) for _ in self.actors]
+        self.locations: list[dict[int, Location]] = [{} for _ in self.actors]
+        self.places: list[dict[Any, Place]] = [{} for _ in self.actors]
+        self.done: list[Location | None] = [None for _ in self.actors]
         self.table: list[tuple[int, dict[int, list[Any]], int]] = []
-        self.learned = 0
-        for name in self.actors:
-            self.location_bits.append(Bits(None))
-            self.locations.append({})
-            self.table.append((0, {}, self.index[name]))
-            self._enter(self.index[name], None, None)
+        self.complete = (0, -1)
+        self.learned = self.version = 0
+        for p, name in enumerate(self.actors):
+            self.table.append((0, {}, p))
+            try:
+                self._enter(p, None, None)
+            except ModelError as error:
+                raise error.add(actor=name, schedule=()).with_traceback(None) from None
         self.start = 0
         self.judge = Judge(case, self.world, self.ledger, self.bits, self.complaints, self.cells)
 
     def roots(self) -> list[tuple[str, Struct]]:
         """Build the world and what the engine keeps beside it."""
-        world = self.case.world()
+        world = made(self.case.world)
         if not isinstance(world, Struct):
+            hint = "; a return is missing" if world is None else ""
             raise ModelError(
-                f"{self.case.name}: world() made a {type(world).__name__}, not a World"
+                f"{self.case.name}: world() made a {type(world).__name__}, not a World{hint}. "
+                f"Return an object of a class that is derived from World{_in(self.case.world)}"
             )
-        tasks = [(name, Task(name=name)) for name in self.actors]
+        deciders = self.case.environment
+        tasks = [(name, Task(name=name, decides=name in deciders)) for name in self.actors]
         return [("", world), *tasks, ("", Machine())]
 
     # -- packing ---------------------------------------------------------------------------
 
     def pack(self, bits: Bits, value: Any) -> int:
         """Return the packed bits of a slot's value, giving the slot more room if it must."""
+        known = len(bits.codes)
         packed, width = bits.pack(value, self.width)
+        self.version += len(bits.codes) - known
         self.width += width
         return packed
 
@@ -130,6 +167,8 @@ class Model:
 
     def _enter(self, p: int, parent: Location | None, answer: Any) -> Location:
         """Return the location reached from `parent` by the result `answer`, learning it if new."""
+        if parent is not None and (known := parent.nexts.get(token(answer))) is not None:
+            return known
         path: list[Location] = []
         here = parent
         while here is not None:
@@ -139,69 +178,117 @@ class Model:
         answers = [location.answer for location in path[1:]]
         if parent is not None:
             answers.append(answer)
-        key, step, lines = self._replay(p, path, answers)
-        known = self.locations[p].get(key)
-        if known is not None:
-            if known.step is not None and step is not None:
-                self._same_step(p, known.step, step, len(answers))
-            return known
-        new = Location(key, step, parent, answer, len(answers), lines)
-        if step is None:
-            new.row[1][0] = None  # finished: nothing to do, whatever the state
-        self.locations[p][key] = new
-        if parent is None:
-            self.location_bits[p] = Bits(new)
-        packed = self.pack(self.location_bits[p], new)
+        waiting, coroutine = self._replay(p, path, answers)
+        self.ledger.whole = False
+        if waiting is None:
+            found = self.done[p]
+            if found is None:
+                found = self._new(p, Location(None, parent, answer, len(answers)))
+        else:
+            place = self.places[p].setdefault(waiting.place, Place())
+            known = place.find(waiting)
+            if known is None:
+                known = Location(waiting.step, parent, answer, len(answers), waiting.lines)
+                place.add(waiting, self._new(p, known))
+                if coroutine is not None:
+                    known.kept = coroutine, waiting.mark
+            found = known
+        if parent is not None:
+            parent.nexts[token(answer)] = found
+        self.ledger.whole = True
+        return found
+
+    def _after(self, p: int, location: Location, answer: Any) -> Location:
+        """Return the location after a step of actor `p` with the result `answer`."""
+        try:
+            return self._enter(p, location, answer)
+        except ModelError as error:
+            error.mover = self.actors[p]  # the step is over; the code after it is to blame
+            raise
+
+    def _new(self, p: int, location: Location) -> Location:
+        """Give a new location bits, and a row to learn."""
+        if location.step is None:
+            location.row[1][0] = None  # nothing to do, whatever the state
+            self.done[p] = location
+        known = self.locations[p]
+        if not known:
+            self.location_bits[p] = Bits(location)
+        known[len(known)] = location
+        packed = self.pack(self.location_bits[p], location)
         self.table[p] = (self.location_bits[p].mask, self.table[p][1], p)
-        self.table[p][1][packed] = new.row
-        return new
+        self.table[p][1][packed] = location.row
+        self.complete = self._completed()
+        return location
 
     def _replay(
         self, p: int, path: list[Location], answers: list[Any]
-    ) -> tuple[Any, Step[Any] | None, tuple[Line, ...]]:
-        """Run the actor's coroutine from its start, sending it the results received so far."""
+    ) -> tuple[Waiting | None, Any]:
+        """Run the actor's coroutine from its start, sending it the results received so far.
+
+        If a coroutine was kept at the last location of the path, it only receives the last result.
+
+        Returns:
+            What the actor waits for, None when it has finished; and the coroutine, None when it
+            is not to be kept.
+        """
         name = self.actors[p]
-        marks: list[tuple[Any, ...]] = []
+        marks: list[Mark] = []
         self.ledger.reader = name
-        coroutine: Any = self.case.actors[name](self.world)
-        if not isinstance(coroutine, Coroutine):
-            raise ModelError(
-                f"{self.case.name}: actor {name} is not an async function of the world"
-            )
-        listening(marks)
-        key: tuple[Any, ...] = ()
-        lines: tuple[Line, ...] = ()
+        kept = path[-1].kept if path else None
+        if kept is not None:
+            path[-1].kept = None
+            (coroutine, mark), begin = kept, len(answers)
+            wants: Any = path[-1].step
+        else:
+            coroutine, mark, begin, wants = None, UNMARKED, 0, None
+        since = mark.since
+        keeps = False
+        piece = Piece(ACTOR, self.ledger, marks=marks)
+        thread = get_ident()
+        before = NOW.get(thread)
         try:
-            wants = coroutine.send(None)
-            for i in range(len(answers) + 1):
+            NOW[thread] = piece
+            if coroutine is None:
+                coroutine = started(self.case.actors[name], name, self.world)
+            for i in range(begin, len(answers) + 1):
+                if i:
+                    self._same_step(p, path[i - 1].step, wants, i - 1)
+                    since = (since, token(answers[i - 1]))
+                wants = coroutine.send(answers[i - 1] if i else None)
                 if marks:
-                    key = (token(marks[-1]),)
+                    mark, since = marks[-1], ()
                     marks.clear()
                 if not isinstance(wants, Step):
                     raise ModelError(
                         f"{name} awaited {wants!r}; an actor awaits @atomic methods and other "
                         "async functions of the model, nothing else"
                     )
-                if i == len(answers):
-                    break
-                expected = path[i].step
-                if expected is not None:
-                    self._same_step(p, expected, wants, i)
-                key = (*key, token(answers[i]))
-                wants = coroutine.send(answers[i])
-            lines = lines_of(coroutine)
+            piece.check()
+            lines, frames = lines_of(coroutine), frames_of(coroutine)
+            keeps = frames is not None and all(map(lasts, frames))
+            called = "" if keeps else forgotten(v for f in frames or () for v in f.values.values())
+            if called:
+                raise ModelError(
+                    f"{called}(…) is async and was called without await, so it does not run. "
+                    f"Write: await {called}(…)",
+                    line=innermost(lines),
+                )
         except StopIteration:
-            return DONE, None, ()
+            piece.check()
+            if not path:
+                check_awaits(name, coroutine)
+            return None, None
+        except (Exception, TimeUp) as error:
+            fault(piece, error, innermost(path[-1].lines) if path else None)
         finally:
-            listening(None)
-            self._close(name, coroutine)
-        if len(key) > MAX_ANSWERS:
-            raise LoopWithoutMark(
-                f"{name} has heard {MAX_ANSWERS} answers without a mark; it goes round a loop at "
-                f"{lines[-1].function}, line {lines[-1].number}. Say mark('again', …) at the head "
-                "of the loop, with the values the loop still needs."
-            )
-        return key, wants, lines
+            NOW[thread] = before
+            if piece.overdue:
+                piece.settle()
+            if not keeps and coroutine is not None:
+                self._close(name, coroutine)
+        waiting = Waiting(wants, lines, frames, mark._replace(since=since))
+        return waiting, coroutine if keeps else None
 
     def _close(self, name: str, coroutine: Any) -> None:
         try:
@@ -212,7 +299,9 @@ class Model:
                 "write error paths as the kernel does, one after the other."
             ) from None
 
-    def _same_step(self, p: int, expected: Step[Any], got: Step[Any], after: int) -> None:
+    def _same_step(self, p: int, expected: Step[Any] | None, got: Step[Any], after: int) -> None:
+        if expected is None or expected is got:
+            return
         if expected.signature != got.signature:
             raise NotDeterministic(
                 f"{self.actors[p]} did {expected.label} after {after} answers, and {got.label} "
@@ -223,66 +312,125 @@ class Model:
 
     def execute(self, state: int, p: int, step: Step[Any]) -> Effect:
         """Run a step's guard and body in a state; the state itself does not change."""
-        ledger = self.ledger
-        said: list[tuple[str, str]] = []
+        ledger, task = self.ledger, self.tasks[p]
         ledger.reader = self.actors[p]
         ledger.begin(self.cells(state))
-        acting(self.tasks[p], said)
         oops = blocked = False
         answer: Any = None
+        piece = Piece(STEP, ledger, task)
+        said = piece.said
+        thread = get_ident()
+        before = NOW.get(thread)
         try:
+            NOW[thread] = piece
             answer = step.do()
+            piece.check()
+            if type(answer) not in PLAIN:
+                check_answer(step, answer)
         except Blocked:
             blocked = True
         except Oops as stop:
             said.append((stop.bad_state, stop.text))
             oops = True
+        except (Exception, TimeUp) as error:
+            fault(piece, error, innermost(self.location(state, p).lines))
         finally:
-            acting(None, None)
-            ledger.end()
+            NOW[thread] = before  # before any call, at which Ctrl-C could come in
+            ledger.stepping = ledger.judging = False
+            ledger.looking = ""
+            if piece.overdue:
+                piece.settle()
         if blocked:
             return Effect(ledger.reads | set(ledger.writes), {}, blocked=True)
         reads, writes = ledger.reads, ledger.writes
         if oops:
             reads, writes = reads | set(writes), {self.dead: True}
         if said:
-            before: frozenset[str] = ledger.cells[self.complaints]
+            known: frozenset[str] = ledger.cells[self.complaints]
             reads = reads | {self.complaints}
-            writes = {**writes, self.complaints: before | {bad_state for bad_state, _ in said}}
-        try:
-            hash(answer)
-        except TypeError:
-            raise ModelError(
-                f"{step.label} answered {answer!r}; an answer must be immutable, as a field is"
-            ) from None
-        return Effect(reads, writes, answer, said=tuple(said), oops=oops)
+            writes = {**writes, self.complaints: known | {bad_state for bad_state, _ in said}}
+        effect = Effect(reads, writes, answer, said=tuple(said), oops=oops)
+        after = None if oops else self.location(state, p).nexts.get(token(answer))
+        return effect if after is None else self._at_return(effect, state, p, after)
+
+    def _at_return(self, effect: Effect, state: int, p: int, after: Location) -> Effect:
+        """Complain if the actor has finished with this step and still holds a lock."""
+        if after.step is not None or p in self.idlers or effect.returned:
+            return effect
+        effect.returned = True
+        task, cells = self.tasks[p], self.cells(state)
+        slot = task._at["held"]
+        effect.reads = effect.reads | {slot}
+        held = effect.writes.get(slot, cells[slot])
+        if held:
+            names = ", ".join(section.__dict__["name"] for section in held)
+            said = ("returns_holding_lock", f"{task.name} finishes and still holds {names}")
+            before = effect.writes.get(self.complaints, cells[self.complaints])
+            effect.said = (*effect.said, said)
+            effect.reads = effect.reads | {self.complaints}
+            effect.writes = {**effect.writes, self.complaints: before | {said[0]}}
+        return effect
 
     def learn(self, state: int, p: int) -> int | None:
         """Learn what actor `p` does in `state`: the delta to its successor, None if it is blocked.
 
         An Oops is never learned into the table, so the search comes back here each time.
+
+        Raises:
+            ModelError: the code breaks a rule, or the model was interrupted while it learned.
         """
+        ledger = self.ledger
+        with ledger.lock:
+            if not ledger.whole:
+                raise ModelError(HALF_LEARNED)
+            try:
+                return self._learn(state, p)
+            except ModelError as error:
+                ledger.whole = True
+                location = self.location(state, p)
+                step = "" if error.mover or location.step is None else location.step.label
+                error.add(actor=self.actors[p], step=step, line=innermost(location.lines))
+                error.state = state if error.state is None else error.state
+                raise
+
+    def _learn(self, state: int, p: int) -> int | None:
         location = self.location(state, p)
         if location.step is None:
             return None
         effect = self.execute(state, p, location.step)
         self.learned += 1
-        row = location.row
-        widen(row, location.touched, effect.reads | set(effect.writes), self.bits)
+        ledger, row = self.ledger, location.row
+        ledger.whole = False
+        touched = effect.reads | set(effect.writes)
+        widen(row, location.touched, touched, self.bits, location.others)
         if effect.blocked:
             row[1][state & row[0]] = None
+            ledger.whole = True
             return None
+        delta = self._change(state, effect)
+        ledger.whole = True
+        if effect.oops:
+            location.others.add(state & row[0])
+            return delta
+        after = self._after(p, location, effect.answer)
+        ledger.whole = False
+        if after.step is None and not effect.returned:
+            effect = self._at_return(effect, state, p, after)
+            touched = effect.reads | set(effect.writes)
+            widen(row, location.touched, touched, self.bits, location.others)
+            delta = self._change(state, effect)
+        bits = self.location_bits[p]
+        delta += self.pack(bits, after) - (state & bits.mask)
+        row[1][state & row[0]] = delta
+        ledger.whole = True
+        return delta
+
+    def _change(self, state: int, effect: Effect) -> int:
+        """Return the difference that the writes of a step make to a packed state."""
         delta = 0
         for slot, value in effect.writes.items():
             bits = self.bits[slot]
             delta += self.pack(bits, value) - (state & bits.mask)
-        if effect.oops:
-            return delta
-        after = self._enter(p, location, effect.answer)
-        location.after.add(after)
-        bits = self.location_bits[p]
-        delta += self.pack(bits, after) - (state & bits.mask)
-        row[1][state & row[0]] = delta
         return delta
 
     # -- stepping --------------------------------------------------------------------------
@@ -292,9 +440,11 @@ class Model:
         if state & self.bits[self.dead].mask:
             return None
         mask, rows, _ = self.table[p]
-        touched, deltas = rows[state & mask]
-        key = state & touched
-        delta = deltas[key] if key in deltas else self.learn(state, p)
+        row = rows[state & mask]
+        touched, deltas = row
+        delta = deltas.get(state & touched, UNKNOWN)
+        if delta is UNKNOWN or row[0] != touched:  # another thread has widened the row meanwhile
+            delta = self.learn(state, p)
         return None if delta is None else state + delta
 
     def may_write(self, actor: str, path: str) -> bool:
@@ -338,7 +488,19 @@ class Model:
 
     def is_complete(self, state: int) -> bool:
         """Return whether every actor that must finish has finished."""
-        return all(self.is_done(state, p) for p in self.threads())
+        mask, value = self.complete
+        return state & mask == value
+
+    def _completed(self) -> tuple[int, int]:
+        """Return `complete`, as far as the locations are known."""
+        mask = value = 0
+        for p in self.threads():
+            done, bits = self.done[p], self.location_bits[p]
+            if done is None:
+                return 0, -1  # not known to be possible
+            mask |= bits.mask
+            value |= bits.codes[token(done)]
+        return mask, value
 
     def violated(self, state: int) -> frozenset[str]:
         """Return the bad states violated in a state, those judged at the end included."""
@@ -351,3 +513,9 @@ class Model:
         copy_roots(roots, self.cells(state), self.ledger)
         tasks = {name: struct for name, struct in roots if isinstance(struct, Task)}
         return roots[0][1], tasks
+
+
+def _in(world: Any) -> str:
+    """Return where a world is made, for a message; "" where the class itself is given."""
+    name = getattr(world, "__name__", "")
+    return "" if isinstance(world, type) or not name.isidentifier() else f", in {name}()"

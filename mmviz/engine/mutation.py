@@ -18,15 +18,15 @@ from typing import Any
 
 from mmviz.engine.case import Actor, Case
 from mmviz.engine.errors import LoopWithoutMark, ModelError
-from mmviz.engine.explore import MAX_BYTES, MAX_STATES, Search
 from mmviz.engine.ledger import moved
-from mmviz.engine.livelock import find_livelock
+from mmviz.engine.livelock import find_livelock, find_waits
 from mmviz.engine.location import lines_of
 from mmviz.engine.places import Spot, Watched, passed, spot_of, spots, uses_answer, watched
+from mmviz.engine.search import MAX_BYTES, MAX_STATES, Search
 from mmviz.engine.step import Step
 from mmviz.engine.struct import Struct
 
-MOST_STATES = 5_000  # of a case without a line, or four times what it has with it, if that is more
+MOST_STATES = 50_000  # of a case without a line, or four times what it has with it, if that is more
 MOST_SKIPPED = 200  # steps in a row; more means that the actor goes round a loop without a step
 ENDLESS, BROKEN = "endless", "breaks the model"
 STANDSTILL = {"deadlock", "livelock", ENDLESS, BROKEN}
@@ -74,9 +74,9 @@ def goes_wrong(
     if done.cut:
         quick = found and search is QuickSearch
         return frozenset(found if quick else {*found, ENDLESS})
-    livelock, waits = find_livelock(done.model, done.parent)
+    livelock = find_livelock(done.model, done.parent)
     found |= {"livelock"} if livelock is not None else set()
-    return frozenset(found | ({"deadlock"} if waits is not None else set()))
+    return frozenset(found | ({"deadlock"} if find_waits(done.model, done.parent) else set()))
 
 
 def goes_wrong_without(
@@ -135,7 +135,10 @@ def mutants(case: Case, spot: Spot, model: Watched) -> Iterator[Case]:
         answers = max(len(model.heard.get(at, "?")) for at in model.below(spot))
     for number in range(answers):
         forgetting = _forgetting(spot, model, number)
-        actors = {name: without(actor, forgetting) for name, actor in case.actors.items()}
+        actors = {
+            name: actor if name in case.environment else without(actor, forgetting)
+            for name, actor in case.actors.items()
+        }
         yield replace(case, actors=actors, states=0)
 
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from mmviz.engine.bits import token
 from mmviz.engine.case import Case
-from mmviz.engine.explore import MAX_BYTES, MAX_STATES, Search
 from mmviz.engine.learn import Model
 from mmviz.engine.location import Line, lines_of
+from mmviz.engine.search import MAX_BYTES, MAX_STATES, Search
 from mmviz.engine.step import Effect, Step
 
 
@@ -111,7 +111,8 @@ def passed(model: Watched) -> dict[Spot, set[tuple[int, int]]]:
     where: dict[Spot, set[tuple[int, int]]] = {}
     for p, known in enumerate(model.locations):
         for location in known.values():
-            if location.step is not None:
+            # what the environment decides is no line of the case's code
+            if location.step is not None and location.step.cite != "environment":
                 outer = (Spot(line, "") for line in location.lines[:-1])
                 for spot in (*outer, spot_of(location.lines, location.step)):
                     where.setdefault(spot, set()).add((p, id(location)))

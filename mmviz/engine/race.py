@@ -6,25 +6,47 @@
     class UnlockThenRelease:
         async def iommu_release_device(self, k, dev): ...
 
+    race["UnlockThenRelease"]  # the case
+
 The decorated class is the *variant*: the code that differs between the cases.  An actor with
 a second parameter receives it, `async def unplug(k, variant)`.
 """
 
 import inspect
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+import os
+import sys
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Never, TypeVar, overload
 
-from mmviz.engine.case import Actor, BadState, Case, Verdict, name_of
-from mmviz.engine.errors import ModelError
+from mmviz.engine.case import (
+    Actor,
+    BadState,
+    Case,
+    Verdict,
+    check_name,
+    check_world,
+    checked_actors,
+    checked_bad,
+    name_of,
+    nearest,
+)
+from mmviz.engine.errors import ModelError, UnknownName
+from mmviz.engine.html import html_table
+from mmviz.engine.text import quoted
+
+# What a race fills in of its cases.
+SET_BY_RACE = ("name", "id", "title", "bad", "expect", "scenario", "race", "declares")
 
 V = TypeVar("V", bound=Callable[..., Any])
 # `async def actor(k)`, or `async def actor(k, variant)`
 Role = Callable[..., Coroutine[Any, Any, Any]]
 
 
-class Race:
+class Race(Sequence[Case]):
     """A world, its actors and its bad states; each case adds the part that differs.
+
+    It is a sequence of its cases: `race["Name"]` is one, by name or id.
 
     Args:
         id: the section of the research notes, "B1"; a case's own id follows it.
@@ -42,16 +64,53 @@ class Race:
     def __init__(
         self,
         id: str = "",
-        *,
+        *others: Never,
         world: Callable[[], Any],
         actors: Mapping[str, Role],
         bad: Iterable[BadState],
         daemons: Collection[str] = (),
         **shared: Any,
     ) -> None:
-        self.id, self.world, self.actors = id, world, dict(actors)
-        self.bad, self.daemons, self.shared = tuple(bad), tuple(daemons), shared
+        where = f"race {id}" if id and isinstance(id, str) else "race"
+        if others or not isinstance(id, str):
+            raise ModelError(
+                f"{where}: only the section of the research notes stands without a name; write "
+                "Race(world=…, actors={…}, bad=[…])"
+            )
+        check_claims(where, shared)
+        check_world(where, world)
+        self.id, self.world, self.actors = id, world, checked_actors(where, actors)
+        self.bad, self.daemons, self.shared = checked_bad(where, bad), tuple(daemons), shared
         self.cases: list[Case] = []
+        self._declared_at: dict[str, tuple[str, int]] = {}  # the file and line of each case
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @overload
+    def __getitem__(self, which: str | int) -> Case: ...
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[Case]: ...
+
+    def __getitem__(self, which: str | int | slice) -> Case | Sequence[Case]:
+        """Return a case by its name, its id or its number; or several.
+
+        Raises:
+            UnknownName: there is none; the nearest is suggested.
+        """
+        return chosen(self.cases, which)
+
+    def __str__(self) -> str:
+        count = f"a race with {len(self.cases)} case{'' if len(self.cases) == 1 else 's'}"
+        actors = f"actors {', '.join(self.actors)}; bad states {', '.join(map(name_of, self.bad))}"
+        lines = (f"  {each.label:28} {each.title}".rstrip() for each in self.cases)
+        return "\n".join([f"{count}; {actors}", *lines])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return case_table(self.cases)
 
     @overload
     def case(self, *words: str, of: None = None, **claims: Any) -> Callable[[V], V]: ...
@@ -69,21 +128,34 @@ class Race:
             claims: as `build` takes them.
 
         Returns:
-            A decorator that returns what it decorates; with `of`, the case.
+            A decorator that returns what it decorates; with `of`, the case. A cell of a notebook
+            that is run again declares its cases again: each takes the place of the old one.
 
         Raises:
             ModelError: a name is not known, is used twice, or is missing.
         """
+        if not all(isinstance(word, str) for word in words):
+            raise ModelError(
+                f"{quoted(words[0])} is no title; write @race.case('what differs') right above the "
+                "class or function, with parentheses"
+            )
+        caller = sys._getframe(1)
+        at = (caller.f_code.co_filename, caller.f_lineno)
 
         def declare(variant: Any) -> Any:
             case = self.build(*words, of=variant, **claims)
-            for known in self.cases:
+            for number, known in enumerate(self.cases):
+                if known.name == case.name and self._runs_again(case.name, at):
+                    self.cases[number] = case
+                    break
                 if known.name == case.name or (case.id and known.id == case.id):
                     raise ModelError(
                         f"{case.name} ({case.id}): this race has a case {known.name} ({known.id}) "
                         "already; give one of them another name or id"
                     )
-            self.cases.append(case)
+            else:
+                self.cases.append(case)
+            self._declared_at[case.name] = at
             return case
 
         if of is not None:
@@ -94,6 +166,14 @@ class Race:
             return variant
 
         return decorate
+
+    def _runs_again(self, name: str, at: tuple[str, int]) -> bool:
+        """Tell whether a case is declared by a cell that ran before, changed since or not.
+
+        A cell has no file, and its name changes with its text.
+        """
+        file, line = self._declared_at[name]
+        return not os.path.exists(file) and (file != at[0] or line == at[1])
 
     def build(
         self,
@@ -113,8 +193,8 @@ class Race:
             words: as in `case`.
             of: the variant; of a class the one instance that its actors share.
             name: the case's name; by default the variant's.
-            sometimes: bad states that some completed run violates, by reference.
-            always: bad states that every completed run violates. What is not named is Never.
+            sometimes: bad states that some runs violate and others do not, by reference.
+            always: bad states that every run violates, however it ends. What is not named is Never.
             world: where the case has another one than the race.
             actors: where it has others; all of them, as the race's.
             daemons: where it has others.
@@ -131,19 +211,27 @@ class Race:
             )
         *section, title = words
         name = name or getattr(of, "__name__", "")
+        check_name(name or "unnamed")
         if not name:
             raise ModelError(f"{title!r}: {of!r} has no name of its own; write name='…'")
         variant = of() if isinstance(of, type) else of
+        check_claims(name, claims)
+        claims = {"race": self} | self.shared | claims
+        said = sometimes or always or any(map(claims.get, ("deadlock", "livelock", "states")))
         return Case(
             id="/".join(filter(None, (self.id, *section))) if section else "",
             name=name,
             title=title,
             world=world or self.world,
-            actors={each: _played(role, variant) for each, role in (actors or self.actors).items()},
+            actors={
+                each: _played(role, variant, of if isinstance(of, type) else None)
+                for each, role in (actors or self.actors).items()
+            },
             bad=self.bad,
             expect=self._expected(name, sometimes, always),
             daemons=self.daemons if daemons is None else tuple(daemons),
-            **(self.shared | claims),
+            declares=bool(said),
+            **claims,
         )
 
     def _expected(
@@ -153,8 +241,10 @@ class Race:
         expect = dict.fromkeys(map(name_of, self.bad), Verdict.NEVER)
         for verdict, bad_states in ((Verdict.SOMETIMES, sometimes), (Verdict.ALWAYS, always)):
             if isinstance(bad_states, str):
-                raise ModelError(f"{name}: write [{bad_states}], a list, even for one bad state")
-            for bad in map(name_of, bad_states):
+                raise ModelError(
+                    f"{name}: write [{quoted(bad_states)}], a list, even for one bad state"
+                )
+            for bad in map(name_of, checked_bad(name, bad_states)):
                 if bad not in expect:
                     raise ModelError(
                         f"{name}: {bad} is not one of the race's bad states: {', '.join(expect)}"
@@ -165,21 +255,72 @@ class Race:
         return expect
 
 
+def check_claims(where: str, claims: Iterable[str]) -> None:
+    """Check the names of what a race or a case says of its cases.
+
+    Raises:
+        ModelError: a case has no such attribute, or the race sets it.
+    """
+    known = {each.name: each.name for each in fields(Case) if each.name not in SET_BY_RACE}
+    known |= {name: name for name in ("sometimes", "always", "world", "actors", "daemons", "of")}
+    for claim in claims:
+        if claim == "expect":
+            raise ModelError(
+                f"{where}: expect= is for a Case built by hand; of a race's case write "
+                "sometimes=[…] and always=[…], all else is Never"
+            )
+        if claim not in known:
+            try:
+                error = f"write {nearest(known, claim, 'claim')}=, not {claim}="
+            except UnknownName as unknown:
+                error = str(unknown)
+            raise ModelError(f"{where}: {error}")
+
+
+def chosen(cases: Sequence[Case], which: str | int | slice) -> Case | Sequence[Case]:
+    """Return the case of a name, an id or a number; or several, by a slice.
+
+    Raises:
+        UnknownName: there is none; the nearest is suggested.
+    """
+    if isinstance(which, int | slice):
+        return cases[which]
+    known = {case.name: case for case in cases}
+    known |= {case.id: case for case in cases if case.id and case.id not in known}
+    return nearest(known, getattr(which, "__name__", which), "case")  # a variant, named like it
+
+
+def case_table(cases: Iterable[Case]) -> str:
+    """Return cases as an HTML table."""
+    head = ("case", "id", "what it is", "declared")
+    return html_table(head, [(each.name, each.id, each.title, each.declared) for each in cases])
+
+
 @dataclass(frozen=True)
 class Playing:
-    """An actor of a case: its coroutine function, and the variant that it is called with."""
+    """An actor of a case: its coroutine function, and the variant that it is called with.
+
+    Attributes:
+        role: the coroutine function.
+        variant: the variant.
+        make: makes the variant anew for each run of the code, so that it cannot remember the last.
+    """
 
     role: Role
     variant: Any
+    make: Callable[[], Any] | None = None
 
     def __call__(self, k: Any) -> Coroutine[Any, Any, Any]:
         """Return the coroutine of the actor in a world."""
-        return self.role(k, self.variant)
+        return self.role(k, self.variant if self.make is None else self.make())
 
 
-def _played(role: Role, variant: Any) -> Actor:
+def _played(role: Role, variant: Any, make: Callable[[], Any] | None) -> Actor:
     """Return the actor of a coroutine function, bound to the variant if it takes one."""
-    return Playing(role, variant) if _arity(role) > 1 else role
+    if _arity(role) < 2:
+        return role
+    # two objects without a __dict__ cannot be seen to be equal; and they keep nothing
+    return Playing(role, variant, make if hasattr(variant, "__dict__") else None)
 
 
 def _arity(role: Actor | Role) -> int:

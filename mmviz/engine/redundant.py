@@ -17,7 +17,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from mmviz.engine.case import Case
+from mmviz.engine.errors import MmvizError
 from mmviz.engine.location import Line
+from mmviz.engine.text import quoted
 
 SAID = re.compile(r"\bredundant(?: in (?P<cases>\w+(?:, \w+)*))?: (?P<why>.*?)(?=; redundant\b|$)")
 HEAD = re.compile(r"\s*(?:class|def|async def)\b")
@@ -55,38 +57,47 @@ def comments(file: str) -> tuple[Comment, ...]:
     """Return every such comment of a file, in the order of the lines."""
     found = []
     for first, last in sorted(set(_statements(file).values())):
-        words = []
-        above = first - 1
-        while linecache.getline(file, above).lstrip().startswith("#"):
-            above -= 1
-        for number in range(above + 1, last + 1):
-            if comment := WORDS.search(linecache.getline(file, number)):
-                words.append(comment[1].strip())
+        numbers = [*_blocks(file).get(first, ()), *range(first, last + 1)]
+        lines = (WORDS.search(linecache.getline(file, number)) for number in numbers)
+        text = _joined([line[1].strip() for line in lines if line])
         found += [
             Comment(
                 file, first, tuple(filter(None, (said["cases"] or "").split(", "))), said["why"]
             )
-            for said in SAID.finditer(_joined(words))
+            for said in SAID.finditer(text)
         ]
     return tuple(found)
-
-
-def without_comment(text: str) -> str:
-    """Return a line of code without the comment that says why it is redundant."""
-    return BEHIND.sub("", text)
 
 
 @cache
 def comment_lines(file: str) -> frozenset[int]:
     """Return the numbers of the lines of a file that hold nothing but such a comment."""
     found: set[int] = set()
-    inside = False
-    for number, line in enumerate(linecache.getlines(file), 1):
-        text = line.lstrip()
-        inside = text.startswith("#") and (inside or bool(ABOVE.match(text)))
-        if inside:
-            found.add(number)
+    for block in _blocks(file).values():
+        said = (n for n in block if ABOVE.match(linecache.getline(file, n).lstrip()))
+        first = next(said, block.stop)
+        found.update(range(first, block.stop))
     return frozenset(found)
+
+
+@cache
+def _blocks(file: str) -> dict[int, range]:
+    """Return the lines of each block of comments, by the number of the line below it."""
+    found: dict[int, range] = {}
+    first = 0
+    lines = linecache.getlines(file)
+    for number, line in enumerate([*lines, ""], 1):
+        if line.lstrip().startswith("#"):
+            first = first or number
+        elif first:
+            found[number] = range(first, number)
+            first = 0
+    return found
+
+
+def without_comment(text: str) -> str:
+    """Return a line of code without the comment that says why it is redundant."""
+    return BEHIND.sub("", text)
 
 
 def code(thing: Callable[..., Any]) -> str:
@@ -95,9 +106,16 @@ def code(thing: Callable[..., Any]) -> str:
     The declarations of cases above it are left out, and the comments on redundant lines.
 
     Raises:
+        MmvizError: it is not a class or a function written in Python.
         OSError: its source is not available.
     """
-    lines, first = inspect.getsourcelines(thing)
+    try:
+        lines, first = inspect.getsourcelines(thing)
+    except TypeError:
+        raise MmvizError(
+            f"code() shows a class or a function written in Python, not {quoted(thing)}; "
+            "write code(TheVariant)"
+        ) from None
     file = inspect.getsourcefile(thing) or ""
     start = next((number for number, line in enumerate(lines) if HEAD.match(line)), 0)
     kept = [

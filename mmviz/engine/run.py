@@ -1,14 +1,19 @@
 """Runs: stepping forwards, going back, and branching."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Set
+from typing import Any, SupportsIndex
 
 from mmviz.engine.case import Case
-from mmviz.engine.errors import ScheduleError
+from mmviz.engine.errors import ModelError, ScheduleError
 from mmviz.engine.frame import Blocked, Frame, Next
 from mmviz.engine.learn import Model
 from mmviz.engine.run_table import columns, table
-from mmviz.engine.text import replay_line
+from mmviz.engine.text import expected, index, quoted, replay_line
+
+MOST_TIMES, MOST_DIGITS = 10_000, 10  # of a count, "CPU0*3"
+MOST_STEPS = 100_000  # of a schedule
+CASE = "write mmviz.find('thread/race', 'NameOfTheCase')"
 
 
 class Run:
@@ -25,7 +30,7 @@ class Run:
     """
 
     def __init__(self, case: Case, model: Model | None = None) -> None:
-        self.case = case
+        self.case = expected(case, Case, "what is run", CASE)
         self.model = model or Model(case)
         self.tip = Frame(self.model, self.model.start)
 
@@ -33,10 +38,15 @@ class Run:
         """Let an actor take its next step.
 
         Raises:
-            ScheduleError: it is blocked or finished; the message says why, and which can step.
+            ScheduleError: it is no actor, or is blocked or finished; the message says why, and
+                which actors can step.
         """
-        p = self.model.index.get(actor)
-        after = None if p is None else self.model.successor(self.tip.state, p)
+        p = self._number(actor)
+        try:
+            after = None if p is None else self.model.successor(self.tip.state, p)
+        except ModelError as error:
+            schedule = (*self.schedule, *filter(None, (error.mover,)))
+            raise error.add(schedule=schedule).with_traceback(None) from None
         if after is None:
             raise self._refusal(actor)
         self.tip = Frame(self.model, after, actor, self.tip)
@@ -47,15 +57,16 @@ class Run:
         if self.tip.before is not None:
             self.tip = self.tip.before
 
-    def fork(self, at: int | None = None) -> "Run":
+    def fork(self, at: SupportsIndex | None = None) -> "Run":
         """Return a new run that shares this one's first `at` steps (all of them by default).
 
         Raises:
             IndexError: this run has no such step.
+            MmvizError: `at` is not an integer.
         """
-        keep = self.tip.index if at is None else at
+        keep = self.tip.index if at is None else index(at, "the step at which a run forks")
         if not 0 <= keep <= self.tip.index:
-            raise IndexError(f"a run of {self.tip.index} steps has no step {keep}")
+            raise IndexError(f"a run of {self.tip.index} steps has no step {quoted(keep)}")
         twin = Run(self.case, self.model)
         twin.tip = next(frame for frame in self.tip.back() if frame.index == keep)
         return twin
@@ -112,12 +123,16 @@ class Run:
         """The bad states violated so far, in order."""
         return tuple(bad_state for frame in self.frames for bad_state in frame.violated)
 
+    def _number(self, actor: Any) -> int | None:
+        """Return the number of an actor; None if there is none of that name."""
+        return self.model.index.get(actor) if isinstance(actor, str) else None
+
     def _refusal(self, actor: str) -> ScheduleError:
         number = self.tip.index + 1
         can = ", ".join(self.enabled()) or "no actor"
-        if actor not in self.model.index:
+        if self._number(actor) is None:
             known = ", ".join(self.model.actors)
-            why = f"there is no actor {actor!r} here (actors: {known})"
+            why = f"there is no actor {quoted(actor)} here (actors: {known})"
         elif actor in self.tip.done:
             why = f"{actor} has finished"
         else:
@@ -134,36 +149,76 @@ class Run:
         return columns(self)
 
 
-def parse_schedule(case: Case, schedule: str | Sequence[str]) -> tuple[str, ...]:
+def parse_schedule(case: Case, schedule: str | Iterable[str]) -> tuple[str, ...]:
     """Return the actors of a schedule in order.
 
     Args:
         case: the case that has the actors.
-        schedule: names separated by spaces or commas, "CPU0 CPU1*2, GPU", or a sequence of names.
+        schedule: names separated by spaces or commas, "CPU0 CPU1*2, GPU", or a list of such words.
 
     Raises:
-        ScheduleError: a word is not an actor, or a count is not a number.
+        ScheduleError: the schedule is not text or a list of words, a word is not an actor, a count
+            is not a number from 0 to 10,000, or there are more than 100,000 steps.
     """
-    words = re.split(r"[\s,]+", schedule.strip()) if isinstance(schedule, str) else schedule
+    one, other = (*case.actors, "CPU0", "CPU1")[:2]
     folded = {name.lower(): name for name in case.actors}
     names: list[str] = []
-    for word in words:
+    for word in _words(schedule, f'write "{one}*3 {other}" or ["{one}", "{other}"]'):
+        step = len(names) + 1
+        if not isinstance(word, str):
+            raise ScheduleError(
+                f"step {step}: {quoted(word)} is not text; a schedule in a list is a list of "
+                f'actors, ["{one}", "{other}"]',
+                step,
+            )
         name, star, count = word.partition("*")
-        if not word:
-            continue
-        if name.lower() not in folded or (star and not (count.isdigit() and int(count) <= 10_000)):
+        actor = folded.get(name.lower(), "")
+        if not actor:
             known = ", ".join(case.actors)
             raise ScheduleError(
-                f"step {len(names) + 1}: {word!r} is not an actor of {case.name} "
-                f"(actors: {known}; write CPU0 or CPU0*3)",
-                len(names) + 1,
+                f"step {step}: {quoted(word)} is not an actor of {case.name} "
+                f"(actors: {known}; write {one} or {one}*3)",
+                step,
                 word,
             )
-        names += [folded[name.lower()]] * (int(count) if star else 1)
+        times = _number(count) if star else 1
+        if times is None:
+            raise ScheduleError(
+                f"step {step}: in {quoted(word)} the count is not a number from 0 to "
+                f"{MOST_TIMES:,}; write {actor}*3",
+                step,
+                actor,
+            )
+        names += [actor] * times
+        if len(names) > MOST_STEPS:
+            raise ScheduleError(
+                f"a schedule has at most {MOST_STEPS:,} steps, and this one has more; "
+                "write a shorter one",
+                MOST_STEPS + 1,
+                actor,
+            )
     return tuple(names)
 
 
-def replay(case: Case, schedule: str | Sequence[str]) -> Run:
+def _words(schedule: Any, instead: str) -> Iterable[Any]:
+    """Return the words of a schedule; `instead` says what to write when it has none."""
+    if isinstance(schedule, str):
+        return filter(None, re.split(r"[\s,]+", schedule))
+    if isinstance(schedule, Iterable) and not isinstance(schedule, bytes | Mapping | Set):
+        return (word for word in schedule if not (isinstance(word, str) and not word))
+    raise ScheduleError(
+        f"a schedule is text or a list of actors, not {quoted(schedule)}; {instead}"
+    )
+
+
+def _number(count: str) -> int | None:
+    """Return how often an actor steps; None if the count is not a number or is too large."""
+    if not (count.isascii() and count.isdigit() and len(count) <= MOST_DIGITS):
+        return None
+    return int(count) if int(count) <= MOST_TIMES else None
+
+
+def replay(case: Case, schedule: str | Iterable[str]) -> Run:
     """Run a schedule from the start.
 
     Args:

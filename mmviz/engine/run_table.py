@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mmviz.engine.case import Case
+from mmviz.engine.errors import MmvizError
 from mmviz.engine.frame import Frame
 from mmviz.engine.html import escape, html_table
-from mmviz.engine.text import replay_line
+from mmviz.engine.text import quoted, replay_line
 
 
 class Told(Protocol):
@@ -35,7 +36,15 @@ def table(run: Told, width: int = 38, shown: slice = slice(1, None)) -> str:
         run: what to print.
         width: characters per column.
         shown: which frames; by default every step.
+
+    Raises:
+        MmvizError: it is not a run.
     """
+    if not hasattr(run, "frames"):
+        raise MmvizError(
+            f"a table is of a run, not of {quoted(run)}; write "
+            "mmviz.table(mmviz.replay(case, 'CPU0*3 CPU1'))"
+        )
     actors = list(run.case.actors)
     lines = ["".join(f"{name:{width}}" for name in actors).rstrip()]
     lines.append("".join(f"{'-' * len(name):{width}}" for name in actors).rstrip())

@@ -1,43 +1,96 @@
-"""Scenarios: one race, its story and its cases, read from the file that holds them."""
+"""Scenarios: one race, its story and its cases.
+
+    Scenario("Two increments", "No increment is lost", race)
+
+The scenarios of the catalogue are read from the files that hold them, as is a file of a reader.
+"""
 
 import inspect
 import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
+from typing import overload
 
-from mmviz.engine.case import Case, nearest
+from mmviz.engine.case import Case
 from mmviz.engine.errors import ModelError
-from mmviz.engine.html import escape, html_table
-from mmviz.engine.race import Race
+from mmviz.engine.html import escape
+from mmviz.engine.race import Race, case_table, chosen
+from mmviz.engine.text import quoted
 
 SECTIONS = ("Promise", "Memory model", "Simplified", "Sources")
 
 
 @dataclass(frozen=True)
-class Scenario:
+class Scenario(Sequence[Case]):
     """One race: its story, its cases and where it comes from.
 
+    It is a sequence of its cases: `scenario["Name"]` is one, by name or id.
+
     Attributes:
-        name: "thread/race", from the module's place.
-        module: the file; its docstring holds the text, its `race` the cases.
-        title: the docstring's first line.
-        story: what happens and what goes wrong.
+        title: one line.
         promise: the invariant in words, shown green until it breaks.
+        cases: bug, tempting fix, right fix; a `Race` stands for its cases. They take over the
+            scenario's name, its promise and its memory model, where they have none of their own.
+        story: what happens and what goes wrong.
         memory_model: what the search assumes of memory.
         simplified: what the model leaves out.
         sources: message ids, kernel files and functions, commits.
-        cases: bug, tempting fix, right fix.
+        name: "thread/race", from the file's place; a path for a file elsewhere; otherwise "".
+        module: the file, where it has one; its docstring holds the text, its `race` the cases.
     """
 
-    name: str
-    module: ModuleType
     title: str
-    story: str
-    promise: str
-    memory_model: str
-    simplified: str
-    sources: str
-    cases: tuple[Case, ...]
+    promise: str = ""
+    cases: Sequence[Case] = ()
+    story: str = ""
+    memory_model: str = ""
+    simplified: str = ""
+    sources: str = ""
+    name: str = ""
+    module: ModuleType | None = None
+
+    def __post_init__(self) -> None:
+        """Make the cases those of this scenario.
+
+        Raises:
+            ModelError: one of them is no case, or there are none.
+        """
+        texts = (self.title, self.promise, self.story, self.memory_model, self.simplified)
+        for text in (*texts, self.sources, self.name):
+            if not isinstance(text, str):
+                raise ModelError(
+                    f"{quoted(text)} stands where a text is wanted; write Scenario('title', 'what "
+                    "must always hold', cases)"
+                )
+        given: object = self.cases
+        found = list(given) if isinstance(given, Iterable) else [given]
+        cases = [each for each in found if isinstance(each, Case)]
+        if not cases or len(cases) < len(found):
+            wrong = next((each for each in found if not isinstance(each, Case)), "nothing")
+            raise ModelError(
+                f"the scenario {quoted(self.title)} lacks a case: cases is a Race or a list of "
+                f"cases, and has {quoted(wrong)}"
+            )
+        twice = [name for name, count in Counter(each.name for each in cases).items() if count > 1]
+        if twice:
+            raise ModelError(
+                f"the scenario {quoted(self.title)} has two cases called {twice[0]}; give one of "
+                "them another name=…"
+            )
+        memory = re.split(r"[;,.:]", self.memory_model)[0]
+        own = tuple(
+            replace(
+                case,
+                scenario=self.name or case.scenario,
+                promise=case.promise or self.promise,
+                memory=case.memory or memory,
+                race=self,
+            )
+            for case in cases
+        )
+        object.__setattr__(self, "cases", own)
 
     @classmethod
     def of(cls, name: str, module: ModuleType) -> "Scenario":
@@ -46,41 +99,35 @@ class Scenario:
         Raises:
             ModelError: the docstring lacks a section, or there are no cases.
         """
-        text = inspect.getdoc(module) or ""
-        heads = "|".join(SECTIONS)
-        parts = re.split(rf"^({heads}):[ \t]*", text, flags=re.MULTILINE)
-        found = {
-            head: inspect.cleandoc(body)
-            for head, body in zip(parts[1::2], parts[2::2], strict=True)
-        }
         race = getattr(module, "race", None)
-        cases = race.cases if isinstance(race, Race) else getattr(module, "CASES", ())
-        lost = [f"'{head}:'" for head in SECTIONS if not found.get(head)]
-        if not cases:
+        lost = [f"'{head}:'" for head in SECTIONS if not sections(module)[1].get(head)]
+        if not isinstance(race, Race) or not race.cases:
             lost.append("a Race called `race` with a case")
         if lost:
             raise ModelError(f"{module.__name__}: the scenario lacks {', '.join(lost)}")
-        title, _, story = parts[0].partition("\n")
-        promise = " ".join(found["Promise"].split())
-        memory = re.split(r"[;,.:]", " ".join(found["Memory model"].split()))[0]
+        return cls.told(name, module, race or ())
+
+    @classmethod
+    def told(cls, name: str, module: ModuleType, cases: Sequence[Case]) -> "Scenario":
+        """Return the scenario of some cases, with what the docstring of their module says of it.
+
+        Sections that the docstring lacks are empty; without a docstring the name is the title.
+
+        Raises:
+            ModelError: there are no cases.
+        """
+        text, found = sections(module)
+        title, _, story = text.partition("\n")
         return cls(
+            title=title.rstrip(".") or name,
+            promise=" ".join(found.get("Promise", "").split()),
+            cases=cases,
+            story=story.strip(),
+            memory_model=" ".join(found.get("Memory model", "").split()),
+            simplified=found.get("Simplified", ""),
+            sources=found.get("Sources", ""),
             name=name,
             module=module,
-            title=title.rstrip("."),
-            story=story.strip(),
-            promise=promise,
-            memory_model=" ".join(found["Memory model"].split()),
-            simplified=found["Simplified"],
-            sources=found["Sources"],
-            cases=tuple(
-                replace(
-                    case,
-                    scenario=name,
-                    promise=case.promise or promise,
-                    memory=case.memory or memory,
-                )
-                for case in cases
-            ),
         )
 
     def case(self, name: str) -> Case:
@@ -89,20 +136,58 @@ class Scenario:
         Raises:
             UnknownName: there is none; the nearest is suggested.
         """
-        by_name = {case.name: case for case in self.cases}
-        return nearest(by_name | {case.id: case for case in self.cases}, name, "case")
+        return self[name]
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @overload
+    def __getitem__(self, which: str | int) -> Case: ...
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[Case]: ...
+
+    def __getitem__(self, which: str | int | slice) -> Case | Sequence[Case]:
+        """Return a case by its name, its id or its number; or several.
+
+        Raises:
+            UnknownName: there is none; the nearest is suggested.
+        """
+        return chosen(self.cases, which)
+
+    @property
+    def headline(self) -> str:
+        """The name, if it has one, and the title."""
+        return ": ".join(dict.fromkeys(filter(None, (self.name, self.title))))
 
     def __str__(self) -> str:
         cases = "\n".join(f"  {case.name:28} {case.id:10} {case.title}" for case in self.cases)
-        return f"{self.name}: {self.title}\n\n{self.story}\n\nPromise: {self.promise}\n\n{cases}"
+        promise = f"Promise: {self.promise}" if self.promise else ""
+        return "\n\n".join(filter(None, (self.headline, self.story, promise, cases)))
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        rows = [(case.name, case.id, case.title, case.declared) for case in self.cases]
         return (
             f"<strong>{escape(self.title)}</strong><p>{escape(self.story)}</p>"
-            f"<p>Promise: {escape(self.promise)}</p>"
-            + html_table(("case", "id", "what it is", "declared"), rows)
+            + (f"<p>Promise: {escape(self.promise)}</p>" if self.promise else "")
+            + case_table(self.cases)
         )
+
+
+def sections(module: ModuleType) -> tuple[str, dict[str, str]]:
+    """Return a module's docstring up to its first section, and each section by its name."""
+    heads = "|".join(SECTIONS)
+    text = inspect.getdoc(module) or ""
+    parts = re.split(rf"^({heads}):[ \t]*", text, flags=re.MULTILINE)
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return parts[0], {head: inspect.cleandoc(body) for head, body in pairs}
+
+
+def scenario_of(case: Case) -> Scenario:
+    """Return the scenario of a case; of one that has none, a scenario with what it says itself."""
+    if isinstance(case.race, Scenario):
+        return case.race
+    cases: Sequence[Case] = case.race if isinstance(case.race, Race) else ()
+    known = cases if any(each == case for each in cases) else (case,)
+    return Scenario(title=case.scenario or case.name, promise=case.promise, cases=known)

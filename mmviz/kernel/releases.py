@@ -3,6 +3,7 @@
 import re
 
 from mmviz.engine.errors import MmvizError
+from mmviz.engine.text import quoted
 
 WRITTEN = re.compile(r"v?([0-9]{1,2})\.([0-9]{1,2})(?:\.([0-9]{1,3}))?(?:\.[0-9]{1,3})?")
 # The last release of each finished series; 2.6 ended with 2.6.39.
@@ -11,10 +12,14 @@ LAST_OF_2_6 = 39
 DAYS = {
     "v3.6": "2012-09-30",
     "v3.17": "2014-10-05",
+    "v4.3": "2015-11-01",
     "v4.4": "2016-01-10",
+    "v4.9": "2016-12-11",
     "v4.12": "2017-07-02",
     "v4.13": "2017-09-03",
     "v4.14": "2017-11-12",
+    "v4.15": "2018-01-28",
+    "v4.19": "2018-10-22",
     "v5.0": "2019-03-03",
     "v5.1": "2019-05-05",
     "v5.2": "2019-07-07",
@@ -68,24 +73,25 @@ def release(text: str) -> tuple[int, ...]:
     """
     if not isinstance(text, str):
         raise MmvizError(
-            f"{text!r} is not in quotes: write a kernel release as '5.3'; "
+            f"{quoted(text)} is not in quotes: write a kernel release as '5.3'; "
             "without quotes 5.10 is the same number as 5.1"
         )
     found = WRITTEN.fullmatch(text.strip())
     if found is None or (found[1] == "2" and found[3] is None):
         raise MmvizError(
-            f"{text!r} is not a kernel release: write its first numbers, 5.3 or v5.3 or 2.6.27"
+            f"{quoted(text)} is not a kernel release: write its first numbers, "
+            "5.3 or v5.3 or 2.6.27"
         )
     major, minor = int(found[1]), int(found[2])
     if major < 3:
         if (major, minor) != (2, 6) or int(found[3]) > LAST_OF_2_6:
             raise MmvizError(
-                f"{text!r} is not a known kernel release: before 3.0 they are 2.6.0 to 2.6.39"
+                f"{quoted(text)} is not a known kernel release: before 3.0 they are 2.6.0 to 2.6.39"
             )
         return (2, 6, int(found[3]))
     if minor > LAST.get(major, minor):
         raise MmvizError(
-            f"there is no kernel {text!r}: after {major}.{LAST[major]} came {major + 1}.0"
+            f"there is no kernel {quoted(text)}: after {major}.{LAST[major]} came {major + 1}.0"
         )
     return (major, minor)
 

@@ -25,11 +25,6 @@ MOST_ROWS = 20  # on a card; beyond, rows that never change are named in a line
 MOST_CARDS = 20  # beyond, cards that never change are named in a line
 
 
-def in_words(value: Any) -> str:
-    """Return a value as a card shows it; an empty list is "none" too."""
-    return "none" if value in ((), frozenset()) else spoken(value)
-
-
 class Row(NamedTuple):
     """One field on a card: its path, its label, and a function that words its value.
 
@@ -38,7 +33,7 @@ class Row(NamedTuple):
 
     path: str
     label: str
-    wording: Wording = in_words
+    wording: Wording = spoken
     live: bool = True
 
 
@@ -81,22 +76,22 @@ def rows(struct: Struct) -> Iterator[tuple[Any, Wording]]:
     """
     for key, _ in struct.fields():
         if key != "freed":
-            yield key, in_words
+            yield key, spoken
 
 
 @rows.register
 def _(page: Page) -> Iterator[tuple[Any, Wording]]:
-    yield "refs", in_words
-    yield "locked", in_words
+    yield "refs", spoken
+    yield "locked", spoken
     for key, _ in page.fields():
         if key not in ("pfn", "refs", "locked"):
-            yield key, in_words
+            yield key, spoken
 
 
 @rows.register
 def _(count: SeqCount) -> Iterator[tuple[Any, Wording]]:
     for key, _ in count.fields():
-        yield key, odd if key == "sequence" else in_words
+        yield key, odd if key == "sequence" else spoken
 
 
 def odd(sequence: int) -> str:

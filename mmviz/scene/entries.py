@@ -6,9 +6,9 @@ from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from mmviz.engine import Map, Struct
+from mmviz.engine import Map, Struct, spoken
 from mmviz.kernel.mm.page import Page
-from mmviz.scene.cards import Wording, in_words
+from mmviz.scene.cards import Wording
 from mmviz.scene.reach import Reach, pointee, structs_in
 from mmviz.scene.walk import Level, folded, index, leaf_label, number, upper
 
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
     label: str
     address: str | None = None
     peer: Peer | None = None
-    wording: Wording = in_words
+    wording: Wording = spoken
     folded: int = 0
 
 

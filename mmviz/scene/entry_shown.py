@@ -7,7 +7,7 @@ mmviz.entry(0x8000000012345867, "5.14", after=0xf7fffffffdb97402)
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, SupportsIndex
 
 from mmviz.kernel.x86.entry import Explanation
 from mmviz.kernel.x86.entry import entry as explain
@@ -120,11 +120,11 @@ def _word(explained: Explanation) -> Word:
 
 
 def entry(
-    value: int | str,
+    value: SupportsIndex | str,
     kernel: str = "6.15",
     *,
-    after: int | str | None = None,
-    levels: int = 4,
+    after: SupportsIndex | str | None = None,
+    levels: SupportsIndex = 4,
     pte_marker: bool = False,
 ) -> EntryPicture:
     """Explain the 64 bits of an x86-64 page-table entry, and what a change of it means.

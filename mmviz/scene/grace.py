@@ -49,7 +49,9 @@ def _graces(accounts: Accounts, reach: Reach) -> Iterator[Lane]:
         for actor, locations in zip(accounts.model.actors, accounts.model.locations, strict=True):
             for location in locations.values():
                 step = location.step
-                if step and step.on.name == srcu.name and "synchronize" in step.body.__name__:
+                if step is None or step.on.name != srcu.name:
+                    continue
+                if "synchronize" in step.body.__name__:
                     waiters[actor] = None
         if isinstance(srcu, SrcuCallbacks) and reach.varies(srcu.path("callbacks")):
             waiters["call_srcu"] = None

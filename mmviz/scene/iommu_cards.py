@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
-from mmviz.engine import Struct
+from mmviz.engine import Struct, spoken
 from mmviz.kernel.iommu.group_check import Situation
 from mmviz.kernel.iommu.io_mm import IoMm, IoMmNotifierList, SvaBond
 from mmviz.kernel.iommu.iommu import Device, Domain, Iommu, IommuGroup
@@ -23,7 +23,7 @@ from mmviz.kernel.iommu.vfio import VfioGroup
 from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
 from mmviz.kernel.mm.page import Page
 from mmviz.kernel.mm.pagetable import DevicePageTable
-from mmviz.scene.cards import FREED, Card, Row, can_be_freed, card, cards, in_words
+from mmviz.scene.cards import FREED, Card, Row, can_be_freed, card, cards
 from mmviz.scene.lives import keeper, subjects
 from mmviz.scene.reach import Reach, structs_in
 from mmviz.scene.words import omitted
@@ -201,8 +201,8 @@ def plainly(value: Any, widest: int = 1000) -> str:
     if value == "":
         return "none"
     if not isinstance(value, tuple) or not value or not structs_in(value):
-        return in_words(value)
-    names = [in_words(each) for each in value]
+        return spoken(value)
+    names = [spoken(each) for each in value]
     for count in range(len(names), 0, -1):
         rest = [f"+{len(names) - count}"] * (count < len(names))
         if len(text := ", ".join([*names[:count], *rest])) <= widest:

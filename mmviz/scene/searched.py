@@ -1,10 +1,11 @@
 """A case with the result of its search, and the runs worth offering."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, permutations
 
-from mmviz.engine import Case, Run, conflict, parse_schedule, turned
-from mmviz.engine.explore import Search
+from mmviz.engine import Case, Run, ScheduleError, conflict, parse_schedule, turned
+from mmviz.engine.causes import COMPLETES
+from mmviz.engine.search import Search
 from mmviz.scene.reach import reach
 from mmviz.scene.words import readable
 
@@ -38,22 +39,46 @@ class SearchedCase:
             run.step(actor)
         return run
 
+    def schedule(self, wanted: str | Iterable[str]) -> tuple[str, ...]:
+        """Return the schedule that a reader names.
+
+        Args:
+            wanted: the label of one of `runs()`, or a schedule as `parse_schedule` takes it.
+
+        Raises:
+            ScheduleError: it is neither; the message names the labels.
+        """
+        runs = self.runs() if isinstance(wanted, str) else {}
+        folded = {label.lower(): schedule for label, schedule in runs.items()}
+        if isinstance(wanted, str) and wanted.strip().lower() in folded:
+            return folded[wanted.strip().lower()]
+        try:
+            return parse_schedule(self.case, wanted)
+        except ScheduleError as error:
+            if error.actor in self.case.actors or not runs:
+                raise
+            labels = ", ".join(map(repr, runs))
+            raise ScheduleError(f"{error}; or the name of a run: {labels}") from None
+
     def runs(self) -> dict[str, tuple[str, ...]]:
         """Return the schedules to offer, by label, the most instructive first.
 
         First the counterexamples (fewest preemptions, then shortest), a deadlock and a livelock;
         then the schedules that the scenario names; then safe runs: the one with the deciding race
-        reversed, and any other. In a case that never fails, the safe runs come first.
+        reversed, and any other. In a case that never fails, the safe runs come first. Where the
+        search does not know everything, such a run is not called safe.
         """
         failing: dict[str, tuple[str, ...]] = {}
         found = self.report.counterexamples
         for bad_state in sorted(found, key=self._rank):
             example = found[bad_state]
-            failing[f"{readable(bad_state)}: fewest preemptions"] = example.fewest_preemptions
-            if example.shortest != example.fewest_preemptions:
+            if example.preemptions >= 0:  # -1: a limit ended the search for it
+                failing[f"{readable(bad_state)}: fewest preemptions"] = example.fewest_preemptions
+            if example.preemptions < 0 or example.shortest != example.fewest_preemptions:
                 failing[f"{readable(bad_state)}: shortest"] = example.shortest
         if self.report.deadlock is not None:
-            failing["deadlock: no actor can step"] = self.report.deadlock.fewest_preemptions
+            which = "only devices" if self.report.devices_go_on else "no actor"
+            failing[f"deadlock: {which} can step"] = self.report.deadlock.fewest_preemptions
         loop = self.report.livelock
         if loop is not None:
             failing["livelock: one round of the loop"] = loop.prefix + loop.cycle
@@ -61,7 +86,7 @@ class SearchedCase:
             name: parse_schedule(self.case, text) for name, text in self.case.schedules.items()
         }
         in_order = self._safe_in_order()
-        safe = self._reversed_race() | ({"safe run": in_order} if in_order else {})
+        safe = self._reversed_race() | ({self._spared: in_order} if in_order else {})
         runs = failing | named | safe if failing else safe | named
         return runs or {"one actor after another": max(self._in_order(), key=len)}
 
@@ -71,13 +96,20 @@ class SearchedCase:
         for bad_state in sorted(found, key=self._rank):
             run = self.run(found[bad_state].fewest_preemptions)
             race = conflict(run, bad_state)
-            twin = turned(run, race) if race is not None else run
-            if race is not None and not twin.violated:
+            if race is None or race.reversed != COMPLETES:
+                continue
+            twin = turned(run, race)
+            if not twin.violated:
                 first = run.frames[race.second]
                 function = first.label.partition("(")[0]
-                label = f"safe run: {first.actor} runs {function}() first"
+                label = f"{self._spared}: {first.actor} runs {function}() first"
                 return {label: twin.schedule}
         return {}
+
+    @property
+    def _spared(self) -> str:
+        """What a run is called that violates nothing."""
+        return "run without a violation" if self.report.doubt else "safe run"
 
     def _rank(self, bad_state: str) -> int:
         """Return the place of a bad state in the case, which lists the most important first."""

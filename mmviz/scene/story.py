@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mmviz.engine import Conflict, Frame, Run, conflict, turned
-from mmviz.engine.causes import chain
+from mmviz.engine.causes import STOPS, chain
 from mmviz.engine.escape import DEADLOCK, Escape, Sibling, deadlocks, escape
 from mmviz.scene.timeline import call
 from mmviz.scene.words import readable, steps_between
@@ -74,7 +74,7 @@ def _story(tip: Frame, bad_state: str, leave_out: frozenset[str]) -> Story:
     is_end = bad_state in (DEADLOCK, "livelock")
     race = None if is_end or at > LONGEST else conflict(run, bad_state)
     way = escape(run, DEADLOCK if is_end else bad_state, at)
-    if way.sibling is None and way.cut and race is not None:
+    if way.sibling is None and way.cut and race is not None and race.decides:
         way = way._replace(sibling=_reversed(run, race))
     if bad_state == DEADLOCK:
         verdict, reasons = f"deadlock after step {at}: no actor can step", _blockers(tip)
@@ -154,6 +154,10 @@ def _race(run: Run, race: Conflict | None, way: Escape) -> tuple[str, str, int]:
         return name, "none decides; every order of the races ends this way", 0
     fields = ", ".join(race.fields)
     words = f"{fields}: {_called(run, race.first)}, against {_called(run, race.second)}"
+    if not race.decides:
+        words = f"none decides alone; with the last reversed, the run still ends this way; {words}"
+    elif race.reversed == STOPS:
+        words += "; with it reversed the run avoids this, but does not complete"
     return name, words, race.first
 
 

@@ -7,6 +7,7 @@ lines and texts of the stage in the same places, in the colours of one theme.
 from collections.abc import Sequence
 from html import escape
 
+from mmviz.engine import nearest
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Line, Point, Scene, Text, head
 from mmviz.scene.theme import CLEAR, PAPER, THEMES, style
 
@@ -26,8 +27,9 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
         title: a description for readers who cannot see the picture.
 
     Raises:
-        KeyError: there is no such theme.
+        UnknownName: there is no such theme; the nearest is suggested.
     """
+    theme = nearest({name: name for name in (*THEMES, PAGE)}, theme, "theme")
     page = theme == PAGE
     looks = {role: style(role) for role in THEMES["light"]} if page else THEMES[theme]
     paper = "var(--mm-paper)" if page else PAPER[theme]

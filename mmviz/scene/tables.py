@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from typing import Any
 
-from mmviz.engine import Map, Struct, World
+from mmviz.engine import Map, Struct, World, spoken
 from mmviz.kernel.conformance.dmirror_table import DeviceEntry, DmirrorPage
 from mmviz.kernel.driver.atomic_access import AtomicAccess
 from mmviz.kernel.driver.umem import Umem
@@ -21,7 +21,7 @@ from mmviz.kernel.mm.page import Page
 from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable, PmdTable
 from mmviz.kernel.mm.tlb import Tlb
 from mmviz.kernel.sync.store_buffer import Store, StoreBuffer
-from mmviz.scene.cards import in_words, walk
+from mmviz.scene.cards import walk
 from mmviz.scene.entries import Entry, Peer, Side, Table, of_map
 from mmviz.scene.reach import Reach, pointee
 from mmviz.scene.walk import Level, leaf_label, upper
@@ -152,7 +152,7 @@ def _(smmu: Smmu, reach: Reach) -> Iterator[Table]:
 
 def _context(value: Any) -> str:
     """Return the content of a PASID-table entry in a few words."""
-    return "not present, quiet" if value == NOT_PRESENT_QUIET else in_words(value)
+    return "not present, quiet" if value == NOT_PRESENT_QUIET else spoken(value)
 
 
 @tables.register

@@ -6,10 +6,12 @@ then on it is a pure function of a run and of the cursor's frame.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Protocol
+from itertools import islice
+from typing import Any, Protocol
 
 from mmviz.engine import Frame, MmvizError, Run, table
 from mmviz.engine.case import nearest
+from mmviz.engine.text import quoted
 from mmviz.scene import layout, objects, timeline
 from mmviz.scene.causes import Causes, causes
 from mmviz.scene.entry import EntryView, entry
@@ -127,6 +129,7 @@ MADE: tuple[type[View], ...] = (
 TITLES = {view.name: view.title for view in MADE}  # also of the views that a case lacks
 ALWAYS = ("timeline", "code")
 MACHINES = ("iommu", "pagetable")  # chosen if they show at least half of the fields that change
+MOST_NAMES = 100  # in `views=[…]`
 OTHERS = ("notifier", "locks", "lifetime")  # chosen if the case has them
 
 
@@ -159,19 +162,28 @@ def usual(searched: SearchedCase, there: Mapping[str, View]) -> list[str]:
     return [*ALWAYS, *first, *rest]
 
 
-def known(wanted: Sequence[str]) -> list[str]:
-    """Return the wanted names as they are spelled here, each once.
+def known(wanted: str | Iterable[str]) -> list[str]:
+    """Return the wanted names as they are spelled here, each once; one name alone is a list of it.
 
     Raises:
         UnknownName: no view has that name; the message suggests the nearest.
-        MmvizError: `wanted` is not a list of names.
+        MmvizError: `wanted` is neither a name nor a list of names.
     """
-    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
-        raise MmvizError(
-            f"views={wanted!r} is not a list: write views=['locks'], with any of {', '.join(VIEWS)}"
-        )
     names = {name: name for name in VIEWS}
-    return list(dict.fromkeys(nearest(names, name, "view") for name in wanted))
+    return list(dict.fromkeys(nearest(names, name, "view") for name in _wanted(wanted)))
+
+
+def _wanted(views: Any) -> Iterable[str]:
+    """Return the names in what a reader wrote for `views`."""
+    listed = [views] if isinstance(views, str) else views
+    if isinstance(listed, Iterable) and not isinstance(listed, bytes | Mapping):
+        listed = list(islice(listed, MOST_NAMES + 1))
+        if len(listed) <= MOST_NAMES:
+            return listed
+    raise MmvizError(
+        f"views={quoted(views)} is not a list of views: write views=['timeline', 'locks'], "
+        f"with any of {', '.join(VIEWS)}"
+    )
 
 
 def picture(views: Iterable[View], run: Run, k: int) -> Scene:

@@ -77,7 +77,9 @@ def blocked_by(actor: str, blocked: Blocked, since: str = " since step {}") -> s
     )
 
 
-def promises(case: Case, frames: Sequence[Frame], loop: Lasso | None = None) -> list[Promise]:
+def promises(
+    case: Case, frames: Sequence[Frame], loop: Lasso | None = None, doubt: str = ""
+) -> list[Promise]:
     """Return the promise of a case and the steps of a run that break it.
 
     Each step that reaches a bad state breaks the promise; the first comes with its words, the
@@ -87,9 +89,11 @@ def promises(case: Case, frames: Sequence[Frame], loop: Lasso | None = None) -> 
         case: the case.
         frames: the run's.
         loop: the livelock that the search found in the case, if there is one.
+        doubt: why the search does not know everything about the case, "" if it does.
     """
     bad = ", ".join(map(readable, case.bad_states))
     kept = case.promise or (f"No bad state occurs: {bad}" if bad else "Every actor finishes.")
+    words = f"{kept.rstrip('.')}. Not decided: {doubt}." if doubt else kept
     found = []
     for frame in frames:
         if frame.violated:
@@ -103,8 +107,8 @@ def promises(case: Case, frames: Sequence[Frame], loop: Lasso | None = None) -> 
         which = steps_between(len(loop.prefix) + 1, last.index)
         found.append(Promise("", f"Livelock in {which}. {LIVELOCK}.", last.index))
     if not found:
-        return [Promise(kept, "", -1)]
-    first = found[0]._replace(words=kept, failure=f"{found[0].failure} The promise was: {kept}")
+        return [Promise(words, "", -1)]
+    first = found[0]._replace(words=words, failure=f"{found[0].failure} The promise was: {kept}")
     return [first, *found[1:]]
 
 

@@ -2,20 +2,29 @@
 
 print(debate("iommu_group"))
 print(debate("hmm", kernel="5.3").markdown())
+print(debate(race))  # a reader's own
 """
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-from mmviz.engine import Case, Report, Verdict, explore, replay_line
+from mmviz.engine import Case, ModelError, Report, Verdict, explore, replay_line
 from mmviz.engine.html import html_table
-from mmviz.engine.report import rests_on
+from mmviz.engine.report import NOT_DECIDED, NOT_JUDGED, rests_on
 from mmviz.kernel.provenance import provenance
-from mmviz.survey.catalogue import ACROSS, case_lines, catalogue, kind, thread_named
+from mmviz.scenarios import every_case
+from mmviz.survey.catalogue import (
+    ACROSS,
+    case_lines,
+    catalogue,
+    headline,
+    kind,
+    thread_named,
+)
 
 HEAD = (
     *("when", "scenario", "case", "id", "message, commit or release"),
@@ -32,8 +41,8 @@ class Finding(NamedTuple):
 
     Attributes:
         what: the bad state, "deadlock" or "livelock".
-        verdict: Never, Sometimes, Always or Unknown; "not coherent" instead of "Sometimes" or
-            "Always" where that is what the parties agreed on.
+        verdict: as every report prints it, "Never" or "Not judged" for example; "not coherent"
+            instead of "Sometimes" or "Always" where that is what the parties agreed on.
         schedule: a shortest run in which it goes wrong; None when none does.
     """
 
@@ -44,7 +53,8 @@ class Finding(NamedTuple):
     @property
     def sign(self) -> str:
         """A sign to see at a glance how it went, beside the word."""
-        return {Verdict.NEVER: "✓", Verdict.UNKNOWN: "?", NOT_COHERENT: "≠"}.get(self.verdict, "✗")
+        open_words = dict.fromkeys((Verdict.UNKNOWN, NOT_JUDGED, NOT_DECIDED), "?")
+        return {Verdict.NEVER: "✓", NOT_COHERENT: "≠", **open_words}.get(self.verdict, "✗")
 
     def __str__(self) -> str:
         return f"{self.verdict}: {self.what}"
@@ -66,16 +76,18 @@ class Row:
     def findings(self) -> tuple[Finding, ...]:
         """One for each bad state, and one each for a deadlock and a livelock if there are any."""
         report, found = self.report, []
-        for bad_state, verdict in report.verdicts.items():
+        for bad_state in report.verdicts:
             example = report.counterexamples.get(bad_state)
             schedule = example.shortest if example else None
             agreed = self.case.kind == "contract" and example is not None
-            found.append(Finding(bad_state, NOT_COHERENT if agreed else str(verdict), schedule))
+            word = NOT_COHERENT if agreed else report.said(bad_state)
+            found.append(Finding(bad_state, word, schedule))
         if report.deadlock is not None:
-            found.append(Finding("deadlock", str(Verdict.SOMETIMES), report.deadlock.shortest))
+            schedule = report.deadlock.shortest
+            found.append(Finding("deadlock", str(report.deadlock_verdict), schedule))
         if report.livelock is not None:  # once round the loop
             schedule = report.livelock.prefix + report.livelock.cycle
-            found.append(Finding("livelock", str(Verdict.SOMETIMES), schedule))
+            found.append(Finding("livelock", str(report.livelock_verdict), schedule))
         return tuple(found)
 
     @property
@@ -97,9 +109,9 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         """The row as text, a cell each for `HEAD`."""
         case = self.case
-        found = "\n".join(map(str, self.findings))
+        found = "\n".join((*map(str, self.findings), *map(unlike, self.report.surprises)))
         name = f"{case.name}\n{case.title}"
-        said = (self.when, case.scenario.partition("/")[2], name, case.id, self.where)
+        said = (self.when, race_of(case.scenario), name, case.id, self.where)
         source = provenance(case)
         era = "\n".join(filter(None, (source.era, source.still)))
         return (*said, era, kind(case), found, f"{self.report.states:,}")
@@ -110,15 +122,17 @@ class Debate:
     """What a thread argued about, judged: as text, as Markdown and as HTML.
 
     Attributes:
-        thread: the mail thread.
+        thread: the mail thread; "" for cases of a reader.
         asked: the thread, and the kernel if one was asked for, in words.
         rows: its cases, each searched, in the order in which they were first said; those without a
             day come last, in the order of the files.
+        lost: a sentence for each case or file that could not be searched.
     """
 
     thread: str
     asked: str
     rows: tuple[Row, ...]
+    lost: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -130,18 +144,19 @@ class Debate:
     def small_print(self) -> str:
         """What the verdicts rest on, and how long they took."""
         seconds = sum(row.report.seconds for row in self.rows)
-        return f"{self.basis} Searched now, in {seconds:.3g} s." if self.rows else NONE
+        return f"{self.basis} Searched now, in {seconds:.3g} s." if self.rows else self.basis
 
     @property
     def basis(self) -> str:
         """What the verdicts rest on."""
+        unread = "".join(f" Not searched: {each}" for each in self.lost)
         if not self.rows:
-            return NONE
+            return unread.strip() or NONE
         reports = [row.report for row in self.rows]
         cut = sum(not report.complete for report in reports)
         return (
             f"{len(reports)} cases, {sum(report.states for report in reports):,} states; "
-            f"{f'{cut} cut off' if cut else 'nothing cut off'}; {rests_on(reports)}"
+            f"{f'{cut} cut off' if cut else 'nothing cut off'}; {rests_on(reports)}{unread}"
         )
 
     def __str__(self) -> str:
@@ -151,11 +166,12 @@ class Debate:
                 shown = row.when
                 lines += ["", shown]
             lines += case_lines(row.case, f"{row.report.states:,} states")
-            scenario = row.case.scenario.partition("/")[2]
+            scenario = race_of(row.case.scenario)
             about = textwrap.wrap(row.case.title, ACROSS - 6)
             about += textwrap.wrap(f"{scenario}  {row.where}", ACROSS - 6, break_on_hyphens=False)
             lines += [f"      {line}" for line in about]
             lines += _told(row)
+            lines += [f"      {unlike(each)}" for each in row.report.surprises]
         lines += ["", *textwrap.wrap(self.small_print, ACROSS)]
         runs = [
             f"\n{case.name}, {finding.what}\n{line}" for case, finding, line in self._failures()
@@ -180,6 +196,7 @@ class Debate:
                 else f"{each.verdict} `{each.what}`"
                 for each in row.findings
             )
+            found = "<br>".join((found, *(marked(unlike(each)) for each in row.report.surprises)))
             lines.append(f"| {' | '.join((*cells, found, states))} |")
         lines += ["", self.basis]
         runs = [
@@ -204,27 +221,40 @@ class Debate:
 
 
 def debate(
-    thread: str, progress: Callable[[int, int, Case], None] | None = None, kernel: str = ""
+    thread: str | Case | Iterable[Case],
+    progress: Callable[[int, int, Case], None] | None = None,
+    kernel: str = "",
 ) -> Debate:
     """Search every case of a mail thread, here and now, and return the table.
 
     Args:
-        thread: "iommu_group".
+        thread: "iommu_group"; or cases, a race or a scenario.
         progress: called before each search with how many are done, how many there are, and
             the case that is next.
         kernel: only what this kernel release is known to do, "5.3".
 
     Raises:
         UnknownName: there is no such thread; the nearest is suggested.
-        MmvizError: the kernel is not a release.
+        MmvizError: the kernel is not a release, or these are no cases.
     """
-    asked = catalogue(thread=thread_named(thread), kernel=kernel)
+    if isinstance(thread, str) and not thread.endswith(".py"):
+        thread = thread_named(thread, every_case())
+        found = catalogue(thread=thread, kernel=kernel)
+        what = found.asked
+    else:
+        found = catalogue(kernel=kernel, among=thread)
+        title = headline(found.cases[0]) if found.cases else ""
+        thread, what = "", ", ".join(filter(None, (title or "your own cases", found.asked)))
     rows: list[Row] = []
-    for case in sorted(asked, key=lambda case: provenance(case).when or "later"):
+    lost = list(found.lost)
+    for case in sorted(found, key=lambda case: provenance(case).when or "later"):
         if progress is not None:
-            progress(len(rows), len(asked), case)
-        rows.append(Row(case, explore(case)))
-    return Debate(thread_named(thread), asked.asked, tuple(rows))
+            progress(len(rows), len(found), case)
+        try:
+            rows.append(Row(case, explore(case, partial=False)))
+        except ModelError as error:
+            lost.append(f"{case.name}: {error}")
+    return Debate(thread, what, tuple(rows), tuple(lost))
 
 
 def _told(row: Row) -> list[str]:
@@ -239,6 +269,16 @@ def _told(row: Row) -> list[str]:
             ", ".join(bad_states), ACROSS, initial_indent=start, subsequent_indent=" " * len(start)
         )
     return lines
+
+
+def unlike(sentence: str) -> str:
+    """Return what a table says of a finding that differs from the declared one."""
+    return f"not as declared: {sentence}"
+
+
+def race_of(scenario: str) -> str:
+    """Return the race of a scenario's name, "release_order"; of a file's path, all of it."""
+    return scenario.partition("/")[2] if not scenario.endswith(".py") else scenario
 
 
 def marked(text: str) -> str:

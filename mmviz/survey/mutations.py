@@ -1,6 +1,7 @@
 """Why each line of a safe case is needed: its mutants, each the case with one line removed.
 
 print(mutations("iommu_group/release_order", "ReleaseUnderMutex"))
+print(mutations(race["RightFix"]))  # a reader's own
 
 A mutant in which something goes wrong is *killed*.  One that *survives* needs a reason.  The
 search finds some reasons itself, from the failing cases of the same scenario in which the same
@@ -23,13 +24,13 @@ A comment without names holds for every case that runs the line; a name is a cas
 every such case is stale, and an error.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from mmviz.engine import Case, MmvizError
+from mmviz.engine import Case, MmvizError, Race, Scenario
 from mmviz.engine.html import escape, html_table
 from mmviz.engine.mutation import (
     BROKEN,
@@ -41,7 +42,8 @@ from mmviz.engine.mutation import (
 )
 from mmviz.engine.places import Spot, Watched, passed, watched
 from mmviz.engine.redundant import Comment, comments, redundant
-from mmviz.scenarios import find, load, names
+from mmviz.engine.scenario import scenario_of
+from mmviz.scenarios import broken, load, names, one_case
 from mmviz.survey.debate import marked
 
 KILLED, RACE, UNDECIDED, REDUNDANT, UNEXPLAINED = (
@@ -121,7 +123,7 @@ class Mutations:
         }
         rest = ", ".join(f"{count} {standing}" for standing, count in counts.items() if count)
         return (
-            f"{case.scenario}:{case.label}: {len(self)} mutants, each without one line; "
+            f"{place(case)}: {len(self)} mutants, each without one line; "
             f"{len(self.those(KILLED))} killed" + (f"; {rest}" if rest else "")
         )
 
@@ -149,26 +151,37 @@ class Mutations:
         return f"<p>{escape(self.headline)}</p>" + html_table(HEAD, rows)
 
 
-def mutations(scenario: str, case: str) -> Mutations:
+def place(case: Case) -> str:
+    """Return a case's scenario, where it has one, and its name with its id."""
+    return ":".join(filter(None, (case.scenario, case.label)))
+
+
+def mutations(scenario: str | Case | Race | Scenario, case: str = "") -> Mutations:
     """Remove each line of a safe case in turn, search again, and report the result.
 
     Args:
-        scenario: "thread/race".
-        case: the case's name or id.
+        scenario: "thread/race", the path of a file, a race or a scenario; or a case.
+        case: the case's name or id, where there are several.
 
     Raises:
         UnknownName: one of them is unknown; the nearest is suggested.
         MmvizError: something goes wrong in the case as it is, so no line can keep it safe.
     """
-    found = find(scenario, case)
-    for each in mutations_of(found.scenario):
-        if each.case.name == found.name:
+    found = one_case(scenario, case)
+    there = scenario_of(found)
+    if there.name in names() and load(there.name) is there and found in there.cases:
+        known = mutations_of(there.name)
+    else:
+        others = there.cases if found in there.cases else (found,)
+        known = tuple(mutations_among(others, found.name))
+    for each in known:
+        if each.case == found:
             return each
     wrong = ", ".join(sorted(goes_wrong(found)))
-    safe = ", ".join(each.case.name for each in mutations_of(found.scenario))
+    safe = [each.name for each in there.cases if not goes_wrong(each)]
     raise MmvizError(
-        f"{found.scenario}:{found.name} goes wrong as it is ({wrong}); "
-        f"mutations() is for cases in which nothing does: {safe}"
+        f"{place(found)} goes wrong as it is ({wrong}); mutations() is for cases in which "
+        f"nothing does{': ' if safe else ', and this race has none'}{', '.join(safe)}"
     )
 
 
@@ -179,24 +192,34 @@ def mutations_of(scenario: str) -> tuple[Mutations, ...]:
     Raises:
         UnknownName: there is no such scenario; the nearest is suggested.
     """
-    what = load(scenario)
-    wrong = {case.name: goes_wrong(case) for case in what.cases}
-    failing = [Failing(case, wrong[case.name]) for case in what.cases if wrong[case.name]]
-    return tuple(
-        Mutations(case, tuple(_entry(case, each, failing) for each in omissions(case)))
-        for case in what.cases
-        if not wrong[case.name]
-    )
+    return tuple(mutations_among(load(scenario).cases))
+
+
+def mutations_among(cases: Sequence[Case], wanted: str = "") -> Iterator[Mutations]:
+    """Yield the mutants of each safe case of a race, explained by its failing cases.
+
+    Args:
+        cases: all cases of the race.
+        wanted: the name of the only case to look at; "" for each.
+    """
+    wrong = {case.name: goes_wrong(case) for case in cases}
+    failing = [Failing(case, wrong[case.name]) for case in cases if wrong[case.name]]
+    for case in cases:
+        if not wrong[case.name] and wanted in ("", case.name):
+            yield Mutations(case, tuple(_entry(case, each, failing) for each in omissions(case)))
 
 
 def stale_comments() -> list[str]:
     """Return a sentence for each comment of the catalogue that explains no surviving mutant.
 
-    A line may be shared by several races, so all of them are looked at.
+    A line may be shared by several races, so all of them are looked at; those whose files cannot
+    be read are left out.
     """
+    lost = broken()
     needed = {
         entry.said
         for name in names()
+        if name not in lost
         for each in mutations_of(name)
         for entry in each
         if entry.said

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mmviz.engine import Case, Verdict, explore, nearest
+from mmviz.engine import Case, ModelError, Verdict, explore, nearest
+from mmviz.engine.scenario import scenario_of
 from mmviz.kernel.provenance import provenance
-from mmviz.scenarios import load
 from mmviz.survey.catalogue import Catalogue, catalogue, kind, thread_of
-from mmviz.survey.debate import Row
+from mmviz.survey.debate import Row, unlike
 from mmviz.widgets.cases import CaseIndex, part
 from mmviz.widgets.driver import Driver
 from mmviz.widgets.player import Player
@@ -29,11 +29,12 @@ class Index(CaseIndex):
 
     def __init__(self, found: Catalogue) -> None:
         self.found = found
-        threads = sorted({thread_of(case.scenario) for case in found})
+        threads = sorted({thread_of(case.scenario) for case in found} - {""})
         bad_states = sorted({bad_state for case in found for bad_state in case.bad_states})
         super().__init__(
             asked=found.headline,
-            small_print="Words are looked for in the steps of a case too: a function finds the "
+            small_print="".join(f"Not read: {each}. " for each in found.lost)
+            + "Words are looked for in the steps of a case too: a function finds the "
             "cases that run it. Verdicts are over all runs of the model, searched now.",
             head=list(HEAD),
             rows=[_as_data(case) for case in found],
@@ -54,10 +55,8 @@ class Index(CaseIndex):
         Raises:
             MmvizError: the kernel is not a release.
         """
-        fit = {(case.scenario, case.name) for case in catalogue(**sought)}
-        self.table.shown = [
-            number for number, case in enumerate(self.found) if (case.scenario, case.name) in fit
-        ]
+        fit = {id(case) for case in catalogue(**sought, among=self.found)} if self.found else {}
+        self.table.shown = [number for number, case in enumerate(self.found) if id(case) in fit]
         self.table.status = f"{len(self.table.shown)} of {len(self.found)} cases"
 
     def stage(self, number: int, what: str) -> Stage:
@@ -74,21 +73,27 @@ class Index(CaseIndex):
 
 def _as_data(case: Case) -> dict[str, Any]:
     """Return a case as the browser draws it."""
-    row = Row(case, explore(case))
-    wrong = [
-        part(f"{each.sign} {each}", "mm-bad" * (each.sign == "✗"))
-        for each in row.findings
-        if each.verdict != Verdict.NEVER
-    ]
+    lead = ""
+    try:
+        row = Row(case, explore(case, partial=False))
+        wrong = [
+            part(f"{each.sign} {each}", "mm-bad" * (each.sign == "✗"))
+            for each in row.findings
+            if each.verdict != Verdict.NEVER
+        ]
+        lead = f"{'✓' if row.report.safe else '?'} {row.report.headline}"
+        wrong += [part(unlike(each), "mm-bad") for each in row.report.surprises]
+    except ModelError as error:  # one case's mistake hides no other case
+        wrong = [part(f"✗ breaks a rule of models: {error}", "mm-bad")]
     return {
-        "group": f"{load(case.scenario).title} · {case.scenario}",
+        "group": " · ".join(filter(None, (scenario_of(case).title, case.scenario))),
         "name": case.name,
         "cells": [
             [part(case.name, "mm-name"), part(case.title)],
             [part(case.id)],
             [part(provenance(case).era)],
             [part(kind(case))],
-            wrong or [part("✓ nothing goes wrong")],
+            wrong or [part(lead)],
             [part(what, "", what) for what in OPENS],
         ],
     }

@@ -1,10 +1,11 @@
 """The debate of a thread as a table whose failing cells play their runs."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from mmviz.engine import UnknownName
+from mmviz.engine import Case, UnknownName
 from mmviz.survey.debate import HEAD as ROW
-from mmviz.survey.debate import Row, debate
+from mmviz.survey.debate import Row, debate, unlike
 from mmviz.widgets.cases import CaseIndex, part
 from mmviz.widgets.player import Player
 
@@ -21,7 +22,7 @@ class Debate(CaseIndex):
     """Every proposal of a mail thread, judged here and now; what fails plays on a stage below.
 
     Args:
-        thread: "iommu_group".
+        thread: "iommu_group"; or cases of your own, a race or a scenario.
         kernel: only what this kernel release is known to do, "5.3".
 
     Raises:
@@ -32,7 +33,7 @@ class Debate(CaseIndex):
         mmviz.Debate("iommu_group")
     """
 
-    def __init__(self, thread: str, kernel: str = "") -> None:
+    def __init__(self, thread: str | Case | Iterable[Case], kernel: str = "") -> None:
         self.debate, self.kernel = debate(thread, kernel=kernel), kernel
         super().__init__(
             asked=self.debate.asked,
@@ -74,7 +75,8 @@ class Debate(CaseIndex):
         return str(self.debate)
 
     def __repr__(self) -> str:
-        return f"Debate({self.debate.thread!r}{self.kernel and f', kernel={self.kernel!r}'})"
+        what = repr(self.debate.thread) if self.debate.thread else f"[{len(self.debate)} cases]"
+        return f"Debate({what}{self.kernel and f', kernel={self.kernel!r}'})"
 
 
 def _as_data(row: Row) -> dict[str, Any]:
@@ -89,6 +91,7 @@ def _as_data(row: Row) -> dict[str, Any]:
         )
         for each in row.findings
     ]
+    found += [part(unlike(each), "mm-bad") for each in row.report.surprises]
     cells = [
         [part(name, "mm-name"), part(title), part(text["id"])],
         [part(text["scenario"]), part(text["message, commit or release"], "mm-wrap")],

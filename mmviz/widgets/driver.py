@@ -1,15 +1,17 @@
 """Be the scheduler."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, SupportsIndex
 
-from mmviz.engine import Case, Frame, ScheduleError, parse_schedule, short
+from mmviz.engine import Case, Frame, ScheduleError, UnknownName, short
+from mmviz.engine.text import index, quoted
+from mmviz.scenarios import Named, one_case
 from mmviz.scene.marks import shorten
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.views import Timeline, View
 from mmviz.scene.words import blocked_by, goal, victory
-from mmviz.widgets.stage import Stage, the_case
+from mmviz.widgets.stage import Stage, asked
 
 ROOMS = (7, 12, 18)  # rows of the timeline
 
@@ -20,8 +22,9 @@ class Driver(Stage):
     Stepping back and choosing something else begins another run; the first stays on the list.
 
     Args:
-        scenario: "thread/race", or a case.
-        schedule: steps already taken when the curtain rises.
+        scenario: a case; or a race, a scenario, or its name, "thread/race", or the path of a file.
+        schedule: steps that have been taken already: the name of one of the case's schedules, or
+            a schedule such as "CPU0*3 CPU1", or a list of actors.
         case: the case's name or id; by default the scenario's first.
         views: the names of the views to show, in this order; as for `Player`.
 
@@ -35,29 +38,47 @@ class Driver(Stage):
 
     def __init__(
         self,
-        scenario: str | Case,
-        schedule: str = "",
+        scenario: Named | Case,
+        schedule: str | Iterable[str] = "",
         case: str = "",
-        views: Sequence[str] | None = None,
+        views: str | Sequence[str] | None = None,
     ) -> None:
-        chosen = the_case(scenario, case)
+        chosen = one_case(scenario, case, first=True)
         searched = SearchedCase(chosen)
-        run = searched.run(parse_schedule(chosen, schedule))
+        run = searched.run(searched.schedule(schedule) if schedule != "" else ())
         self.branches = [run]
         super().__init__(chosen, run, searched, views, len(run.schedule))
 
     @property
-    def schedule(self) -> tuple[str, ...]:
-        """The schedule of the run on stage; enough to rebuild it."""
-        return self.the_run.schedule
+    def run(self) -> int:
+        """The number of the run on stage, counted from 0; set it to show another of `branches`.
 
-    def choose(self, actor: str, k: int | None = None) -> None:
+        Raises:
+            UnknownName: set to a number that no run has.
+            MmvizError: set to what is not an integer.
+        """
+        return self.branches.index(self.the_run)
+
+    @run.setter
+    def run(self, number: SupportsIndex) -> None:
+        wanted = index(number, "the number of a run")
+        if not 0 <= wanted < len(self.branches):
+            last = len(self.branches) - 1
+            raise UnknownName(f"there is no run {quoted(wanted)}; there are runs 0 to {last}")
+        before = self.the_run.schedule
+        self.the_run = self.branches[wanted]
+        after = self.the_run.schedule
+        self.refresh(len(after), _shared(before, after), around=0)
+
+    def choose(self, actor: str, k: SupportsIndex | None = None) -> None:
         """Let an actor do its next step after frame `k` (by default the last).
 
         Raises:
             ScheduleError: it is blocked there; the message says why, and which actors are enabled.
+            IndexError: the run has no such frame.
+            MmvizError: `k` is not an integer.
         """
-        k = len(self.the_run.schedule) if k is None else k
+        k = self.frame_at(-1 if k is None else k)
         wanted = (*self.the_run.schedule[:k], actor)
         known = [run for run in self.branches if run.schedule[: k + 1] == wanted]
         before = self.the_run.schedule
@@ -79,15 +100,12 @@ class Driver(Stage):
     def hear(self, message: Mapping[str, Any]) -> None:
         """Let the chosen actor go, or go back to another run."""
         if "choose" in message:
-            k = int(message["k"])
+            k = asked(message, "k")
             if not 0 <= k <= len(self.the_run.schedule):
-                raise ScheduleError(f"this run has no step {k}", k, str(message["choose"]))
-            self.choose(str(message["choose"]), k)
+                raise ScheduleError(f"this run has no step {quoted(k)}", k)
+            self.choose(message["choose"], k)
         else:
-            before = self.the_run.schedule
-            self.the_run = self.branches[int(message["run"])]
-            after = self.the_run.schedule
-            self.refresh(len(after), _shared(before, after), around=0)
+            self.run = asked(message, "run")
 
     def direct(self, frames: list[Frame]) -> None:
         """Set the choices, the goal and the list of runs."""
@@ -98,7 +116,7 @@ class Driver(Stage):
             f"run {number}: {shorten(short(run.schedule) or 'the start', 48)}"
             for number, run in enumerate(self.branches, 1)
         ]
-        controls.run = self.branches.index(self.the_run)
+        controls.run = self.run
 
     def offered(self, frame: Frame) -> list[dict[str, Any]]:
         """Return a button for each actor: what it would do, or why it cannot."""

@@ -1,11 +1,13 @@
 """A page-table entry that the reader brings: typed in, drawn, compared with another."""
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 import ipywidgets
 import traitlets
 
 from mmviz.engine.html import escape
+from mmviz.engine.text import quoted
+from mmviz.kernel.x86.entry import parse
 from mmviz.kernel.x86.kinds import EntryError
 from mmviz.kernel.x86.layout import RELEASES, layout
 from mmviz.scene.entry_shown import EntryPicture, entry
@@ -41,7 +43,10 @@ class Entry(ipywidgets.VBox):
     error = traitlets.Unicode()
 
     def __init__(
-        self, value: int | str = "0xf7fffffffdb97400", kernel: str = "6.15", after: int | str = ""
+        self,
+        value: SupportsIndex | str = "0xf7fffffffdb97400",
+        kernel: str = "6.15",
+        after: SupportsIndex | str = "",
     ) -> None:
         releases = [f"v{major}.{minor}" for major, minor in RELEASES]
         self.picture: EntryPicture | None = None
@@ -108,9 +113,14 @@ def _box(label: str, hint: str) -> ipywidgets.Text:
     return box
 
 
-def _written(value: int | str) -> str:
-    """Return a value as a person would type it; what is no value stays what it is."""
-    return f"{value:#018x}" if type(value) is int and value >= 0 else str(value)
+def _written(value: SupportsIndex | str) -> str:
+    """Return a value as a person would type it; one that is wrong stays as it is."""
+    if isinstance(value, str):
+        return value
+    try:
+        return f"{parse(value):#018x}"
+    except EntryError:
+        return quoted(value)
 
 
 def _alert(words: str) -> str:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from threading import Lock
+from typing import Any, SupportsIndex
 
 import ipywidgets
 
-from mmviz.engine import Case, Frame, Run, UnknownName, short, table
-from mmviz.scenarios import find, load
+from mmviz.engine import Case, Frame, MmvizError, Run, UnknownName, short, table
+from mmviz.engine.scenario import scenario_of
+from mmviz.engine.text import index, quoted
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.svg import svg
 from mmviz.scene.tips import step_tip, tips
@@ -19,13 +21,14 @@ from mmviz.widgets.panes import CodePane, Pane, ScenePane
 
 AROUND = 40  # frames on either side of the cursor that a stage opens with
 MOST_ASKED = 16  # frames that the browser may ask for at a time
+MOST_WAITING = 16  # messages that wait for their answer
 WORDS = "words"  # the store of what is said of each frame
 
 
 class Stage(ipywidgets.VBox):
     """Views of one run of a case, over one row of controls.
 
-    Its state is the run it shows and the traits of its parts; `controls.k` is the frame.
+    Its state is the run it shows and the traits of its parts; `cursor` is the frame.
 
     Attributes:
         views: every view that has something to show of the case, by name.
@@ -34,22 +37,29 @@ class Stage(ipywidgets.VBox):
     """
 
     def __init__(
-        self, case: Case, run: Run, searched: SearchedCase, wanted: Sequence[str] | None, k: int = 0
+        self,
+        case: Case,
+        run: Run,
+        searched: SearchedCase,
+        wanted: str | Sequence[str] | None,
+        k: int = 0,
     ) -> None:
         asked = None if wanted is None else known(wanted)
         self.case = case
         self.searched = searched
+        self._cursor = k
+        self._turn, self._waiting = Lock(), 0
         self.the_run = run
         self.actors = tuple(case.actors)
         self.views = self.made_views()
         self.panes: dict[str, Pane] = {}
         self.stores = {WORDS: FrameStore(self._words, looks_ahead=True)}
-        scenario = load(case.scenario) if case.scenario else None
+        scenario = scenario_of(case)
         self.controls = Controls(
-            title=scenario.title if scenario else case.name,
+            title=scenario.title,
             subtitle=case.title,
             memory=f"memory: {case.memory_model}; what the model leaves out",
-            limits=scenario.simplified if scenario else "The case does not say.",
+            limits=scenario.simplified or "The case does not say.",
             views=[
                 {"name": name, "title": TITLES[name], "there": name in self.views} for name in VIEWS
             ],
@@ -69,7 +79,7 @@ class Stage(ipywidgets.VBox):
         """Return every view that has something to show of the case."""
         return every(self.searched)
 
-    def show_views(self, names: Sequence[str], k: int = 0) -> None:
+    def show_views(self, names: str | Sequence[str], k: int = 0) -> None:
         """Show the views of these names, in this order, and hide the others.
 
         Args:
@@ -110,6 +120,7 @@ class Stage(ipywidgets.VBox):
         """
         frames = self.the_run.frames
         controls = self.controls
+        self._cursor = k
         with controls.hold_sync():
             for store in self.stores.values():
                 store.cut(kept)
@@ -120,7 +131,8 @@ class Stage(ipywidgets.VBox):
                 self.make(range(k - around, k + around + 1))
                 controls.pictures = {}
                 controls.pictures = {name: store.data for name, store in self.stores.items()}
-            fared = promises(self.case, frames, self.searched.report.livelock)
+            report = self.searched.report
+            fared = promises(self.case, frames, report.livelock, report.doubt)
             controls.promises = [promise._asdict() for promise in fared]
             controls.stops = [promise.broken for promise in fared if promise.broken >= 0]
             self.direct(frames)
@@ -151,33 +163,85 @@ class Stage(ipywidgets.VBox):
 
     def show(self, k: int) -> None:
         """Set the parts to frame `k` from Python, as the browser does by itself."""
+        self._cursor = k
         self.controls.k = k
         for name in self.on_screen:
             self.panes[name].apply(self.stores[name].drawn(k))
 
+    @property
+    def schedule(self) -> tuple[str, ...]:
+        """The schedule of the run on stage; enough to rebuild it."""
+        return self.the_run.schedule
+
+    @property
+    def cursor(self) -> int:
+        """The number of the frame shown; set it to show another, a negative one from the end.
+
+        The browser moves through a run without a message to Python; what is read is the frame that
+        Python set, or that the reader's latest choice, of a view, a run or an actor, was made at.
+
+        Raises:
+            IndexError: set to a frame that the run does not have.
+            MmvizError: set to what is not an integer.
+        """
+        return self._cursor
+
+    @cursor.setter
+    def cursor(self, k: SupportsIndex) -> None:
+        self.show(self.frame_at(k))
+
+    def frame_at(self, k: SupportsIndex) -> int:
+        """Return the number of a frame of the run, a negative one counted from the end.
+
+        Raises:
+            IndexError: the run has no such frame.
+            MmvizError: `k` is not an integer.
+        """
+        last, number = self.the_run.tip.index, index(k, "the number of a frame")
+        if not -last - 1 <= number <= last:
+            raise IndexError(f"there is no frame {quoted(number)}: this run has frames 0 to {last}")
+        return number if number >= 0 else last + 1 + number
+
     def hear(self, message: Mapping[str, Any]) -> None:
         """Answer what the reader asked of the kernel."""
 
-    def _heard(self, _widget: Any, message: Mapping[str, Any], _buffers: Any) -> None:
-        """Answer a message; what goes wrong is told to the reader."""
-        with self.controls.hold_sync():
-            try:
-                if "pictures" in message:
-                    self.send([int(k) for k in message["pictures"]][:MOST_ASKED])
-                    return
-                self.controls.error = ""
-                if "open" in message:
-                    k = min(max(int(message["k"]), 0), self.controls.last)
-                    before = set(self.on_screen)
-                    self.show_views([str(name) for name in message["open"]], k)
-                    fresh = [name for name in self.on_screen if name not in before]
-                    if fresh:
-                        self.send(range(k - AROUND, k + AROUND + 1), names=fresh)
-                else:
-                    self.hear(message)
-            except Exception as wrong:
-                self.controls.error = complaint(self, wrong)
+    def _heard(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        """Answer a message; what goes wrong is told to the reader.
+
+        Messages are answered one at a time, whatever thread they come in; those that arrive while
+        many wait are not answered.
+        """
+        if self._waiting >= MOST_WAITING:
             self.controls.answers += 1
+            return
+        self._waiting += 1
+        try:
+            with self._turn, self.controls.hold_sync():
+                self._answer(message)
+        finally:
+            self._waiting -= 1
+
+    def _answer(self, message: Any) -> None:
+        try:
+            if not isinstance(message, Mapping):
+                raise MmvizError(f"{quoted(message)} is not a message of a stage")
+            if "pictures" in message:
+                self.send(_numbers(message["pictures"]))
+                return
+            self.controls.error = ""
+            if "open" in message:
+                k = min(max(asked(message, "k"), 0), self.controls.last)
+                before = set(self.on_screen)
+                self.show_views(message["open"], k)
+                self._cursor = k
+                fresh = [name for name in self.on_screen if name not in before]
+                if fresh:
+                    self.send(range(k - AROUND, k + AROUND + 1), names=fresh)
+            else:
+                self.hear(message)
+        except Exception as wrong:
+            self.controls.error = complaint(self, wrong)
+        self.controls.answers += 1
 
     def _draw(self, name: str, k: int) -> FrameTraits:
         """Return what a view sets in frame `k`, and what it says."""
@@ -201,10 +265,18 @@ class Stage(ipywidgets.VBox):
 
     def __repr__(self) -> str:
         case, schedule = self.case, short(self.the_run.schedule)
-        where = repr(case.scenario) if case.scenario else case.name
-        return f"{type(self).__name__}({where}, {schedule!r}, case={case.name!r})"
+        if case.expression.startswith("mmviz.find("):
+            where, which = repr(case.scenario), f", case={case.name!r}"
+        else:
+            where, which = case.expression or case.name, ""
+        return f"{type(self).__name__}({where}, {schedule!r}{which})"
 
-    def svg(self, k: int = -1, theme: str = "light", views: Sequence[str] | None = None) -> str:
+    def svg(
+        self,
+        k: SupportsIndex = -1,
+        theme: str = "light",
+        views: str | Sequence[str] | None = None,
+    ) -> str:
         """Return a frame in several views as the text of an SVG file; the last by default.
 
         Args:
@@ -214,12 +286,10 @@ class Stage(ipywidgets.VBox):
 
         Raises:
             IndexError: the run has no such frame.
-            UnknownName: there is no view of that name, or the case has nothing for it.
+            MmvizError: `k` is not an integer, or `views` is not a list of names.
+            UnknownName: there is no view or theme of that name, or the case has nothing for it.
         """
-        last = self.the_run.tip.index
-        if not -last - 1 <= k <= last:
-            raise IndexError(f"there is no frame {k}: this run has frames 0 to {last}")
-        frame = self.the_run.frames[k]
+        frame = self.the_run.frames[self.frame_at(k)]
         names = self.on_screen if views is None else known(views)
         absent = [name for name in names if name not in self.views]
         if absent:
@@ -238,12 +308,21 @@ class Stage(ipywidgets.VBox):
         return bundle
 
 
-def the_case(scenario: str | Case, case: str = "") -> Case:
-    """Return the case that a reader names; of a scenario alone, its first.
+def asked(message: Mapping[str, Any], name: str) -> int:
+    """Return a number in a message.
 
     Raises:
-        UnknownName: there is none of that name; the nearest is suggested.
+        MmvizError: the message has none.
     """
-    if isinstance(scenario, Case):
-        return scenario
-    return find(scenario, case) if case else load(scenario).cases[0]
+    return index(message.get(name), f"{name!r} in a message of a stage")
+
+
+def _numbers(wanted: Any) -> list[int]:
+    """Return the first numbers of a list in a message.
+
+    Raises:
+        MmvizError: it is not a list of integers.
+    """
+    if not isinstance(wanted, list):
+        raise MmvizError(f"'pictures' in a message of a stage is a list, not {quoted(wanted)}")
+    return [index(k, "the number of a frame") for k in wanted[:MOST_ASKED]]

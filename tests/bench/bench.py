@@ -20,11 +20,16 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from mmviz.engine import Fate, Graph, Run, Verdict, explore
+from mmviz.engine import Case, Fate, Graph, Run, Verdict, explore
 from mmviz.scenarios import every_case, load
 from mmviz.scenarios.invalidate_page.faults_and_invalidators import family
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+from tests import slips
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -32,6 +37,11 @@ BAD = "device_reads_freed_page"
 SMALL = [(1, 1, 1), (2, 2, 1), (2, 2, 2), (3, 2, 1)]
 LARGE = [(3, 3, 1), (3, 3, 3), (4, 3, 1)]
 missed: list[str] = []
+
+
+def plain(*size: int, check: Literal["both", "sequence"]) -> Case:
+    """Return a member of the family that is searched without symmetry, as spin searches it."""
+    return replace(family(*size, check=check), interchangeable=())
 
 
 def best(run: Callable[[], object], times: int = 3) -> float:
@@ -91,14 +101,14 @@ def against_spin() -> None:
         return
     for size in [*SMALL, (3, 3, 1)]:
         name = "x".join(map(str, size))
-        ours = explore(family(*size, check="both"))
+        ours = explore(plain(*size, check="both"))
         theirs = spin(*size, both=True, bfs=False)
         same = (ours.verdicts[BAD] == Verdict.NEVER) == (theirs["errors"] == 0)
         ratio = ours.states / theirs["states"]
         row("T1", f"{name} safe: verdict as spin's", "same" if same else "differs", "same", same)
         figure = f"{ours.states} / {theirs['states']:.0f} = {ratio:.2f}"
-        row("T2", f"{name} states, ours / spin's exact", figure, "<= 1.6", ratio <= 1.6)
-        bug = explore(family(*size, check="sequence"))
+        row("T2", f"{name} states, ours / spin's exact", figure, "<= 1.1", ratio <= 1.1)
+        bug = explore(plain(*size, check="sequence"))
         deep = spin(*size, both=False, bfs=True)
         steps = len(bug.counterexamples[BAD].shortest)
         same = steps == deep["steps"]
@@ -160,8 +170,8 @@ def against_harmony() -> None:
 def in_process() -> None:
     """T3, T5, T7: how fast and how lean the search is."""
     for size in SMALL:
-        proof = family(*size, check="both")
-        bug = family(*size, check="sequence")
+        proof = plain(*size, check="both")
+        bug = plain(*size, check="sequence")
         name = "x".join(map(str, size))
         states = explore(proof).states
         seconds = best(lambda proof=proof: explore(proof))
@@ -183,12 +193,12 @@ def in_process() -> None:
             )
     for size in LARGE:
         name = "x".join(map(str, size))
-        reports = [explore(family(*size, check="both")) for _ in range(3)]
+        reports = [explore(plain(*size, check="both")) for _ in range(3)]
         rate = max(r.transitions / r.seconds for r in reports)
         figure = f"{rate / 1e6:.2f} M/s of {reports[0].transitions:,}"
-        row("T5", f"{name} transitions a second", figure, ">= 1.0 M/s", rate >= 1e6)
+        row("T5", f"{name} transitions a second", figure, ">= 2.0 M/s", rate >= 2e6)
     tracemalloc.start()
-    report = explore(family(3, 3, 1, check="both"))
+    report = explore(plain(3, 3, 1, check="both"))
     peak = tracemalloc.get_traced_memory()[1] / report.states
     tracemalloc.stop()
     row(
@@ -200,10 +210,47 @@ def in_process() -> None:
     )
 
 
+def at_scale() -> None:
+    """T10: interchangeable actors; a newcomer's model with three threads and three pages."""
+    for size in ((4, 4, 1), (5, 3, 1)):
+        declared = family(*size, check="both")
+        report = explore(declared)
+        seconds = best(lambda declared=declared: explore(declared))
+        name = "x".join(map(str, size))
+        what = f"{name} proof up to symmetry, {report.states:,} states"
+        safe = report.verdicts[BAD] == Verdict.NEVER
+        row("T10", what, f"{seconds:.2f} s", "<= 1 s", seconds <= 1 and safe)
+    out = subprocess.run(
+        [sys.executable, "-m", "tests.bench.swapin", "3", "3", "fixed"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    found = json.loads(out.stdout)
+    what = f"swap-in, 3 threads, 3 pages: {found['states']:,} states, {found['verdict']}"
+    met = found["seconds"] <= 60 and found["peak"] <= 2e9 and not found["cut"]
+    figure = f"{found['seconds']:.0f} s, {found['peak'] / 1e9:.2f} GB"
+    row("T10", what, figure, "<= 60 s, 2 GB", met)
+
+
+def told_slips() -> None:
+    """Slips in a model: the table of them, each with the message that a search ends in."""
+    table = slips.all_slips()
+    silent = []
+    for slip in table:
+        message = slip.message(slips.search)
+        print(f"     {slip.name}:\n         {message or 'A VERDICT WAS PRINTED'}")
+        if not message:
+            silent.append(slip.name)
+    figure = f"{len(table) - len(silent)} of {len(table)}"
+    row("G", "slips that end in an error", figure, "all, >= 40", not silent and len(table) >= 40)
+
+
 def fates_and_steps() -> None:
     """T8, T9: what the stage needs."""
     for size, check in (((2, 2, 2), "sequence"), ((3, 3, 1), "sequence")):
-        member = family(*size, check=check)
+        member = plain(*size, check=check)
         edges = len(Graph(member).target)
         seconds = best(lambda member=member: Graph(member).fate(BAD))
         each = seconds / edges * 1e6
@@ -218,7 +265,7 @@ def fates_and_steps() -> None:
                 "<= 60 ms",
                 seconds <= 0.06,
             )
-    case = family(2, 2, 1, check="sequence")
+    case = plain(2, 2, 1, check="sequence")
     schedule = explore(case).counterexamples[BAD].shortest
     run, graph = Run(case), Graph(case)
     fates = graph.fate(BAD)
@@ -288,9 +335,11 @@ def all_cases() -> None:
     cases = list(every_case())
     start = time.perf_counter()
     reports = [explore(case) for case in cases]
-    seconds = time.perf_counter() - start
+    again = sum(report.again_seconds for report in reports)
+    seconds = time.perf_counter() - start - again
     wrong = [report.case.name for report in reports if not report.as_expected]
-    row("all", f"{len(cases)} cases checked", f"{seconds:.2f} s", "< 5 s", seconds < 5)
+    row("all", f"{len(cases)} cases checked", f"{seconds:.2f} s", "<= 2 s", seconds <= 2)
+    row("all", "the same, learned a second time", f"{again:.2f} s")
     row("all", "cases as declared", f"{len(cases) - len(wrong)}", f"{len(cases)}", not wrong)
     bare, imported = (cold(sys.executable, "-c", code) for code in ("pass", "import mmviz"))
     extra = imported - bare
@@ -350,6 +399,8 @@ def main() -> int:
     """Run the parts asked for, all by default."""
     parts = {
         "engine": in_process,
+        "scale": at_scale,
+        "slips": told_slips,
         "stage": fates_and_steps,
         "cases": all_cases,
         "pythons": same_everywhere,

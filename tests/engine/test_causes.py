@@ -7,15 +7,19 @@ from mmviz.engine import (
     Graph,
     MmvizError,
     Run,
+    atomic,
     conflict,
     happens_before,
+    parse_schedule,
     races,
     replay,
     turned,
 )
-from mmviz.scenarios import find
+from mmviz.engine.causes import COMPLETES, STOPS, VIOLATES
+from mmviz.scenarios import find, names
+from tests.searched import searched_cases
 
-from .toys import case, locked
+from .toys import Counter, case, locked
 
 
 def test_conflicting_steps_are_ordered_and_the_others_are_not():
@@ -56,7 +60,7 @@ def test_a_lost_update_is_a_race_between_a_load_and_a_store():
     run = replay(case(), "A B A B")
 
     assert [(race.first, race.second) for race in races(run)] == [(2, 3), (1, 4), (3, 4)]
-    assert conflict(run, "lost_update") == Conflict(1, 4, ("value",))
+    assert conflict(run, "lost_update") == Conflict(1, 4, ("value",), COMPLETES)
 
 
 def test_a_race_turned_round_gives_the_run_that_is_fine():
@@ -86,6 +90,99 @@ def test_steps_of_one_thread_are_never_a_race():
 def test_a_run_without_the_violation_has_no_conflict_to_show():
     with pytest.raises(ValueError, match="does not violate lost_update"):
         conflict(replay(case(), "A A B B"), "lost_update")
+
+
+def seen_at_once(k):
+    """The number was written before B looked."""
+    return k.table["b"] == 1
+
+
+class Looked(Counter):
+    @atomic("toy")
+    def look(self):
+        """Note whether the number has been written."""
+        self.table["b"] = self.value
+
+
+async def writes(k):
+    await k.store(1)
+
+
+async def looks(k):
+    await k.look()
+
+
+def test_a_run_that_waits_for_a_device_when_reversed_goes_on_with_the_device():
+    async def looks_and_waits(k):
+        await k.look()
+        await k.wait_for(2)
+
+    async def device(k):
+        await k.wait_for(1)
+        await k.other.take()
+        await k.store(2)
+
+    actors = {"A": writes, "B": looks_and_waits, "D": device}
+    run = replay(case(world=Looked, actors=actors, daemons=("D",), bad=(seen_at_once,)), "A B")
+
+    race = conflict(run, "seen_at_once")
+    twin = turned(run, race)
+
+    assert race.reversed == COMPLETES
+    assert twin.schedule == ("B", "A", "D", "D", "D", "B")
+    assert twin.finished
+
+
+def test_a_reversal_that_avoids_the_bad_state_and_then_deadlocks_is_said_to_stop():
+    async def looks_and_waits(k):
+        await k.look()
+        await k.wait_for(7)
+
+    run = replay(
+        case(world=Looked, actors={"A": writes, "B": looks_and_waits}, bad=(seen_at_once,)), "A B"
+    )
+
+    race = conflict(run, "seen_at_once")
+
+    assert race == Conflict(1, 2, ("value",), STOPS)
+    assert race.decides
+    assert not turned(run, race).finished
+
+
+def test_where_no_single_reversal_avoids_the_bad_state_none_decides():
+    async def writes_too(k):
+        await k.store(1)
+
+    actors = {"A": writes, "C": writes_too, "B": looks}
+    run = replay(case(world=Looked, actors=actors, bad=(seen_at_once,)), "A C B")
+
+    race = conflict(run, "seen_at_once")
+
+    assert race.reversed == VIOLATES
+    assert not race.decides
+    assert race.second == 3
+
+
+@pytest.mark.parametrize("scenario", names())
+def test_what_is_said_of_a_deciding_race_holds_in_the_reversed_run(scenario):
+    for each in searched_cases(scenario):
+        found = each.report.counterexamples.values()
+        runs = {schedule for example in found for schedule in example[:2]}
+        runs |= {parse_schedule(each.case, text) for text in each.case.schedules.values()}
+        for run in map(each.run, runs):
+            for bad_state in run.violated:
+                race = conflict(run, bad_state)
+                if race is None:
+                    continue
+                twin = turned(run, race)
+                assert race.decides == (bad_state not in twin.violated)
+                assert (race.reversed == STOPS) == (race.decides and not twin.finished)
+                if not race.decides:
+                    at = next(
+                        k for k, frame in enumerate(run.frames) if bad_state in frame.violated
+                    )
+                    reversals = [other for other in races(run) if other.second <= at]
+                    assert all(bad_state in turned(run, other).violated for other in reversals)
 
 
 @given(st.randoms(use_true_random=False))

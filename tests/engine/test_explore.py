@@ -1,5 +1,5 @@
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -9,18 +9,21 @@ from mmviz.engine import (
     ModelError,
     UnknownName,
     Verdict,
+    at_end,
     explore,
     mark,
     replay,
 )
 from mmviz.engine.bits import token
+from mmviz.engine.errors import Oops
 from mmviz.engine.step import atomic
 from mmviz.engine.struct import Map, World, field
+from mmviz.engine.watch import Ended
 
-from .toys import case, locked, lost_update, racy
+from .toys import Counter, case, locked, lost_update, racy
 
 ABBA = "abba"
-explore_module = sys.modules["mmviz.engine.explore"]  # the name is the function's, too
+search_module = sys.modules["mmviz.engine.search"]
 
 
 async def ab(k):
@@ -170,8 +173,10 @@ def test_a_search_that_was_cut_off_never_says_never():
 
     assert report.verdicts == {"lost_update": Verdict.UNKNOWN}
     assert not report.complete
-    assert "limit of 5 states" in report.small_print
+    assert report.headline == "not decided: the search stopped at 5 states"
+    assert "the search stopped at 5 states" in report.small_print
     assert not report.as_expected
+    assert not report.safe
 
 
 def test_a_search_can_be_stopped_and_tells_how_far_it_is():
@@ -328,15 +333,183 @@ def flat(value):
     return value
 
 
-def test_a_search_that_was_cut_off_looks_for_no_calmer_run_and_says_that_it_was_cut(monkeypatch):
-    def endless(*_):
-        raise AssertionError("it has no limits")
+def begun(k):
+    """The number is not zero."""
+    return k.value != 0
 
-    monkeypatch.setattr(explore_module, "fewest_preemptions", endless)
-    report = explore(case(), max_states=8)
 
-    assert report.cut
-    assert report.differences()[0].startswith("the search was cut off: stopped above the limit")
-    for found in report.counterexamples.values():
-        assert found.preemptions == -1
-        assert "preemptions" not in str(report)
+def test_a_calm_run_that_a_limit_left_out_is_not_made_up(monkeypatch):
+    def ended(*_):
+        raise Ended("stopped after 1 s")
+
+    monkeypatch.setattr(search_module, "fewest_preemptions", ended)
+    report = explore(case(bad=(begun,)), max_states=4)
+
+    assert report.differences()[0] == "the search stopped at 4 states"
+    assert report.counterexamples["begun"].preemptions == -1
+    assert "preemption" not in repr(report.counterexamples["begun"])
+    assert "the fewest preemptions were not looked for (stopped after 1 s)" in report.small_print
+    assert [row[2] for row in report.rows()] == ["shortest run 2 steps"]
+
+
+@pytest.mark.parametrize("max_states", [3, 4, 6, 8])
+def test_a_cut_search_says_what_it_knows(max_states):
+    report = explore(case(bad=(begun, lost_update)), max_states=max_states)
+
+    found = report.verdicts["begun"]
+    assert found in (Verdict.UNKNOWN, Verdict.SOMETIMES)
+    assert report.headline.startswith(
+        "not decided: " if found is Verdict.UNKNOWN else "goes wrong (search cut): begun Sometimes"
+    )
+    assert report.outcome == ("not decided" if found is Verdict.UNKNOWN else "goes wrong")
+
+
+async def stores_and_waits(k):
+    await k.store(1)
+    await k.wait_for(7)
+
+
+async def stores_and_oopses(k):
+    await k.store(1)
+    await k.oops()
+
+
+class Fragile(Counter):
+    @atomic("toy")
+    def oops(self) -> None:
+        """Stop the machine."""
+        raise Oops("toy_oops", "the machine stops")
+
+
+@at_end
+def one_at_end(k):
+    """The number is one."""
+    return k.value == 1
+
+
+def test_always_means_every_maximal_run_however_it_ends():
+    """A run that deadlocks, or stops in an Oops, counts as one that completes does."""
+    stuck = explore(case(actors={"A": stores_and_waits}, bad=(begun,)))
+    assert stuck.verdicts == {"begun": Verdict.ALWAYS}
+    assert stuck.headline == "goes wrong: begun Always; also deadlocks in every run"
+
+    def first(k):
+        return k.value == 2
+
+    async def two(k):
+        await k.store(2)
+
+    dies = explore(
+        case(world=Fragile, actors={"A": stores_and_oopses, "B": two}, bad=(first, "toy_oops"))
+    )
+    assert dies.verdicts == {"first": Verdict.SOMETIMES, "toy_oops": Verdict.ALWAYS}
+    assert dies.ends == {"oops"}
+
+
+def test_a_run_that_deadlocks_before_the_bad_state_makes_it_sometimes():
+    async def ab_stores(k):
+        await ab(k)
+        await k.store(1)
+
+    report = explore(case(actors={"A": ab_stores, "B": ba}, bad=(begun,)))
+
+    assert report.headline == "goes wrong: begun Sometimes; also deadlocks"
+
+
+def test_a_loop_that_avoids_the_bad_state_forever_makes_it_sometimes():
+    async def loops(k):
+        while True:
+            mark("again")
+            if await k.load() == 1:
+                await k.store(5)
+                return
+
+    async def either(k):
+        if await k.lock.trylock():
+            await k.store(2)
+
+    async def other(k):
+        if await k.lock.trylock():
+            await k.store(1)
+
+    def five(k):
+        return k.value == 5
+
+    report = explore(case(actors={"A": loops, "B": either, "C": other}, bad=(five,)))
+
+    assert report.headline == "goes wrong: five Sometimes; also livelocks"
+
+
+def test_what_is_judged_at_the_end_of_runs_that_never_end_is_not_judged():
+    report = explore(case(actors={"A": stores_and_waits}, bad=(one_at_end, begun)))
+
+    assert report.verdicts["one_at_end"] is Verdict.NEVER
+    assert ("one_at_end", "Not judged", "no run completes") in report.rows()
+    assert "no run completes" in report.small_print
+    assert report.case.expect["one_at_end"] is Verdict.NEVER
+    assert "one_at_end" not in " ".join(report.differences())
+
+    judged = explore(case(actors={"A": racy}, bad=(one_at_end,)))
+    assert judged.rows()[0][1] == "Always"
+
+
+def test_a_deadlock_in_some_runs_is_sometimes_and_in_all_is_always():
+    some = explore(case(actors={"A": ab, "B": ba}, bad=()))
+    assert some.headline == "deadlocks"
+    assert some.rows() == [("deadlock", "Sometimes", "no actor can step after 2 steps")]
+
+    every = explore(case(actors={"A": stores_and_waits}, bad=()))
+    assert every.headline == "deadlocks in every run"
+    assert every.rows() == [("deadlock", "Always", "no actor can step after 1 steps")]
+
+
+def test_safe_means_that_nothing_is_open():
+    safe = explore(case(actors={"A": locked, "B": locked}))
+    assert (safe.headline, safe.outcome, safe.safe) == ("safe", "safe", True)
+
+    for change in (
+        {"cut": "interrupted"},
+        {"undecided": "A read another value"},
+        {"missing": ("livelocks were not looked for everywhere (stopped at 5 bytes)",)},
+    ):
+        other = replace(safe, **change)
+        assert other.safe is False
+        assert other.headline.startswith("not decided: ")
+    assert replace(safe, undecided="A read another value").rows()[0][1] == "Not decided"
+
+
+def test_a_model_that_is_learned_differently_the_second_time_decides_nothing(monkeypatch):
+    why = "A at load(): the step returned 0 first and 1 when it was learned again"
+    monkeypatch.setattr(search_module, "find_difference", lambda _model, _ask: why)
+
+    report = explore(case(bad=(begun,), expect={"begun": Verdict.ALWAYS}))
+
+    assert report.headline == f"not decided: {why}"
+    assert report.undecided == why
+    assert report.rows()[0][1] == "Not decided"
+    assert report.differences() == [f"not decided: {why}"]
+    assert not report.as_expected
+    assert not report.safe
+
+
+def test_a_report_is_no_condition():
+    with pytest.raises(TypeError, match=r"Write report\.safe .* or report\.as_expected"):
+        bool(explore(case()))
+
+
+@pytest.mark.parametrize("devices", [2, 3])
+def test_several_moves_to_one_state_are_counted_one_by_one(devices):
+    """Each device may stop the machine, and each may idle: it is possible, not unavoidable."""
+
+    async def oops(k):
+        await k.oops()
+
+    async def waits(k):
+        await k.wait_for(1)
+
+    names = [f"DEV{n}" for n in range(devices)]
+    actors = dict.fromkeys(names, oops) | {"A": waits}
+    graph = Graph(case(world=Fragile, actors=actors, bad=("toy_oops",), daemons=tuple(names)))
+
+    assert len(graph.states) == 2
+    assert list(graph.fate("toy_oops")) == [1, 2]

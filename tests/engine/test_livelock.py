@@ -1,8 +1,18 @@
 """Which loops are livelocks: those that go on although every actor that is enabled gets to run."""
 
-from mmviz.engine import explore, mark, replay
+from functools import cache
+from itertools import permutations
 
-from .toys import case
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmviz.engine import Verdict, explore, livelock, mark, replay
+from mmviz.engine.search import Search
+from mmviz.engine.step import atomic
+
+from .naive import avoidable, fair_loops, reachable, waits_forever
+from .toys import Counter, case
 
 
 async def asks_under_the_lock(k):
@@ -57,3 +67,195 @@ def test_the_loop_shown_has_everybody_move_who_moves_for_ever():
     run = replay(report.case, report.livelock.prefix + report.livelock.cycle)
     assert {"A", "B"} <= set(report.livelock.cycle)
     assert run.tip.state == report.livelock.state
+
+
+async def waits_for_seven(k):
+    await k.wait_for(7)
+
+
+async def spins(k):
+    while True:
+        mark("again")
+        await k.load()
+
+
+@pytest.mark.parametrize("order", list(permutations(("SPIN", "WAIT", "DEV", "END"))))
+def test_a_livelock_and_a_deadlock_are_both_found_whatever_the_order_of_actors(order):
+    """END lets SPIN finish; until then SPIN goes round, and afterwards only DEV moves."""
+
+    class Both(Counter):
+        ended: bool = False
+
+        @atomic("toy")
+        def end(self) -> None:
+            self.ended = True
+
+        @atomic("toy")
+        def look(self) -> bool:
+            return self.ended
+
+        @atomic("toy", when=lambda k: k.other.owner is None)
+        def end_if_free(self) -> None:
+            self.ended = True
+
+    async def spin(k):
+        while True:
+            mark("again")
+            if await k.look():
+                return
+
+    async def wait(k):
+        await k.other.trylock()  # never dropped: END is blocked if it comes later
+        await k.wait_for(7)
+
+    async def end(k):
+        await k.end_if_free()
+
+    code = {"SPIN": spin, "WAIT": wait, "DEV": spins, "END": end}
+
+    report = explore(
+        case(world=Both, actors={name: code[name] for name in order}, bad=(), daemons=("DEV",))
+    )
+
+    assert report.livelock is not None
+    assert report.deadlock is not None
+    assert report.devices_go_on
+    assert report.headline == "deadlocks; also livelocks"
+    assert report.ends == {"deadlock", "livelock"}
+    assert report.deadlock_verdict is report.livelock_verdict is Verdict.SOMETIMES
+
+
+def test_the_run_into_a_wait_for_a_device_is_a_shortest_one():
+    """The device takes five steps to its own loop; the thread waits in vain after its first."""
+
+    async def device(k):
+        for value in (1, 2, 3, 4, 5):
+            await k.store(value)
+        while True:
+            mark("again")
+            await k.load()
+
+    async def waits(k):
+        await k.load()
+        await k.wait_for(0)
+        await k.wait_for(9)
+
+    report = explore(case(actors={"DEV": device, "A": waits}, bad=(), daemons=("DEV",)))
+
+    assert report.deadlock.shortest == ("DEV", "A")
+    assert report.deadlock.fewest_preemptions == ("A", "A")
+    assert "only devices can step after 2 steps" in str(report)
+
+
+def test_no_actor_that_comes_back_means_no_livelock_however_many_states(monkeypatch):
+    def refuses(*_):
+        raise AssertionError("looked at the states")
+
+    monkeypatch.setattr(livelock, "_components", lambda nodes, nexts, watch=None: [])
+    monkeypatch.setattr(livelock, "_moves", refuses)
+
+    assert explore(case()).livelock_checked
+
+
+def test_a_livelock_that_every_run_ends_in_is_always():
+    report = explore(case(actors={"A": asks_forever}, bad=()))
+
+    assert report.headline == "livelocks in every run"
+    assert ("livelock", "Always", "a fair loop of 1 steps") in report.rows()
+    assert "no run completes" in report.small_print
+
+
+PIECES = st.lists(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("store"), st.integers(0, 2)),
+            st.tuples(st.just("wait_for"), st.integers(0, 2)),
+            st.tuples(st.just("take")),
+            st.tuples(st.just("drop")),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def piece(program, is_loop):
+    async def runs(k):
+        while True:
+            mark("again")
+            for op, *args in program:
+                await getattr(k.lock if op in ("take", "drop") else k, op)(*args)
+            if not is_loop:
+                return
+
+    return runs
+
+
+def two(k):
+    """The number is two."""
+    return k.value == 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(PIECES, st.lists(st.booleans(), min_size=3, max_size=3), st.integers(0, 1), st.randoms())
+def test_deadlocks_livelocks_and_always_are_as_their_definitions_say(
+    programs, loops, devices, dice
+):
+    names = [f"A{n}" for n in range(len(programs))]
+    daemons = tuple(names[:devices])
+    code = {
+        name: piece(program, loop)
+        for name, program, loop in zip(names, programs, loops, strict=False)
+    }
+    dice.shuffle(names)
+    toy = case(actors={name: code[name] for name in names}, bad=(two,), daemons=daemons)
+    model = Search(toy, 10_000, 0, None, None).model
+    threads = set(model.threads())
+
+    @cache
+    def moves(state):
+        after = [(p, model.successor(state, p)) for p in range(len(names))]
+        return [(p, state) for p, state in after if state is not None]
+
+    report = explore(toy)
+
+    states = reachable(model.start, moves)
+    waits = [s for s in states if waits_forever(s, moves, threads, model.is_complete)]
+    assert (report.deadlock is not None) == bool(waits)
+    if waits:
+        stops = [s for s in waits if not moves(s)]
+        assert report.devices_go_on == (not stops)
+        near = min(distance(model.start, moves)[s] for s in stops or waits)
+        assert len(report.deadlock.shortest) == near
+    parts = list(fair_loops(states, moves, threads))
+    assert (report.livelock is not None) == bool(parts)
+    if parts:
+        near = min(distance(model.start, moves)[s] for part in parts for s in part)
+        assert len(report.livelock.prefix) == near
+    completes = any(map(model.is_complete, states))
+    assert report.completes == completes
+    assert (report.deadlock_verdict is Verdict.ALWAYS) == bool(
+        waits and not completes and not parts
+    )
+    if any("two" in model.violated(s) for s in states):
+        avoided = avoidable(
+            model.start,
+            moves,
+            threads,
+            lambda s: "two" in model.violated(s),
+            model.is_complete,
+        )
+        assert (report.verdicts["two"] is Verdict.SOMETIMES) == avoided
+
+
+def distance(start, moves):
+    """Return the fewest steps to each state."""
+    found, queue = {start: 0}, [start]
+    for state in queue:
+        for _, after in moves(state):
+            if after not in found:
+                found[after] = found[state] + 1
+                queue.append(after)
+    return found

@@ -1,12 +1,28 @@
 """The one form in which cases are declared."""
 
 import pickle
+import sys
+from dataclasses import replace
 from functools import partial
+from types import ModuleType
 
 import pytest
 
-from mmviz.engine import ModelError, Race, Verdict, World, atomic, explore
+import mmviz
+from mmviz.engine import (
+    Case,
+    ModelError,
+    Race,
+    Scenario,
+    UnknownName,
+    Verdict,
+    World,
+    atomic,
+    explore,
+    replay,
+)
 from mmviz.engine.redundant import code
+from mmviz.engine.scenario import scenario_of
 
 
 class Counter(World):
@@ -44,6 +60,10 @@ def too_high(k):
 
 async def adds(k, variant):
     await variant.add(k)
+
+
+async def adds_one(k):
+    await k.write(await k.read() + 1)
 
 
 class Racy:
@@ -145,7 +165,167 @@ def test_a_case_built_is_not_declared():
 
     assert case.name == "Racy"
     assert mine.cases == []
-    assert explore(case).differences() == ["lost_update is Sometimes, declared Never"]
+    assert explore(case).differences() == []  # neither it nor its race declares anything
+    assert "not as declared" not in str(explore(case))
+
+
+def test_what_differs_from_the_declared_verdicts_is_shown_with_the_report():
+    mine = race()
+    mine.case("read, then write", sometimes=[lost_update])(Racy)
+    case = mine.case("the same, said to be safe", of=Racy, name="SaidSafe")
+
+    said = "lost_update is Sometimes, declared Never"
+    assert explore(case).differences() == [said]
+    assert f"  not as declared: {said}\n" in str(explore(case))
+    assert f"Not as declared: {said}" in explore(case)._repr_html_()
+    assert "s declared" not in str(explore(mine["Racy"]))
+    assert "s declared" not in str(explore(case, max_states=3))  # it decides nothing
+
+
+def test_a_case_built_by_hand_is_held_to_what_it_declares_and_else_to_nothing():
+    parts = {"world": Counter, "actors": {"A": adds_one, "B": adds_one}, "bad": (lost_update,)}
+    silent = Case(name="Silent", **parts)
+    never = Case(name="SaysNever", expect={"lost_update": Verdict.NEVER}, **parts)
+
+    assert explore(silent).differences() == []
+    assert explore(never).differences() == ["lost_update is Sometimes, declared Never"]
+    assert explore(replace(silent, title="a copy")).differences() == []
+    assert explore(replace(silent, deadlock=True)).differences() != []
+
+
+def test_a_race_is_a_sequence_of_its_cases_found_by_name_id_or_number():
+    mine = Race("B1", world=Counter, actors={"A": adds}, bad=(lost_update,))
+    mine.case("n3", "read, then write", always=[lost_update])(Racy)
+    mine.case("one instruction", always=[lost_update])(Atomic)
+
+    assert list(mine) == mine.cases
+    assert mine["Atomic"] is mine["atomic"] is mine[1] is mine.cases[1]
+    assert mine["B1/n3"] is mine[Racy] is mine[0]
+    assert "n3" in str(mine)
+    assert "Atomic" in mine._repr_html_()
+    with pytest.raises(UnknownName, match="did you mean Atomic"):
+        mine["Atomc"]
+
+
+def test_one_bad_state_without_a_list_is_refused():
+    for bad in (lost_update, "sleeps_in_atomic"):
+        with pytest.raises(ModelError, match="write bad="):
+            Race(world=Counter, actors={"A": adds}, bad=bad)
+
+
+def test_a_scenario_needs_a_title_a_promise_and_cases():
+    mine = race()
+    mine.case("read, then write", sometimes=[lost_update])(Racy)
+    own = Scenario(
+        "Two additions", "No addition is lost", mine, memory_model="relaxed, as on arm64"
+    )
+
+    assert own["Racy"].promise == "No addition is lost"
+    assert own["Racy"].memory == "relaxed"
+    assert scenario_of(own["Racy"]) is own
+    assert scenario_of(mine["Racy"]).cases == tuple(mine.cases)
+    assert scenario_of(Case(name="Alone", world=Counter, actors={}, bad=())).title == "Alone"
+    assert "Two additions" in str(own)
+    assert explore(own["Racy"]).differences() == []
+
+
+@pytest.mark.parametrize("cases", [(), [], "Racy", 3, [3]])
+def test_a_scenario_without_cases_is_refused(cases):
+    with pytest.raises(ModelError, match="'Mine' lacks a case"):
+        Scenario("Mine", "", cases)
+
+
+def test_a_scenario_has_no_two_cases_of_one_name():
+    one, other = race(), race()
+    for each in (one, other):
+        each.case("read, then write")(Racy)
+
+    with pytest.raises(ModelError, match="two cases called Racy"):
+        Scenario("Mine", "", [*one, *other])
+
+
+@pytest.mark.parametrize(
+    ("declare", "says"),
+    [
+        (lambda: race().case(Racy), r"@race\.case\('what differs'\)"),
+        (lambda: race().case("x", of=Racy, alway=[lost_update]), "'alway'; did you mean always"),
+        (lambda: race().case("x", of=Racy, expect={}), r"Racy: .* sometimes=\[…\]"),
+        (lambda: race(deamons=("B",)), "race: .*'deamons'; did you mean daemons"),
+        (lambda: race().case("x", of=Racy, title="y"), "no claim 'title'"),
+        (lambda: Race("B", Counter, world=Counter, actors={}, bad=()), "race B: .*Race\\(world="),
+        (lambda: Race(Counter, world=Counter, actors={}, bad=()), "race: .*Race\\(world="),
+        (lambda: Scenario("x", race()), "where a text is wanted"),
+        (lambda: Scenario(race()), "where a text is wanted"),
+    ],
+)
+def test_a_slip_in_a_declaration_is_a_sentence_that_says_what_to_write(declare, says):
+    with pytest.raises(ModelError, match=says):
+        declare()
+
+
+def test_a_case_that_declares_nothing_says_so():
+    assert str(race().case("x", of=Racy)).endswith("declared: nothing")
+
+
+def test_a_claim_of_any_kind_reaches_the_case():
+    mine = race()
+    case = mine.case("both alike", of=Racy, interchangeable=(("A", "B"),), note="as declared")
+
+    assert (case.interchangeable, case.note) == ((("A", "B"),), "as declared")
+
+
+# -- what stands for a case in a line to be pasted ------------------------------------------------
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """A namespace that stands for a notebook's."""
+    there = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", there)
+    return vars(there)
+
+
+def test_a_case_is_named_by_the_variable_that_holds_it_or_its_race(notebook):
+    mine = race()
+    case = mine.case("read, then write", of=Racy)
+    run = replay(case, "A B*2")
+    assert repr(run) == "mmviz.replay(case, 'A B*2')  # case: Racy"
+
+    notebook["_12"] = notebook["mine"] = mine
+    assert repr(run) == "mmviz.replay(mine['Racy'], 'A B*2')"
+    pasted = eval(repr(run), {"mmviz": mmviz, **notebook})
+    assert (pasted.case, pasted.schedule) == (case, run.schedule)
+
+    del notebook["mine"]
+    notebook["bug"] = case
+    assert case.expression == "bug"
+
+
+def test_a_case_of_a_scenario_is_named_by_its_variable(notebook):
+    mine = race()
+    mine.case("read, then write")(Racy)
+    notebook["own"] = Scenario("Two additions", "", mine)
+
+    assert notebook["own"][0].expression == "own['Racy']"
+
+
+def test_a_copy_is_not_named_as_what_it_was_copied_from(notebook):
+    notebook["mine"] = race()
+    notebook["mine"].case("read, then write")(Racy)
+    copy = replace(notebook["mine"]["Racy"], actors={"A": adds_one})
+    found = replace(mmviz.find("iommu_group/release_order", "DelistThenRelease"), states=1)
+
+    assert (copy.expression, found.expression) == ("", "")
+    assert mmviz.find("iommu_group/release_order", "DelistThenRelease").expression == (
+        "mmviz.find('iommu_group/release_order', 'DelistThenRelease')"
+    )
+
+
+def test_a_case_with_a_race_can_be_pickled():
+    case = race().case("read, then write", of=Racy)
+
+    again = pickle.loads(pickle.dumps(replace(case, world=Counter)))
+    assert (again.name, again.race, again.declares) == ("Racy", None, False)
 
 
 def test_the_actors_of_a_case_can_be_pickled():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mmviz.engine import Graph, Map, Verdict, World, atomic, current, explore, field, mark, replay
 from mmviz.engine.conformance import walk
 
+from .naive import avoidable
 from .toys import case
 
 NAMES = ("A", "B", "C")
@@ -85,7 +86,7 @@ def actor(program):
 
 @dataclass(frozen=True)
 class Plain:
-    """A state of the enumeration: cells, owner, and for each actor (next op, last, heard)."""
+    """A state of the enumeration: cells, owner, and for each actor (next op, last)."""
 
     x: int
     y: int
@@ -93,28 +94,30 @@ class Plain:
     at: tuple
 
 
-def settle(program, pc, last, heard):
+def settle(program, pc, last):
     """Skip what is no step, as the code between two awaits does."""
     while pc < len(program) and program[pc][0] == "again":
         if last == 1:
-            pc, last, heard = 0, 0, ()
+            pc, last = 0, 0
             if program and program[0][0] == "again":
                 pc = 1 if len(program) > 1 else len(program)
                 continue
         else:
             pc += 1
-    return None if pc >= len(program) else (pc, last, heard)
+    if pc >= len(program):
+        return None
+    return pc, 0 if program[pc][0] == "read" else last  # a read sets it anew: it is dead
 
 
 def successors(programs, s):
     for p, program in enumerate(programs):
         if s.at[p] is None:
             continue
-        pc, last, heard = s.at[p]
+        pc, last = s.at[p]
         op, *args = program[pc]
-        cells, owner, answer = {"x": s.x, "y": s.y}, s.owner, None
+        cells, owner = {"x": s.x, "y": s.y}, s.owner
         if op == "read":
-            answer = last = cells[args[0]]
+            last = cells[args[0]]
         elif op == "copy":
             cells[args[0]] = last
         elif op == "write":
@@ -129,14 +132,14 @@ def successors(programs, s):
             owner = NAMES[p]
         elif op == "drop":
             owner = None
-        after = settle(program, pc + 1, last, (*heard, answer))
+        after = settle(program, pc + 1, last)
         at = (*s.at[:p], after, *s.at[p + 1 :])
         yield p, Plain(cells["x"], cells["y"], owner, at)
 
 
 def enumerate_all(programs):
     """Return (shortest distance of every state, moves)."""
-    start = Plain(0, 0, None, tuple(settle(program, 0, 0, ()) for program in programs))
+    start = Plain(0, 0, None, tuple(settle(program, 0, 0) for program in programs))
     distance, queue, moves = {start: 0}, deque([start]), 0
     while queue:
         s = queue.popleft()
@@ -157,18 +160,14 @@ def holds(bad_state, s):
 def plain_verdict(programs, start, distance, bad_state):
     if not any(holds(bad_state, s) for s in distance):
         return Verdict.NEVER
-    stack, seen = [start], {start}
-    while stack:
-        s = stack.pop()
-        if holds(bad_state, s):
-            continue
-        if all(at is None for at in s.at):
-            return Verdict.SOMETIMES
-        for _, after in successors(programs, s):
-            if after not in seen:
-                seen.add(after)
-                stack.append(after)
-    return Verdict.ALWAYS
+    avoided = avoidable(
+        start,
+        lambda s: list(successors(programs, s)),
+        range(len(programs)),
+        lambda s: holds(bad_state, s),
+        lambda s: all(at is None for at in s.at),
+    )
+    return Verdict.SOMETIMES if avoided else Verdict.ALWAYS
 
 
 def plain_preemptions(programs, start, bad_state):

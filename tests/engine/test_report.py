@@ -20,7 +20,7 @@ store(1)
                                       store(1)
                                         !! lost_update: An increment got lost
 
-replay(Toy, 'A B A B')"""
+mmviz.replay(case, 'A B A B')  # case: Toy"""
     )
 
 
@@ -29,13 +29,16 @@ def test_a_report_says_what_it_rests_on():
 
     lines = str(report).splitlines()
 
-    assert lines[:2] == [
+    assert lines[:3] == [
+        "goes wrong: lost_update Sometimes",
         "Toy (Toy): a toy",
-        "  lost_update  Sometimes  shortest run 4 steps; fewest preemptions 1, in 4 steps",
+        "  lost_update  Sometimes   shortest run 4 steps; fewest preemptions 1, in 4 steps",
     ]
-    assert "12 states and 14 transitions" in lines[2]
-    assert "nothing cut off; actors: A, B; memory: sequentially consistent" in lines[2]
+    assert "12 states and 14 transitions" in lines[-1]
+    assert "nothing cut off; actors: A, B; memory: sequentially consistent" in lines[-1]
     assert repr(report) == str(report)
+    html = report._repr_html_()
+    assert html.startswith('<div class="mm-report"><strong>goes wrong: lost_update Sometimes<')
 
 
 def test_a_counterexample_shows_both_its_schedules():
@@ -52,6 +55,13 @@ def test_everything_shown_in_a_notebook_is_escaped():
     assert all("<b>" not in html for html in shown)
     assert "&lt;b&gt;" in shown[0]
     assert html_table(("<",), [('&\n"',)]).count("&lt;") == 1
+
+
+def test_a_case_declares_that_some_run_deadlocks_and_not_how_many():
+    html = case(deadlock=True, livelock=True)._repr_html_()
+
+    assert html.count(">some run<") == 2
+    assert "Sometimes" not in html
 
 
 def test_a_run_in_a_notebook_has_a_row_for_each_step():

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmviz.kernel.x86.entry import decode, encode, entry
+from mmviz.engine import UnknownName
+from mmviz.kernel.x86.entry import decode, encode, entry, parse
 from mmviz.kernel.x86.kinds import (
     DeviceExclusive,
     DevicePrivate,
@@ -306,3 +307,67 @@ def test_the_device_memory_bit_moved_in_v6_6():
     assert decode(1 | 1 << 57, "6.6").devmap
     with pytest.raises(EntryError, match=r"bit 57 \(reserved\) set"):
         decode(1 | 1 << 57, "6.5")
+
+
+class Number:
+    """An integer that is no `int`, as those of numpy are."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __index__(self):
+        return self.value
+
+
+def test_an_integer_of_any_class_is_read():
+    raw = 0xF7FFFFFFFDB97400
+
+    assert parse(Number(raw)) == raw
+    assert decode(Number(raw), "6.15", levels=Number(4)) == decode(raw)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (-1, "64 bits and no sign; -0x1 does not fit"),
+        (2**64, "64 bits and no sign; 0x10000000000000000 does not fit"),
+        (10**5000, "64 bits and no sign; one of 16610 bits does not fit"),
+        (Number(2**64), "64 bits and no sign"),
+        (1.5, "an integer or text such as '0xf7fffffffdb97400', not 1.5"),
+        (True, "an integer or text .*, not True"),
+        (None, "an integer or text .*, not None"),
+        (b"0x0", "an integer or text .*, not b'0x0'"),
+        ("zz", "'zz' is not a raw entry: write 0x and up to 16 hexadecimal digits"),
+        ("", "'' is not a raw entry"),
+        ("0x" + "f" * 10_000_000, r"'0xff+\.\.\.f+' is not a raw entry"),
+        ("0x\x1b[31m\u202e0", r"'0x\\x1b\[31m\\u202e0' is not a raw entry"),
+        ("0x\ud800", r"'0x\\ud800' is not a raw entry"),
+        ("0x٣", "'0x٣' is not a raw entry"),
+    ],
+    ids=range(14),
+)
+def test_what_is_no_raw_entry_is_refused_in_a_short_sentence(value, words):
+    with pytest.raises(EntryError, match=words) as error:
+        entry(value)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "kernel", [["6.15"], 6.15, None, b"6.15", "", "6", "5.3", "9.9", "v6.15\n", "6." + "9" * 5000]
+)
+def test_a_kernel_that_is_not_known_is_refused_in_a_short_sentence(kernel):
+    with pytest.raises(UnknownName, match=r"are not known; .*written '6.15' or 'v6.15'") as error:
+        entry("0x0", kernel)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("levels", [3, 4.0, "4", None, [4]])
+def test_other_levels_are_refused(levels):
+    with pytest.raises(UnknownName, match="page tables have 4 or 5 levels, not"):
+        entry("0x0", levels=levels)
+
+
+@pytest.mark.parametrize("marker", ["no", 1, None, []])
+def test_the_option_is_true_or_false(marker):
+    with pytest.raises(UnknownName, match="pte_marker is True or False, not"):
+        entry("0x0", pte_marker=marker)

@@ -94,7 +94,7 @@ def test_more_than_64_bits_are_refused(value):
 
 @pytest.mark.parametrize("value", [1.0, None, True, b"0x1"])
 def test_other_types_are_refused(value):
-    with pytest.raises(EntryError, match="an integer or a string"):
+    with pytest.raises(EntryError, match="an integer or text such as"):
         parse(value)
 
 

@@ -14,6 +14,9 @@ from mmviz.engine import Verdict, explore
 from mmviz.engine.location import lines_of
 from mmviz.engine.mutation import without
 
+HELD = {"returns_holding_lock"}
+"""What breaks where an unlock is left out, in addition to a deadlock that it may cause."""
+
 
 def forgets(is_forgotten, answer=None):
     """Return what `without` wants: `answer` is heard where the step is forgotten."""

@@ -10,7 +10,7 @@ from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS
 from mmviz.scenarios import find
 from mmviz.scenarios.exclusive.worlds.family import Family
 
-from .mutation import breaks, mutant
+from .mutation import HELD, breaks, mutant
 
 ATOMIC = "exclusive/atomic_loses_update"
 CHECK = "exclusive/pin_check_too_early"
@@ -39,7 +39,7 @@ MUTANTS = [
     (ATOMIC, "UnmapAndDrain", "CPU0", ("unmap",), None, {LOST, TWO_MAP}),
     (ATOMIC, "UnmapAndDrain", "CPU0", ("wait_idle",), None, {LOST}),
     (ATOMIC, "UnmapAndDrain", "CPU0", LOCK, None, {LOST, TWO_MAP}),
-    (ATOMIC, "UnmapAndDrain", "CPU0", ("unlock_page",), None, {"deadlock"}),
+    (ATOMIC, "UnmapAndDrain", "CPU0", ("unlock_page",), None, {"deadlock"} | HELD),
     (ATOMIC, "UnmapAndDrain", "CPU0", ("restore_exclusive_pte",), None, {"livelock"}),
     (ATOMIC, "UnmapAndDrain", "CPU1", LOCK, None, {LOST, TWO_MAP}),
     (ATOMIC, "UnmapAndDrain", "CPU1", ("unlock_page",), None, {"deadlock"}),
@@ -53,8 +53,8 @@ MUTANTS = [
     (WINDOW, "CheckInsideMmapLock", "CPU0", MMAP_READ, None, {GONE, SEEN}),
     (WINDOW, "CheckInsideMmapLock", "CPU0", ("page_maybe_dma_pinned",), False, {GONE, SEEN}),
     (WINDOW, "CheckInsideMmapLock", "CPU0", ("restore_exclusive_pte",), None, {GONE, SEEN}),
-    (WINDOW, "CheckInsideMmapLock", "CPU0", ("up_read",), None, {"deadlock"}),
-    (WINDOW, "CheckInsideMmapLock", "CPU0", ("unlock_page",), None, {"deadlock"}),
+    (WINDOW, "CheckInsideMmapLock", "CPU0", ("up_read",), None, {"deadlock"} | HELD),
+    (WINDOW, "CheckInsideMmapLock", "CPU0", ("unlock_page",), None, {"deadlock"} | HELD),
     (SEQ, "WriteProtectSeq", "CPU0", SEQ_WRITE, None, {GONE, SEEN}),
     (SEQ, "WriteProtectSeq", "CPU1", ("read_seqcount_retry",), False, {GONE, SEEN}),
     (SEQ, "WriteProtectSeq", "CPU1", MMAP_READ, None, {GONE, SEEN}),

@@ -9,7 +9,7 @@ from mmviz.scenarios import find
 from mmviz.scenarios.exclusive.restore_at_fork import fork, fork_that_sleeps, unlocked
 from mmviz.scenarios.exclusive.worlds.svm import write
 
-from .mutation import breaks, mutant
+from .mutation import HELD, breaks, mutant
 
 GUARD = "exclusive/lock_or_sequence"
 FAULT = "exclusive/fault_takes_page_back"
@@ -56,7 +56,7 @@ MUTANTS = [
         {"free_page_in_use"},
     ),
     (RETRY, "EndlessTouchingLocked", "CPU1", TRYLOCK, True, {"livelock"}),
-    (RETRY, "EndlessTouchingLocked", "CPU1", ("unlock_page",), None, {"page_left_locked"}),
+    (RETRY, "EndlessTouchingLocked", "CPU1", ("unlock_page",), None, {"page_left_locked"} | HELD),
     (LATE, "BeginLateAndCheck", "CPU1", ("check_device_exclusive_range",), True, {STALE, WRITES}),
     (LATE, "BeginLateAndCheck", "CPU1", READ_RETRY, False, {STALE, WRITES}),
     (FORK, "FaultInFirst", "CPU1", READ_RETRY, False, {BOTH, CHILDS}),

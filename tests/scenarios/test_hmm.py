@@ -7,7 +7,7 @@ from mmviz.kernel.notifier.walk import walk_notifiers
 from mmviz.scenarios import find
 from mmviz.scenarios.hmm.free_under_callback import FreedAfterGracePeriod
 
-from .mutation import effects
+from .mutation import HELD, effects
 
 RACE = "hmm/free_under_callback"
 
@@ -98,7 +98,7 @@ IN_FULL = {  # what breaks without each line of the merged fix, in the order of 
         {"use_after_free", "unlock_not_owner"},
         set(),  # no callback is called
         set(),
-        {"deadlock"},
+        {"deadlock"} | HELD,
     ],
 }
 

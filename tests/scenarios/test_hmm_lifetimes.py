@@ -10,7 +10,7 @@ from mmviz.scenarios.hmm.create_meets_dying import RegisterThenPublish
 from mmviz.scenarios.hmm.mm_without_grab import GrabUntilCallback
 from mmviz.scenarios.hmm.worlds.registration import hmm_mirror_register
 
-from .mutation import effects
+from .mutation import HELD, effects
 
 GRAB, CREATE, CALLBACK = (
     "hmm/mm_without_grab",
@@ -164,7 +164,7 @@ IN_FULL = [
             {"mm_has_two_hmms", "unlock_not_owner"},
             {"unused_hmm_is_leaked"},  # the driver is told of an error, and there is none
             set(),
-            {"deadlock"},
+            {"deadlock"} | HELD,
         ],
     ),
     (
@@ -215,7 +215,7 @@ IN_FULL = [
             },
             {"use_after_free"},
             set(),  # nothing is filled
-            {"deadlock"},
+            {"deadlock"} | HELD,
         ],
     ),
     (
@@ -223,7 +223,7 @@ IN_FULL = [
         "HMM-05/05f",
         armed_after_release.hmm_range_snapshot,
         {},
-        [set(), set(), {"unlock_not_owner"}, set(), {"deadlock"}],  # nothing is mapped here
+        [set(), set(), {"unlock_not_owner"}, set(), {"deadlock"} | HELD],  # nothing is mapped here
     ),
 ]
 

@@ -12,7 +12,7 @@ from mmviz.scenarios.hmm.release_meets_unregister import DropForRelease, OwnCoun
 from mmviz.scenarios.hmm.wait_is_no_proof import WaitAndCompare
 from mmviz.scenarios.invalidate_page.worlds.mirror import BAD
 
-from .mutation import effects
+from .mutation import HELD, effects
 
 RELEASE, GET_PUT = "hmm/release_meets_unregister", "hmm/count_and_list_under_one_lock"
 PUT, PROOF, REMOVED = "hmm/put_is_no_fence", "hmm/wait_is_no_proof", "hmm/interval_removed_early"
@@ -121,14 +121,19 @@ IN_FULL = [
         "X-6/6b",
         ReadLock.hmm_release,
         {},
-        [{"unlock_not_owner", "use_after_free"}, set(), set(), {"deadlock"}],  # call no notifier
+        [
+            {"unlock_not_owner", "use_after_free"},
+            set(),  # no notifier is called
+            set(),
+            {"deadlock"} | HELD,
+        ],
     ),
     (
         RELEASE,
         "X-6/6b",
         release_meets_unregister.hmm_mirror_unregister,
         {},
-        [{"unlock_not_owner", "use_after_free"}, {"use_after_free"}, {"deadlock"}],
+        [{"unlock_not_owner", "use_after_free"}, {"use_after_free"}, {"deadlock"} | HELD],
     ),
     (RELEASE, "X-6/6b", DropForRelease.close, {}, [{"use_after_free"}, {"mirror_is_leaked"}]),
     (
@@ -146,9 +151,9 @@ IN_FULL = [
         [
             LOCK,
             {"no notifier_is_freed"},
-            {"deadlock"},
+            {"deadlock"} | HELD,
             {"refcount_resurrected", "use_after_free"},
-            {"deadlock"},
+            {"deadlock"} | HELD,
             {"no notifier_is_freed"},
         ],
     ),
@@ -157,7 +162,7 @@ IN_FULL = [
         "X-5/5a",
         walk_notifiers,
         FREED,
-        [{"unlock_not_owner", "use_after_free"}, set(), set(), set()],
+        [{"unlock_not_owner", "use_after_free"}, set(), set(), HELD],
     ),
     (
         PUT,
@@ -176,7 +181,7 @@ IN_FULL = [
         "X-4/4a",
         WaitAndCompare.invalidate_range_start,
         {},
-        [STALE, STALE | {"unlock_not_owner"}, STALE, STALE, {"deadlock"}],
+        [STALE, STALE | {"unlock_not_owner"}, STALE, STALE, {"deadlock"} | HELD],
     ),
     (
         REMOVED,
@@ -186,7 +191,7 @@ IN_FULL = [
         [
             {"unlock_not_owner", "use_after_free"},
             {"use_after_free"},
-            {"deadlock"},
+            {"deadlock"} | HELD,
             {"use_after_free"},
         ],
     ),
@@ -205,12 +210,12 @@ IN_FULL = [
         [
             {"unlock_not_owner", "use_after_free"},
             set(),  # no callback is called
-            {"deadlock"},
+            {"deadlock"} | HELD,
             set(),  # the same
             {"unlock_not_owner", "use_after_free"},
             {"deadlock"},
             set(),  # it stays in the tree, where no invalidation looks any more
-            {"deadlock"},
+            {"deadlock"} | HELD,
         ],
     ),
 ]

@@ -11,7 +11,7 @@ from mmviz.scenarios.invalidate_page import (
 )
 from mmviz.scenarios.invalidate_page.worlds.mirror import BAD, VA
 
-from .mutation import broken, effects, forgetting, steps_of
+from .mutation import HELD, broken, effects, forgetting, steps_of
 
 UNDER = "invalidate_page/told_under_ptl"
 COPY = "invalidate_page/new_page_before_notify"
@@ -67,7 +67,7 @@ def test_each_line_of_the_callback_with_the_sequence_is_for_something():
         ALL | NOT_OWNER,
         ALL,
         ALL,
-        {"deadlock", "no device_has_a_page"},
+        {"deadlock", "no device_has_a_page"} | HELD,
     ]
 
 
@@ -79,7 +79,7 @@ def test_each_line_of_mapping_under_the_page_table_lock_is_for_something():
         ALL | NOT_OWNER,
         {"no device_has_a_page"},
         {"no device_has_a_page"},
-        {"deadlock"},
+        {"deadlock"} | HELD,
     ]
 
 
@@ -98,7 +98,7 @@ OLD = {"device_reads_freed_page", "device_keeps_stale_entry", "device_reads_old_
     [
         ("await k.cpu.ptep_clear_flush(VA)", OLD),  # a walk brings the old page back
         ("await driver.invalidate_range(k)", OLD),
-        ("await k.cpu.ptl.spin_unlock()", {"deadlock"}),
+        ("await k.cpu.ptl.spin_unlock()", {"deadlock"} | HELD),
         ("await k.page.put_page()", {"page_refs_out_of_balance"}),
     ],
     ids=["clear", "notify", "unlock", "put"],

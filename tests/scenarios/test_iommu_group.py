@@ -11,7 +11,7 @@ from mmviz.scenarios import find
 from mmviz.scenarios.iommu_group.worlds import SHARED as RIDS
 from mmviz.scenarios.iommu_group.worlds import plug
 
-from .mutation import breaks, mutant
+from .mutation import HELD, breaks, mutant
 
 ORDER = "iommu_group/release_order"
 SHARED = "iommu_group/shared_rid"
@@ -230,7 +230,7 @@ ATTACHED, LOST = "device_attached_to_freed_domain", "survivor_loses_translation"
 MUTANTS = [
     # scenario, case, actor, lines left out, what breaks
     (ORDER, "ReleaseUnderMutex", "CPU0", LOCK, {ATTACHED, "use_after_free"}),
-    (ORDER, "ReleaseUnderMutex", "CPU0", ("mutex_unlock",), {"deadlock"}),
+    (ORDER, "ReleaseUnderMutex", "CPU0", ("mutex_unlock",), {"deadlock"} | HELD),
     (ORDER, "ReleaseUnderMutex", "CPU0", ("list_del",), {"attach_after_release"}),
     (ORDER, "ReleaseUnderMutex", "CPU0", ("detach_and_free",), {ATTACHED}),
     (ORDER, "ReleaseUnderMutex", "CPU0", ("iommu_group_put",), {"default_domain_leaked"}),

@@ -1,8 +1,8 @@
 import pytest
 
 from mmviz.scenarios import load, names
+from mmviz.scene.pictures import Played
 from mmviz.scene.searched import SearchedCase
-from tests.scene.played import Played
 from tests.scene.toys import STORY, TOY
 
 

@@ -1,4 +1,4 @@
-from mmviz.engine import explore, replay
+from mmviz.engine import conflict, explore, replay
 from mmviz.scenarios import find, load
 from mmviz.scene.causes import causes
 from mmviz.scene.check import problems
@@ -111,3 +111,14 @@ def test_the_steps_of_the_picture_are_in_the_text():
     for reason in ("2 CPU0 list_del", "5 CPU1 iommu_group_set_core_domain", "7 CPU1 iommu_domain"):
         assert reason in text
         assert any(part.startswith(reason) for part in visible(view.scene(run, 7)))
+
+
+def test_a_run_that_no_single_reversal_saves_says_that_none_decides():
+    searched = SearchedCase(find("hmm/mm_without_grab", "NoGrab"))
+    run = searched.run(searched.runs()["use after free: fewest preemptions"])
+    race = conflict(run, "use_after_free")
+
+    said = causes(searched).text(run, run.tip.index)
+
+    assert not race.decides
+    assert "Race: none decides alone; with the last reversed, the run still ends this way" in said

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mmviz.engine import explore, replay
+from mmviz.engine import UnknownName, explore, replay
 from mmviz.scenarios import find
 from mmviz.scene.marks import Box, Line, Text, sheet
 from mmviz.scene.reach import reach
@@ -64,3 +64,9 @@ def test_on_a_narrow_page_a_picture_shrinks_instead_of_being_cut():
 
     assert root.get("style") == "max-width:100%;height:auto"
     assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
+
+
+@pytest.mark.parametrize("theme", ["x", "lihgt", "", None, 5, ["light"], "light" * 1000])
+def test_an_unknown_theme_is_refused_with_those_there_are(theme):
+    with pytest.raises(UnknownName, match=r"there is no theme .*; did you mean .*light"):
+        drawn(theme)

@@ -139,7 +139,7 @@ def test_the_run_is_there_as_text_with_the_line_that_replays_it(player):
     player.locator(".mm-text").click()
 
     assert "put_page(page 7)" in twin.inner_text()
-    assert "replay(Forgetful, 'GPU CPU0*4 GPU*2')" in twin.inner_text()
+    assert "mmviz.replay(TOY, 'GPU CPU0*4 GPU*2')" in twin.inner_text()
     titles = player.locator(".mm-toggle[aria-pressed=true]").all_inner_texts()
     headings = twin.locator("[role=heading]").all_inner_texts()
     assert sorted(headings) == sorted(titles)  # a twin for every view on screen

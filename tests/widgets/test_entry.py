@@ -42,10 +42,10 @@ def test_another_kernel_means_another_thing_by_the_same_bits():
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("f7ff", "entry: 'f7ff' is no raw entry: write 0x"),
-        ("", "entry: '' is no raw entry"),
+        ("f7ff", "entry: 'f7ff' is not a raw entry: write 0x"),
+        ("", "entry: '' is not a raw entry"),
         ("0x0070000000000001", "no present entry has bits 52, 53, 54 (reserved) set"),
-        ("<img src=x>", "entry: '<img src=x>' is no raw entry"),
+        ("<img src=x>", "entry: '<img src=x>' is not a raw entry"),
     ],
 )
 def test_a_wrong_value_stays_with_a_sentence_and_the_last_picture(typed, says):
@@ -83,7 +83,7 @@ def test_bits_that_are_fine_for_one_kernel_can_be_wrong_for_another():
 
 def test_a_number_is_written_as_people_write_it():
     assert mmviz.Entry(0xF7FFFFFFFDB97400).value == SAME
-    assert mmviz.Entry(-1).error.startswith("entry: '-1' is no raw entry")
+    assert mmviz.Entry(-1).error.startswith("entry: '-1' is not a raw entry")
 
 
 def test_a_kernel_that_is_not_known_is_answered_with_the_nearest():

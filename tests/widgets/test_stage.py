@@ -1,4 +1,6 @@
 import re
+import threading
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -6,12 +8,14 @@ import numpy as np
 import pytest
 
 import mmviz.widgets
-from mmviz.engine import ScheduleError, UnknownName
+from mmviz.engine import MmvizError, ScheduleError, UnknownName
+from mmviz.scene import searched as searched_module
 from mmviz.scene.views import VIEWS
 from mmviz.widgets.canvas import Canvas
 from mmviz.widgets.driver import Driver
 from mmviz.widgets.frames import applied
 from mmviz.widgets.player import Player
+from mmviz.widgets.stage import MOST_WAITING
 from mmviz.widgets.traits import marks
 from tests.scene.toys import STORY, TOY
 
@@ -226,7 +230,7 @@ def test_a_stage_has_a_text_twin():
 
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "put_page(page 7)" in bundle["text/plain"]
-    assert "replay(Forgetful, 'GPU CPU0*4 GPU*2')" in bundle["text/plain"]
+    assert "mmviz.replay(tests.scene.toys.TOY, 'GPU CPU0*4 GPU*2')" in bundle["text/plain"]
 
 
 def test_where_no_widget_runs_a_still_picture_of_the_last_frame_is_shown():
@@ -279,3 +283,150 @@ def test_the_stage_says_which_memory_model_and_what_is_left_out():
     assert stage.memory.startswith("memory: total store order")
     assert "store order does anyway" in stage.limits
     assert Player(TOY).controls.memory.startswith("memory: sequentially consistent")
+
+
+@pytest.mark.parametrize("stage", [Player, Driver])
+def test_a_stage_whose_search_was_cut_says_that_nothing_is_decided(stage, monkeypatch):
+    """Its promise is not one that the search has proved, and it offers no run as the proof."""
+    monkeypatch.setattr(searched_module, "MOST_STATES", 20)
+    shown = stage("iommu_group/release_order", case="ReleaseUnderMutex")
+
+    (promise,) = shown.controls.promises
+    assert promise["words"].endswith("Not decided: the search stopped at 20 states.")
+
+    monkeypatch.undo()
+    (promise,) = stage("iommu_group/release_order", case="ReleaseUnderMutex").controls.promises
+    assert "decided" not in promise["words"]
+
+
+def test_a_cut_search_offers_what_it_has_found_and_calls_nothing_safe(monkeypatch):
+    monkeypatch.setattr(searched_module, "MOST_STATES", 20)
+    player = Player("iommu_group/release_order", case="ReleaseUnderMutex")
+
+    assert not player.searched.report.safe
+    assert next(iter(player.schedules)) == "run without a violation"
+    assert not any("safe" in label for label in player.schedules)
+
+
+TOLD = ("iommu_group/release_order", "the thread's own run", "DelistThenRelease")
+
+
+def test_a_driver_takes_a_schedule_by_name_as_a_player_does():
+    scenario, schedule, case = TOLD
+    driver, player = Driver(scenario, schedule, case), Player(scenario, schedule, case)
+
+    assert driver.schedule == player.schedule
+    assert len(driver.schedule) > 3
+    assert Driver(scenario, schedule.upper(), case).schedule == driver.schedule
+    with pytest.raises(ScheduleError, match=r"or the name of a run: .*the thread's own run"):
+        Driver(scenario, "the threads own run", case)
+
+
+@pytest.mark.parametrize(("start", "cursor"), [(0, 0), (3, 3), (-1, len(STORY)), (np.int64(2), 2)])
+def test_a_player_opens_at_a_step(start, cursor):
+    player = Player(TOY, STORY, start=start)
+
+    assert (player.cursor, player.controls.k) == (cursor, cursor)
+    assert str(cursor) in player.stores["words"].data["frames"]
+
+
+@pytest.mark.parametrize("start", [len(STORY) + 1, -len(STORY) - 2, 10**30])
+def test_a_step_that_the_run_lacks_is_refused(start):
+    with pytest.raises(IndexError, match=f"this run has frames 0 to {len(STORY)}"):
+        Player(TOY, STORY, start=start)
+
+
+@pytest.mark.parametrize("start", ["3", 1.5, None, [3], True])
+def test_a_step_that_is_no_integer_is_refused(start):
+    with pytest.raises(MmvizError, match="the number of a frame is an integer, not"):
+        Player(TOY, STORY, start=start)
+
+
+def test_the_cursor_is_read_and_set_from_python():
+    player = Player(TOY, STORY)
+    player.cursor = 4
+    assert (player.cursor, player.controls.k) == (4, 4)
+    assert in_python(player, 4) == in_the_browser(player, 4)
+    player.cursor = -1
+    assert player.cursor == len(STORY)
+    with pytest.raises(IndexError, match="there is no frame 99"):
+        player.cursor = 99
+    ask(player, open=["timeline"], k=2)
+    assert player.cursor == 2
+
+
+def test_the_run_is_read_and_set_from_python():
+    player = Player(TOY)
+    names = list(player.schedules)
+    player.run = names[1]
+    assert (player.run, player.controls.run) == (names[1], 1)
+    assert player.schedule == player.schedules[names[1]]
+    with pytest.raises(UnknownName, match=r"there is no run 'nothing'; did you mean"):
+        player.run = "nothing"
+
+    driver = Driver(TOY, "GPU CPU0 CPU0")
+    driver.choose("GPU", 1)
+    assert (driver.run, driver.cursor) == (1, 2)
+    driver.run = 0
+    assert driver.schedule == ("GPU", "CPU0", "CPU0")
+    with pytest.raises(UnknownName, match="there is no run -1; there are runs 0 to 1"):
+        driver.run = -1
+
+
+WRONG = [
+    {"run": -1},
+    {"run": 99},
+    {"run": 10**5000},
+    {"run": None},
+    {"run": "0"},
+    {"run": [0]},
+    {},
+    {"choose": "GPU"},
+    {"choose": "GPU", "k": -1},
+    {"choose": "GPU", "k": 99},
+    {"choose": "GPU", "k": None},
+    {"choose": 5, "k": 0},
+    {"choose": "x" * 10_000_000, "k": 0},
+    {"open": "nonsense", "k": 0},
+    {"open": None, "k": 0},
+    {"open": ["timeline"]},
+    {"pictures": 5},
+    {"pictures": [None]},
+    [],
+    None,
+    "run",
+]
+
+
+@pytest.mark.parametrize("message", WRONG, ids=range(len(WRONG)))
+@pytest.mark.parametrize("stage", [Player, Driver])
+def test_a_wrong_message_changes_nothing_and_is_answered_in_a_sentence(stage, message):
+    shown = stage(TOY, "GPU CPU0")
+    before = (shown.schedule, shown.cursor, shown.run, list(shown.on_screen))
+    shown.controls._handle_custom_msg(message, [])
+
+    assert (shown.schedule, shown.cursor, shown.run, list(shown.on_screen)) == before
+    assert shown.controls.answers == 1
+    assert shown.controls.error.startswith(f"{stage.__name__}: ")
+    assert not re.search(r"(Key|Type|Value|Index|Attribute)Error", shown.controls.error)
+    assert len(shown.controls.error) < 400
+
+
+def test_a_stage_answers_a_bounded_number_of_messages_at_once():
+    driver = Driver(TOY)
+    with driver._turn:
+        threads = [
+            threading.Thread(target=ask, args=(driver,), kwargs={"choose": "GPU", "k": 0})
+            for _ in range(60)
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in range(1000):
+            if driver.controls.answers == 60 - MOST_WAITING:
+                break
+            time.sleep(0.01)
+        assert driver.controls.answers == 60 - MOST_WAITING
+    for thread in threads:
+        thread.join()
+    assert driver.controls.answers == 60
+    assert (driver.schedule, driver._waiting) == (("GPU",), 0)

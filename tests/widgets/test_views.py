@@ -45,11 +45,19 @@ def test_an_unknown_view_is_an_error_that_suggests_the_nearest():
         Player(TOY, STORY, views=[3])
 
 
-def test_the_views_are_a_list_of_names_whatever_their_capitals():
-    with pytest.raises(MmvizError, match=r"views='locks' is not a list: write views=\['locks'\]"):
-        Player(TOY, STORY, views="locks")
-
+def test_the_views_are_a_list_of_names_whatever_their_capitals_or_one_name():
     assert Player(TOY, STORY, views=["Locks", "locks"]).on_screen == ["locks"]
+    assert Player(TOY, STORY, views="locks").on_screen == ["locks"]
+    with pytest.raises(UnknownName, match=r"no view 'lokcs'; did you mean locks"):
+        Player(TOY, STORY, views="lokcs")
+
+
+@pytest.mark.parametrize("wrong", [5, b"locks", {"locks": True}, ["locks"] * 1000])
+def test_what_is_no_list_of_views_is_refused(wrong):
+    with pytest.raises(
+        MmvizError, match=r"is not a list of views: write views=\['timeline', 'lock"
+    ):
+        Player(TOY, STORY, views=wrong)
 
 
 def test_a_view_that_a_case_has_nothing_for_says_so():

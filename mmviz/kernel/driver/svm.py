@@ -1,6 +1,6 @@
 """A GPU driver that shares a process's memory and lets its GPU do atomics there."""
 
-from mmviz.engine import field, mark
+from mmviz.engine import field
 from mmviz.kernel.driver.atomic_access import AtomicAccess
 from mmviz.kernel.mm.exclusive_mm import ExclusiveMm
 from mmviz.kernel.notifier.interval import MMU_NOTIFY_EXCLUSIVE, MmuIntervalNotifier
@@ -40,7 +40,6 @@ class Svmm(MmuIntervalNotifier):
         # redundant in EventOnlyRestoreClears: the page lock keeps this CPU out as well
         await self.mmu_interval_set_seq()
         await self.gpu.unmap()
-        # redundant in EventOnlyRestoreClears: the driver does not need its mutex again
         await self.mutex.mutex_unlock()
 
 
@@ -57,7 +56,6 @@ async def nouveau_atomic_range_fault(mm: ExclusiveMm, svmm: Svmm, prefault: bool
     Simplified: nouveau gives up after a second; here it retries without a limit.
     """
     while True:
-        mark("again")
         # redundant in FaultInFirst: the page is present at first, and only CPU1 brings it back
         if prefault and not await mm.fixup_user_fault():
             return
@@ -66,7 +64,6 @@ async def nouveau_atomic_range_fault(mm: ExclusiveMm, svmm: Svmm, prefault: bool
         # redundant: it keeps the mapping itself, which no actor takes away
         await mm.mmap_lock.down_read()
         page = await mm.make_device_exclusive_range(svmm.cookie)
-        # redundant in Userfaultfd: no actor write-locks mmap_lock
         await mm.mmap_lock.up_read()
         if page is None:
             return

@@ -1,6 +1,6 @@
 """An address space whose page may be exclusive to a device, and the calls that change that."""
 
-from mmviz.engine import Struct, field, mark
+from mmviz.engine import Struct, field
 from mmviz.kernel.mm.fault import remove_device_exclusive_entry
 from mmviz.kernel.mm.page import Page
 from mmviz.kernel.mm.vma import VM_READ, Vma
@@ -70,7 +70,6 @@ class ExclusiveMm(Struct):
     async def write(self) -> None:
         """Write to the page as user code does, until it works or the process gets a SIGSEGV."""
         while True:
-            mark("write")
             if await self.vma.cpu_write():
                 return
             if not await self.fixup_user_fault():
@@ -79,7 +78,6 @@ class ExclusiveMm(Struct):
     async def read(self) -> None:
         """Read the page as user code does; this also takes an exclusive page back."""
         while True:
-            mark("read")
             # redundant in Userfaultfd: the page comes back read-only, or does not come back
             if await self.vma.cpu_read():
                 return
@@ -89,7 +87,6 @@ class ExclusiveMm(Struct):
             entry = await self.vma.handle_pte_fault("read")
             if entry is not None and entry.exclusive:
                 await self.remove_device_exclusive_entry(entry.page)
-            # redundant in Userfaultfd: the page comes back read-only, or does not come back
             await self.mmap_lock.up_read()
             if entry is None:
                 return
@@ -112,7 +109,6 @@ class ExclusiveMm(Struct):
         Source: mm/gup.c, get_user_pages_remote(); the caller holds mmap_lock.
         """
         while True:
-            mark("follow_page_pte")
             page = await self.vma.follow_page_pte()
             if page is not None:
                 return page
@@ -136,7 +132,6 @@ class ExclusiveMm(Struct):
         # redundant in Userfaultfd: the page comes back read-only, or does not come back
         if await self.page_make_device_exclusive(page, owner):
             return page
-        # redundant in Userfaultfd: the page comes back read-only, or does not come back
         await page.unlock_page()
         # redundant: only exclusive/retry_loop judges a reference that is not put
         await page.put_page()
@@ -213,7 +208,6 @@ class FolioWalk(RestoreClears):
     async def make_device_exclusive_range(self, owner: str) -> Page | None:
         """Hide the page from the CPU; return it locked and referenced: make_device_exclusive()."""
         while True:
-            mark("get_user_page_vma_remote")
             page = await self.get_user_pages()
             if page is None:
                 return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-from mmviz.engine import mark
 from mmviz.kernel.mm.entry import CowMapping
 from mmviz.kernel.mm.page import Page
 
@@ -38,7 +37,6 @@ async def remove_device_exclusive_entry(
     await page.lock_page()
     await invalidate()
     await mapping.restore_exclusive_pte(page)
-    # redundant in gup_fast_meets_fork: the page lock is not taken a second time there
     await page.unlock_page()
     if reference:
         await page.put_page()
@@ -69,7 +67,6 @@ async def write(
 ) -> None:
     """Write to the page as user code does: try, fault, retry."""
     while True:
-        mark("write")
         if await mapping.cpu_write():
             return
         await handle_mm_fault(mapping, invalidate, copy)

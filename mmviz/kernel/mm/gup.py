@@ -1,6 +1,5 @@
 """get_user_pages: how a driver pins the page behind an address, fast and slow."""
 
-from mmviz.engine import mark
 from mmviz.kernel.mm.entry import CowMapping
 from mmviz.kernel.mm.fault import Invalidate, handle_mm_fault, quiet
 from mmviz.kernel.mm.page import Page
@@ -58,7 +57,6 @@ async def get_user_pages(
     Simplified: the caller holds mmap_lock, where a scenario has one.
     """
     while True:
-        mark("follow_page_pte")
         page = await mapping.follow_page_pte()
         if page is not None:
             return page

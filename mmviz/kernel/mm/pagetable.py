@@ -27,6 +27,12 @@ class PageTable(Struct):
         page, self.pte[address] = self.pte[address], None
         return page
 
+    @atomic("include/linux/pgtable.h")
+    def ptep_get_and_clear(self, address: str) -> Page | None:
+        """Clear the entry and leave the TLBs alone; the caller holds the page-table lock."""
+        page, self.pte[address] = self.pte[address], None
+        return page
+
     @atomic("mm/pgtable-generic.c")
     def pmdp_huge_clear_flush(self, address: str) -> Page | None:
         """Clear the entry of a huge page, which maps all its base pages at once."""

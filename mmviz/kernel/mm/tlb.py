@@ -3,6 +3,7 @@
 from mmviz.engine import Map, Struct, atomic, field
 from mmviz.kernel.mm.page import Page
 from mmviz.kernel.mm.pagetable import PageTable
+from mmviz.kernel.sync.smp import CallFunction
 
 
 class Tlb(Struct):
@@ -30,3 +31,25 @@ class Tlb(Struct):
     def flush_tlb_mm_range(self, address: str) -> None:
         """Flush the address from the CPU's TLB; until then the CPU may use the old page."""
         self.entries[address] = None
+
+
+class TlbShootdown(CallFunction):
+    """A flush of several CPUs' TLBs: each flushes its own when the interrupt reaches it.
+
+    Attributes:
+        tlbs: CPU -> its TLB. Never changes.
+
+    Source: arch/x86/mm/tlb.c, flush_tlb_mm_range(), native_flush_tlb_multi(), flush_tlb_func(),
+    v6.15.
+    Simplified: every CPU of the mask is sent an interrupt; no lazy TLB mode, no generations.
+    """
+
+    tlbs: Map[str, Tlb] = field(kw_only=True)
+
+    def func(self, cpu: str) -> None:
+        """Flush the address from the CPU's TLB: flush_tlb_func()."""
+        self.tlbs[cpu].entries[self.info] = None
+
+    async def flush_tlb_range(self, address: str) -> None:
+        """Flush the address from every CPU's TLB, and wait until that is done."""
+        await self.on_each_cpu_mask(address, *self.tlbs)

@@ -25,7 +25,7 @@ def leave(section: Struct, function: str) -> None:
 
 def in_atomic() -> bool:
     """Return whether the acting task is in a section that forbids sleeping."""
-    return any(getattr(section, "forbids_sleep", False) for section in current().held)
+    return any(getattr(type(section), "forbids_sleep", False) for section in current().held)
 
 
 def might_sleep(function: str) -> None:
@@ -35,7 +35,9 @@ def might_sleep(function: str) -> None:
     """
     if in_atomic():
         holds = ", ".join(
-            section.name for section in current().held if getattr(section, "forbids_sleep", False)
+            section.name
+            for section in current().held
+            if getattr(type(section), "forbids_sleep", False)
         )
         warn("sleeps_in_atomic", f"{current().name} calls {function} while it holds {holds}")
 

@@ -9,8 +9,11 @@ import re
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import groupby
+from typing import SupportsIndex
 
+from mmviz.engine import MmvizError
 from mmviz.engine.html import html_table
+from mmviz.engine.text import index, quoted
 from mmviz.kernel.x86.kinds import MADE, STORY, Entry, EntryError, Kind, PteMarker
 from mmviz.kernel.x86.layout import RELEASES, Layout, layout
 
@@ -23,8 +26,8 @@ SMALL_PRINT = (
 )
 
 
-def parse(value: int | str) -> int:
-    """Return 64 raw bits, from an integer or from "0xf7ff_ffff_fdb9_7400".
+def parse(value: SupportsIndex | str) -> int:
+    """Return 64 raw bits, from an integer (one of numpy, too) or from "0xf7ff_ffff_fdb9_7400".
 
     Raises:
         EntryError: the value is neither; the message says what is wrong.
@@ -33,19 +36,28 @@ def parse(value: int | str) -> int:
         written = re.fullmatch(r"0[xX][0-9a-fA-F]+(_[0-9a-fA-F]+)*", value)
         if not written or len(value.replace("_", "")) > len("0x") + 16:
             raise EntryError(
-                f"{value!r} is no raw entry: write 0x and up to 16 hexadecimal digits, "
+                f"{quoted(value)} is not a raw entry: write 0x and up to 16 hexadecimal digits, "
                 "with single underscores between digits if you like, '0xf7ff_ffff_fdb9_7400'"
             )
         return parse(int(value, 16))
-    if type(value) is not int:  # not a bool either
-        raise EntryError(f"a raw entry is an integer or a string '0x…', not {value!r}")
-    if not 0 <= value < 1 << 64:
-        raise EntryError(f"a raw entry has 64 bits and no sign; {value:#x} does not fit")
-    return value
+    try:
+        raw = index(value, "a raw entry")
+    except MmvizError:
+        raise EntryError(
+            f"a raw entry is an integer or text such as '0xf7fffffffdb97400', not {quoted(value)}"
+        ) from None
+    if not 0 <= raw < 1 << 64:
+        number = f"{raw:#x}" if raw.bit_length() <= 128 else f"one of {raw.bit_length()} bits"
+        raise EntryError(f"a raw entry has 64 bits and no sign; {number} does not fit")
+    return raw
 
 
 def decode(
-    value: int | str, kernel: str = "6.15", *, levels: int = 4, pte_marker: bool = False
+    value: SupportsIndex | str,
+    kernel: str = "6.15",
+    *,
+    levels: SupportsIndex = 4,
+    pte_marker: bool = False,
 ) -> Entry:
     """Return what 64 raw bits mean to a kernel.
 
@@ -109,7 +121,9 @@ def _place(bit: int, kind: Kind) -> str:
     return "of the offset, stored inverted"
 
 
-def encode(what: Entry, kernel: str = "6.15", *, levels: int = 4, pte_marker: bool = False) -> int:
+def encode(
+    what: Entry, kernel: str = "6.15", *, levels: SupportsIndex = 4, pte_marker: bool = False
+) -> int:
     """Return the 64 bits of an entry, the inverse of `decode()`.
 
     Raises:
@@ -252,7 +266,11 @@ def said(value: int, where: Layout) -> str:
 
 
 def entry(
-    value: int | str, kernel: str = "6.15", *, levels: int = 4, pte_marker: bool = False
+    value: SupportsIndex | str,
+    kernel: str = "6.15",
+    *,
+    levels: SupportsIndex = 4,
+    pte_marker: bool = False,
 ) -> Explanation:
     """Explain the 64 bits of an x86-64 page-table entry.
 

@@ -11,11 +11,14 @@ CONFIG_MEMORY_FAILURE are on; no memory encryption; D without RW is read as a pl
 read-only page, not as a shadow stack (v6.6).
 """
 
+import operator
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import SupportsIndex
 
 from mmviz.engine import UnknownName
+from mmviz.engine.text import quoted
 from mmviz.kernel.x86.kinds import STORY, Kind
 
 RELEASES = (*((5, minor) for minor in range(7, 20)), *((6, minor) for minor in range(17)))
@@ -225,8 +228,7 @@ class Layout:
         return found
 
 
-@cache
-def layout(kernel: str, levels: int = 4, pte_marker: bool = False) -> Layout:
+def layout(kernel: str, levels: SupportsIndex = 4, pte_marker: bool = False) -> Layout:
     """Return the layout in force in a release.
 
     Args:
@@ -238,22 +240,38 @@ def layout(kernel: str, levels: int = 4, pte_marker: bool = False) -> Layout:
         UnknownName: the release or the number of levels is not known; the message says which are,
             and which release is the nearest.
     """
-    found = type(kernel) is str and re.fullmatch(r"v?([1-9][0-9]*)\.(0|[1-9][0-9]*)", kernel)
-    release = (int(found[1]), int(found[2])) if found else None  # a float 6.10 would be 6.1
+    release = _release(kernel)
     if release not in RELEASES:
         raise UnknownName(
-            f"the entries of kernel {kernel!r} are not known; {_nearest(kernel)}"
+            f"the entries of kernel {quoted(kernel)} are not known; {_nearest(kernel)}"
             "known are v5.7 to v5.19 and v6.0 to v6.16, written '6.15' or 'v6.15'"
         )
-    if levels not in (4, 5):
-        raise UnknownName(f"page tables have 4 or 5 levels, not {levels!r}")
-    return Layout(release, levels, pte_marker)
+    is_number = hasattr(levels, "__index__") and not isinstance(levels, type)
+    if not is_number or operator.index(levels) not in (4, 5):
+        raise UnknownName(f"page tables have 4 or 5 levels, not {quoted(levels)}")
+    if not isinstance(pte_marker, bool):
+        raise UnknownName(f"pte_marker is True or False, not {quoted(pte_marker)}")
+    return _layout(release, operator.index(levels), pte_marker)
+
+
+_layout = cache(Layout)
+
+
+def _release(kernel: object) -> tuple[int, int] | None:
+    """Return the numbers of a release; None for what is not one in quotes.
+
+    Without quotes 6.10 is the number 6.1.
+    """
+    if not isinstance(kernel, str):
+        return None
+    found = re.fullmatch(r"v?([1-9][0-9]?)\.(0|[1-9][0-9]?)", kernel)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _nearest(kernel: object) -> str:
     """Name the known release nearest to the one that was asked for, "" if none was named."""
-    found = re.match(r"[vV]?([0-9]{1,2})(?:\.([0-9]{1,3}))?", str(kernel))
-    if found is None or not isinstance(kernel, str):
+    found = isinstance(kernel, str) and re.match(r"[vV]?([0-9]{1,2})(?:\.([0-9]{1,3}))?", kernel)
+    if not found:
         return ""
     asked = (int(found[1]), int(found[2] or 0))
     major, minor = min(

@@ -103,7 +103,7 @@ race.case(
     "A.4",
     "exclusive entry, but the callback does not wait for the operation under way",
     sometimes=[increment_lost],
-    states=190,
+    states=175,
     schedules={"the page goes back too early": "CPU1*4 GPU CPU0*6 GPU CPU1*4"},
     source=constructed("shows what draining is for"),
 )
@@ -118,7 +118,7 @@ class UnmapOnly:
 @race.case(
     "A.3",
     "as merged in v5.14: exclusive entry, and the callback unmaps and drains",
-    states=156,
+    states=141,
     source=shipped("v5.14", "v6.14", said=V11),
 )
 class UnmapAndDrain(UnmapOnly):

@@ -88,7 +88,7 @@ TWO_CPUS = {"CPU0": write, "CPU1": again}
     name="NoReferenceTwoCpus",
     world=lambda: taken(NoReference),
     actors=TWO_CPUS,
-    states=204,
+    states=178,
     source=shipped("v5.14", "v6.2", said=V11),
 )
 class NoReference(ExclusiveMm):
@@ -111,7 +111,7 @@ race.case(
     of=NoReference,
     world=lambda: taken(NoReference),
     sometimes=[free_page_in_use],
-    states=2450,
+    states=1886,
     schedules={"the page goes away meanwhile": "CPU0*3 CPU1*3 CPU0*11 CPU2*8 CPU1"},
     source=shipped("v5.14", "v6.2", said=V11),
 )
@@ -123,7 +123,7 @@ race.case(
     name="NoSecondLook",
     world=lambda: taken(vma=UncheckedVma),
     sometimes=[free_page_in_use],
-    states=3495,
+    states=3204,
     schedules={"the page goes away meanwhile": "CPU0*10 CPU2*10 CPU0*3"},
     source=constructed("shows what the second look is for"),
 )
@@ -144,7 +144,7 @@ class UncheckedVma(Vma):
     actors=TWO_CPUS,
     always=[cpu_and_device_both_map],
     kind="ordering",
-    states=133,
+    states=107,
     source=constructed("shows what the notification is for"),
 )
 class NoNotifier(ExclusiveMm):
@@ -162,7 +162,7 @@ class NoNotifier(ExclusiveMm):
     actors=TWO_CPUS,
     always=[cpu_and_device_both_map],
     kind="ordering",
-    states=411,
+    states=302,
     source=constructed("shows that the notification must come first"),
 )
 class NotifierAfter(ExclusiveMm):
@@ -183,7 +183,7 @@ race.case(
     "v6.3 to v6.14: reference, page lock, drivers, second look, restore",
     name="ReferenceAndSecondLook",
     of=ExclusiveMm,
-    states=3448,
+    states=2560,
     source=shipped("v6.3", "v6.14", said=FAULT_REFERENCE),
 )
 
@@ -193,6 +193,6 @@ race.case(
     name="RestoreAsksTheMapping",
     of=RestoreClears,
     world=lambda: taken(RestoreClears, KeepsEntry),
-    states=3448,
+    states=2560,
     source=shipped("v6.15", said=REWORK, checked=READ),
 )

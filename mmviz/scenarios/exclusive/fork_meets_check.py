@@ -137,7 +137,7 @@ race.case(
     world=unpinned_entry_copied,
     actors=THREE,
     sometimes=[pin_lost_its_page, foreign_process_sees_dma],
-    states=1497,
+    states=1141,
     schedules={"the pin slips in": "CPU1*3 CPU2*4 CPU1*5"},
     source=constructed("what the planned check owes to write_protect_seq (57efa1fe5957, v5.11)"),
 )
@@ -148,7 +148,7 @@ race.case(
     "replace the entry, look for pins, put it back: in one hold of the page-table lock",
     world=TableLocked,
     actors=ONE_HOLD,
-    states=2689,
+    states=1918,
     source=constructed("a hold of the page-table lock keeps fork out as mmap_lock does"),
 )
 class CheckInOneHold(WriteProtectSeq):
@@ -171,7 +171,7 @@ class CheckInOneHold(WriteProtectSeq):
     world=TableLocked,
     actors=ONE_HOLD,
     sometimes=[pin_lost_its_page, foreign_process_sees_dma],
-    states=2340,
+    states=2055,
     schedules={"the pin slips in": "CPU2*2 CPU0*6 CPU2*3 CPU1*15"},
     source=constructed("the page-table lock does not keep GUP-fast out; its second look does"),
 )
@@ -210,6 +210,6 @@ race.case(
     of=WriteProtectSeq,
     world=unpinned_entry_copied,
     actors=THREE,
-    states=2153,
+    states=1527,
     source=CHECK_AFTERWARDS,
 )

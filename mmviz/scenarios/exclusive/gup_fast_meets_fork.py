@@ -66,7 +66,7 @@ race = Race(world=Unpinned, actors={"CPU0": fork_in_steps, "CPU1": pin}, bad=BAD
     "E/E.9",
     "v5.9 and v5.10: fork looks for pins, then takes the right to write away",
     sometimes=[pin_lost_its_page, foreign_process_sees_dma],
-    states=119,
+    states=107,
     schedules={"the pin slips in": "CPU0*3 CPU1*4 CPU0*6"},
     source=shipped("v5.9", "v5.10", "f3c64eda3e50"),
 )
@@ -89,7 +89,7 @@ class NoSequence:
 @race.case(
     "E/E.8",
     "since v5.11: GUP-fast checks write_protect_seq",
-    states=218,
+    states=178,
     source=shipped("v5.11", where="57efa1fe5957", checked=READ),
 )
 class WriteProtectSeq:
@@ -119,6 +119,6 @@ race.case(
     name="RestoredAtFork",
     of=WriteProtectSeq,
     world=under_an_entry,
-    states=224,
+    states=177,
     source=shipped("v5.14", said=V11, checked=READ),
 )

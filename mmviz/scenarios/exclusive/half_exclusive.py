@@ -28,7 +28,7 @@ Sources:
     b756a3b5e7ea (v5.14) mm: device exclusive memory access
 """
 
-from mmviz.engine import Race, atomic, field, mark
+from mmviz.engine import Race, atomic, field
 from mmviz.kernel.driver.umem import Umem
 from mmviz.kernel.mm.entry import CowMapping, Pte
 from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS, Page
@@ -104,7 +104,6 @@ async def write_protect(k: ReadOnly) -> None:
 async def inc_read_only(k: ReadOnly) -> None:
     """User code on the CPU: add one, faulting until the entry allows it."""
     while True:
-        mark("again")
         if await k.lock_add():
             return
         await k.page.lock_page()
@@ -131,7 +130,7 @@ race.case(
     world=Pinned,
     actors=race.actors | {"NIC": rdma_atomic},
     sometimes=[increment_lost],
-    states=448,
+    states=403,
     kind="contract",
     note="documented as not supported: a program that pins a page and lets a GPU at it must know",
     schedules={"the NIC writes in between": "CPU1*4 GPU NIC GPU"},
@@ -157,6 +156,6 @@ race.case(
     "as merged in v5.14: the page is hidden from the CPU, and not pinned",
     name="Hidden",
     of=UnmapAndDrain,
-    states=156,
+    states=141,
     source=shipped("v5.14", "v6.14", said=V11),
 )

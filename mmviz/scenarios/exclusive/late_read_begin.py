@@ -27,7 +27,7 @@ Sources:
     b756a3b5e7ea (v5.14) mm: device exclusive memory access
 """
 
-from mmviz.engine import Race, atomic, mark
+from mmviz.engine import Race, atomic
 from mmviz.kernel.driver.svm import Svmm
 from mmviz.kernel.mm.entry import Pte
 from mmviz.kernel.mm.exclusive_mm import ExclusiveMm
@@ -77,7 +77,7 @@ race = Race(
     "B.12",
     "proposed in review: the read section begins after the conversion",
     sometimes=[device_keeps_stale_entry, write_after_mprotect],
-    states=2884,
+    states=2829,
     schedules={"the page is thrown away in the gap": "CPU1*11 CPU2*10 CPU1*4"},
     source=BEGIN_LATE,
 )
@@ -97,7 +97,6 @@ class BeginLate:
             return
         assert isinstance(k.mm.vma, CheckedVma)
         while True:
-            mark("again", page)
             await k.svmm.mmu_interval_read_begin()
             if not await self.is_ours(k.mm.vma, page):
                 break
@@ -115,7 +114,7 @@ class BeginLate:
 @race.case(
     "B.13",
     "v4 of the patch: the same, and the entry is looked at once more; no filter",
-    states=3149,
+    states=2818,
     source=V4,
 )
 class BeginLateAndCheck(BeginLate):
@@ -133,6 +132,6 @@ race.case(
     of=lock_and_sequence,
     world=lambda: machine(Svmm),
     actors={"CPU1": lock_and_sequence} | ALL_THREE,
-    states=3229,
+    states=3119,
     source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),
 )

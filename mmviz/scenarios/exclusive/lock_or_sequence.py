@@ -36,7 +36,7 @@ Sources:
     b8932ca8b924 (v6.15) it sleeps for the lock, and retries, instead of -EBUSY
 """
 
-from mmviz.engine import Race, mark
+from mmviz.engine import Race
 from mmviz.kernel.provenance import constructed, shipped
 from mmviz.scenarios.exclusive import NOUVEAU_UNLOCK, READ, REWORK, V11
 from mmviz.scenarios.exclusive.worlds.svm import (
@@ -116,7 +116,7 @@ race.case(
     of=page_lock_only,
     actors=ZAP,
     sometimes=[device_keeps_stale_entry],
-    states=180,
+    states=176,
     schedules={"taken back before it is mapped": "CPU1*7 CPU0*10 CPU1*2"},
     source=constructed("shows what does not take the page lock"),
 )
@@ -153,11 +153,9 @@ async def dmirror_exclusive(k: Machine) -> None:
         # redundant: a driver that never maps the page cannot do harm
         await k.svmm.gpu.map_atomic(page)
         await k.svmm.mutex.mutex_unlock()
-        # redundant in restore_at_fork: fork may give up where it finds the page locked
         await page.unlock_page()
         # redundant: only exclusive/retry_loop judges a reference that is not put
         await page.put_page()
-    # redundant in owner_filter: no actor write-locks mmap_lock
     await k.mm.mmap_lock.up_read()
 
 
@@ -179,7 +177,7 @@ race.case(
     of=dmirror_exclusive,
     actors=ZAP,
     sometimes=[device_keeps_stale_entry],
-    states=185,
+    states=177,
     schedules={"taken back before it is mapped": "CPU1*6 CPU0*10 CPU1*2"},
     source=shipped("v5.14", "v6.14", said=V11),
 )
@@ -192,7 +190,7 @@ race.case(
     world=since_v615,
     actors=ZAP,
     sometimes=[device_keeps_stale_entry],
-    states=181,
+    states=177,
     source=shipped("v6.15", said=REWORK, checked=READ),
 )
 
@@ -202,13 +200,12 @@ race.case(
     "sequence only: the page is unlocked before it is mapped",
     name="SequenceOnly",
     actors=race.actors | ALL_THREE,
-    states=3541,
+    states=3378,
     source=constructed("shows that the sequence alone is safe"),
 )
 async def sequence_only(k: Machine) -> None:
     """The sequence guards the mapping; the page is unlocked before it."""
     while True:
-        mark("again")
         # redundant: without it the driver retries until it cannot get the page, which is safe
         await k.svmm.mmu_interval_read_begin()
         # redundant: it keeps the mapping itself, which no actor takes away
@@ -235,7 +232,7 @@ race.case(
     name="LockAndSequence",
     of=lock_and_sequence,
     actors=race.actors | ALL_THREE,
-    states=3229,
+    states=3119,
     source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),
 )
 
@@ -246,6 +243,6 @@ race.case(
     of=lock_and_sequence,
     world=since_v615,
     actors=race.actors | ALL_THREE,
-    states=3209,
+    states=3119,
     source=shipped("v6.15", said=REWORK, checked=READ),
 )

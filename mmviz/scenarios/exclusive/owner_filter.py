@@ -31,7 +31,7 @@ Sources:
     720ba85040a6 (v6.15) taking a page back is announced as MMU_NOTIFY_CLEAR again
 """
 
-from mmviz.engine import Race, mark
+from mmviz.engine import Race
 from mmviz.kernel.driver.svm import Svmm
 from mmviz.kernel.mm.exclusive_mm import ExclusiveMm, RestoreClears
 from mmviz.kernel.mm.page import Page
@@ -140,7 +140,6 @@ class NoCookie(Svmm):
 async def nouveau_range_fault(k: Machine) -> None:
     """The GPU's handler of an ordinary fault: no page lock, no conversion."""
     while True:
-        mark("again")
         await k.svmm.mmu_interval_read_begin()
         page = await k.mm.vma.hmm_range_fault()
         if page is None:
@@ -211,7 +210,7 @@ class SplitFirst(ExclusiveMm):
     world=lambda: machine(UnmapsInFirst),
     actors=AGAINST_ALL,
     sometimes=[device_keeps_stale_entry, write_after_mprotect],
-    states=4275,
+    states=4165,
     schedules={"mapped between the two callbacks": "CPU2*5 CPU1*14 CPU2*6"},
     source=constructed("shows why nouveau unmaps in the later of its two notifiers"),
 )
@@ -236,7 +235,7 @@ class UnmapsInFirst(Svmm):
     name="UnmapOwn",
     world=lambda: machine(UnmapsOwn),
     actors=AGAINST_ALL,
-    states=3349,
+    states=3239,
     source=constructed("shows that only the read section must survive the own event"),
 )
 class UnmapsOwn(Svmm):
@@ -257,7 +256,7 @@ class UnmapsOwn(Svmm):
     name="EventAndOwner",
     world=lambda: machine(SequenceInFirst),
     actors=AGAINST_ALL,
-    states=3892,
+    states=3782,
     source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),
 )
 class SequenceInFirst(Svmm):

@@ -117,7 +117,7 @@ race = Race(
     "C/C.5i-tlbi",
     "no second look in GUP-fast, and a flush that interrupts no CPU",
     sometimes=[pinned_page_hidden],
-    states=66,
+    states=65,
     schedules={"the pin comes after the flush": "CPU0*2 CPU1*5 CPU0*3"},
     source=constructed("a broadcast does not wait for a CPU whose interrupts are off"),
 )
@@ -146,7 +146,7 @@ race.case(
 @race.case(
     "C/C.5i",
     "no second look in GUP-fast, but the flush waits until interrupts are on",
-    states=59,
+    states=58,
     source=constructed("what x86's own GUP-fast (arch/x86/mm/gup.c) relied on"),
 )
 class FlushByInterrupt:

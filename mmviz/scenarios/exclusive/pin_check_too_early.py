@@ -99,7 +99,7 @@ class NoCheck(GupFast):
     "C/C.1",
     "look for pins, then replace the entry",
     sometimes=[pinned_page_hidden],
-    states=53,
+    states=52,
     schedules={"the pin slips in": "CPU1*2 CPU0*4 CPU1*3"},
     source=CHECK_PLANNED,
 )
@@ -129,7 +129,7 @@ class LooksAfterwards:
     "C/C.5",
     "look after replacing, but GUP-fast does not read the entry again",
     sometimes=[pinned_page_hidden],
-    states=47,
+    states=46,
     schedules={"the pin slips in": "CPU0 CPU1*5 CPU0*2"},
     source=constructed(
         "what GUP-fast's second look is for; x86's own GUP-fast (arch/x86/mm/gup.c, before pins "
@@ -147,7 +147,7 @@ class NoRecheckInGup(LooksAfterwards):
     "C/C.6",
     "look after replacing, but GUP-fast reads the entry again before it pins",
     sometimes=[pinned_page_hidden],
-    states=53,
+    states=52,
     schedules={"the pin slips in": "CPU0*2 CPU1*5 CPU0*2"},
     source=constructed("that the second look must come after the pin"),
 )
@@ -168,7 +168,7 @@ class RecheckBeforePin(LooksAfterwards):
 @race.case(
     "C/C.2",
     "replace the entry, then look for pins; GUP-fast pins, then reads again",
-    states=69,
+    states=66,
     source=CHECK_AFTERWARDS,
 )
 class CheckAfter(GupFast, LooksAfterwards):

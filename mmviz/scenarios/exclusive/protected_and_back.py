@@ -180,7 +180,6 @@ async def userfaultfd_writeprotect(k: Nic) -> None:
     await k.mm.notifiers.invalidate_range_start(MMU_NOTIFY_PROTECTION_VMA)
     await k.mm.vma.mwriteprotect_range()
     await k.mm.notifiers.mmu_notifier_invalidate_range_end()
-    # redundant in Userfaultfd: the page comes back read-only, or does not come back
     await k.mm.mmap_lock.up_read()
 
 
@@ -191,7 +190,7 @@ race.case(
     of=userfaultfd_writeprotect,
     world=lambda: Nic(mm=ExclusiveMm(vma=UffdVma())),
     actors={"CPU0": touch, "CPU1": lock_and_sequence, "CPU2": userfaultfd_writeprotect},
-    states=3236,
+    states=3094,
     kind="race",
     source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),
 )

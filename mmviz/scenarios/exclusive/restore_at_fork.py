@@ -40,7 +40,7 @@ Sources:
 
 from errno import ENOENT
 
-from mmviz.engine import Race, atomic, field, mark
+from mmviz.engine import Race, atomic, field
 from mmviz.kernel.mm.entry import CowMapping, Pte
 from mmviz.kernel.mm.exclusive_mm import ExclusiveMm, FolioWalk
 from mmviz.kernel.mm.fault import quiet
@@ -128,7 +128,6 @@ async def fork_that_sleeps(k: Family) -> None:
     await k.mm.mmap_lock.down_write()
     await k.mm.notifiers.invalidate_range_start(MMU_NOTIFY_PROTECTION_PAGE)
     while True:
-        mark("copy_pte_range")
         if await k.mm.vma.copy_pte_range(k.child, k.childs_copy):
             break
         await k.page.get_page()
@@ -168,7 +167,7 @@ race.case(
     of=prefault,
     actors=UNANNOUNCED,
     sometimes=[cpu_and_device_both_map, device_writes_childs_page],
-    states=112,
+    states=109,
     schedules={"the driver is never notified": "CPU1*17 CPU0*2"},
     source=constructed("what fork's notifier bracket is for"),
 )
@@ -226,7 +225,7 @@ race.case(
     name="SleepOnPageLock",
     of=prefault,
     actors=SLEEPS,
-    states=189,
+    states=186,
     source=V8,
 )
 
@@ -236,7 +235,7 @@ race.case(
     name="NoPageLock",
     of=prefault,
     world=unlocked,
-    states=171,
+    states=168,
     source=constructed("that fork's page lock does not protect the driver"),
 )
 
@@ -264,7 +263,7 @@ race.case(
     "fork as merged, and a driver with page lock, sequence and a loop that ends",
     name="FaultInFirst",
     of=prefault,
-    states=211,
+    states=208,
     note="fork() may fail with ENOMEM: it gives up on a page that is locked",
     schedules={"fork meets a locked page": "CPU1*11 CPU0*9 CPU1*4"},
     source=constructed("fork as merged against a loop that ends, which the kernel does not have"),
@@ -276,7 +275,7 @@ race.case(
     name="FaultAfterFork",
     of=prefault,
     world=mapped_already,
-    states=221,
+    states=218,
     schedules={"a page of its own for the parent": "CPU0*9 CPU1*24"},
     source=constructed("what the selftest exclusive_cow does, with a loop that ends"),
 )

@@ -37,7 +37,7 @@ Sources:
     the fault on its own entry
 """
 
-from mmviz.engine import Race, at_end, mark
+from mmviz.engine import Race, at_end
 from mmviz.kernel.driver.svm import nouveau_atomic_range_fault
 from mmviz.kernel.mm.entry import Pte
 from mmviz.kernel.provenance import constructed, shipped
@@ -83,7 +83,6 @@ async def clear_refs(k: Machine) -> None:
 async def write_for_ever(k: Machine) -> None:
     """User code writes to the page again and again."""
     while True:
-        mark("next")
         await k.mm.write()
 
 
@@ -91,7 +90,7 @@ async def write_for_ever(k: Machine) -> None:
 race = Race(
     world=Machine,
     actors={"CPU1": atomic_range_fault, "CPU0": clear_refs},
-    bad=(cpu_and_device_both_map, page_left_locked, page_leaked),
+    bad=(cpu_and_device_both_map, page_left_locked, page_leaked, "returns_holding_lock"),
 )
 TOUCHED = race.actors | {"CPU0": write_for_ever}
 
@@ -146,7 +145,6 @@ async def retry_keeps_page(k: Machine) -> None:
     """The driver as nouveau before 2025: it starts over and does not give the page back."""
     mm, svmm = k.mm, k.svmm
     while True:
-        mark("again")
         await svmm.mmu_interval_read_begin()
         await mm.mmap_lock.down_read()
         page = await mm.make_device_exclusive_range(svmm.cookie)
@@ -169,8 +167,8 @@ race.case(
     name="RetryLeaksPage",
     of=retry_keeps_page,
     actors=race.actors | {"CPU0": madvise_dontneed},
-    sometimes=[page_left_locked, page_leaked],
-    states=204,
+    sometimes=[page_left_locked, page_leaked, "returns_holding_lock"],
+    states=200,
     schedules={"it never unlocks": "CPU1*8 CPU0*10 CPU1*8"},
     source=shipped("v5.14", "v6.13", said=V11_NOUVEAU),
 )
@@ -181,7 +179,7 @@ race.case(
     name="RetryLeaksReadOnlyPage",
     of=retry_keeps_page,
     actors=race.actors | {"CPU0": mprotect},
-    sometimes=[page_left_locked, page_leaked],
+    sometimes=[page_left_locked, page_leaked, "returns_holding_lock"],
     states=112,
     source=shipped("v5.14", "v6.13", said=V11_NOUVEAU),
 )
@@ -242,7 +240,7 @@ async def mutex_around_conversion(k: Machine) -> None:
     name="FaultInFirst",
     world=leftover,
     actors=race.actors | {"CPU2": madvise_dontneed, "CPU3": mprotect},
-    states=5485,
+    states=4917,
     source=constructed("what would end the loop; the kernel does not do it"),
 )
 async def prefault(k: Machine) -> None:

@@ -158,7 +158,7 @@ race.case(
     world=in_order,
     actors=WITHOUT_BUFFERS,
     daemons=(),
-    states=78,
+    states=73,
     memory=SC,
     source=constructed("the protocol without store buffers, for comparison"),
 )
@@ -169,7 +169,7 @@ race.case(
     name="NothingLocked",
     of=NothingLocked,
     sometimes=[pinned_page_is_shared],
-    states=333,
+    states=318,
     schedules={"both look too early": "CPU0*7 CPU1*6 SB1*3"},
     source=constructed("what the locked instructions are for"),
 )
@@ -179,7 +179,7 @@ race.case(
     "E/E.8-add",
     "total store order: a locked add pins, but fork looks before its sequence has arrived",
     sometimes=[pinned_page_is_shared],
-    states=269,
+    states=261,
     schedules={"both look too early": "CPU1*6 CPU0*4 SB0 CPU0*4 SB1*3"},
     source=constructed("what the page-table lock is for, beside locking"),
 )
@@ -193,7 +193,7 @@ class PinLocked(Announces):
     "E/E.8-ptl",
     "total store order: fork takes the page-table lock first, but the pin is a plain store",
     sometimes=[pinned_page_is_shared],
-    states=282,
+    states=267,
     schedules={"both look too early": "CPU0*7 CPU1 SB1 CPU1*6 SB1*2"},
     source=constructed("what the locked add is for, beside counting"),
 )
@@ -207,7 +207,7 @@ class ForkLocked(Announces):
 @race.case(
     "E/E.8-tso",
     "total store order: as merged, a locked add pins, and fork takes the page-table lock to look",
-    states=202,
+    states=194,
     source=shipped("v5.11", where="57efa1fe5957", checked=READ),
 )
 class AsOnX86(Announces):

@@ -17,9 +17,10 @@ Simplified:
     Entry and references go through the buffers, nothing else does.
     One attempt on each side; the slow way of pinning and the page lock are in
     exclusive/pin_check_too_early.
-    On x86 the clear is a locked exchange and the pin a locked add, so both barriers are there; the
-    cases without show what that is for.
+    On x86 the clear is a locked exchange and the pin a locked add, so both barriers are there
+    (LockedInstructions); the other cases show what that is for.
     smp_mb() waits for the buffer, which drains by itself.
+    Undoing an attempt is left out in ReleaseAcquire and LockedInstructions.
 
 Sources:
     <20210331134604.GK1463678@nvidia.com> how could the check not race with GUP-fast?
@@ -128,7 +129,7 @@ race.case(
     world=in_order,
     actors=WITHOUT_BUFFERS,
     daemons=(),
-    states=50,
+    states=48,
     memory=SC,
     source=constructed("the planned check without store buffers, for comparison"),
 )
@@ -139,7 +140,7 @@ race.case(
     name="NoBarrier",
     of=NoBarrier,
     sometimes=[pinned_page_hidden],
-    states=166,
+    states=162,
     schedules={"both look too early": "CPU1*3 CPU0*5 CPU1*2"},
     source=constructed("why looking afterwards needs a barrier"),
 )
@@ -149,7 +150,7 @@ race.case(
     "C/C.3-gup",
     "total store order: a barrier between pinning and reading again, none in the driver",
     sometimes=[pinned_page_hidden],
-    states=145,
+    states=143,
     schedules={"both look too early": "CPU1*5 CPU0*3 SB0 CPU0*3"},
     source=constructed("why one barrier is not enough"),
 )
@@ -163,7 +164,7 @@ class BarrierInGup:
     "C/C.3-driver",
     "total store order: a barrier between clearing and looking for pins, none in GUP-fast",
     sometimes=[pinned_page_hidden],
-    states=147,
+    states=143,
     schedules={"both look too early": "CPU0*5 CPU1*2 SB1 CPU1*4"},
     source=constructed("why one barrier is not enough"),
 )
@@ -176,10 +177,72 @@ class BarrierInDriver:
 @race.case(
     "C/C.4",
     "total store order: a full barrier on both sides, as x86's locked instructions are",
-    states=114,
+    states=112,
     source=CHECK_AFTERWARDS,
 )
 class BothBarriers:
     """Both sides wait until their store has arrived, then look."""
 
     in_gup = in_driver = True
+
+
+class Instructions(Protocol):
+    """With which instruction each side writes before it looks."""
+
+    async def add(self, k: Machine) -> None: ...
+    async def clear(self, k: Machine) -> None: ...
+
+
+async def pins(k: Machine, how: Instructions) -> None:
+    """The NIC's driver pins: read the entry, pin, read the entry again."""
+    entry = await k.buffer0.smp_load_acquire(k.cpu, "pte")
+    if entry is None:
+        return
+    await how.add(k)
+    if await k.buffer0.smp_load_acquire(k.cpu, "pte") == entry:
+        await k.nic.ib_dma_map_sg(k.page)
+
+
+async def clears(k: Machine, how: Instructions) -> None:
+    """The GPU's driver clears the entry, looks for pins, and takes the page if there are none."""
+    await how.clear(k)
+    if await k.buffer1.smp_load_acquire(k.page, "refs") < GUP_PIN_COUNTING_BIAS:
+        await k.gpu.map_atomic(k.page)
+
+
+@race.case(
+    "C/C.3-release",
+    "total store order: each side writes with release and looks with acquire",
+    actors={"CPU0": pins, "CPU1": clears} | BUFFERS,
+    sometimes=[pinned_page_hidden],
+    states=79,
+    source=constructed("release and acquire do not order a store before a later load"),
+)
+class ReleaseAcquire:
+    """On x86 a release is a plain store, and an acquire a plain load."""
+
+    async def add(self, k: Machine) -> None:
+        """Pin the page."""
+        refs = await k.buffer0.READ_ONCE(k.page, "refs")
+        await k.buffer0.smp_store_release(k.page, "refs", refs + GUP_PIN_COUNTING_BIAS)
+
+    async def clear(self, k: Machine) -> None:
+        """Clear the entry."""
+        await k.buffer1.smp_store_release(k.cpu, "pte", None)
+
+
+@race.case(
+    "C/C.4-x86",
+    "total store order: a locked add pins, and a locked exchange clears, as on x86",
+    actors={"CPU0": pins, "CPU1": clears} | BUFFERS,
+    states=26,
+    source=constructed("the instructions that x86 has for both sides, each a full barrier"),
+)
+class LockedInstructions:
+    """A locked instruction is one step, and waits for the stores before it."""
+
+    async def add(self, k: Machine) -> None:
+        await k.buffer0.atomic_fetch_add(k.page, "refs", GUP_PIN_COUNTING_BIAS)
+
+    async def clear(self, k: Machine) -> None:
+        await k.buffer1.xchg(k.cpu, "pte", None)

@@ -122,7 +122,7 @@ race.case(
     name="EventOnlyAtomic",
     of=EventOnly,
     world=lambda: atomic(first=EventOnly),
-    states=674,
+    states=604,
     source=constructed("shows that the fault of the second driver's GUP is enough"),
 )
 
@@ -145,7 +145,7 @@ race.case(
     name="SharedCookieAtomic",
     of=Svmm,
     world=lambda: atomic(cookie="second"),
-    states=674,
+    states=604,
     source=constructed("shows that the fault of the second driver's GUP is enough"),
 )
 
@@ -174,7 +174,7 @@ race.case(
     name="UnannouncedAtomic",
     of=Unannounced,
     world=lambda: atomic(Unannounced),
-    states=644,
+    states=578,
     source=REWORK_V1,
 )
 

@@ -97,7 +97,7 @@ race = Race(
     "HMM-05/05a",
     "asks a flag, twice and without a lock, as shipped in v5.2",
     sometimes=["use_after_free", range_is_valid_on_dead_mm],
-    states=96,
+    states=80,
     schedules={
         "the mappings go": "kworker*4 CPU0*5 kworker",
         "listed after the release": "kworker CPU0*2 kworker",
@@ -121,7 +121,7 @@ class DeadFlag:
     "HMM-05/05b",
     "tempting: a reference on mm_struct",
     sometimes=["use_after_free", range_is_valid_on_dead_mm],
-    states=121,
+    states=100,
     source=constructed("mmgrab() keeps the memory of mm_struct, and none of its mappings"),
 )
 class GrabOnly:
@@ -138,7 +138,7 @@ class GrabOnly:
     "HMM-05/05c",
     "as posted in May 2019: a user's reference, given back at the end of register",
     sometimes=["use_after_free"],
-    states=78,
+    states=65,
     schedules={"the mappings go": "kworker*4 CPU0*5 kworker"},
     source=patch(5),
 )
@@ -159,7 +159,7 @@ class GetInRegister:
     "HMM-05/05e",
     "a user's reference, taken without asking for another user",
     sometimes=["use_after_free", range_is_valid_on_dead_mm, "refcount_resurrected"],
-    states=219,
+    states=148,
     schedules={"the process exits twice": "CPU0 kworker*13 CPU0*4"},
     source=constructed("mmget() where only mmget_not_zero() may be used"),
 )

@@ -224,7 +224,7 @@ race = Race(
     "without L1: a range has no reference on struct hmm",
     world=partial(chain, refs=1),
     sometimes=["use_after_free", range_has_no_hmm],
-    states=389,
+    states=270,
     source=constructed("v5.3 without one link; v5.2 had this one, too"),
 )
 class NoRangeReference(AllLinks):
@@ -238,7 +238,7 @@ class NoRangeReference(AllLinks):
     "L2 (cleared first)",
     "without L2, in v5.3's order: the notifier's reference keeps the mm_struct long enough",
     world=partial(chain, mm_count=2),
-    states=307,
+    states=207,
     source=constructed("no step of this model misses the reference in v5.3's order"),
 )
 class NoMmStructReferenceClearedFirst(AllLinks):
@@ -253,7 +253,7 @@ class NoMmStructReferenceClearedFirst(AllLinks):
     "without L2: struct hmm has no reference on the mm_struct; in v5.2's order",
     world=partial(chain, mm_count=2),
     sometimes=["use_after_free"],
-    states=325,
+    states=219,
     source=constructed("v5.3 without one link, which v5.2 lacked, and with v5.2's hmm_free()"),
 )
 class NoMmStructReference(NoMmStructReferenceClearedFirst):
@@ -271,7 +271,7 @@ class NoMmStructReference(NoMmStructReferenceClearedFirst):
     "without L3: a range is not a user of the address space",
     world=partial(chain, mm_users=1),
     sometimes=["use_after_free", range_has_no_user],
-    states=338,
+    states=230,
     source=constructed("v5.3 without one link, which v5.2 lacked"),
 )
 class NoUser(AllLinks):
@@ -285,7 +285,7 @@ class NoUser(AllLinks):
     "L4",
     "without L4: mm->hmm is followed under no lock",
     sometimes=["use_after_free"],
-    states=427,
+    states=243,
     source=constructed("v5.3 without one link, which v5.2 lacked"),
 )
 class NoLookupLock(AllLinks):
@@ -302,7 +302,7 @@ class NoLookupLock(AllLinks):
     "without L5: a mirror has no reference on struct hmm",
     world=partial(chain, refs=1),
     sometimes=["use_after_free", mirror_has_no_hmm],
-    states=423,
+    states=233,
     source=constructed("v5.3 without one link; v5.2 had this one, too"),
 )
 class NoMirrorReference(AllLinks):
@@ -317,7 +317,7 @@ class NoMirrorReference(AllLinks):
     "without L6: struct hmm is freed at once, also under a running callback",
     actors={"CPU0": do_exit, "CPU1": hmm_mirror_unregister, "kworker": hmm_vma_fault},
     sometimes=["use_after_free"],
-    states=303,
+    states=211,
     source=constructed("v5.3 without one link, which v5.2 lacked"),
 )
 class NoGracePeriod(AllLinks):
@@ -333,6 +333,6 @@ race.case(
     "all six links, as merged in v5.3",
     name="AllLinks",
     of=AllLinks,
-    states=332,
+    states=218,
     source=shipped("v5.3", "v5.3", said=patch(0)),
 )

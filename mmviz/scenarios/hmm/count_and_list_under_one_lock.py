@@ -27,7 +27,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Race, field, mark
+from mmviz.engine import Race, field
 from mmviz.kernel.notifier.users import CountedNotifier
 from mmviz.kernel.notifier.walk import walk_notifiers
 from mmviz.kernel.provenance import constructed, shipped
@@ -73,7 +73,6 @@ async def mmu_notifier_invalidate_range_start(k: Subscribed) -> None:
 async def srcu_invoke_callbacks(k: Subscribed) -> None:
     """A kernel worker frees what was handed over to SRCU."""
     while True:
-        mark("next callbacks")
         await k.srcu.srcu_invoke_callbacks()
 
 
@@ -95,7 +94,7 @@ race = Race(
     "X-5/5b",
     "tempting: the count under the lock, and then the list under the lock",
     sometimes=["use_after_free", "refcount_resurrected"],
-    states=1136,
+    states=1000,
     schedules={"found without a user": "CPU0*3 CPU1*3 CPU0*4 kworker CPU1"},
     source=constructed("shows why the count and the list change in one section"),
 )
@@ -130,7 +129,7 @@ class TwoSections:
 @race.case(
     "X-5/5a",
     "both in one section, as since v5.4",
-    states=599,
+    states=544,
     source=shipped("v5.4", said=GET_PUT, checked=CHECKED),
 )
 class OneSection(TwoSections):
@@ -145,6 +144,6 @@ class OneSection(TwoSections):
             await k.lock.spin_unlock()
             return
         await k.list.hlist_del_init_rcu(notifier)
-        await k.lock.spin_unlock()  # redundant in PutInRelease: no other thread takes the lock
+        await k.lock.spin_unlock()
         # redundant: the worker may idle forever, so memory that is never freed is not judged
         await k.srcu.call_srcu(notifier)

@@ -151,7 +151,7 @@ class LookAgain:
     "HMM-09/09e",
     "tempting: xchg(), and the thread that comes second frees the mirror",
     sometimes=["use_after_free"],
-    states=34,
+    states=33,
     schedules={"the loser frees": "CPU0*2 CPU1*2 CPU0"},
     source=constructed("one winner is not enough: the loser does not wait for it"),
 )
@@ -175,7 +175,7 @@ class ExchangeThenFree:
 @race.case(
     "HMM-09/09f",
     "the caller ensures a single call, as merged in v5.3",
-    states=29,
+    states=28,
     source=shipped("v5.3", "v5.4", said=patch(9)),
 )
 class CalledOnce:
@@ -198,5 +198,5 @@ class CalledOnce:
         # redundant in CalledOnce: the list is not walked, and the mutex lets one call in
         await hmm.mirrors_sem.down_write()
         await mirror.list_del()
-        await hmm.mirrors_sem.up_write()  # redundant in CalledOnce: no other thread takes it
+        await hmm.mirrors_sem.up_write()
         await hmm_put(hmm)

@@ -29,7 +29,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Race, at_end, field, mark
+from mmviz.engine import Race, at_end, field
 from mmviz.kernel.hmm.invalidate import CountingHmm
 from mmviz.kernel.hmm.range import HmmRange
 from mmviz.kernel.notifier.mmu_notifier import MmuNotifier
@@ -86,7 +86,6 @@ async def fault(k: MirroredVictim) -> None:
     """The device faults: wait until the range is valid, look up, check, map."""
     await k.hmm.hmm_range_register(k.range)
     while True:
-        mark("again")
         seq = await k.notifier.read_mmu_invalidate_seq()
         await k.hmm.hmm_range_wait_until_valid(k.range)
         page = await k.cpu.hmm_range_fault(VA)
@@ -114,7 +113,7 @@ race = Race(
     "-EAGAIN leaves the count behind, as shipped in v5.2",
     sometimes=[count_is_left_behind],
     deadlock=True,
-    states=430,
+    states=400,
     schedules={"no range is valid again": "CPU0 oom_reaper*2 CPU0 GPU*2"},
     source=shipped("v5.2", "v5.2", said=RANGES),
 )
@@ -151,7 +150,7 @@ class CountLeftBehind:
 @race.case(
     "X-2/2c",
     "-EAGAIN undoes the count, as merged in v5.3",
-    states=571,
+    states=524,
     schedules={"nothing is left behind": "CPU0 oom_reaper*4 CPU0 GPU*10"},
     source=shipped("v5.3", "v5.4", said=patch(12, revision=3)),
 )
@@ -168,7 +167,7 @@ class CountUndone(CountLeftBehind):
     "X-2/2b",
     "a mirror's -EAGAIN is swallowed, as v5.2 did too",
     sometimes=[device_reads_freed_page, device_keeps_stale_entry],
-    states=710,
+    states=643,
     schedules={"still mapped, and freed": "GPU*5 oom_reaper*8"},
     source=shipped("v5.2", "v5.2", said=RANGES),
 )
@@ -185,7 +184,7 @@ class AnswerSwallowed(CountUndone):
     "X-2/2d",
     "the count is dropped before the mirrors are notified",
     sometimes=[device_reads_freed_page, device_keeps_stale_entry],
-    states=495,
+    states=468,
     schedules={"valid in the middle": "oom_reaper*7 GPU*10 oom_reaper*3"},
     source=constructed("breaks a rule of patch 12: the count is held while the mirrors are told"),
 )

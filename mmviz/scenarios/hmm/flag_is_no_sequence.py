@@ -28,7 +28,7 @@ Sources:
 
 from typing import Any, Final
 
-from mmviz.engine import Race, field, mark
+from mmviz.engine import Race, field
 from mmviz.kernel.hmm.invalidate import CountingHmm, FlaggedHmm
 from mmviz.kernel.hmm.range import HmmRange, RangedHmm
 from mmviz.kernel.provenance import proposed_elsewhere, shipped
@@ -86,7 +86,7 @@ race = Race(
     actors=FULL_BATCH,
     sometimes=[cpu_and_device_disagree, device_reads_freed_page],
     kind="ordering",
-    states=462,
+    states=394,
     schedules={"freed before range_end": "CPU0*3"},
     source=shipped("v4.14", "v4.19", said=MIRRORED),
 )
@@ -94,7 +94,7 @@ race = Race(
     "X-1/1a",
     "the device is notified at range_end, as v4.14 to v4.19 did",
     sometimes=[cpu_and_device_disagree],
-    states=492,
+    states=417,
     schedules={"a fresh page in between": "CPU0*2 CPU1 CPU0*6"},
     source=shipped("v4.14", "v4.19", said=MIRRORED),
 )
@@ -109,7 +109,6 @@ class SyncedAtEnd(Driver):
     async def fault(self, k: Any) -> None:
         """Register the range, take a snapshot, and map it if the range is still valid."""
         while True:
-            mark("again")
             await k.hmm.hmm_range_register(k.range)
             if not await k.range.hmm_range_valid():
                 await k.hmm.hmm_range_unregister(k.range)
@@ -129,7 +128,7 @@ class SyncedAtEnd(Driver):
     "X-1/1b",
     "a flag, set at registration even during an invalidation, as v4.20 to v5.1 did",
     sometimes=BAD,
-    states=524,
+    states=480,
     schedules={"registered in the middle": "CPU0*5 GPU*8 CPU0*4 CPU1"},
     source=shipped("v4.20", "v5.1", said=AT_START),
 )
@@ -151,7 +150,7 @@ class ValidOnceRegistered(SyncedAtEnd):
     "a counter, and the last range_end makes ranges valid again, as v5.2 to v5.4 did",
     world=CountingMirror,
     sometimes=BAD,
-    states=362,
+    states=321,
     schedules={"valid, changed, valid again": "GPU*3 CPU0*9 CPU1 GPU*5"},
     source=shipped("v5.2", "v5.4", said=RANGES),
 )
@@ -172,7 +171,7 @@ class ValidAgainAtEnd(SyncedAtEnd):
     "X-1/1d",
     "an interval notifier, as since v5.5",
     world=IntervalMirror,
-    states=194,
+    states=182,
     schedules={"disturbed, and begun anew": "GPU*2 CPU0*8 CPU1 GPU*9"},
     source=shipped("v5.5", said=INTERVALS, checked=CHECKED),
 )
@@ -189,7 +188,6 @@ class IntervalNotifier(Driver):
     async def fault(self, k: Any) -> None:
         """Begin a read section, look the page up, and map it if nothing has disturbed that."""
         while True:
-            mark("again")
             await k.interval.mmu_interval_read_begin()
             page = await k.cpu.hmm_range_fault(VA)
             await k.update.mutex_lock()

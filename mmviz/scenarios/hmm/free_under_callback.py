@@ -70,7 +70,7 @@ NO_WORKER = {"CPU0": hmm_mirror_unregister, "CPU1": mmu_notifier_invalidate_rang
     "the callback asks mm->hmm, the last put frees at once, as shipped in v5.2",
     actors=NO_WORKER,
     sometimes=["use_after_free", "null_dereference"],
-    states=73,
+    states=54,
     schedules={
         "the pointer is cleared": "CPU1*2 CPU0*4 CPU1*2",
         "the memory is gone": "CPU1*3 CPU0*5 CPU1",
@@ -119,7 +119,7 @@ class LookedUpByMm:
     "the callback uses container_of and takes a reference, the last put frees at once",
     actors=NO_WORKER,
     sometimes=["use_after_free"],
-    states=59,
+    states=40,
     schedules={"the count was in the memory": "CPU1*2 CPU0*5 CPU1"},
     source=constructed("half of the fix: a count cannot be asked when it is in the freed memory"),
 )
@@ -138,7 +138,7 @@ class ContainerOf(LookedUpByMm):
 @race.case(
     "HMM-01/01h",
     "container_of, a reference unless zero, freed after a grace period, as merged in v5.3",
-    states=64,
+    states=45,
     schedules={
         "the callback puts last": "CPU1*3 CPU0*2 CPU1*6 kworker",
         "the callback is too late": "CPU1*2 CPU0*5 CPU1*2 kworker",
@@ -157,7 +157,7 @@ class FreedAfterGracePeriod(ContainerOf):
     "HMM-01/01c",
     "freed after a grace period, but the callback still asks mm->hmm and asserts an answer",
     sometimes=["null_dereference"],
-    states=78,
+    states=59,
     schedules={"the pointer is cleared": "CPU1*2 CPU0*4 CPU1*2"},
     source=constructed("the other half of the fix: the memory stays, and the pointer does not"),
 )
@@ -173,7 +173,7 @@ class AssertedLookup(FreedAfterGracePeriod):
     "HMM-01/01e",
     "freed after a grace period, but the callback raises the count unconditionally",
     sometimes=["use_after_free", "refcount_resurrected"],
-    states=93,
+    states=78,
     schedules={"freed twice": "CPU1*2 CPU0*2 CPU1*3 CPU0*3 CPU1*4 kworker"},
     source=constructed("kref_get() where only kref_get_unless_zero() may be used"),
 )
@@ -190,7 +190,7 @@ class PlainKrefGet(FreedAfterGracePeriod):
 @race.case(
     "HMM-01/01f",
     "no reference in the callback, freed after a grace period, as v5.4's get and put",
-    states=44,
+    states=36,
     source=shipped("v5.4", said=GET_PUT, checked=CHECKED),
 )
 class NoKrefInCallback(FreedAfterGracePeriod):
@@ -207,7 +207,7 @@ class NoKrefInCallback(FreedAfterGracePeriod):
     "the last put waits for the grace period itself",
     actors=NO_WORKER,
     deadlock=True,
-    states=68,
+    states=50,
     schedules={"waits for itself": "CPU1*3 CPU0*2 CPU1*5"},
     source=constructed("shows why the last put must not wait: it may be the callback's own"),
 )

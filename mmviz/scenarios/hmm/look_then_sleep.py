@@ -12,7 +12,8 @@ Memory model: sequentially consistent; a wake-up is one step.
 Simplified:
     One range, one waiter; one invalidation is under way at the start, and ends.
     The kernel waits for at most one second and then gives up.  There is no timeout here, so what is
-    a stall of one second there is a deadlock here.
+    a stall of one second there is a deadlock here.  WaitEventTimeout has one, which may end the
+    sleep at any moment.
     What the caller does with the answer, a hint, is another race: wait_is_no_proof.
     A waiter that has been woken is off the queue, so finish_wait() matters only to a waiter that
     did not sleep; nothing looks at the queue after that.
@@ -38,7 +39,7 @@ Sources:
 
 from collections.abc import Awaitable, Callable
 
-from mmviz.engine import Race, World, at_end, field, mark
+from mmviz.engine import Race, World, at_end, environment, field
 from mmviz.kernel.hmm.range import HmmRange, RangedHmm
 from mmviz.kernel.provenance import constructed, shipped
 from mmviz.kernel.sync.locks import SpinLock
@@ -173,7 +174,6 @@ async def wait_event(k: Waiting, or_dead: bool = False) -> None:
     """Queue up, look, sleep, and look again."""
     await k.taint.might_sleep("wait_event_timeout()")
     while True:
-        mark("again")
         await k.wq.prepare_to_wait()
         # redundant in WaitEventOrDead: in every run both the end and the exit come, and wake it
         if await k.range.hmm_range_valid() or (or_dead and await k.hmm.read_dead()):
@@ -187,7 +187,7 @@ async def wait_event(k: Waiting, or_dead: bool = False) -> None:
     "queues up, looks, sleeps; an exit ends the wait, too",
     name="WaitEventOrDead",
     actors=EXIT,
-    states=120,
+    states=110,
     source=constructed("v5.2's wait, which looks for an exit, without v5.2's shortcut"),
 )
 async def wait_event_or_dead(k: Waiting) -> None:
@@ -212,3 +212,16 @@ async def shortcut(k: Waiting) -> None:
     if await k.range.hmm_range_valid():
         return
     await wait_event(k)
+
+
+@race.case(
+    "06e-timeout",
+    "as merged in v5.3, with its timeout: the wait ends in every run",
+    name="WaitEventTimeout",
+    actors=race.actors | {"environment": environment},
+    states=26,
+    source=shipped("v5.3", "v5.4", said=patch(6)),
+)
+async def wait_event_with_timeout(k: Waiting) -> None:
+    """Queue up, look, and sleep until a wake-up or until the time is over."""
+    await k.wq.wait_event_timeout(k.range.hmm_range_valid)

@@ -88,7 +88,7 @@ race.case(
     actors=race.actors | {"CPU2": synchronize_srcu},
     sometimes=["sleeps_in_atomic"],
     deadlock=True,
-    states=249,
+    states=242,
     schedules={"each waits for the other": "CPU0*2 CPU2*2 kworker*2"},
     source=patch(4),
 )

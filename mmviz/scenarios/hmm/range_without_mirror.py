@@ -132,7 +132,7 @@ UNTOLD = (device_reads_freed_page, device_keeps_stale_entry)
     "as shipped in v5.2, by the mm: a struct hmm without a mirror is made",
     name="ByMm",
     sometimes=UNTOLD,
-    states=701,
+    states=618,
     schedules={"there is no mirror to tell": "CPU0*5 CPU1*6 CPU2*4"},
     source=shipped("v5.2", "v5.2", said=RANGES),
 )
@@ -148,7 +148,7 @@ async def by_mm(k: Mirrored) -> None:
     "the same with mmap_sem held for reading, as its callers do",
     name="ByMmReading",
     sometimes=["bug_in_mm_take_all_locks", *UNTOLD],
-    states=389,
+    states=353,
     source=shipped("v5.2", "v5.2", said=RANGES),
 )
 async def by_mm_reading(k: Mirrored) -> None:
@@ -163,7 +163,7 @@ async def by_mm_reading(k: Mirrored) -> None:
     "tempting: by the mm, asked without a lock, and none is made",
     name="ByMmUnlocked",
     sometimes=["use_after_free", *UNTOLD],
-    states=293,
+    states=282,
     schedules={"gone after the load": "CPU1 CPU0*5 CPU1"},
     source=constructed("why it is not enough that none is made: mm->hmm can dangle"),
 )
@@ -179,7 +179,7 @@ async def by_mm_unlocked(k: Mirrored) -> None:
     "by the mirror, but the caller does not keep it registered",
     name="ByMirrorUnserialised",
     sometimes=["use_after_free", "refcount_resurrected", *UNTOLD],
-    states=606,
+    states=564,
     schedules={"gone before the call": "CPU0*5 CPU1"},
     source=constructed("v5.3's contract broken: the fix moves a duty to the caller"),
 )
@@ -195,7 +195,7 @@ async def by_mirror(k: Mirrored) -> None:
     "as merged in v5.3: by the mirror, which the caller keeps registered",
     name="ByMirrorSerialised",
     actors=race.actors | {"CPU0": close_locked},
-    states=175,
+    states=167,
     source=shipped("v5.3", "v5.3", said=patch(2)),
 )
 async def by_mirror_locked(k: Mirrored) -> None:

@@ -191,7 +191,7 @@ class LocklessGracePeriod(Lockless):
         """Take the range off the list, wait for the readers, and return."""
         await k.lock.mutex_lock()  # redundant: the lock is for writers, and there is one
         await k.ranges.list_del_rcu()
-        await k.lock.mutex_unlock()  # redundant: the lock is for writers, and there is one
+        await k.lock.mutex_unlock()
         await k.rcu.start_poll_synchronize_rcu()
         await k.rcu.synchronize_rcu()
         # redundant: the wait is for the sake of this line; without it the stack frame stays

@@ -28,7 +28,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Race, World, at_end, atomic, field, mark
+from mmviz.engine import Race, World, at_end, atomic, field
 from mmviz.kernel.provenance import constructed, proposed_elsewhere, shipped
 from mmviz.kernel.sync.locks import RwSemaphore
 from mmviz.kernel.sync.rculist import LIST_HEAD, ListEntry, ListHead
@@ -129,7 +129,6 @@ class DropForRelease:
         """Take every mirror off the list, and tell its driver."""
         await k.mirrors_sem.down_write()
         while True:
-            mark("next mirror")
             mirror = await k.mirrors.list_first()
             if mirror is None:
                 break
@@ -187,7 +186,7 @@ class UnregisterInRelease(ReadLock):
     "6d",
     "dropped as in v5.2, but the driver counts the users of the mirror",
     world=counted,
-    states=26,
+    states=25,
     source=constructed("a driver can protect itself against v5.2 with a count of its own"),
 )
 class OwnCount(DropForRelease):

@@ -154,7 +154,7 @@ race = Race(
     "01d",
     "the callback asks mm->hmm, and may find nothing",
     sometimes=[invalidation_never_ends],
-    states=536,
+    states=344,
     schedules={"booked on the new one": "CPU1*3 CPU0*7 CPU1*9 CPU0"},
     source=constructed("why it is not enough that v5.2's lookup may fail"),
 )
@@ -169,7 +169,7 @@ class ToleratedLookup(FreedAfterGracePeriod):
 @race.case(
     "01h",
     "as merged in v5.3: the callback finds the struct hmm around its notifier",
-    states=413,
+    states=281,
     source=shipped("v5.3", "v5.3", said=patch(1)),
 )
 class ContainerOf(FreedAfterGracePeriod):

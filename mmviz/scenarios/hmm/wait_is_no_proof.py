@@ -28,7 +28,7 @@ Sources:
 
 from typing import Any
 
-from mmviz.engine import Race, field, mark
+from mmviz.engine import Race, field
 from mmviz.kernel.notifier.interval_seq import Begun, IntervalSub, SeqSubscriptions
 from mmviz.kernel.notifier.mmu_notifier import MmuNotifierSubscriptions
 from mmviz.kernel.provenance import constructed, shipped
@@ -86,7 +86,6 @@ class Interval(Driver):
     async def fault(self, k: Any) -> None:
         """Begin a section, look the page up, and map it if nothing has disturbed the section."""
         while True:
-            mark("again")
             begun = await k.mm.mmu_interval_read_begin(k.interval)
             await self.wait(k, begun)
             page = await k.cpu.hmm_range_fault(VA)
@@ -105,7 +104,7 @@ class Interval(Driver):
     "X-4/4b",
     "begins without waiting: the callback has run already, the CPU's entry is still there",
     sometimes=BAD,
-    states=244,
+    states=235,
     schedules={"begun in the middle": "CPU0*6 GPU*2 CPU0*3 GPU*4"},
     source=constructed("what the wait in mmu_interval_read_begin() is for"),
 )
@@ -120,7 +119,7 @@ class NoWait(Interval):
     "HMM-06/06g",
     "waits, and compares nothing before it maps",
     sometimes=BAD,
-    states=188,
+    states=180,
     schedules={"it has come and gone": "GPU*2 CPU0*9 GPU*3"},
     source=constructed("what the comparison under the lock is for"),
 )
@@ -140,13 +139,13 @@ SINCE_V5_5 = shipped("v5.5", said=INTERVALS, checked=CHECKED)
     "as since v5.5: waits, and compares under the lock; two CPUs invalidate",
     name="WaitAndCompareTwoInvalidators",
     actors=TWO_INVALIDATIONS,
-    states=3121,
+    states=2919,
     source=SINCE_V5_5,
 )
 @race.case(
     "X-4/4a",
     "as since v5.5: waits, and compares under the lock",
-    states=186,
+    states=177,
     source=SINCE_V5_5,
 )
 class WaitAndCompare(Interval):

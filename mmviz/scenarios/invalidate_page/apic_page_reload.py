@@ -29,7 +29,7 @@ Sources:
 
 from typing import Final
 
-from mmviz.engine import Race, at_end, field, mark
+from mmviz.engine import Race, at_end, field
 from mmviz.kernel.driver.vcpu import Vcpu
 from mmviz.kernel.mm.page import Page
 from mmviz.kernel.notifier.mmu_notifier import MmuNotifierOps
@@ -78,7 +78,6 @@ async def gfn_to_page(k: Guest) -> Page | None:
 async def vcpu_run(k: Guest, driver: "RequestedAtStart") -> None:
     """The virtual CPU's thread: out of the guest on request, and in again."""
     while True:
-        mark("vcpu_run")
         await k.vcpu.kvm_check_request()
         await driver.reload(k)
         await k.vcpu.vcpu_enter_guest()
@@ -136,7 +135,7 @@ class RequestedAfterClear(RequestedAtStart):
 @race.case(
     "MN-D/D4",
     "the reload is requested from range_start, and checks both words, as since v6.5",
-    states=227,
+    states=178,
     schedules={"asks itself again": "CPU0*5 VCPU*8 CPU0*8 VCPU*10"},
     source=shipped("v6.5", said=CHECKED, checked=("v7.0", "2026-11-28")),
 )

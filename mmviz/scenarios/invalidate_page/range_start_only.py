@@ -31,7 +31,7 @@ Sources:
     e930bffe95e1 (v2.6.27): KVM counts invalidations, and checks before it maps
 """
 
-from mmviz.engine import Race, mark
+from mmviz.engine import Race
 from mmviz.kernel.provenance import shipped
 from mmviz.scenarios.invalidate_page import KVM, RECOMMENDED
 from mmviz.scenarios.invalidate_page.worlds.mirror import (
@@ -140,7 +140,6 @@ class SequenceAndCounter(Driver):
 
     async def fault(self, k: GuardedMirror) -> None:
         while True:
-            mark("again")
             seq = await self.sample(k)
             page = await k.cpu.get_user_pages(VA)
             if page is None:

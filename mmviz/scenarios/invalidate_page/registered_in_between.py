@@ -83,7 +83,7 @@ race = Race(world=NewObject, actors=ONE_INVALIDATION, bad=BAD)
     "X-3/3a",
     "the object is inserted at once and counts at once",
     sometimes=(*mirror.BAD, count_out_of_balance),
-    states=619,
+    states=616,
     schedules={"only the end is heard": "CPU0*2 GPU*7 CPU0*6 CPU1"},
     source=constructed("what the deferred counters of umem_odp are there to prevent"),
 )
@@ -131,7 +131,7 @@ race.case(
     "the object counts from the last range_end on, and its sequence is bumped then",
     name="ActivatedAndBumped",
     of=ActivatedLater,
-    states=461,
+    states=427,
     world=BumpedObject,
     schedules={"the fault has to try again": "CPU0*2 GPU*3 CPU0*4 CPU1 GPU*10"},
     source=constructed("the one bump of the sequence that v3.19 to v4.19 lack"),
@@ -141,7 +141,7 @@ race.case(
 @race.case(
     "X-3/3f",
     "an interval notifier, inserted when the last invalidation is over; two CPUs invalidate",
-    states=3240,
+    states=2577,
     world=NewInterval,
     actors=TWO_INVALIDATIONS,
     schedules={"inserted by the last to end": "CPU0*2 CPU1*2 GPU CPU0*3 CPU1*2 CPU2 GPU*6"},

@@ -94,7 +94,7 @@ race = Race(world=NewObject, actors=ONE_INVALIDATION, bad=BAD)
     "a semaphore held from start to end, and an invalidation inside another",
     name="HeldStartToEndNested",
     deadlock=True,
-    states=827,
+    states=809,
     world=ShutOutObject,
     actors=ONE_INVALIDATION | {"CPU0": zap_nested},
     schedules={"behind the writer that waits for it": "CPU0*3 GPU CPU0 CPU1"},

@@ -24,7 +24,7 @@ Sources:
     drivers/infiniband/core/umem_odp.c, v4.13: ib_umem_mmu_notifier_retry()
 """
 
-from mmviz.engine import Race, mark
+from mmviz.engine import Race
 from mmviz.kernel.provenance import constructed
 from mmviz.scenarios.invalidate_page import KVM
 from mmviz.scenarios.invalidate_page.range_start_only import SequenceAndCounter
@@ -96,7 +96,6 @@ class CheckOutsideLock(SequenceAndCounter):
 
     async def fault(self, k: GuardedMirror) -> None:
         while True:
-            mark("again")
             seq = await k.notifier.read_mmu_invalidate_seq()
             page = await k.cpu.get_user_pages(VA)
             if page is None:
@@ -127,7 +126,7 @@ race.case(
     of=SequenceAtStart,
     actors=TWO_INVALIDATIONS,
     sometimes=BAD,
-    states=3682,
+    states=3397,
     schedules={"repaired too late": "CPU0*5 GPU*7 CPU0*3 CPU2 CPU1*8"},
     source=NO_COUNTER,
 )
@@ -138,7 +137,7 @@ race.case(
     of=CounterOnly,
     actors=TWO_INVALIDATIONS,
     sometimes=BAD,
-    states=3906,
+    states=3547,
     schedules={"repaired too late": "GPU CPU0*11 CPU2 GPU*5 CPU1*11"},
     source=NO_SEQUENCE,
 )
@@ -149,7 +148,7 @@ race.case(
     of=CheckOutsideLock,
     actors=TWO_INVALIDATIONS,
     sometimes=BAD,
-    states=5567,
+    states=5465,
     schedules={"repaired too late": "GPU*3 CPU0*11 CPU2 GPU*4 CPU1*11"},
     source=NO_LOCK,
 )
@@ -159,7 +158,7 @@ race.case(
     name="SequenceAndCounterTwoInvalidators",
     of=SequenceAndCounter,
     actors=TWO_INVALIDATIONS,
-    states=4385,
+    states=4253,
     schedules={"the second still runs": "CPU0*5 CPU1*5 CPU0*6 CPU2 GPU*6 CPU1*6 GPU*2"},
     source=KVM,
 )

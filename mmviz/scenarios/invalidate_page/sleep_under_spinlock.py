@@ -82,7 +82,7 @@ race = Race(
 @race.case(
     "MN-B/B0",
     "the callback takes a mutex under the page-table lock, as amdgpu did in v4.11",
-    always=["sleeps_in_atomic"],
+    sometimes=["sleeps_in_atomic"],
     deadlock=True,
     kind="ordering",
     states=30,
@@ -167,7 +167,7 @@ class LocksInBothOrders(SpinlockUnderPageTableLock):
 @race.case(
     "MN-B/B2",
     "the mutex is taken in range_start, before the page-table lock, as merged v4.13",
-    states=36,
+    states=34,
     schedules={"the unmapping waits its turn": "CPU1*4 CPU0*7"},
     source=shipped("v4.13", said=BRACKETED, checked=("v6.19", "2026-11-28")),
 )
@@ -188,7 +188,7 @@ class MutexBeforePageTableLock(MutexUnderPageTableLock):
     "the mutex is taken in range_start, but callbacks run under plain RCU, before v3.7",
     always=["sleeps_in_atomic"],
     kind="ordering",
-    states=46,
+    states=44,
     world=RcuMirror,
     schedules={"alone and wrong already": "CPU0*2"},
     source=proposed_elsewhere("2008-02-15", "<20080215064932.371510599@sgi.com>"),

@@ -103,7 +103,7 @@ race.case(
     name="CountReferences",
     of=DelistThenRelease,
     world=partial(plug, domain=CountedDomain),
-    states=93,
+    states=85,
     source=COUNT_HARDWARE,
 )
 
@@ -113,7 +113,7 @@ race.case(
     name="CountReferencesSharedRid",
     of=DelistThenRelease,
     world=partial(plug, SHARED, CountedDomain),
-    states=93,
+    states=85,
     source=COUNT_HARDWARE,
 )
 
@@ -125,7 +125,7 @@ race.case(
     "(4) tempting: domain_free clears the devices' pointers to it, without a lock",
     actors=CLEANED_UP,
     sometimes=[device_attached_to_freed_domain, "use_after_free"],
-    states=126,
+    states=109,
     source=constructed("what the lock in domain_free is for"),
 )
 class CleanUpWithoutLock(DelistThenRelease):
@@ -157,7 +157,7 @@ class ReleaseUnderDriverLock:
     "(4) as proposed: with a lock, but only the driver's own notes",
     actors=CLEANED_UP,
     sometimes=[device_attached_to_freed_domain],
-    states=181,
+    states=150,
     source=MURPHY_ALTERNATIVES,
 )
 class CleanUpNotesOnly(ReleaseUnderDriverLock):
@@ -176,14 +176,14 @@ class CleanUpNotesOnly(ReleaseUnderDriverLock):
     name="CleanUpSharedRid",
     world=partial(plug, SHARED),
     actors=CLEANED_UP,
-    states=189,
+    states=157,
     source=constructed("(4) with the hardware's entries, where devices share a RID"),
 )
 @race.case(
     "n11",
     "(4) with a lock, and the hardware's entries too",
     actors=CLEANED_UP,
-    states=189,
+    states=157,
     source=constructed("what (4) also needs: the hardware's entries must be cleared"),
 )
 class CleanUpUnderLock(ReleaseUnderDriverLock):
@@ -204,7 +204,7 @@ class CleanUpUnderLock(ReleaseUnderDriverLock):
     world=partial(plug, SHARED),
     actors=CLEANED_UP,
     sometimes=[survivor_loses_translation],
-    states=196,
+    states=176,
     source=constructed("why domain_free must look where a RID leads"),
 )
 class CleanUpBlindly(ReleaseUnderDriverLock):
@@ -227,7 +227,7 @@ class CleanUpBlindly(ReleaseUnderDriverLock):
     name="DetachBlindly",
     world=partial(plug, SHARED, driver=BlindIommu),
     sometimes=[survivor_loses_translation],
-    states=133,
+    states=111,
     source=BLIND_DRIVERS,
 )
 @race.case(
@@ -235,10 +235,10 @@ class CleanUpBlindly(ReleaseUnderDriverLock):
     "(2) the same where a and b share one RID",
     name="DetachSharedRid",
     world=partial(plug, SHARED),
-    states=123,
+    states=93,
     source=SHARED_RID_REPLY,
 )
-@race.case("n6", "(2) a callback under the mutex", states=123, source=MURPHY_ALTERNATIVES)
+@race.case("n6", "(2) a callback under the mutex", states=93, source=MURPHY_ALTERNATIVES)
 class DetachUnderMutex:
     """(2) A callback detaches the device while the mutex is held; release comes later."""
 

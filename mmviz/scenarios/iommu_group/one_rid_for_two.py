@@ -74,7 +74,8 @@ race.case(
     "n1-shared",
     "before 9ac8545199a1 (5.8-rc): off the list, put the group, release",
     of=PutGroupFirst,
-    always=[device_attached_to_freed_domain, "use_after_free"],
+    sometimes=[device_attached_to_freed_domain],
+    always=["use_after_free"],
     kind="ordering",
     states=105,
     source=RELEASE_CANDIDATE,
@@ -85,7 +86,7 @@ race.case(
     "as shipped v5.8 to v6.3: release, then off the list",
     of=ReleaseThenDelist,
     sometimes=["use_after_free", "attach_after_release"],
-    states=167,
+    states=159,
     source=RELEASE_FIRST,
 )
 
@@ -94,7 +95,7 @@ race.case(
     "from the replies: series v1 with an extra group reference around it",
     of=HoldGroupReference,
     sometimes=["use_after_free"],
-    states=158,
+    states=138,
     source=MURPHY_REFERENCE,
 )
 
@@ -104,7 +105,7 @@ race.case(
     of=CleanUpWithoutLock,
     actors=CLEANED_UP,
     sometimes=["use_after_free"],
-    states=126,
+    states=109,
     source=constructed("what the lock in domain_free is for, where devices share a RID"),
 )
 
@@ -133,6 +134,6 @@ race.case(
     "(4) with a lock, the driver's own notes; there is nothing else to clean up",
     of=CleanUpNotesOnly,
     actors=CLEANED_UP,
-    states=181,
+    states=150,
     source=MURPHY_ALTERNATIVES,
 )

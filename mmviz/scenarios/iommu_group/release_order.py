@@ -122,7 +122,7 @@ race = Race(
     "n3",
     "as proposed in 2022 (series v1): off the list, unlock, release",
     sometimes=[device_attached_to_freed_domain, "use_after_free"],
-    states=100,
+    states=92,
     schedules={"the thread's own run": "CPU0*3 CPU1*10 CPU0*2"},
     source=SERIES_V1,
 )
@@ -132,7 +132,7 @@ class DelistThenRelease:
     async def __iommu_group_remove_device(self, k: Plug, dev: Device) -> None:
         await k.group.mutex.mutex_lock()  # redundant in ways_to_leave: only one CPU acts
         await k.group.list_del(dev)  # redundant in ways_to_leave: the list is not walked again
-        await k.group.mutex.mutex_unlock()  # redundant in ways_to_leave: only one CPU acts
+        await k.group.mutex.mutex_unlock()
 
     async def iommu_release_device(self, k: Plug, dev: Device) -> None:
         await self.__iommu_group_remove_device(k, dev)
@@ -169,7 +169,7 @@ class PutGroupFirst:
     "n2",
     "as shipped v5.8 to v6.3: release, then off the list",
     sometimes=["use_after_free", "attach_after_release"],
-    states=167,
+    states=159,
     source=RELEASE_FIRST,
 )
 class ReleaseThenDelist:
@@ -188,7 +188,7 @@ class ReleaseThenDelist:
     "n4",
     "from the replies: series v1 with an extra group reference around it",
     sometimes=[device_attached_to_freed_domain, "use_after_free"],
-    states=158,
+    states=138,
     source=MURPHY_REFERENCE,
 )
 class HoldGroupReference(DelistThenRelease):
@@ -203,7 +203,7 @@ class HoldGroupReference(DelistThenRelease):
 @race.case(
     "n12",
     "from the replies: attach the leaving device to the default domain first",
-    states=109,
+    states=82,
     source=MURPHY_ALTERNATIVES,
 )
 class RebindToDefault:
@@ -226,7 +226,7 @@ class RebindToDefault:
 @race.case(
     "n12-held",
     "from the replies, as the patch there has it: rebind, and hold a group reference",
-    states=170,
+    states=126,
     source=MURPHY_ALTERNATIVES,
 )
 class HoldAndRebind:
@@ -250,7 +250,7 @@ class HoldAndRebind:
     "n5",
     "as merged in v6.4: one critical section",
     source=MERGED,
-    states=61,
+    states=53,
 )
 class ReleaseUnderMutex:
     """(1) One critical section: an actor that holds the mutex finds dev listed, or released."""
@@ -295,7 +295,7 @@ race.case(
     world=owned_plug,
     actors=race.actors | {"CPU1": vfio_ends_as_mailed},
     sometimes=[device_attached_to_freed_domain, "use_after_free"],
-    states=126,
+    states=115,
     schedules={"as mailed": "CPU0*3 CPU1*13 CPU0*2"},
     source=SERIES_V1,
 )
@@ -307,7 +307,7 @@ race.case(
     of=ReleaseUnderMutex,
     world=owned_plug,
     actors=race.actors | {"CPU1": vfio_ends_as_mailed},
-    states=77,
+    states=66,
     source=MERGED,
 )
 

@@ -163,7 +163,7 @@ class CallbackTakesMutex(LockFreeCallback):
     "p3",
     "tempting: the same driver, released outside the mutex",
     sometimes=[device_attached_to_freed_domain, "use_after_free"],
-    states=52,
+    states=49,
     source=SERIES_V1,
 )
 class CallbackOutside(CallbackTakesMutex):
@@ -194,7 +194,7 @@ race.case(
 @race.case(
     "p7-after",
     "the same driver, asking before the device forgets its group",
-    states=43,
+    states=40,
     source=MERGED_REPLY,
 )
 class CallbackAsksDomain(LockFreeCallback):
@@ -265,6 +265,6 @@ race.case(
     "as merged in v6.4: sysfs takes the mutex only",
     name="MutexOnly",
     of=LockFreeCallback,
-    states=41,
+    states=38,
     source=MERGED,
 )

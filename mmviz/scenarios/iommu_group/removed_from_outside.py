@@ -195,5 +195,5 @@ class SharedPath:
         # redundant: the reading half of a release; the writing half does what is judged
         domain = await k.iommu.release_device(k.a)
         await k.iommu.detach_and_free(k.a, domain)
-        await k.group.mutex.mutex_unlock()  # redundant: only one CPU acts
+        await k.group.mutex.mutex_unlock()
         await k.group.iommu_group_put()  # redundant: a group that is kept keeps its domain

@@ -77,7 +77,7 @@ race.case(
     of=RebindToDefault,
     always=[survivor_loses_translation],
     kind="ordering",
-    states=33,
+    states=27,
     source=MURPHY_ALTERNATIVES,
 )
 
@@ -89,7 +89,7 @@ race.case(
     world=partial(plug, SHARED, driver=BlindIommu),
     always=[survivor_loses_translation],
     kind="ordering",
-    states=24,
+    states=21,
     source=BLIND_DRIVERS,
 )
 
@@ -143,7 +143,7 @@ race.case(
     actors=VFIO_ENDS,
     daemons=(),
     sometimes=["use_after_free"],
-    states=100,
+    states=92,
     source=SERIES_V1,
 )
 
@@ -155,7 +155,7 @@ race.case(
     actors=VFIO_ENDS,
     daemons=(),
     sometimes=[survivor_loses_translation],
-    states=109,
+    states=82,
     source=MURPHY_ALTERNATIVES,
 )
 
@@ -166,6 +166,6 @@ race.case(
     of=ReleaseUnderMutex,
     actors=VFIO_ENDS,
     daemons=(),
-    states=61,
+    states=53,
     source=MERGED,
 )

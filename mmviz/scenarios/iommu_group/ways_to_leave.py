@@ -85,7 +85,7 @@ RELEASE_DOMAIN = shipped("v6.9", where="0061ffe289e1", checked=CHECKED)
     world=partial(plug, SHARED, driver=RidWideDetachIommu),
     always=[survivor_loses_translation],
     kind="ordering",
-    states=36,
+    states=30,
     source=MURPHY_ALTERNATIVES,
 )
 class DetachDevice:
@@ -113,7 +113,7 @@ race.case(
     world=partial(plug, SHARED, driver=BlindIommu),
     always=[survivor_loses_translation],
     kind="ordering",
-    states=33,
+    states=27,
     source=BLIND_DRIVERS,
 )
 
@@ -158,7 +158,7 @@ race.case(
     "tempting (v6.9): the core attaches a domain made for leaving devices",
     always=[survivor_loses_translation],
     kind="ordering",
-    states=29,
+    states=24,
     source=RELEASE_DOMAIN,
 )
 class ReleaseDomain:
@@ -198,7 +198,7 @@ race.case(
 @race.case(
     "o8",
     "each device of the group is moved, then one leaves",
-    states=30,
+    states=24,
     source=SHARED_RID_REPLY,
 )
 class WholeGroup:
@@ -213,7 +213,7 @@ class WholeGroup:
         domain = await k.iommu.release_device(dev)
         # redundant: b keeps its translation whether a is released or not
         await k.iommu.detach_and_free(dev, domain)
-        await k.group.mutex.mutex_unlock()  # redundant: only one CPU acts
+        await k.group.mutex.mutex_unlock()
         # redundant: whether the group's own memory is freed is not judged
         await k.group.iommu_group_put()
 
@@ -236,7 +236,7 @@ race.case(
     world=partial(plug, SHARED, driver=RidWideDetachIommu),
     always=[survivor_loses_translation],
     kind="ordering",
-    states=21,
+    states=18,
     source=constructed("why a second attach with the same parameters must be a NOP"),
 )
 

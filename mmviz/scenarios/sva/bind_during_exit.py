@@ -85,7 +85,7 @@ race = Race(
     "h1",
     "the process is not pinned",
     sometimes=[device_reads_freed_page],
-    states=134,
+    states=121,
     schedules={"the pgd over the dummy": "CPU0 CPU1*8 CPU0*2 DEV CPU1*2"},
     source=constructed("what the rule that bind's caller holds mm_users prevents"),
 )
@@ -104,7 +104,7 @@ class Unpinned:
     "h5",
     "tempting: check whether the process has a user, and take no reference",
     sometimes=[device_reads_freed_page],
-    states=147,
+    states=134,
     source=constructed("a test without a reference may be stale at once"),
 )
 class LookAtUsers(Unpinned):

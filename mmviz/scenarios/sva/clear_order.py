@@ -47,7 +47,7 @@ race = Race(
     "b2",
     "the entry is switched, no cache is emptied",
     sometimes=[device_reads_freed_page],
-    states=220,
+    states=214,
     source=constructed("what the caches hold when only the entry changes"),
 )
 class EntryOnly:
@@ -62,7 +62,7 @@ class EntryOnly:
     "b3",
     "tempting: all but the IOMMU's copy of the entry",
     sometimes=[device_reads_freed_page],
-    states=296,
+    states=290,
     source=constructed("what CFGI_CD is for"),
 )
 class NoEntrySync:
@@ -79,7 +79,7 @@ class NoEntrySync:
     "b4",
     "the caches first, then the entry",
     sometimes=[device_reads_freed_page],
-    states=351,
+    states=345,
     source=constructed("why the entry is switched before the flush"),
 )
 class EntryLast:
@@ -97,7 +97,7 @@ class EntryLast:
     "b5",
     "the IOMMU's copy of the entry last",
     sometimes=[device_reads_freed_page],
-    states=310,
+    states=304,
     source=constructed("why CFGI_CD comes before TLBI"),
 )
 class EntrySyncLast:
@@ -115,7 +115,7 @@ class EntrySyncLast:
     "b6",
     "tempting: the IOMMU is flushed, the device's cache is not",
     sometimes=[device_reads_freed_page],
-    states=284,
+    states=278,
     source=constructed("what the ATC invalidation is for"),
 )
 class NoDeviceCache:
@@ -132,7 +132,7 @@ class NoDeviceCache:
     "b7",
     "the IOTLB stays",
     sometimes=[device_reads_freed_page],
-    states=306,
+    states=300,
     source=constructed("what the TLBI by ASID is for"),
 )
 class NoIotlb:
@@ -149,7 +149,7 @@ class NoIotlb:
     "b8",
     "tempting: the device's cache before the IOTLB",
     sometimes=[device_reads_freed_page],
-    states=343,
+    states=337,
     schedules={"the device asks between the flushes": "DEV*2 CPU0*6 DEV*2 CPU0*4 DEV"},
     source=constructed("why TLBI comes before the ATC invalidation"),
 )
@@ -169,7 +169,7 @@ class DeviceCacheBeforeIotlb:
     "b9",
     "the right order, without waiting for completion",
     sometimes=[device_reads_freed_page],
-    states=248,
+    states=242,
     source=constructed("what the last CMD_SYNC is for"),
 )
 class NoCompletion:
@@ -185,7 +185,7 @@ class NoCompletion:
 @race.case(
     "b1",
     "the right order, as SMMUv3 since v5.11: entry, copy, IOTLB, device",
-    states=263,
+    states=257,
     source=shipped("v5.11", where="32784a9562fb", checked=("v6.18", "2026-11-28")),
 )
 class EachAfterItsSource:

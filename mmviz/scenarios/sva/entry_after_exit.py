@@ -27,7 +27,7 @@ Sources:
 from functools import partial
 from typing import Any, Protocol
 
-from mmviz.engine import Map, Race, World, field, mark
+from mmviz.engine import Map, Race, World, field
 from mmviz.kernel.iommu.iopf import INVALID, SUCCESS, FaultableMm, PageRequest, ShadowTable
 from mmviz.kernel.mm.mm_struct import Pgd
 from mmviz.kernel.mm.mm_struct import mmput as put_user
@@ -73,7 +73,6 @@ async def exit_task(k: Shadow, driver: Driver) -> None:
 async def iommu_sva_handle_iopf(k: Shadow, driver: Driver) -> None:
     """Answer page requests."""
     while True:
-        mark("next request")
         await k.prq.iommu_report_device_fault()
         await k.prq.iommu_page_response(await driver.handle(k))
 
@@ -81,7 +80,6 @@ async def iommu_sva_handle_iopf(k: Shadow, driver: Driver) -> None:
 async def dma(k: Shadow) -> None:
     """The device uses the page; if it has none it asks, and tries again when it is told to."""
     while True:
-        mark("again")
         if await k.dev.translate(VA) is not None:
             return
         await k.prq.request()
@@ -132,7 +130,7 @@ class StructOnly:
 @race.case(
     "j1",
     "mmget_not_zero() or INVALID, and release() clears",
-    states=102,
+    states=101,
     source=INVALIDATE_ALL,
 )
 class UserOrNothing(StructOnly):
@@ -172,7 +170,7 @@ class ReleaseNothing(UserOrNothing):
         "refcount_underflow",
         "use_after_free",
     ],
-    states=391,
+    states=327,
     source=constructed("why it is mmget_not_zero(), not mmget()"),
 )
 class UserWithoutLooking(UserOrNothing):
@@ -189,7 +187,7 @@ class UserWithoutLooking(UserOrNothing):
     "j5",
     "after the exit faults are answered with success",
     livelock=True,
-    states=102,
+    states=97,
     source=constructed("why the answer is INVALID, not a plain return"),
 )
 class SuccessAfterExit(UserOrNothing):

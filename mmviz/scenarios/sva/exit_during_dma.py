@@ -84,7 +84,7 @@ UNCOUNTED = {"CPU0": mmput, "CPU1": unbind_uncounted, "DEV": dma}
     "a1",
     "release() does nothing: the caches stay",
     sometimes=[device_reads_freed_page],
-    states=122,
+    states=116,
     source=constructed("what the caches alone do when release() is empty"),
 )
 class ReleaseNothing:
@@ -102,7 +102,7 @@ race.case(
     world=partial(bond, counted=False),
     actors=UNCOUNTED,
     sometimes=[device_reads_freed_page, iommu_walks_freed_pgd],
-    states=113,
+    states=110,
     source=constructed("what the notifier's reference on the mm adds"),
 )
 
@@ -111,7 +111,7 @@ race.case(
     "a3",
     "tempting: invalidate everything, which is enough for shadow page tables",
     sometimes=[device_reads_freed_page],
-    states=256,
+    states=250,
     schedules={"a walk between the flush and the free": "DEV*2 CPU0*7 DEV CPU0 DEV"},
     source=INVALIDATE_ALL,
 )
@@ -126,7 +126,7 @@ class FlushOnly:
     "a4",
     "tempting, and VT-d's way from v4.5 to v5.7: not present, so each DMA is reported as an error",
     sometimes=["user_fills_kernel_log"],
-    states=246,
+    states=240,
     source=VTD_NOT_PRESENT,
 )
 class ClearEntry:
@@ -140,7 +140,7 @@ class ClearEntry:
 @race.case(
     "a7",
     "tempting, as series v4 did: stop the device (safe here; see release_sleeps)",
-    states=192,
+    states=186,
     source=SERIES_V4,
 )
 class StopDevice:
@@ -157,7 +157,7 @@ class StopDevice:
 @race.case(
     "a5",
     "VT-d's way (v5.8): non-present with fault processing disabled",
-    states=231,
+    states=225,
     source=VTD_QUIET,
 )
 class ClearEntryQuietly:
@@ -171,7 +171,7 @@ class ClearEntryQuietly:
 @race.case(
     "a6",
     "as the thread proposed, and SMMUv3 does (v5.11): a pgd that always fails",
-    states=263,
+    states=257,
     source=shipped("v5.11", said=ALL_FAIL_PGD, checked=("v6.18", "2026-11-28")),
 )
 class DummyPgd:
@@ -189,6 +189,6 @@ race.case(
     name="DummyPgdUncounted",
     world=partial(bond, counted=False),
     actors=UNCOUNTED,
-    states=241,
+    states=238,
     source=constructed("with the dummy pgd the notifier's reference on the mm is not needed here"),
 )

@@ -102,7 +102,7 @@ race = Race(
     "l2",
     "off the list, and the notifier is freed at once",
     sometimes=["use_after_free"],
-    states=85,
+    states=70,
     schedules={"freed under the reader": "CPU0*2 CPU1*4 CPU0*2"},
     source=constructed("what call_srcu() in mmu_notifier_put() is for"),
 )
@@ -119,7 +119,7 @@ class NotifierAtOnce:
 @race.case(
     "l1",
     "call_srcu() for the notifier, kfree_rcu() for the bond",
-    states=94,
+    states=79,
     source=SERIES_V4,
 )
 class BothLater(NotifierAtOnce):
@@ -133,7 +133,7 @@ class BothLater(NotifierAtOnce):
     "l3",
     "tempting: the notifier waits for SRCU, the bond waits for no reader",
     sometimes=["use_after_free"],
-    states=59,
+    states=49,
     source=constructed("what kfree_rcu() of the bond is for"),
 )
 class BondAtOnce(BothLater):

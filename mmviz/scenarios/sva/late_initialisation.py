@@ -35,7 +35,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Race, World, field, mark
+from mmviz.engine import Race, World, field
 from mmviz.kernel.iommu.io_mm import InitialisedLater, IoMmNotifierList, SvaBond
 from mmviz.kernel.provenance import constructed, shipped
 from mmviz.kernel.sync.locks import Mutex
@@ -82,7 +82,6 @@ async def bind_second_device(k: TwoBinds, driver: Driver) -> None:
 async def mmu_notifier_invalidate_range(k: TwoBinds, driver: Driver) -> None:
     """Call every notifier on the list, at any time."""
     while True:
-        mark("next invalidation")
         for io_mm in await k.list.mn_hlist_invalidate():
             await driver.callback(io_mm)
 
@@ -198,7 +197,7 @@ class PrivateData(Callback):
     "g7",
     "a finished notifier is registered, and no lock excludes the other bind",
     sometimes=[two_notifiers_for_one_process],
-    states=230,
+    states=222,
     source=constructed("what the lock around lookup and registration is for"),
 )
 class RegisterWithoutLock(Callback):

@@ -25,7 +25,7 @@ Sources:
 
 from typing import Protocol
 
-from mmviz.engine import Race, field, mark
+from mmviz.engine import Race, field
 from mmviz.kernel.iommu.fault_report import ErrorReport
 from mmviz.kernel.iommu.pasid import Smmu, SvaDevice
 from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
@@ -68,7 +68,6 @@ async def arch_invalidate_secondary_tlbs(k: Unmapping) -> None:
 async def dma(k: Unmapping, order: Order) -> None:
     """The device works; an address that is not mapped is an error."""
     while True:
-        mark("next DMA")
         if await k.dev.translate() is not None:
             await k.dev.access()
         else:

@@ -32,7 +32,7 @@ Sources:
 from functools import partial
 from typing import Any
 
-from mmviz.engine import Race, World, field, mark
+from mmviz.engine import Race, World, field
 from mmviz.kernel.iommu.io_mm import IoMm, SvaBond
 from mmviz.kernel.iommu.pasid import (
     NOT_PRESENT_QUIET,
@@ -124,7 +124,6 @@ async def iommu_sva_bind_device(k: Reuse, driver: Any) -> None:
 async def dma(queue: DmaQueue) -> None:
     """The device works on one queue until it is told to stop."""
     while True:
-        mark("next DMA")
         if await queue.translate() is not None:
             await queue.access()
 
@@ -185,7 +184,7 @@ class Library:
     "k1",
     "as in v5.18-rc1: the number is free when the process is gone",
     sometimes=[device_mixes_processes, process_loses_translation],
-    states=331,
+    states=323,
     schedules={"the leftover work": "CPU0*13 CPU2*3 OLD"},
     source=candidate("v5.18", "701fac40384f", "2022-02-07"),
 )
@@ -206,7 +205,7 @@ class FreeInMmput(Library):
     "k2",
     "tempting: the same, and a slot that is taken refuses the next process",
     sometimes=["bind_refused"],
-    states=269,
+    states=257,
     source=constructed("a refusal, as by group->pasid_array (v6.2), hits the next process"),
 )
 class RefuseTakenSlot(FreeInMmput):
@@ -227,7 +226,7 @@ class RefuseTakenSlot(FreeInMmput):
     "k3",
     "as in v5.18: freed with the last reference on the mm, and the bond holds one",
     world=partial(reuse, drops_pasid=True),
-    states=195,
+    states=189,
     source=shipped("v5.18", where="2667ed10d9f0", checked=("v6.18", "2026-11-28")),
 )
 class FreeInMmdrop(Library):
@@ -242,7 +241,7 @@ class FreeInMmdrop(Library):
 @race.case(
     "k4",
     "freed in unbind, when the device is quiet (v4 and v5 of the series)",
-    states=322,
+    states=283,
     source=SERIES_V4,
 )
 class FreeInUnbind(Library):
@@ -259,7 +258,7 @@ class FreeInUnbind(Library):
     "k5",
     "freed in unbind, and the device drained afterwards",
     sometimes=[device_mixes_processes],
-    states=537,
+    states=432,
     source=constructed("why the device is drained before its number is free (66ac4db36f4c)"),
 )
 class DrainAfterFree(FreeInUnbind):
@@ -276,7 +275,7 @@ class DrainAfterFree(FreeInUnbind):
     "k6",
     "freed in unbind, and the IOTLB is not flushed",
     sometimes=[device_mixes_processes, device_reads_freed_page],
-    states=433,
+    states=394,
     source=constructed("why the caches are emptied before the number is free"),
 )
 class NoFlush(FreeInUnbind):

@@ -86,7 +86,7 @@ race = Race(
     "i2",
     "put, then clear, while the device works",
     sometimes=[device_reads_freed_page, iommu_walks_freed_pgd],
-    states=383,
+    states=368,
     schedules={"put, then the exit, then a DMA": "DEV*2 CPU0*2 CPU1*5 DEV"},
     source=constructed("what the rule for mmu_notifier_put() prevents"),
 )
@@ -102,7 +102,7 @@ class PutClear:
     "i4",
     "tempting: put, then stop and clear",
     sometimes=[device_reads_freed_page, iommu_walks_freed_pgd],
-    states=364,
+    states=349,
     source=constructed("to stop the device after the put is too late"),
 )
 class PutStopClear:
@@ -117,7 +117,7 @@ class PutStopClear:
 @race.case(
     "i3",
     "stop, put, clear: right only if no DMA and no page request is left",
-    states=312,
+    states=297,
     source=constructed("to stop the device before the put is enough for memory"),
 )
 class StopPutClear:
@@ -133,7 +133,7 @@ class StopPutClear:
 @race.case(
     "i1",
     "the right order, as SMMUv3 since v5.11: stop, clear, put",
-    states=263,
+    states=257,
     source=shipped("v5.11", said=INVALIDATE_ALL, checked=("v6.18", "2026-11-28")),
 )
 class StopClearPut:

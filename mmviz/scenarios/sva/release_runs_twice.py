@@ -80,7 +80,7 @@ race = Race(
     "i5",
     "release() puts a reference each time it is called",
     sometimes=["refcount_underflow"],
-    states=175,
+    states=146,
     source=constructed("a release() that disturbs a second call"),
 )
 class PutsEachTime:
@@ -93,7 +93,7 @@ class PutsEachTime:
 @race.case(
     "i6",
     "release() gives back once, under a lock, as AMD since v6.10",
-    states=246,
+    states=154,
     source=shipped("v6.10", where="a5a91e54846d", checked=("v6.16", "2026-11-28")),
 )
 class PutsOnce:

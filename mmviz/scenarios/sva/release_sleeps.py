@@ -118,7 +118,7 @@ race = Race(
     "d2",
     "as mm_exit allowed, and series v4 did: release() waits until the device is idle",
     sometimes=[innocent_process_waits],
-    states=42,
+    states=41,
     schedules={"the worker puts last": "CPU0 CPU1 CPU0*3"},
     source=SERIES_V4,
 )
@@ -164,7 +164,7 @@ class PutAsync(WaitUntilIdle):
 @race.case(
     "d1",
     "release() never waits for the device",
-    states=60,
+    states=58,
     source=shipped("v5.8", said=NO_MM_EXIT, checked=("v6.16", "2026-11-28")),
 )
 class NeverWait(WaitUntilIdle):
@@ -182,7 +182,7 @@ class NeverWait(WaitUntilIdle):
 @race.case(
     "d5",
     "the device is asked to stop, and release() does not wait",
-    states=66,
+    states=64,
     source=constructed("not the request to stop does harm, but the wait for it"),
 )
 class AskToStop(NeverWait):

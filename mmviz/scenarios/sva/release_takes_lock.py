@@ -140,7 +140,7 @@ class ReleaseTakesLock:
 @race.case(
     "e3",
     "mmput() after the unlock; every other caller would have to do so too",
-    states=114,
+    states=110,
     source=proposed_elsewhere("2022-04-20", "<YmA4pbgevqln/jSO@myrica>"),
 )
 class ReleaseTakesLockPutLater(ReleaseTakesLock):
@@ -169,7 +169,7 @@ class ReleaseTakesLockPutAsync(ReleaseTakesLock):
 @race.case(
     "e2",
     "release() takes a leaf lock of its own and no other",
-    states=118,
+    states=112,
     source=DUMMY_UNTIL_UNBIND,
 )
 class ReleaseTakesLeafLock(ReleaseTakesLock):
@@ -177,7 +177,7 @@ class ReleaseTakesLeafLock(ReleaseTakesLock):
 
     async def release(self, k: Worker) -> None:
         await k.leaf.spin_lock()  # redundant: what the leaf lock protects is not modelled
-        await k.leaf.spin_unlock()  # redundant: release() runs once, so the lock is taken once
+        await k.leaf.spin_unlock()
 
 
 @race.case(
@@ -214,7 +214,7 @@ class ReleaseFlushesWorkPutAsync(ReleaseFlushesWork):
     "e7",
     "tempting: no lock at all, only a fence; its signaller needs the lock",
     deadlock=True,
-    states=79,
+    states=77,
     source=constructed("the dma_fence that the mail of 2020-03-13 warns of"),
 )
 class ReleaseWaitsForFence(ReleaseTakesLock):
@@ -229,7 +229,7 @@ class ReleaseWaitsForFence(ReleaseTakesLock):
     "bind pins the process under a lock that release() takes",
     world=ONE_USER,
     deadlock=True,
-    states=186,
+    states=156,
     source=proposed_elsewhere("2022-04-15", "<YllADL6uMoLllzQo@fyu1.sc.intel.com>"),
 )
 class BindUnderLock(ReleaseTakesLock):
@@ -249,7 +249,7 @@ class BindUnderLock(ReleaseTakesLock):
     "e9",
     "bind pins under one lock, and release() takes another (SMMUv3, v6.11)",
     world=ONE_USER,
-    states=224,
+    states=176,
     source=shipped("v6.11", where="d38c28dbefee", checked=("v6.18", "2026-11-28")),
 )
 class BindUnderOtherLock(BindUnderLock):
@@ -257,4 +257,4 @@ class BindUnderOtherLock(BindUnderLock):
 
     async def release(self, k: Worker) -> None:
         await k.leaf.spin_lock()  # redundant: what the leaf lock protects is not modelled
-        await k.leaf.spin_unlock()  # redundant: release() runs once, so the lock is taken once
+        await k.leaf.spin_unlock()

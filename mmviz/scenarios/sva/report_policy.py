@@ -121,7 +121,7 @@ race.case(
     of=Policy(NOT_PRESENT, NOT_PRESENT),
     name="NotPresentAtExit",
     sometimes=["user_fills_kernel_log"],
-    states=235,
+    states=229,
     source=VTD_NOT_PRESENT,
 )
 race.case(
@@ -131,7 +131,7 @@ race.case(
     name="RateLimited",
     world=partial(reported, ratelimited=True),
     sometimes=["user_fills_kernel_log"],
-    states=235,
+    states=229,
     source=proposed("2020-02-24", "<20200224182401.353359-22-jean-philippe@linaro.org>"),
 )
 race.case(
@@ -141,7 +141,7 @@ race.case(
     name="FaultsPrinted",
     world=partial(reported, prints_faults=True),
     sometimes=["user_fills_kernel_log"],
-    states=259,
+    states=253,
     source=constructed("the prints that the mail of 2020-03-06 forbids"),
 )
 race.case(
@@ -150,7 +150,7 @@ race.case(
     of=Policy(DUMMY, DUMMY),
     name="DummyForEver",
     sometimes=["driver_bug_unreported"],
-    states=222,
+    states=213,
     source=constructed("why the entry is not present in the end"),
 )
 race.case(
@@ -159,7 +159,7 @@ race.case(
     of=Policy(NOT_PRESENT_QUIET, NOT_PRESENT_QUIET),
     name="QuietForEver",
     sometimes=["driver_bug_unreported"],
-    states=151,
+    states=145,
     source=constructed("why VT-d's entry is loud in the end"),
 )
 race.case(
@@ -167,7 +167,7 @@ race.case(
     "a permanent dummy, where every driver stops its device first",
     of=Policy(DUMMY, DUMMY, stops=True),
     name="DummyForEverStopped",
-    states=206,
+    states=203,
     source=constructed("a permanent dummy hides driver bugs, and causes none"),
 )
 race.case(
@@ -175,7 +175,7 @@ race.case(
     "as VT-d: quiet at exit, not present after unbind",
     of=Policy(NOT_PRESENT_QUIET, NOT_PRESENT),
     name="QuietThenNotPresent",
-    states=186,
+    states=180,
     source=VTD_QUIET,
 )
 race.case(
@@ -183,6 +183,6 @@ race.case(
     "as the thread proposed, and SMMUv3 does: a dummy at exit, not present after unbind",
     of=Policy(DUMMY, NOT_PRESENT),
     name="DummyThenNotPresent",
-    states=207,
+    states=201,
     source=shipped("v5.11", said=DUMMY_UNTIL_UNBIND, checked=("v6.18", "2026-11-28")),
 )

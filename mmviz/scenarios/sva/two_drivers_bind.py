@@ -175,7 +175,7 @@ class ReleaseDetaches(ReleaseDetachesUnasked):
     "f3",
     "v4 without its lock: release() puts between the test and the put of unbind",
     sometimes=["refcount_underflow", "use_after_free"],
-    states=3462,
+    states=2337,
     source=constructed("what v4's iommu_sva_lock is for"),
 )
 class ReleaseDetachesUnlocked(ReleaseDetaches):
@@ -211,7 +211,7 @@ class ReleaseClears(Locking):
     "f5",
     "v5 without its lock: the bond is freed, the entry comes back",
     sometimes=["use_after_free", entry_left_behind],
-    states=1739,
+    states=1277,
     source=constructed("what v5's iommu_sva_lock is for"),
 )
 class ReleaseClearsUnlocked(ReleaseClears):

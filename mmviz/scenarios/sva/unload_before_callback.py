@@ -114,7 +114,7 @@ race = Race(
     "l4",
     "unloaded as soon as the notifier is put",
     sometimes=["calls_unloaded_code"],
-    states=111,
+    states=81,
     source=constructed("what mmu_notifier_synchronize() is for"),
 )
 class NoSynchronize:
@@ -142,7 +142,7 @@ class NeverPut:
     "l6-strict",
     "as v5.4 to v5.18: a grace period; a callback queued on another CPU may still be pending",
     sometimes=["calls_unloaded_code"],
-    states=172,
+    states=126,
     source=shipped("v5.4", "v5.18", "2c7933f53f6b"),
     note="no report of it was found: it needs a task that moves to another CPU after the put",
 )
@@ -160,7 +160,7 @@ race.case(
     of=SynchronizeOnly,
     name="SynchronizeInOrder",
     world=partial(loaded, srcu=InOrderSrcu),
-    states=130,
+    states=96,
     source=shipped("v5.19", where="994f706872e6", checked=("v6.18", "2026-11-28")),
     note="only while SRCU is small; with 128 CPUs, or after contention, as SynchronizeOnly",
 )
@@ -169,7 +169,7 @@ race.case(
 @race.case(
     "l5",
     "as v3.17 to v5.3: srcu_barrier() waits for the callbacks",
-    states=90,
+    states=66,
     source=shipped("v3.17", "v5.3", "b972216e27d1"),
 )
 class Barrier:

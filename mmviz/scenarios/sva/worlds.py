@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from mmviz.engine import World, field, mark
+from mmviz.engine import World, field
 from mmviz.kernel.iommu.pasid import NOT_PRESENT, Smmu, SvaDevice
 from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
 from mmviz.kernel.mm.mm_struct import mmput as put_user
@@ -69,6 +69,5 @@ async def flush(k: Bond) -> None:
 async def dma(k: Bond) -> None:
     """The device works on its queue until it is told to stop."""
     while True:
-        mark("next DMA")
         if await k.dev.translate() is not None:
             await k.dev.access()

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from mmviz.engine import Struct, World, atomic, field, mark
+from mmviz.engine import Struct, World, atomic, field
 from mmviz.kernel.driver.atomic_access import AtomicAccess
 from mmviz.kernel.mm.entry import CowMapping, Pte
 from mmviz.kernel.mm.fault import remove_device_exclusive_entry
@@ -91,7 +91,6 @@ class Callback(Protocol):
 async def atomic_inc(k: Machine, driver: Callback) -> None:
     """User code on the CPU: add one, faulting until the entry allows it."""
     while True:
-        mark("again")
         if await k.lock_add():
             return
         await remove_device_exclusive_entry(k.cpu, k.page, lambda: driver.invalidate(k))

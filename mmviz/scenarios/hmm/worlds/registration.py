@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final, Protocol
 
-from mmviz.engine import World, at_end, field, mark
+from mmviz.engine import World, at_end, field
 from mmviz.engine.race import Role
 from mmviz.kernel.hmm.hmm import Hmm, RegisteringMm, Registration
 from mmviz.kernel.sync.rcu import RcuSynchronize, SrcuCallbacks
@@ -87,7 +87,7 @@ async def hmm_mirror_unregister(k: Registering, creation: Creation) -> None:
 async def hmm_mirror_register(
     k: Registering, creation: Creation, who: int, signalled: bool = False, locked: bool = True
 ) -> None:
-    """A driver asks for a mirror of the process."""
+    """A driver asks for a mirror of the process; a signal may interrupt it if `signalled`."""
     if locked:
         await k.mm.mmap_sem.down_write()
     hmm, ret = await creation.hmm_get_or_create(k, k.fresh[who], signalled)
@@ -99,7 +99,6 @@ async def hmm_mirror_register(
 async def srcu_invoke_callbacks(k: Registering, creation: DeferredCreation) -> None:
     """A kernel worker runs what is handed over to SRCU."""
     while True:
-        mark("next callback")
         head = await k.srcu.rcu_cblist_dequeue()
         # redundant in create_meets_dying: the callback takes no lock
         # that sleeps; in mmap_sem_in_callback one does

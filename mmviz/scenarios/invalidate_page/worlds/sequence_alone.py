@@ -7,7 +7,6 @@ device's page table, a spinlock `update` and a `notifier`.
 
 from typing import Any
 
-from mmviz.engine import mark
 from mmviz.scenarios.invalidate_page.worlds.mirror import VA
 
 
@@ -22,7 +21,6 @@ async def invalidate_page(k: Any) -> None:
 async def fault(k: Any) -> None:
     """The device faults; the driver checks the sequence before it maps, as KVM does."""
     while True:
-        mark("again")
         seq = await k.notifier.read_mmu_invalidate_seq()
         page = await k.cpu.get_user_pages(VA)
         if page is None:

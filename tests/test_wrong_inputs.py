@@ -1,0 +1,284 @@
+"""Every public name and every command, given what it cannot take: a sentence, never a traceback."""
+
+import re
+
+import pytest
+
+import mmviz
+from mmviz.cli import main, parser
+from mmviz.engine import atomic
+from mmviz.engine.struct import World
+
+RACE, CASE = "iommu_group/release_order", "DelistThenRelease"
+LONGEST = 1_000  # characters of a message
+
+TEXTS = {
+    "empty": "",
+    "unknown": "zz",
+    "huge": "x" * 10_000_000,
+    "control": "\x1b[31mred\x07\r",
+    "direction": "\u202etxet\u2066",
+    "surrogate": "\ud800",
+    "zero": "\0",
+}
+OTHERS = {
+    "none": None,
+    "number": 5,
+    "fraction": 1.5,
+    "bytes": b"CPU0",
+    "list": [3],
+    "nested": [[["CPU0"]]],
+    "mapping": {"CPU0": 3},
+    "object": object(),
+    "class": int,
+}
+WRONG = TEXTS | OTHERS
+
+
+def found():
+    return mmviz.find(RACE, CASE)
+
+
+class Small(World):
+    value: int = 0
+
+    @atomic("toy")
+    def load(self):
+        """Read the number."""
+        return self.value
+
+
+async def loads(k):
+    await k.load()
+
+
+def wrong_number(k):
+    """The number is wrong."""
+    return k.value == 7
+
+
+def race(**changes):
+    return mmviz.Race(**{"world": Small, "actors": {"A": loads}, "bad": [wrong_number]} | changes)
+
+
+def case(**changes):
+    made = {"name": "Small", "world": Small, "actors": {"A": loads}, "bad": (wrong_number,)}
+    return mmviz.Case(**made | changes)
+
+
+RESULT = "made by mmviz; a reader only reads it"
+CALLS = {
+    "Case": {
+        "name": lambda wrong: mmviz.explore(case(name=wrong)),
+        "world": lambda wrong: mmviz.explore(case(world=wrong)),
+        "actors": lambda wrong: mmviz.explore(case(actors=wrong)),
+        "actor": lambda wrong: mmviz.explore(case(actors={"A": wrong})),
+        "actor's name": lambda wrong: mmviz.explore(case(actors={wrong: loads})),
+        "bad": lambda wrong: mmviz.explore(case(bad=wrong)),
+        "kind": lambda wrong: case(kind=wrong),
+    },
+    "Counterexample": RESULT,
+    "Debate": {
+        "thread": mmviz.Debate,
+        "kernel": lambda wrong: mmviz.Debate("exclusive", kernel=wrong),
+    },
+    "Driver": {
+        "scenario": mmviz.Driver,
+        "schedule": lambda wrong: mmviz.Driver(found(), wrong),
+        "case": lambda wrong: mmviz.Driver(RACE, case=wrong),
+        "views": lambda wrong: mmviz.Driver(found(), views=wrong),
+        "choose": lambda wrong: mmviz.Driver(found(), views=["timeline"]).choose(wrong),
+        "choose at": lambda wrong: mmviz.Driver(found(), views=["timeline"]).choose("CPU0", wrong),
+    },
+    "Entry": {"kernel": lambda wrong: mmviz.Entry("0x0", kernel=wrong)},
+    "Frame": RESULT,
+    "MmvizError": "an exception",
+    "Player": {
+        "scenario": mmviz.Player,
+        "schedule": lambda wrong: mmviz.Player(found(), wrong),
+        "case": lambda wrong: mmviz.Player(RACE, case=wrong),
+        "views": lambda wrong: mmviz.Player(found(), views=wrong),
+        "start": lambda wrong: mmviz.Player(found(), views=["timeline"], start=wrong),
+        "svg at": lambda wrong: mmviz.Player(found(), views=["timeline"]).svg(wrong),
+        "svg theme": lambda wrong: mmviz.Player(found(), views=["timeline"]).svg(theme=wrong),
+        "svg views": lambda wrong: mmviz.Player(found(), views=["timeline"]).svg(views=wrong),
+    },
+    "Race": {
+        "world": lambda wrong: mmviz.explore(race(world=wrong).case("x", name="X", of=1)),
+        "actors": lambda wrong: mmviz.explore(race(actors=wrong).case("x", name="X", of=1)),
+        "bad": lambda wrong: mmviz.explore(race(bad=wrong).case("x", name="X", of=1)),
+        "name": lambda wrong: race().case("x", name=wrong, of=1),
+        "sometimes": lambda wrong: race().case("x", name="X", of=1, sometimes=wrong),
+    },
+    "Report": RESULT,
+    "Run": {
+        "case": mmviz.Run,
+        "step": lambda wrong: mmviz.Run(found()).step(wrong),
+        "fork": lambda wrong: mmviz.Run(found()).fork(wrong),
+    },
+    "Scenario": {"case": lambda wrong: mmviz.load(RACE).case(wrong)},
+    "ScheduleError": "an exception",
+    "UnknownName": "an exception",
+    "Verdict": "an enumeration",
+    "broken": "takes nothing",
+    "catalogue": {
+        "words": mmviz.catalogue,
+        "bad_state": lambda wrong: mmviz.catalogue(bad_state=wrong),
+        "thread": lambda wrong: mmviz.catalogue(thread=wrong),
+        "kernel": lambda wrong: mmviz.catalogue(kernel=wrong),
+    },
+    "code": {"thing": mmviz.code},
+    "debate": {
+        "thread": mmviz.debate,
+        "kernel": lambda wrong: mmviz.debate("exclusive", kernel=wrong),
+    },
+    "entry": {
+        "value": mmviz.entry,
+        "kernel": lambda wrong: mmviz.entry("0x0", wrong),
+        "after": lambda wrong: mmviz.entry("0x0", after=wrong),
+        "levels": lambda wrong: mmviz.entry("0x0", levels=wrong),
+        "pte_marker": lambda wrong: mmviz.entry("0x0", pte_marker=wrong),
+        "theme": lambda wrong: mmviz.entry("0x0").svg(wrong),
+    },
+    "every_case": "takes nothing",
+    "explore": {
+        "what": mmviz.explore,
+        "case": lambda wrong: mmviz.explore(RACE, wrong),
+        "max_states": lambda wrong: mmviz.explore(RACE, CASE, max_states=wrong),
+        "max_bytes": lambda wrong: mmviz.explore(RACE, CASE, max_bytes=wrong),
+    },
+    "find": {
+        "scenario": lambda wrong: mmviz.find(wrong, CASE),
+        "case": lambda wrong: mmviz.find(RACE, wrong),
+    },
+    "load": {"name": mmviz.load},
+    "mutations": {
+        "scenario": lambda wrong: mmviz.mutations(wrong, CASE),
+        "case": lambda wrong: mmviz.mutations(RACE, wrong),
+    },
+    "names": "takes nothing",
+    "replay": {
+        "case": lambda wrong: mmviz.replay(wrong, "CPU0"),
+        "schedule": lambda wrong: mmviz.replay(found(), wrong),
+    },
+    "table": {"run": mmviz.table},
+}
+NUMBERS = ("number", "fraction")
+CATALOGUED = ("words", "bad_state", "thread", "kernel")
+MEANT = {  # what is not wrong there
+    ("Case", "name", "unknown"),
+    ("Case", "actor's name", "unknown"),
+    ("Driver", "schedule", "empty"),
+    ("Player", "schedule", "empty"),
+    ("Player", "schedule", "none"),
+    ("Player", "start", "number"),
+    ("Player", "svg at", "number"),
+    ("Race", "name", "unknown"),
+    ("Run", "fork", "none"),
+    ("Scenario", "case", "number"),
+    ("entry", "after", "none"),
+    ("entry", "after", "number"),
+    ("entry", "levels", "number"),
+    ("entry", "value", "number"),
+    ("find", "case", "number"),
+    ("replay", "schedule", "empty"),
+    *(("Debate", "kernel", kind) for kind in ("empty", "none")),
+    *(("debate", "kernel", kind) for kind in ("empty", "none")),
+    *((name, "case", kind) for name in ("Driver", "Player") for kind in ("empty", "none")),
+    *((name, "views", "none") for name in ("Driver", "Player")),
+    ("Player", "svg views", "none"),
+    ("Driver", "choose at", "none"),
+    *(("explore", f"max_{what}", kind) for what in ("states", "bytes") for kind in NUMBERS),
+    *(("catalogue", given, kind) for given in CATALOGUED for kind in ("empty", "none")),
+    *(("catalogue", "words", kind) for kind in TEXTS if kind != "huge"),
+    *((name, "thread", "none") for name in ("Debate", "debate")),
+}
+ROWS = [
+    (name, argument, kind)
+    for name, calls in CALLS.items()
+    if isinstance(calls, dict)
+    for argument in calls
+    for kind in (TEXTS if argument == "actor's name" else WRONG)
+    if (name, argument, kind) not in MEANT
+]
+
+
+def is_sentence(text):
+    """Tell whether a message is short, on its lines, and has nothing that a terminal obeys."""
+    return 10 < len(text) <= LONGEST and text.replace("\n", "").isprintable()
+
+
+def test_every_public_name_has_a_row():
+    assert set(CALLS) == set(mmviz.__all__)
+
+
+@pytest.mark.parametrize(("name", "argument", "kind"), ROWS)
+def test_a_wrong_input_is_answered_with_a_sentence(name, argument, kind):
+    call, wrong = CALLS[name][argument], WRONG[kind]
+    with pytest.raises((mmviz.MmvizError, IndexError)) as error:
+        call(wrong)
+    assert is_sentence(str(error.value))
+    if not isinstance(error.value, mmviz.MmvizError):
+        assert re.search(
+            r"this run has frames 0 to|a run of \d+ steps has no step", str(error.value)
+        )
+
+
+# -- commands ------------------------------------------------------------------------------
+
+COMMANDS = {
+    "list": [["list", "{}"], ["list", "--kernel={}"], ["list", "--frob={}"]],
+    "check": [["check", "{}"], ["check", f"{RACE}:{{}}"], ["check", RACE, "--max-states={}"]],
+    "replay": [
+        ["replay", "{}", CASE],
+        ["replay", RACE, "{}"],
+        ["replay", RACE, CASE, "{}"],
+        ["replay", RACE, CASE, "[{}"],
+        ["replay", RACE, CASE, "--json", "CPU0*{}"],
+    ],
+    "mutate": [["mutate", "{}"], ["mutate", f"{RACE}:{{}}"]],
+    "verify": [["verify", "{}"], ["verify", f"{RACE}:{{}}"]],
+    "new": [["new", "{}"]],
+    "export": [["export", "{}", CASE], ["export", RACE, "{}"]],
+    "lab": [["lab", "--port={}"]],
+}
+WORDS = TEXTS | {
+    "option": "-x",
+    "brackets": "[" * 100_000,
+    "braces": '{"a":' * 50_000,
+    "digits": "9" * 5_000,
+    "superscript": "²",
+    "circled": "①",
+}
+FINE = {
+    ("list", "list --kernel={}", "empty"),
+    ("replay", f"replay {RACE} {CASE} {{}}", "empty"),
+}
+
+
+def commands():
+    """Return the names of the commands."""
+    return next(iter(parser()._subparsers._group_actions)).choices
+
+
+def test_every_command_has_a_row():
+    assert set(COMMANDS) == set(commands())
+
+
+@pytest.mark.parametrize("kind", WORDS)
+@pytest.mark.parametrize(
+    ("command", "words"), [(name, words) for name, each in COMMANDS.items() for words in each]
+)
+def test_a_wrong_word_is_answered_in_one_sentence_with_status_2(capsys, command, words, kind):
+    try:
+        status = main([word.replace("{}", WORDS[kind]) for word in words])
+    except SystemExit as left:
+        status = left.code
+    out, err = capsys.readouterr()
+    if (command, " ".join(words), kind) in FINE:
+        assert (status, err) == (0, "")
+        return
+    assert (status, out) == (2, "")
+    assert is_sentence(err.splitlines()[-1])
+    assert "Traceback" not in err
+    assert all(char.isprintable() or char == "\n" for char in err)
