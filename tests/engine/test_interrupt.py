@@ -1,8 +1,10 @@
 """Ctrl-C and a second thread while a model learns: it stays right, or says that it is not."""
 
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,8 @@ from mmviz.engine.piece import NOW
 from mmviz.engine.run import Run
 
 from .toys import case, locked, racy
+
+ROOT = Path(__file__).parents[2]
 
 
 def everything(model):
@@ -54,8 +58,25 @@ def interrupt_at(number, function):
     return False
 
 
-@pytest.mark.parametrize("actor", [racy, locked])
+def alone(call):
+    """Run a check in a process of its own: Ctrl-C may hit what else a process of tests does."""
+    code = f"from tests.engine import test_interrupt as t; t.{call}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("actor", ["racy", "locked"])
 def test_a_model_that_was_interrupted_stays_right_or_says_that_it_is_not(actor):
+    alone(f"check_models(t.{actor})")
+
+
+def test_an_interrupted_run_goes_on_where_it_was():
+    alone("check_runs()")
+
+
+def check_models(actor):
     toy = case(actors={"A": actor, "B": actor})
     right = everything(Model(toy))
     intact = unusable = 0
@@ -73,7 +94,7 @@ def test_a_model_that_was_interrupted_stays_right_or_says_that_it_is_not(actor):
     assert intact > unusable > 0
 
 
-def test_an_interrupted_run_goes_on_where_it_was():
+def check_runs():
     right = explore(case())
     for number in range(1, 2000, 11):
         run = Run(case())
