@@ -86,7 +86,7 @@ def shown_is_marked(k: Shared) -> bool:
 
 @at_end
 def queue_left(k: Shared) -> bool:
-    """Somebody still waits."""
+    """An actor is still queued."""
     return len(k.queue) > 1
 
 
