@@ -12,9 +12,8 @@ runs it, and searches the mutant.
   same function; if none does, the lines of that function are removed one by one instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from mmviz.engine.case import Actor, Case
@@ -32,6 +31,8 @@ MOST_STATES = 50_000  # of a case without a line, or four times what it has with
 MOST_SKIPPED = 200  # steps in a row; more means that the actor goes round a loop without a step
 ENDLESS, BROKEN = "endless", "breaks the model"
 STANDSTILL = {"deadlock", "livelock", ENDLESS, BROKEN}
+
+Instead = Callable[[Any, Step[Any]], tuple[Any] | None]
 
 
 @dataclass(frozen=True)
@@ -135,66 +136,65 @@ def mutants(case: Case, spot: Spot, model: Watched) -> Iterator[Case]:
     if not spot.step or uses_answer(spot.line):
         answers = max(len(model.heard.get(at, "?")) for at in model.below(spot))
     for number in range(answers):
-        forgetting = Forgetting(spot, model, number)
+        forgetting = _forgetting(spot, model, number)
         actors = {
-            name: actor if name in case.environment else partial(_forgetful, actor, forgetting)
+            name: actor if name in case.environment else without(actor, forgetting)
             for name, actor in case.actors.items()
         }
         yield replace(case, actors=actors, states=0)
 
 
-class Forgetting:
-    """Which steps an actor skips when a line is left out, and the results used instead.
+def without(actor: Actor, forgetting: Callable[[Any], Instead]) -> Actor:
+    """Return an actor that skips some of its steps.
 
     Args:
-        spot: the line.
-        model: the case with the line.
-        number: which of the results that the line can return stands in its place.
+        actor: the actor that skips nothing.
+        forgetting: given the world, returns a function of the coroutine and its next step; this
+            function returns (the result to use instead,), or None when the step is taken.
     """
 
-    def __init__(self, spot: Spot, model: Watched, number: int) -> None:
-        self.spot, self.model, self.number = spot, model, number
+    async def forgetful(k: Any) -> None:
+        code, heard, skipped, instead = actor(k), None, 0, forgetting(k)
+        while True:
+            try:
+                step = code.send(heard)
+            except StopIteration:
+                return
+            answer = instead(code, step)
+            if answer is None:
+                heard, skipped = await step, 0
+                continue
+            (heard,) = answer
+            skipped += 1
+            if skipped > MOST_SKIPPED:
+                raise LoopWithoutMark(f"{step.label} is skipped again and again")
 
-    def __call__(self, k: Any, owed: list[Struct], code: Any, step: Step[Any]) -> tuple[Any] | None:
-        """Return (the result to use instead of a step,), or None when the step is taken.
-
-        Args:
-            k: the world.
-            owed: the locks that were not taken, so that they are not dropped; changed in place.
-            code: the actor's coroutine.
-            step: the step that it takes next.
-        """
-        model = self.model
-        left_out = self.spot.covers(code, step)
-        if not left_out and step.on not in owed:
-            return None
-        at = spot_of(lines_of(code), step)
-        if at in model.drops and step.on in owed:
-            owed.remove(step.on)
-        elif not left_out:
-            return None
-        elif at in model.takes:
-            owed.append(step.on)
-        known = list(model.heard.get(at, {None: None}).values())
-        return (_in_world(known[self.number % len(known)], k, model),)
+    return forgetful
 
 
-async def _forgetful(actor: Actor, instead: Forgetting, k: Any) -> None:
-    """Do as an actor does, and skip some of its steps."""
-    code, heard, skipped, owed = actor(k), None, 0, list[Struct]()
-    while True:
-        try:
-            step = code.send(heard)
-        except StopIteration:
-            return
-        answer = instead(k, owed, code, step)
-        if answer is None:
-            heard, skipped = await step, 0
-            continue
-        (heard,) = answer
-        skipped += 1
-        if skipped > MOST_SKIPPED:
-            raise LoopWithoutMark(f"{step.label} is skipped again and again")
+def _forgetting(spot: Spot, model: Watched, number: int) -> Callable[[Any], Instead]:
+    """Return a `forgetting` for `without` that skips a line and uses the result of that number."""
+
+    def begin(k: Any) -> Instead:
+        owed: list[Struct] = []
+
+        def instead(code: Any, step: Step[Any]) -> tuple[Any] | None:
+            left_out = spot.covers(code, step)
+            if not left_out and step.on not in owed:
+                return None
+            at = spot_of(lines_of(code), step)
+            if at in model.drops and step.on in owed:
+                owed.remove(step.on)
+            elif not left_out:
+                return None
+            elif at in model.takes:
+                owed.append(step.on)
+            known = list(model.heard.get(at, {None: None}).values())
+            return (_in_world(known[number % len(known)], k, model),)
+
+        return instead
+
+    return begin
 
 
 def _in_world(answer: Any, k: Any, model: Watched) -> Any:

@@ -15,7 +15,7 @@ BOTH = [
 @pytest.fixture(autouse=True)
 def shorter(monkeypatch):
     """End a piece of code that does not end earlier than in a notebook."""
-    monkeypatch.setattr(piece, "LONGEST", 0.2)
+    monkeypatch.setattr(piece, "LONGEST", 0.5)
     monkeypatch.setattr(piece, "TICK", 0.1)
 
 
