@@ -78,7 +78,7 @@ def _parts_of(kind: type) -> Callable[[Any], Any] | None:
 
 
 def widen(
-    row: list[Any], known: set[int], touched: set[int], bits: list[Bits], dropped: set[int]
+    row: list[Any], known: set[int], touched: set[int], bits: list[Bits], dropped: set[Any]
 ) -> None:
     """Add slots to the keys of a learned table; its contents are discarded then.
 
@@ -87,12 +87,13 @@ def widen(
         known: the slots in its keys so far; changed in place.
         touched: the slots that matter.
         bits: how each slot lies in a state.
-        dropped: receives the keys of the contents that are discarded.
+        dropped: receives (key, what was learned, slots in the key) of what is discarded.
     """
     fresh = touched - known
     if fresh:
+        slots = tuple(known)
+        dropped.update((key, learned, slots) for key, learned in row[1].items())
         known |= fresh
-        dropped.update(row[1])
         for slot in fresh:
             bits[slot].rows.append(row)
             row[0] |= bits[slot].mask

@@ -29,7 +29,7 @@ class Judge:
         ends, always: those of them that are judged at the end, and the others.
         row: [mask of the slots any bad state looks at, {their packed values: those that hold}].
         slots: those slots.
-        dropped: keys of `row` before it was widened.
+        dropped: (key, bad states, slots in the key) of `row` before it was widened.
         may_wait: the objects in which something may be under way at the end of a run.
     """
 
@@ -49,7 +49,7 @@ class Judge:
         self.always = [each for each in self.predicates if not getattr(each, "at_end", False)]
         self.row: list[Any] = [0, {}]
         self.slots: set[int] = set()
-        self.dropped: set[int] = set()
+        self.dropped: set[Any] = set()
         self.may_wait = [
             struct
             for struct in ledger.structs

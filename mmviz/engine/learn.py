@@ -410,7 +410,7 @@ class Model:
         delta = self._change(state, effect)
         ledger.whole = True
         if effect.oops:
-            location.others.add(state & row[0])
+            location.others.add((state & row[0], None, ()))
             return delta
         after = self._after(p, location, effect.answer)
         ledger.whole = False

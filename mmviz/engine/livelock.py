@@ -173,9 +173,10 @@ def _rows(model: Model) -> Iterator[Turn]:
         bits = model.location_bits[p]
         for location in known.values():
             here = bits.codes[token(location)]
-            masks = {slot: model.bits[slot].mask for slot in location.touched}
-            for key, delta in location.row[1].items():
+            learned = [(key, delta, location.touched) for key, delta in location.row[1].items()]
+            for key, delta, slots in (*learned, *location.others):
                 if delta is not None:
+                    masks = {slot: model.bits[slot].mask for slot in slots}
                     before = key & ~bits.mask | here
                     after = before + delta
                     reads = {slot: before & mask for slot, mask in masks.items()}

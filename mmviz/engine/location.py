@@ -33,7 +33,8 @@ class Location:
         nexts: token of a result -> the location that it leads to.
         touched: the slots that its step is known to touch.
         row: [mask of those slots, {their packed values: delta, or None when blocked}].
-        others: keys of `row` before it was widened, and keys of situations that end in an Oops.
+        others: (key, delta, slots in the key) of `row` before it was widened, and of situations
+            that end in an Oops, without a delta.
         kept: a coroutine that waits here, and the last mark it passed; saves one replay.
     """
 
@@ -45,7 +46,7 @@ class Location:
     nexts: "dict[Any, Location]" = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
     row: list[Any] = field(default_factory=lambda: [0, {}])
-    others: set[int] = field(default_factory=set)
+    others: set[tuple[int, int | None, tuple[int, ...]]] = field(default_factory=set)
     kept: "tuple[Any, Mark] | None" = None
 
     @property

@@ -453,7 +453,8 @@ class Order:
             raise self._apart(min(here ^ there))
 
     def _judged(self) -> set[int]:
-        return {*self.model.judge.row[1], *self.model.judge.dropped}
+        dropped = (key for key, _, _ in self.model.judge.dropped)
+        return {*self.model.judge.row[1], *dropped}
 
     def _check_judge(self, state: int, places: Permutation) -> None:
         here, there = self.model.judge(state), self.model.judge(self.move(state, places))
@@ -474,5 +475,5 @@ class Order:
             for location in list(known.values()):
                 if location.step is not None:
                     here = model.location_bits[p].codes[token(location)]
-                    for key in (*location.row[1], *location.others):
+                    for key in (*location.row[1], *(other[0] for other in location.others)):
                         yield p, (key & ~model.location_bits[p].mask) + here

@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmviz.engine import Verdict, explore, livelock, mark, replay
+from mmviz.engine.mutation import mutants
+from mmviz.engine.places import spots, watched
 from mmviz.engine.search import Search
 from mmviz.engine.step import atomic
+from mmviz.scenarios import every_case, find
 
 from .naive import avoidable, fair_loops, reachable, waits_forever
 from .toys import Counter, case
@@ -259,3 +262,32 @@ def distance(start, moves):
                 found[after] = found[state] + 1
                 queue.append(after)
     return found
+
+
+def both_ways(what, monkeypatch):
+    """Return where the first livelock begins: looking at rows that can return, and everywhere."""
+    done = Search(what, 30_000, 0, None, None)
+    few = livelock.find_livelock(done.model, done.parent)
+    with monkeypatch.context() as patch:
+        patch.setattr(livelock, "spinning", lambda model, states, watch: states)
+        everywhere = livelock.find_livelock(done.model, done.parent)
+    return few and few.state, everywhere and everywhere.state
+
+
+def test_looking_only_at_rows_that_can_return_misses_no_livelock(monkeypatch):
+    found = [both_ways(each, monkeypatch) for each in list(every_case())[::4]]
+
+    assert [few for few, _ in found] == [everywhere for _, everywhere in found]
+
+
+def test_a_row_that_was_dropped_when_it_grew_is_remembered(monkeypatch):
+    """Without the line that restores the entry, a fault repeats without end."""
+    whole = find("exclusive/gup_fast_meets_fork", "RestoredAtFork")
+    known = watched(whole)
+    (spot,) = [spot for spot in spots(known) if spot.step == "restore_exclusive_pte"]
+    (mutant,) = mutants(whole, spot, known)
+
+    few, everywhere = both_ways(mutant, monkeypatch)
+
+    assert few == everywhere
+    assert few is not None
