@@ -1,5 +1,6 @@
 """Every scenario is held to what it declares."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmviz.engine import explore
-from mmviz.scenarios import load, names
+from mmviz.scenarios import every_case, load, names
 from mmviz.survey import rules
 from tests.searched import searched_race
 
@@ -80,6 +81,19 @@ def test_the_small_print_names_the_memory_model_of_the_scenario():
 
     assert "memory: sequentially consistent" in explore(strong).small_print
     assert "memory: total store order" in explore(weak).small_print
+
+
+def test_each_case_can_be_pickled_and_is_searched_as_before():
+    """So that another process can search it: its world, actors and bad states have names."""
+    cases = list(every_case())
+
+    again = [pickle.loads(pickle.dumps(case)) for case in cases]
+
+    parts = [(case.headline, case.bad, tuple(case.actors), case.declared) for case in cases]
+    assert [(x.headline, x.bad, tuple(x.actors), x.declared) for x in again] == parts
+    (moved,) = [case for case in again if case.name == "ChildExitsFirst"]
+    assert moved.world() is not moved.world()
+    assert explore(moved).differences() == []
 
 
 MEASURED = r"""

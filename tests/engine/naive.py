@@ -47,6 +47,59 @@ def fair_loops(states, moves, threads):
                     yield part
 
 
+def on_fair_loops(graph):
+    """Return the numbers of the states of a whole graph that lie on a fair loop, in linear time.
+
+    As `fair_loops`, but an actor that need not run, a device, may move or not: so only the threads
+    that move are tried, all sets of them.
+    """
+    threads = graph.model.threads()
+    ends = zip(graph.offset, graph.offset[1:], strict=False)
+    moves = [list(zip(graph.mover[i:k], graph.target[i:k], strict=True)) for i, k in ends]
+    found = set()
+    for count in range(1, len(threads) + 1):
+        for moving in combinations(threads, count):
+            still = set(threads) - set(moving)
+            quiet = {s for s, after in enumerate(moves) if not any(p in still for p, _ in after)}
+            within = {s: [(p, t) for p, t in moves[s] if t in quiet] for s in quiet}
+            part = parts(within)
+            movers = {}
+            for s in quiet:
+                movers.setdefault(part[s], set()).update(
+                    p for p, t in within[s] if part[t] == part[s]
+                )
+            found |= {s for s in quiet if movers[part[s]] >= set(moving)}
+    return found
+
+
+def parts(moves):
+    """Return for each state one that stands for all on a loop with it (Kosaraju)."""
+    last_left, seen, before = [], set(), {}
+    for start in moves:
+        stack = [] if start in seen else [(start, iter(moves[start]))]
+        seen.add(start)
+        while stack:
+            state, rest = stack[-1]
+            for _, after in rest:
+                before.setdefault(after, []).append(state)
+                if after not in seen:
+                    seen.add(after)
+                    stack.append((after, iter(moves[after])))
+                    break
+            else:
+                last_left.append(state)
+                stack.pop()
+    part = {}
+    for start in reversed(last_left):
+        stack = [] if start in part else [start]
+        while stack:
+            state = stack.pop()
+            if state not in part:
+                part[state] = start
+                stack += (each for each in before.get(state, ()) if each not in part)
+    return part
+
+
 def avoidable(start, moves, threads, is_bad, is_over):
     """Tell whether some maximal run never reaches a bad state."""
     if is_bad(start):

@@ -2,19 +2,20 @@
 
 from functools import cache
 from itertools import permutations
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmviz.engine import Verdict, explore, livelock, mark, replay
+from mmviz.engine import Graph, Verdict, explore, livelock, mark, replay
 from mmviz.engine.mutation import mutants
 from mmviz.engine.places import spots, watched
 from mmviz.engine.search import Search
 from mmviz.engine.step import atomic
 from mmviz.scenarios import every_case, find
 
-from .naive import avoidable, fair_loops, reachable, waits_forever
+from .naive import avoidable, fair_loops, on_fair_loops, reachable, waits_forever
 from .toys import Counter, case
 
 
@@ -55,6 +56,25 @@ def test_asking_for_ever_while_somebody_can_never_move_is_a_livelock():
     report = explore(case(actors={"A": asks_forever, "B": waits_for_ever}, bad=()))
 
     assert report.livelock.cycle == ("A",)
+
+
+def test_a_device_that_could_end_a_wait_may_idle_so_asking_meanwhile_is_a_livelock():
+    """The loop with the device's moves is unfair to B; the one without them is fair."""
+
+    async def sets_and_clears(k):
+        while True:
+            mark("again")
+            await k.store(1)
+            await k.store(0)
+
+    async def waits_for_one(k):
+        await k.wait_for(1)
+
+    actors = {"A": asks_forever, "B": waits_for_one, "DEV": sets_and_clears}
+
+    report = explore(case(actors=actors, bad=(), daemons=("DEV",)))
+
+    assert (report.livelock.prefix, report.livelock.cycle) == ((), ("A",))
 
 
 def test_the_loop_shown_has_everybody_move_who_moves_for_ever():
@@ -291,3 +311,122 @@ def test_a_row_that_was_dropped_when_it_grew_is_remembered(monkeypatch):
 
     assert few == everywhere
     assert few is not None
+
+
+def against_the_whole_graph(what):
+    """Return where a search and the whole graph differ about livelocks, "" if they agree."""
+    found, graph = explore(what).livelock, Graph(what)
+    on = on_fair_loops(graph)
+    if not on or found is None:
+        return "" if bool(on) == (found is not None) else f"{found}, {len(on)} states on fair loops"
+    model, states = graph.model, [graph.model.start]
+    for name in found.prefix + found.cycle:
+        states.append(model.successor(states[-1], model.index[name]))
+    begins = len(found.prefix)
+    moved = {model.index[name] for name in found.cycle} & set(model.threads())
+    asked = {
+        p
+        for state in states[begins:]
+        for p in model.threads()
+        if model.successor(state, p) is not None
+    }
+
+    def moves(here):
+        return enumerate(graph.target[graph.offset[here] : graph.offset[here + 1]])
+
+    steps = distance(0, moves)
+    nearest = min(steps[state] for state in on)
+    is_fair = states[begins] == states[-1] and moved and asked <= moved
+    return "" if is_fair and begins == nearest else f"{found}, entered after {nearest} steps"
+
+
+def test_the_catalogue_has_the_livelocks_that_its_whole_graphs_have():
+    """A third of the cases; all of them agree, too."""
+    some = [each for each in every_case() if each.states <= 3_000][::3]
+
+    assert {each.name: said for each in some if (said := against_the_whole_graph(each))} == {}
+
+
+class Wheels(Counter):
+    """Numbers that come back to their values."""
+
+    left: int = 0
+    right: int = 0
+
+    @atomic("toy")
+    def get(self, which: str) -> int:
+        return self.right if which == "right" else self.left
+
+    @atomic("toy")
+    def put(self, which: str, number: int) -> None:
+        setattr(self, which, number)
+
+    @atomic("toy")
+    def turn(self) -> int:
+        self.left = (self.left + 1) % 3
+        return self.left
+
+    @atomic("toy", when=lambda k, number: k.left == number)
+    def until(self, number: int) -> None:
+        pass
+
+    @atomic("toy")
+    def look_twice(self) -> int:
+        """Look at the second number only where the first one is 1: a row that grows."""
+        return self.right if self.left == 1 else 0
+
+
+LINES = (
+    "a = await k.get('left')",
+    "a = await k.get('right')",
+    "a = await k.turn()",
+    "a = await k.look_twice()",
+    "await k.put('left', {})",
+    "await k.put('right', {})",
+    "await k.put('right', a)",
+    "await k.until({})",
+    "await k.lock.take()",
+    "await k.lock.drop()",
+    "a = int(await k.other.trylock())",
+)
+
+
+def code(dice, depth=2, in_loop=False):
+    """Yield the lines of a program; each turn of a loop begins with a step."""
+    for _ in range(dice.randint(1, 3)):
+        number, kind = dice.randint(0, 2), dice.random()
+        if in_loop and kind < 0.3:
+            yield f"if a == {number}:"
+            yield "    " + dice.choice(("break", "return", "continue"))
+        elif depth and kind < 0.7:
+            head, *first = dice.choice(
+                (("while True:", f"    {dice.choice(LINES[:4])}"), (f"if a == {number}:",))
+            )
+            yield head
+            yield from first
+            inner = code(dice, depth - 1, in_loop or bool(first))
+            yield from (f"    {line}" for line in inner)
+        else:
+            yield dice.choice(LINES).format(number)
+
+
+def program(dice):
+    made = {}
+    text = "".join(f"    {line}\n" for line in ("a = 0", "await k.load()", *code(dice)))
+    exec(f"async def runs(k):\n{text}", made)
+    return made["runs"]
+
+
+def test_random_loops_are_livelocks_where_the_whole_graph_says_so():
+    wrong, found = {}, 0
+    for seed in range(250):
+        dice = Random(seed)
+        actors = {name: program(dice) for name in "ABC"[: dice.randint(1, 3)]}
+        daemons = ("A",) if len(actors) > 1 and dice.random() < 0.5 else ()
+        toy = case(world=Wheels, actors=actors, bad=(), daemons=daemons)
+        said = against_the_whole_graph(toy)
+        wrong |= {seed: said} if said else {}
+        found += explore(toy).livelock is not None
+
+    assert wrong == {}
+    assert 50 < found < 200

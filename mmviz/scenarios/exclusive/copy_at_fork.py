@@ -32,6 +32,8 @@ Sources:
     9a5cc85c4074 (v5.14) tell the caller that the entry is present now
 """
 
+from functools import partial
+
 from mmviz.engine import Race
 from mmviz.kernel.mm.fault import write
 from mmviz.kernel.mm.fork import (
@@ -80,7 +82,7 @@ async def fork_then_pin(k: Family) -> None:
 # A fork while the page is under the entry, and both processes write.  What differs is the parent's
 # mapping, mmviz/kernel/mm/fork.py.
 race = Race(
-    world=lambda: family(EntryCopied),
+    world=partial(family, EntryCopied),
     actors={"CPU0": fork, "CPU1": child},
     bad=BAD,
     kind="ordering",
@@ -103,7 +105,7 @@ race.case(
     "fork copies the entry and forgets to make it read-only",
     name="EntryCopiedWritable",
     of=EntryCopiedWritable,
-    world=lambda: family(EntryCopiedWritable),
+    world=partial(family, EntryCopiedWritable),
     always=[foreign_process_sees_dma, cow_broken],
     states=56,
     source=constructed("what v7 makes the copied entries read-only for"),
@@ -114,7 +116,7 @@ race.case(
     "v7 where the page is not pinned: ordinary copy on write",
     name="NeverPinned",
     of=EntryCopied,
-    world=lambda: unpinned(EntryCopied),
+    world=partial(unpinned, EntryCopied),
     states=114,
     source=V7,
 )
@@ -124,7 +126,7 @@ race.case(
     "v7 where the page is pinned only after the fork: the pin gets a page of its own",
     name="PinnedAfterFork",
     of=EntryCopied,
-    world=lambda: unpinned(EntryCopied),
+    world=partial(unpinned, EntryCopied),
     actors={"CPU0": fork_then_pin, "CPU1": child},
     states=140,
     source=RESTORE_AT_FORK,
@@ -135,7 +137,7 @@ race.case(
     "asked for in the thread: the rule for present entries, applied to the entry",
     name="EntryTreatedAsPresent",
     of=EntryTreatedAsPresent,
-    world=lambda: family(EntryTreatedAsPresent),
+    world=partial(family, EntryTreatedAsPresent),
     states=25,
     source=PINNED_ENTRY,
 )
@@ -145,7 +147,7 @@ race.case(
     "as merged in v5.14: the entry is made present, then copied like any other",
     name="RestoreThenCopy",
     of=ForkedMapping,
-    world=lambda: family(ForkedMapping),
+    world=partial(family, ForkedMapping),
     states=10,
     source=shipped("v5.14", said=V11, checked=READ),
 )

@@ -26,6 +26,7 @@ Sources:
     f495bd7e0d9b (v6.15) entries are in the mapcount
 """
 
+from functools import partial
 from typing import ClassVar
 
 from mmviz.engine import Race, World, field
@@ -110,95 +111,119 @@ race = Race(
 )
 
 
-@race.case(
-    "H.2",
-    "fork copies the entry and takes no reference",
-    world=lambda: machine(ForkWithoutReference),
-    always=[references_wrong, free_page_has_entry, UNDERFLOW],
-    kind="ordering",
-    states=12,
-    schedules={"the child exits, the parent touches a free page": "CPU0*3 CPU1*2 CPU0"},
-    source=constructed("shows what the reference is for"),
-)
 class ForkWithoutReference(CountedMapping):
     """Fork takes no reference for the child's entry."""
 
     fork_gets: ClassVar[bool] = False
 
 
-@race.case(
-    "H.3",
-    "fork copies the entry and does not count it for the child",
-    world=lambda: machine(ForkWithoutRss),
-    always=[rss_wrong],
+race.case(
+    "H.2",
+    "fork copies the entry and takes no reference",
+    name="ForkWithoutReference",
+    of=ForkWithoutReference,
+    world=partial(machine, ForkWithoutReference),
+    always=[references_wrong, free_page_has_entry, UNDERFLOW],
     kind="ordering",
     states=12,
-    source=constructed("shows that the entry is one of the process's pages"),
+    schedules={"the child exits, the parent touches a free page": "CPU0*3 CPU1*2 CPU0"},
+    source=constructed("shows what the reference is for"),
 )
+
+
 class ForkWithoutRss(CountedMapping):
     """Fork does not count the entry as a page of the child."""
 
     fork_counts: ClassVar[bool] = False
 
 
-@race.case(
-    "H.4",
-    "zapping the entry does not put its reference",
-    world=lambda: machine(ZapWithoutPut),
-    always=[references_wrong],
+race.case(
+    "H.3",
+    "fork copies the entry and does not count it for the child",
+    name="ForkWithoutRss",
+    of=ForkWithoutRss,
+    world=partial(machine, ForkWithoutRss),
+    always=[rss_wrong],
     kind="ordering",
     states=12,
-    source=constructed("shows that the entry owns a reference"),
+    source=constructed("shows that the entry is one of the process's pages"),
 )
+
+
 class ZapWithoutPut(CountedMapping):
     """Zap does not put the entry's reference."""
 
     zap_puts: ClassVar[bool] = False
 
 
-@race.case(
-    "H.5",
-    "converting takes the entry out of the mapcount, and zapping does so again",
-    world=lambda: machine(ZapUnmapsAgain),
-    always=[mapcount_wrong],
+race.case(
+    "H.4",
+    "zapping the entry does not put its reference",
+    name="ZapWithoutPut",
+    of=ZapWithoutPut,
+    world=partial(machine, ZapWithoutPut),
+    always=[references_wrong],
     kind="ordering",
     states=12,
-    source=constructed("shows why v7 removes the rmap of device-private entries only"),
+    source=constructed("shows that the entry owns a reference"),
 )
+
+
 class ZapUnmapsAgain(CountedMapping):
     """Zap takes the entry out of the mapcount, where it is not."""
 
     zap_unmaps_entry: ClassVar[bool] = True
 
 
-@race.case(
-    "H.6",
-    "converting leaves the entry in the mapcount, and zapping does, too",
-    world=lambda: machine(ZapForgetsRmap),
+race.case(
+    "H.5",
+    "converting takes the entry out of the mapcount, and zapping does so again",
+    name="ZapUnmapsAgain",
+    of=ZapUnmapsAgain,
+    world=partial(machine, ZapUnmapsAgain),
     always=[mapcount_wrong],
     kind="ordering",
     states=12,
-    source=constructed("shows that the parts of f495bd7e0d9b belong together"),
+    source=constructed("shows why v7 removes the rmap of device-private entries only"),
 )
+
+
 class ZapForgetsRmap(MappedEntries):
     """v6.15, but zap leaves the entry in the mapcount."""
 
     zap_unmaps_entry: ClassVar[bool] = False
 
 
-@race.case(
-    "H.7",
-    "converting leaves the entry in the mapcount, and bringing it back counts it again",
-    world=lambda: machine(RestoreMapsAgain),
+race.case(
+    "H.6",
+    "converting leaves the entry in the mapcount, and zapping does, too",
+    name="ZapForgetsRmap",
+    of=ZapForgetsRmap,
+    world=partial(machine, ZapForgetsRmap),
     always=[mapcount_wrong],
     kind="ordering",
     states=12,
     source=constructed("shows that the parts of f495bd7e0d9b belong together"),
 )
+
+
 class RestoreMapsAgain(MappedEntries):
     """v6.15, but restoring the entry counts it once more."""
 
     restore_maps: ClassVar[bool] = True
+
+
+race.case(
+    "H.7",
+    "converting leaves the entry in the mapcount, and bringing it back counts it again",
+    name="RestoreMapsAgain",
+    of=RestoreMapsAgain,
+    world=partial(machine, RestoreMapsAgain),
+    always=[mapcount_wrong],
+    kind="ordering",
+    states=12,
+    source=constructed("shows that the parts of f495bd7e0d9b belong together"),
+)
 
 
 race.case(
@@ -238,7 +263,7 @@ race.case(
     "v5.14 to v6.14: to move the page, the kernel looks for its mappings and finds none",
     name="NotMovable",
     of=RestoredAtFork,
-    world=lambda: machine(RestoredAtFork),
+    world=partial(machine, RestoredAtFork),
     actors={"CPU0": parent_restored_at_fork, "CPU1": child, "CPU2": offline_pages},
     states=18,
     note="while the entry is there, the page cannot be moved and its memory not taken offline",
@@ -251,7 +276,7 @@ race.case(
     "since v6.15: an exclusive entry is a mapping, and the page can be moved",
     name="EntriesMapped",
     of=MappedEntries,
-    world=lambda: machine(MappedEntries),
+    world=partial(machine, MappedEntries),
     actors={"CPU0": parent_since_v615, "CPU1": child, "CPU2": offline_pages},
     states=18,
     schedules={"the page can be moved": "CPU0 CPU2"},

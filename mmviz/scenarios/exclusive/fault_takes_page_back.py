@@ -31,6 +31,8 @@ Sources:
     9a914592140e (v6.15) the restored entry is writable if the mapping is
 """
 
+from functools import partial
+
 from mmviz.engine import Race, atomic
 from mmviz.kernel.mm.entry import Pte
 from mmviz.kernel.mm.exclusive_mm import ExclusiveMm, RestoreClears
@@ -82,15 +84,6 @@ race = Race(
 TWO_CPUS = {"CPU0": write, "CPU1": again}
 
 
-@race.case(
-    "B.2",
-    "v5.14 to v6.2: no reference is taken; two CPUs touch the page, which is not freed",
-    name="NoReferenceTwoCpus",
-    world=lambda: taken(NoReference),
-    actors=TWO_CPUS,
-    states=178,
-    source=shipped("v5.14", "v6.2", said=V11),
-)
 class NoReference(ExclusiveMm):
     """v5.14: the fault sleeps on the page lock without a reference on the page."""
 
@@ -105,11 +98,23 @@ class NoReference(ExclusiveMm):
 
 
 race.case(
+    "B.2",
+    "v5.14 to v6.2: no reference is taken; two CPUs touch the page, which is not freed",
+    name="NoReferenceTwoCpus",
+    of=NoReference,
+    world=partial(taken, NoReference),
+    actors=TWO_CPUS,
+    states=178,
+    source=shipped("v5.14", "v6.2", said=V11),
+)
+
+
+race.case(
     "B.2z",
     "v5.14 to v6.2: no reference is taken, and MADV_DONTNEED frees the page",
     name="NoReference",
     of=NoReference,
-    world=lambda: taken(NoReference),
+    world=partial(taken, NoReference),
     sometimes=[free_page_in_use],
     states=1886,
     schedules={"the page goes away meanwhile": "CPU0*3 CPU1*3 CPU0*11 CPU2*8 CPU1"},
@@ -117,16 +122,6 @@ race.case(
 )
 
 
-@race.case(
-    "B.3",
-    "the entry is restored without a second look at it",
-    name="NoSecondLook",
-    world=lambda: taken(vma=UncheckedVma),
-    sometimes=[free_page_in_use],
-    states=3204,
-    schedules={"the page goes away meanwhile": "CPU0*10 CPU2*10 CPU0*3"},
-    source=constructed("shows what the second look is for"),
-)
 class UncheckedVma(Vma):
     """A mapping whose entry is restored without a second look at it."""
 
@@ -137,16 +132,19 @@ class UncheckedVma(Vma):
         return True
 
 
-@race.case(
-    "B.4",
-    "the fault notifies no driver",
-    world=lambda: taken(NoNotifier),
-    actors=TWO_CPUS,
-    always=[cpu_and_device_both_map],
-    kind="ordering",
-    states=107,
-    source=constructed("shows what the notification is for"),
+race.case(
+    "B.3",
+    "the entry is restored without a second look at it",
+    name="NoSecondLook",
+    of=UncheckedVma,
+    world=partial(taken, vma=UncheckedVma),
+    sometimes=[free_page_in_use],
+    states=3204,
+    schedules={"the page goes away meanwhile": "CPU0*10 CPU2*10 CPU0*3"},
+    source=constructed("shows what the second look is for"),
 )
+
+
 class NoNotifier(ExclusiveMm):
     """The fault notifies no driver."""
 
@@ -155,16 +153,20 @@ class NoNotifier(ExclusiveMm):
         await remove_device_exclusive_entry(self.vma, page, quiet, quiet, reference=True)
 
 
-@race.case(
-    "B.5",
-    "the fault restores the entry, then notifies the drivers",
-    world=lambda: taken(NotifierAfter),
+race.case(
+    "B.4",
+    "the fault notifies no driver",
+    name="NoNotifier",
+    of=NoNotifier,
+    world=partial(taken, NoNotifier),
     actors=TWO_CPUS,
     always=[cpu_and_device_both_map],
     kind="ordering",
-    states=302,
-    source=constructed("shows that the notification must come first"),
+    states=107,
+    source=constructed("shows what the notification is for"),
 )
+
+
 class NotifierAfter(ExclusiveMm):
     """The fault restores the entry, then notifies the drivers."""
 
@@ -176,6 +178,20 @@ class NotifierAfter(ExclusiveMm):
         """Run the drivers' callbacks, now that the entry is present."""
         await self.notifiers.invalidate_range_start(self.restore_event)
         await self.notifiers.mmu_notifier_invalidate_range_end()
+
+
+race.case(
+    "B.5",
+    "the fault restores the entry, then notifies the drivers",
+    name="NotifierAfter",
+    of=NotifierAfter,
+    world=partial(taken, NotifierAfter),
+    actors=TWO_CPUS,
+    always=[cpu_and_device_both_map],
+    kind="ordering",
+    states=302,
+    source=constructed("shows that the notification must come first"),
+)
 
 
 race.case(
@@ -192,7 +208,7 @@ race.case(
     "since v6.15: the same, announced as MMU_NOTIFY_CLEAR; the mapping decides the entry's rights",
     name="RestoreAsksTheMapping",
     of=RestoreClears,
-    world=lambda: taken(RestoreClears, KeepsEntry),
+    world=partial(taken, RestoreClears, KeepsEntry),
     states=2560,
     source=shipped("v6.15", said=REWORK, checked=READ),
 )

@@ -27,6 +27,8 @@ Sources:
     b756a3b5e7ea (v5.14) mm: device exclusive memory access
 """
 
+from functools import partial
+
 from mmviz.engine import Race, atomic
 from mmviz.kernel.driver.svm import Svmm
 from mmviz.kernel.mm.entry import Pte
@@ -130,7 +132,7 @@ race.case(
     "as in v6.14: the read section begins before the page is looked up",
     name="BeginEarly",
     of=lock_and_sequence,
-    world=lambda: machine(Svmm),
+    world=partial(machine, Svmm),
     actors={"CPU1": lock_and_sequence} | ALL_THREE,
     states=3119,
     source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),

@@ -27,11 +27,13 @@ Sources:
     tools/testing/selftests/mm/hmm-tests.c exclusive_mprotect
 """
 
+from functools import partial
+
 from mmviz.engine import Race, atomic
 from mmviz.kernel.driver.svm import Svmm
 from mmviz.kernel.mm.exclusive_mm import ExclusiveMm
 from mmviz.kernel.mm.page import Page
-from mmviz.kernel.mm.vma import VM_READ, KeepsEntry
+from mmviz.kernel.mm.vma import VM_READ, KeepsEntry, Vma
 from mmviz.kernel.notifier.interval import MMU_NOTIFY_PROTECTION_VMA
 from mmviz.kernel.provenance import constructed, shipped
 from mmviz.scenarios.exclusive import NOUVEAU_UNLOCK, READ, REWORK
@@ -46,6 +48,12 @@ from mmviz.scenarios.exclusive.worlds.svm import (
     write_after_mprotect,
 )
 
+
+def machine(vma: type[Vma] = Vma, svmm: type[Svmm] = Svmm) -> Machine:
+    """Build the machine with a mapping, and a driver's filter."""
+    return Machine(mm=ExclusiveMm(vma=vma()), svmm=svmm())
+
+
 race = Race(
     "G",
     world=Machine,
@@ -54,16 +62,6 @@ race = Race(
 )
 
 
-@race.case(
-    "G.3",
-    "the entry is left alone, and bringing it back trusts what it remembers",
-    name="RestoreBlindly",
-    world=lambda: Machine(mm=ExclusiveMm(vma=KeepsEntryBlindly())),
-    sometimes=[write_after_mprotect],
-    states=927,
-    schedules={"a read brings back the right to write": "CPU1*14 CPU2*10 CPU0*11"},
-    source=constructed("shows what the look at the mapping is for"),
-)
 class KeepsEntryBlindly(KeepsEntry):
     """mprotect leaves the entry alone, and bringing it back trusts what it remembers."""
 
@@ -74,6 +72,19 @@ class KeepsEntryBlindly(KeepsEntry):
             return False
         self.pte = self.pte.restored()
         return True
+
+
+race.case(
+    "G.3",
+    "the entry is left alone, and bringing it back trusts what it remembers",
+    name="RestoreBlindly",
+    of=KeepsEntryBlindly,
+    world=partial(machine, vma=KeepsEntryBlindly),
+    sometimes=[write_after_mprotect],
+    states=927,
+    schedules={"a read brings back the right to write": "CPU1*14 CPU2*10 CPU0*11"},
+    source=constructed("shows what the look at the mapping is for"),
+)
 
 
 async def mprotect_silently(k: Machine) -> None:
@@ -97,22 +108,25 @@ race.case(
 )
 
 
-@race.case(
-    "G.5",
-    "the driver's filter ignores changes of protection as well",
-    name="SwallowedByFilter",
-    world=lambda: Machine(svmm=SwallowsProtection()),
-    sometimes=[write_after_mprotect],
-    states=544,
-    schedules={"the driver does not listen": "CPU1*14 CPU2*6"},
-    source=constructed("shows that the filter must ignore no other event"),
-)
 class SwallowsProtection(Svmm):
     """A driver whose filter ignores changes of protection as well."""
 
     def ignores(self, event: str, owner: str) -> bool:
         """Return whether the callback returns at once."""
         return event == MMU_NOTIFY_PROTECTION_VMA or super().ignores(event, owner)
+
+
+race.case(
+    "G.5",
+    "the driver's filter ignores changes of protection as well",
+    name="SwallowedByFilter",
+    of=SwallowsProtection,
+    world=partial(machine, svmm=SwallowsProtection),
+    sometimes=[write_after_mprotect],
+    states=544,
+    schedules={"the driver does not listen": "CPU1*14 CPU2*6"},
+    source=constructed("shows that the filter must ignore no other event"),
+)
 
 
 race.case(

@@ -31,6 +31,8 @@ Sources:
     720ba85040a6 (v6.15) taking a page back is announced as MMU_NOTIFY_CLEAR again
 """
 
+from functools import partial
+
 from mmviz.engine import Race
 from mmviz.kernel.driver.svm import Svmm
 from mmviz.kernel.mm.exclusive_mm import ExclusiveMm, RestoreClears
@@ -72,7 +74,7 @@ race.case(
     "the driver treats its own conversion as an invalidation",
     name="NoFilter",
     of=Unfiltered,
-    world=lambda: machine(Unfiltered),
+    world=partial(machine, Unfiltered),
     actors=ALONE,
     livelock=True,
     states=37,
@@ -87,17 +89,22 @@ race.case(
     "no filter, and no sequence either: the test driver",
     name="NoFilterNoSequence",
     of=dmirror_exclusive,
-    world=lambda: machine(Unfiltered),
+    world=partial(machine, Unfiltered),
     actors=race.actors | {"CPU1": dmirror_exclusive},
     states=102,
     source=shipped("v5.14", "v6.14", said=V11),
 )
 
 
+def event_only() -> Machine:
+    """Build a machine whose driver treats every conversion as its own."""
+    return machine(EventOnly)
+
+
 @race.case(
     "I.2",
     "every conversion is ignored, and v5.14 announces a restore by the same event",
-    world=lambda: machine(EventOnly),
+    world=event_only,
     sometimes=[cpu_and_device_both_map],
     states=82,
     schedules={"the restore is ignored": "CPU1*14 CPU0*7"},
@@ -116,25 +123,29 @@ race.case(
     "every conversion is ignored, and since v6.15 a restore has another event",
     name="EventOnlyRestoreClears",
     of=EventOnly,
-    world=lambda: machine(EventOnly, RestoreClears),
+    world=partial(machine, EventOnly, RestoreClears),
     states=90,
     source=constructed("shows what the other event spares"),
 )
 
 
-@race.case(
+class NoCookie(Svmm):
+    """A driver whose cookie is NULL, as the core's own is."""
+
+    cookie: str = ""
+
+
+race.case(
     "I.5",
     "the driver's cookie is NULL, as the owner of a restore is",
-    world=lambda: machine(NoCookie),
+    name="NoCookie",
+    of=NoCookie,
+    world=partial(machine, NoCookie),
     sometimes=[cpu_and_device_both_map],
     states=82,
     schedules={"the restore is ignored": "CPU1*14 CPU0*7"},
     source=constructed("shows that the cookie must not be NULL"),
 )
-class NoCookie(Svmm):
-    """A driver whose cookie is NULL, as the core's own is."""
-
-    cookie: str = ""
 
 
 async def nouveau_range_fault(k: Machine) -> None:
@@ -165,16 +176,6 @@ async def migrate_vma(k: Machine) -> None:
     await k.mm.notifiers.mmu_notifier_invalidate_range_end()
 
 
-@race.case(
-    "I.7",
-    "every event with the driver's own cookie is ignored: migration has it as well",
-    world=lambda: machine(OwnerOnly),
-    actors={"CPU1": nouveau_range_fault, "CPU0": migrate_vma},
-    sometimes=[device_keeps_stale_entry],
-    states=55,
-    schedules={"migrated between look-up and mapping": "CPU1*2 CPU0*7 CPU1*3"},
-    source=constructed("shows what the event is for"),
-)
 class OwnerOnly(Svmm):
     """A driver that ignores every event that carries its cookie."""
 
@@ -183,17 +184,20 @@ class OwnerOnly(Svmm):
         return owner == self.cookie
 
 
-@race.case(
-    "I.9",
-    "every conversion first announces a split to all drivers: turned down in v10's review",
-    world=lambda: machine(Svmm, SplitFirst),
-    actors=ALONE,
-    livelock=True,
-    states=39,
-    kind="ordering",
-    note=GIVES_UP,
-    source=SPLIT_FIRST,
+race.case(
+    "I.7",
+    "every event with the driver's own cookie is ignored: migration has it as well",
+    name="OwnerOnly",
+    of=OwnerOnly,
+    world=partial(machine, OwnerOnly),
+    actors={"CPU1": nouveau_range_fault, "CPU0": migrate_vma},
+    sometimes=[device_keeps_stale_entry],
+    states=55,
+    schedules={"migrated between look-up and mapping": "CPU1*2 CPU0*7 CPU1*3"},
+    source=constructed("shows what the event is for"),
 )
+
+
 class SplitFirst(ExclusiveMm):
     """Every conversion first splits a huge page, and announces that to all drivers."""
 
@@ -203,17 +207,21 @@ class SplitFirst(ExclusiveMm):
         return await super().page_make_device_exclusive(page, owner)
 
 
-@race.case(
-    "I.10",
-    "two notifiers: the first unmaps, and only the second breaks the read section",
-    name="UnmapInFirst",
-    world=lambda: machine(UnmapsInFirst),
-    actors=AGAINST_ALL,
-    sometimes=[device_keeps_stale_entry, write_after_mprotect],
-    states=4165,
-    schedules={"mapped between the two callbacks": "CPU2*5 CPU1*14 CPU2*6"},
-    source=constructed("shows why nouveau unmaps in the later of its two notifiers"),
+race.case(
+    "I.9",
+    "every conversion first announces a split to all drivers: turned down in v10's review",
+    name="SplitFirst",
+    of=SplitFirst,
+    world=partial(machine, Svmm, SplitFirst),
+    actors=ALONE,
+    livelock=True,
+    states=39,
+    kind="ordering",
+    note=GIVES_UP,
+    source=SPLIT_FIRST,
 )
+
+
 class UnmapsInFirst(Svmm):
     """A driver with two notifiers: the first one unmaps, the second breaks the read section."""
 
@@ -229,15 +237,20 @@ class UnmapsInFirst(Svmm):
         await self.mutex.mutex_unlock()
 
 
-@race.case(
-    "I.8",
-    "the own event unmaps, but leaves the read section alone",
-    name="UnmapOwn",
-    world=lambda: machine(UnmapsOwn),
+race.case(
+    "I.10",
+    "two notifiers: the first unmaps, and only the second breaks the read section",
+    name="UnmapInFirst",
+    of=UnmapsInFirst,
+    world=partial(machine, UnmapsInFirst),
     actors=AGAINST_ALL,
-    states=3239,
-    source=constructed("shows that only the read section must survive the own event"),
+    sometimes=[device_keeps_stale_entry, write_after_mprotect],
+    states=4165,
+    schedules={"mapped between the two callbacks": "CPU2*5 CPU1*14 CPU2*6"},
+    source=constructed("shows why nouveau unmaps in the later of its two notifiers"),
 )
+
+
 class UnmapsOwn(Svmm):
     """A driver that unmaps on its own event as well, and leaves its read section alone."""
 
@@ -250,15 +263,18 @@ class UnmapsOwn(Svmm):
         await self.mutex.mutex_unlock()
 
 
-@race.case(
-    "I.3",
-    "as nouveau in v6.14: event and own cookie; one notifier breaks the section, another unmaps",
-    name="EventAndOwner",
-    world=lambda: machine(SequenceInFirst),
+race.case(
+    "I.8",
+    "the own event unmaps, but leaves the read section alone",
+    name="UnmapOwn",
+    of=UnmapsOwn,
+    world=partial(machine, UnmapsOwn),
     actors=AGAINST_ALL,
-    states=3782,
-    source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),
+    states=3239,
+    source=constructed("shows that only the read section must survive the own event"),
 )
+
+
 class SequenceInFirst(Svmm):
     """nouveau: the interval notifier breaks the read section, the later one unmaps."""
 
@@ -274,3 +290,15 @@ class SequenceInFirst(Svmm):
         await self.mutex.mutex_lock()
         await self.gpu.unmap()
         await self.mutex.mutex_unlock()
+
+
+race.case(
+    "I.3",
+    "as nouveau in v6.14: event and own cookie; one notifier breaks the section, another unmaps",
+    name="EventAndOwner",
+    of=SequenceInFirst,
+    world=partial(machine, SequenceInFirst),
+    actors=AGAINST_ALL,
+    states=3782,
+    source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),
+)

@@ -29,6 +29,7 @@ Sources:
 """
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from mmviz.engine import Race, at_end, atomic, field
@@ -102,6 +103,11 @@ class UffdVma(Vma):
         return True
 
 
+def monitored() -> Nic:
+    """Return a machine whose page userfaultfd may write-protect."""
+    return Nic(mm=ExclusiveMm(vma=UffdVma()))
+
+
 @at_end
 def pin_lost_its_page(k: Nic) -> bool:
     """The process no longer has the page that its NIC writes to: what arrives is lost to it."""
@@ -159,17 +165,20 @@ race.case(
 )
 
 
-@race.case(
+class FlaggedVma(Vma, ReuseByFlag):
+    """A mapping whose write faults ask PG_anon_exclusive first (v5.19)."""
+
+
+race.case(
     "G.7-flag",
     "v5.19 to v6.14: the same with a pinned page, which says that it is exclusive",
     name="AndBackPinnedFlag",
-    world=lambda: pinned(FlaggedVma),
+    of=FlaggedVma,
+    world=partial(pinned, FlaggedVma),
     actors={"CPU0": mprotect_and_back},
     states=48,
     source=shipped("v5.19", "v6.14", "6c287605fd56"),
 )
-class FlaggedVma(Vma, ReuseByFlag):
-    """A mapping whose write faults ask PG_anon_exclusive first (v5.19)."""
 
 
 async def userfaultfd_writeprotect(k: Nic) -> None:
@@ -188,7 +197,7 @@ race.case(
     "userfaultfd write-protects the page: it comes back read-only, the next write traps",
     name="Userfaultfd",
     of=userfaultfd_writeprotect,
-    world=lambda: Nic(mm=ExclusiveMm(vma=UffdVma())),
+    world=monitored,
     actors={"CPU0": touch, "CPU1": lock_and_sequence, "CPU2": userfaultfd_writeprotect},
     states=3094,
     kind="race",

@@ -31,6 +31,8 @@ Sources:
     6c287605fd56 (v5.19) PG_anon_exclusive
 """
 
+from functools import partial
+
 from mmviz.engine import Race, atomic, field
 from mmviz.kernel.mm.anon_exclusive import AnonPage, ReuseByFlag
 from mmviz.kernel.mm.entry import CowMapping
@@ -93,10 +95,15 @@ def child_has_no_page(k: Family) -> bool:
     return k.child_task.runs and k.child.pte is None and not gone
 
 
-def flagged(parent: ForkedMapping) -> Family:
+def family(parent: type[ForkedMapping], kind: type[Family] = Family) -> Family:
+    """Return a family whose fork treats the exclusive entry in one way."""
+    return kind(parent=parent())
+
+
+def flagged(parent: type[ForkedMapping]) -> Family:
     """Return a family whose page carries PG_anon_exclusive."""
     return Family(
-        parent=parent,
+        parent=parent(),
         child=ReuseByFlag(),
         page=AnonPage(7, refs=PINNED),
         parents_copy=AnonPage(8, refs=0),
@@ -131,7 +138,7 @@ async def fork_and_wait(k: Waited) -> None:
 
 race = Race(
     "E",
-    world=lambda: Family(parent=EntryCopied()),
+    world=partial(family, EntryCopied),
     actors={"CPU0": fork, "CPU1": child},
     bad=(pin_lost_its_page, foreign_process_sees_dma, cow_broken, child_has_no_page),
     kind="ordering",
@@ -153,7 +160,7 @@ race.case(
     "v7: the child exits before the parent writes; the pin still forbids to reuse the page",
     name="ChildExitsFirst",
     of=EntryCopied,
-    world=lambda: Waited(parent=EntryCopied()),
+    world=partial(family, EntryCopied, Waited),
     actors={"CPU0": fork_and_wait, "CPU1": exit_at_once},
     always=[pin_lost_its_page, foreign_process_sees_dma],
     states=18,
@@ -162,14 +169,6 @@ race.case(
 )
 
 
-@race.case(
-    "E.1p",
-    "v7's fork on v5.19, PG_anon_exclusive taken back",
-    world=lambda: flagged(FlagCleared()),
-    always=[pin_lost_its_page, foreign_process_sees_dma],
-    states=110,
-    source=constructed("shows v7's fork with the rule of v5.19"),
-)
 class FlagCleared(EntryCopied, ReuseByFlag):
     """v7's fork on v5.19: the entry is copied, and the page is no longer exclusive."""
 
@@ -182,17 +181,33 @@ class FlagCleared(EntryCopied, ReuseByFlag):
         return copied
 
 
-@race.case(
+race.case(
+    "E.1p",
+    "v7's fork on v5.19, PG_anon_exclusive taken back",
+    name="FlagCleared",
+    of=FlagCleared,
+    world=partial(flagged, FlagCleared),
+    always=[pin_lost_its_page, foreign_process_sees_dma],
+    states=110,
+    source=constructed("shows v7's fork with the rule of v5.19"),
+)
+
+
+class FlagLeft(EntryCopied, ReuseByFlag):
+    """v7's fork on v5.19: the entry is copied, the page still says that it is exclusive."""
+
+
+race.case(
     "E.1q",
     "v7's fork on v5.19, PG_anon_exclusive left alone",
-    world=lambda: flagged(FlagLeft()),
+    name="FlagLeft",
+    of=FlagLeft,
+    world=partial(flagged, FlagLeft),
     always=[foreign_process_sees_dma, cow_broken],
     states=110,
     schedules={"the parent reuses what the child has": "CPU0*12"},
     source=constructed("shows v7's fork with the rule of v5.19"),
 )
-class FlagLeft(EntryCopied, ReuseByFlag):
-    """v7's fork on v5.19: the entry is copied, the page still says that it is exclusive."""
 
 
 def mapcounted() -> Family:
@@ -220,15 +235,6 @@ class CopiedByMapcount(EntryCopied, ReuseByMapcount):
     """v7's fork with the rule before v5.9."""
 
 
-@race.case(
-    "E.5",
-    "fork makes the entry present, and forgets to copy it",
-    world=lambda: Family(parent=RestoredOnly()),
-    actors={"CPU0": fork, "CPU1": idle},
-    always=[child_has_no_page],
-    states=8,
-    source=constructed("shows what the return codes of copy_nonpresent_pte() are for"),
-)
 class RestoredOnly(ForkedMapping):
     """A fork that makes the entry present, and treats it as copied."""
 
@@ -239,12 +245,29 @@ class RestoredOnly(ForkedMapping):
         return 0
 
 
-@race.case(
+race.case(
+    "E.5",
+    "fork makes the entry present, and forgets to copy it",
+    name="RestoredOnly",
+    of=RestoredOnly,
+    world=partial(family, RestoredOnly),
+    actors={"CPU0": fork, "CPU1": idle},
+    always=[child_has_no_page],
+    states=8,
+    source=constructed("shows what the return codes of copy_nonpresent_pte() are for"),
+)
+
+
+class RestoredByFlag(ForkedMapping, ReuseByFlag):
+    """Since v5.19: fork makes the entry present; the flag decides on a write."""
+
+
+race.case(
     "E.4",
     "as merged, on v5.19: made present, then copied by the rule for present entries",
-    world=lambda: flagged(RestoredByFlag()),
+    name="RestoredByFlag",
+    of=RestoredByFlag,
+    world=partial(flagged, RestoredByFlag),
     states=10,
     source=shipped("v5.19", "", "6c287605fd56", checked=READ),
 )
-class RestoredByFlag(ForkedMapping, ReuseByFlag):
-    """Since v5.19: fork makes the entry present; the flag decides on a write."""

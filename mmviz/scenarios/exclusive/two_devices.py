@@ -28,6 +28,8 @@ Sources:
     438354724f69 (v6.15) the rework as merged, with a folio walk: announced
 """
 
+from functools import partial
+
 from mmviz.engine import Race, World, field
 from mmviz.kernel.driver.svm import Svmm, nouveau_atomic_range_fault
 from mmviz.kernel.mm.entry import Pte
@@ -108,7 +110,7 @@ race.case(
     "the first driver ignores every conversion",
     name="EventOnly",
     of=EventOnly,
-    world=lambda: ordinary(first=EventOnly),
+    world=partial(ordinary, first=EventOnly),
     always=[other_device_maps],
     kind="ordering",
     states=102,
@@ -121,7 +123,7 @@ race.case(
     "the first driver ignores every conversion, but it has the page exclusively",
     name="EventOnlyAtomic",
     of=EventOnly,
-    world=lambda: atomic(first=EventOnly),
+    world=partial(atomic, first=EventOnly),
     states=604,
     source=constructed("shows that the fault of the second driver's GUP is enough"),
 )
@@ -131,7 +133,7 @@ race.case(
     "both drivers call themselves the same",
     name="SharedCookie",
     of=Svmm,
-    world=lambda: ordinary(cookie="second"),
+    world=partial(ordinary, cookie="second"),
     always=[other_device_maps],
     kind="ordering",
     states=102,
@@ -144,22 +146,12 @@ race.case(
     "both call themselves the same, but the first has the page exclusively",
     name="SharedCookieAtomic",
     of=Svmm,
-    world=lambda: atomic(cookie="second"),
+    world=partial(atomic, cookie="second"),
     states=604,
     source=constructed("shows that the fault of the second driver's GUP is enough"),
 )
 
 
-@race.case(
-    "I.6",
-    "the conversion is not announced, as first posted in 2025",
-    world=lambda: ordinary(Unannounced),
-    always=[other_device_maps],
-    kind="ordering",
-    states=94,
-    schedules=SECOND,
-    source=REWORK_V1,
-)
 class Unannounced(RestoreClears):
     """A conversion that is not announced."""
 
@@ -169,11 +161,25 @@ class Unannounced(RestoreClears):
 
 
 race.case(
+    "I.6",
+    "the conversion is not announced, as first posted in 2025",
+    name="Unannounced",
+    of=Unannounced,
+    world=partial(ordinary, Unannounced),
+    always=[other_device_maps],
+    kind="ordering",
+    states=94,
+    schedules=SECOND,
+    source=REWORK_V1,
+)
+
+
+race.case(
     "I.6b",
     "not announced, but the first driver has the page exclusively",
     name="UnannouncedAtomic",
     of=Unannounced,
-    world=lambda: atomic(Unannounced),
+    world=partial(atomic, Unannounced),
     states=578,
     source=REWORK_V1,
 )

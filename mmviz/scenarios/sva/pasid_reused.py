@@ -29,6 +29,7 @@ Sources:
     drivers/iommu/iommu.c: iommu_attach_device_pasid(), group->pasid_array (v6.2)
 """
 
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -128,6 +129,16 @@ async def dma(queue: DmaQueue) -> None:
             await queue.access()
 
 
+def old_queue(k: Reuse) -> Coroutine[Any, Any, None]:
+    """The device works for the process that had the number."""
+    return dma(k.old)
+
+
+def new_queue(k: Reuse) -> Coroutine[Any, Any, None]:
+    """The device works for the process that has the number now."""
+    return dma(k.new)
+
+
 race = Race(
     "A11",
     world=reuse,
@@ -135,8 +146,8 @@ race = Race(
         "CPU0": mmput,
         "CPU1": iommu_sva_unbind_device,
         "CPU2": iommu_sva_bind_device,
-        "OLD": lambda k: dma(k.old),
-        "NEW": lambda k: dma(k.new),
+        "OLD": old_queue,
+        "NEW": new_queue,
     },
     daemons=("OLD", "NEW"),
     bad=(
