@@ -22,6 +22,7 @@ lab:
 test:
 	@.ci/prepare venv test
 	@.ci/prepare browser
+	@.ci/prepare node
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy

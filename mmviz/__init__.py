@@ -9,8 +9,8 @@
     mmviz.entry(0xF7FFFFFFFDB97400, kernel="6.15")
 
 The search and the scenarios are imported at once, and are standard library only; runs, the
-widgets (`Player`, `Driver`, `Debate`, `Entry`), the tables of cases (`debate`, `catalogue`,
-`mutations`) and `entry` are imported when first used.
+widgets (`Player`, `Driver`, `Debate`, `Entry`), the plots (`counters`, `state_map`), the tables of
+cases (`debate`, `catalogue`, `mutations`) and `entry` are imported when first used.
 """
 
 import importlib
@@ -35,11 +35,13 @@ from mmviz.scenarios import broken, every_case, find, load, names, one_case
 
 if TYPE_CHECKING:
     from mmviz.engine import Frame, Run, table
+    from mmviz.engine.possible import Answer
     from mmviz.engine.redundant import code
     from mmviz.survey.catalogue import Catalogue
     from mmviz.survey.debate import debate
     from mmviz.survey.mutations import mutations
     from mmviz.widgets import Debate, Driver, Entry, Player
+    from mmviz.widgets.plots import counters, state_map
 
     # Any: an mmviz.scene.entry_shown.EntryPicture, which this layer does not import.
     def entry(
@@ -73,6 +75,7 @@ __all__ = [
     "broken",
     "catalogue",
     "code",
+    "counters",
     "debate",
     "entry",
     "every_case",
@@ -81,7 +84,9 @@ __all__ = [
     "load",
     "mutations",
     "names",
+    "possible",
     "replay",
+    "state_map",
     "table",
 ]
 
@@ -89,6 +94,7 @@ SHOWN_AFTER = 1.0  # seconds
 _LATE = {
     **dict.fromkeys(("Frame", "Run", "table"), "mmviz.engine"),
     **dict.fromkeys(("Debate", "Driver", "Entry", "Player"), "mmviz.widgets"),
+    **dict.fromkeys(("counters", "state_map"), "mmviz.widgets.plots"),
     "code": "mmviz.engine.redundant",
     "debate": "mmviz.survey.debate",
     "mutations": "mmviz.survey.mutations",
@@ -162,6 +168,32 @@ def replay(case: Case | Race | Scenario | str, schedule: str | Iterable[str] = "
     """
     run: Run = _engine.replay(one_case(case), schedule)
     return run
+
+
+def possible(
+    case: Case | Race | Scenario | str, want: Any, max_states: int = 1_000_000
+) -> "Answer":
+    """Tell whether some run reaches a state with a property, and by which shortest run.
+
+        mmviz.possible(case, "page 7.refs == 0 and CPU0 is done")
+
+    Args:
+        case: a case; a race or a scenario is enough where it has only one.
+        want: a condition on fields (as displayed), actors and bad states; or the path of each
+            field -> its value; or a function of the world that returns True or False.
+        max_states: look at no more states than this.
+
+    Returns:
+        The verdict, a shortest run and a sentence; it is true if there is such a run.
+
+    Raises:
+        UnknownName: a race or a scenario has several cases.
+        MmvizError: `want` cannot be read, or names what the case does not have; the message says
+            where, and what is near.
+    """
+    answer = importlib.import_module("mmviz.engine.possible").possible
+    found: Answer = answer(one_case(case), want, max_states)
+    return found
 
 
 def catalogue(

@@ -1,5 +1,9 @@
 """`python -m mmviz`: the same as the command `mmviz`."""
 
+import gc
+
 from mmviz.cli import main
 
-raise SystemExit(main())
+status = main()
+gc.freeze()  # the process ends here, so the last collection of garbage has nothing to look at
+raise SystemExit(status)

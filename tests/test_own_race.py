@@ -2,6 +2,7 @@
 
 import html
 import importlib
+import json
 import os
 import re
 import shutil
@@ -104,20 +105,20 @@ def test_a_race_of_one_case_needs_no_name(mine):
 def test_every_view_that_has_something_to_show_shows_it(mine):
     player = mmviz.Player(mine, case="TellFirst", views=list(VIEWS))
 
-    assert player.on_screen == ["timeline", "code", "objects", "lifetime", "causes"]
+    assert player.on_screen == ["memory", "timeline", "code", "objects", "lifetime", "causes"]
     assert "await k.gpu_unmap()" in str(player.svg(views=["code"]))
-    assert player.controls.title == "TellFirst"
-    assert player.controls.limits == "The case does not say."
+    head = json.loads(player.get_state()["film"])["head"]
+    assert (head["title"], head["limits"]) == ("TellFirst", "The case does not say.")
     assert repr(player).startswith("Player(my_race.mine['TellFirst'], 'GPU CPU0*3 GPU')")
 
 
 def test_its_scenario_says_what_is_promised_and_left_out(mine):
     promise = "The GPU never reaches a freed page"
     own = mmviz.Scenario("A page", promise, mine, simplified="One page.")
-    controls = mmviz.Driver(own).controls
+    head = json.loads(mmviz.Driver(own).get_state()["film"])["head"]
 
-    assert (controls.title, controls.limits) == ("A page", "One page.")
-    assert controls.promises[0]["words"] == own.promise
+    assert (head["title"], head["limits"]) == ("A page", "One page.")
+    assert head["promise"] == own.promise
 
 
 def test_its_mutants_are_explained_by_its_own_failing_cases(mine):
@@ -139,7 +140,7 @@ def test_a_case_built_by_hand_needs_a_name_a_world_actors_and_bad_states(mine):
     case = mmviz.Case(name="Bare", world=mine.world, actors=of_race.actors, bad=mine.bad)
 
     assert mmviz.explore(case).safe
-    assert mmviz.Player(case, views=list(VIEWS)).on_screen[:2] == ["timeline", "code"]
+    assert mmviz.Player(case, views=list(VIEWS)).on_screen[:2] == ["memory", "timeline"]
     assert mmviz.Driver(case).schedule == ()
     assert {entry.standing for entry in mmviz.mutations(case)} <= {"killed", "unexplained"}
     assert [row.case for row in mmviz.debate(case)] == [case]

@@ -87,8 +87,12 @@ CALLS = {
         "schedule": lambda wrong: mmviz.Driver(found(), wrong),
         "case": lambda wrong: mmviz.Driver(RACE, case=wrong),
         "views": lambda wrong: mmviz.Driver(found(), views=wrong),
-        "choose": lambda wrong: mmviz.Driver(found(), views=["timeline"]).choose(wrong),
-        "choose at": lambda wrong: mmviz.Driver(found(), views=["timeline"]).choose("CPU0", wrong),
+        "goal": lambda wrong: mmviz.Driver(found(), goal=wrong),
+        "height": lambda wrong: mmviz.Driver(found(), height=wrong),
+        "choose": lambda wrong: mmviz.Driver(found()).choose(wrong),
+        "choose at": lambda wrong: mmviz.Driver(found()).choose("CPU0", wrong),
+        "run": lambda wrong: setattr(mmviz.Driver(found()), "run", wrong),
+        "visit": lambda wrong: mmviz.Driver(found()).visit(wrong),
     },
     "Entry": {"kernel": lambda wrong: mmviz.Entry("0x0", kernel=wrong)},
     "Frame": RESULT,
@@ -98,10 +102,17 @@ CALLS = {
         "schedule": lambda wrong: mmviz.Player(found(), wrong),
         "case": lambda wrong: mmviz.Player(RACE, case=wrong),
         "views": lambda wrong: mmviz.Player(found(), views=wrong),
-        "start": lambda wrong: mmviz.Player(found(), views=["timeline"], start=wrong),
-        "svg at": lambda wrong: mmviz.Player(found(), views=["timeline"]).svg(wrong),
-        "svg theme": lambda wrong: mmviz.Player(found(), views=["timeline"]).svg(theme=wrong),
-        "svg views": lambda wrong: mmviz.Player(found(), views=["timeline"]).svg(views=wrong),
+        "start": lambda wrong: mmviz.Player(found(), start=wrong),
+        "moments": lambda wrong: mmviz.Player(found(), moments=wrong),
+        "moment": lambda wrong: mmviz.Player(found(), moments={"here": wrong}),
+        "moment's name": lambda wrong: mmviz.Player(found(), moments={wrong: "CPU0"}),
+        "height": lambda wrong: mmviz.Player(found(), height=wrong),
+        "cursor": lambda wrong: setattr(mmviz.Player(found()), "cursor", wrong),
+        "run": lambda wrong: setattr(mmviz.Player(found()), "run", wrong),
+        "visit": lambda wrong: mmviz.Player(found()).visit(wrong),
+        "svg at": lambda wrong: mmviz.Player(found()).svg(wrong),
+        "svg theme": lambda wrong: mmviz.Player(found()).svg(theme=wrong),
+        "svg views": lambda wrong: mmviz.Player(found()).svg(views=wrong),
     },
     "Race": {
         "world": lambda wrong: mmviz.explore(race(world=wrong).case("x", name="X", of=1)),
@@ -128,6 +139,7 @@ CALLS = {
         "kernel": lambda wrong: mmviz.catalogue(kernel=wrong),
     },
     "code": {"thing": mmviz.code},
+    "counters": {"what": mmviz.counters},
     "debate": {
         "thread": mmviz.debate,
         "kernel": lambda wrong: mmviz.debate("exclusive", kernel=wrong),
@@ -157,18 +169,38 @@ CALLS = {
         "case": lambda wrong: mmviz.mutations(RACE, wrong),
     },
     "names": "takes nothing",
+    "possible": {
+        "case": lambda wrong: mmviz.possible(wrong, "CPU0 is done"),
+        "want": lambda wrong: mmviz.possible(found(), wrong),
+        "value": lambda wrong: mmviz.possible(found(), {"group.refs": wrong}),
+        "field": lambda wrong: mmviz.possible(found(), f"{wrong} == 0"),
+        "max_states": lambda wrong: mmviz.possible(found(), "CPU0 is done", wrong),
+    },
     "replay": {
         "case": lambda wrong: mmviz.replay(wrong, "CPU0"),
         "schedule": lambda wrong: mmviz.replay(found(), wrong),
     },
+    "state_map": {
+        "what": mmviz.state_map,
+        "case": lambda wrong: mmviz.state_map(RACE, wrong),
+    },
     "table": {"run": mmviz.table},
 }
+NAMES = ("actor's name", "moment's name")
 NUMBERS = ("number", "fraction")
 CATALOGUED = ("words", "bad_state", "thread", "kernel")
 MEANT = {  # what is not wrong there
     ("Case", "name", "unknown"),
     ("Case", "actor's name", "unknown"),
+    ("Driver", "goal", "none"),
     ("Driver", "schedule", "empty"),
+    ("Driver", "visit", "empty"),
+    ("Player", "cursor", "number"),
+    ("Player", "moment", "empty"),
+    *(("Player", "moment's name", kind) for kind in TEXTS if kind not in ("empty", "huge")),
+    ("Player", "moments", "none"),
+    ("Player", "visit", "empty"),
+    *(("state_map", "case", kind) for kind in ("empty", "none")),
     ("Player", "schedule", "empty"),
     ("Player", "schedule", "none"),
     ("Player", "start", "number"),
@@ -188,6 +220,7 @@ MEANT = {  # what is not wrong there
     *((name, "views", "none") for name in ("Driver", "Player")),
     ("Player", "svg views", "none"),
     ("Driver", "choose at", "none"),
+    *(("possible", "max_states", kind) for kind in NUMBERS),
     *(("explore", f"max_{what}", kind) for what in ("states", "bytes") for kind in NUMBERS),
     *(("catalogue", given, kind) for given in CATALOGUED for kind in ("empty", "none")),
     *(("catalogue", "words", kind) for kind in TEXTS if kind != "huge"),
@@ -198,7 +231,7 @@ ROWS = [
     for name, calls in CALLS.items()
     if isinstance(calls, dict)
     for argument in calls
-    for kind in (TEXTS if argument == "actor's name" else WRONG)
+    for kind in (TEXTS if argument in NAMES else WRONG)
     if (name, argument, kind) not in MEANT
 ]
 

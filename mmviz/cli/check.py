@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 from mmviz.cli.listing import member, report_unread, row, select, unread
-from mmviz.engine import Case, ModelError, Progress, Report, explore, short, table
+from mmviz.engine import Case, ModelError, Progress, Report, explore, short
 from mmviz.engine.report import NO_RUN_COMPLETES, NOT_JUDGED, Outcome, rests_on
 from mmviz.engine.search import MAX_STATES
 from mmviz.engine.watch import INTERRUPTED
@@ -36,7 +36,7 @@ def check(
         KeyboardInterrupt: Ctrl-C ended a search; what was found until then has been printed.
     """
     cases = [member(words, sizes)] if sizes else select(words)
-    lost = {} if sizes else unread(words)
+    lost = unread(words) if not sizes and several(words) else {}
     remarks = sys.stderr if as_json else sys.stdout
     page = Page(cases)
     rows: list[dict[str, Any]] = []
@@ -83,6 +83,15 @@ def check(
 
         offer(changes(reports))
     return 1 if report_unread(lost) or wrong else 0
+
+
+def several(words: Sequence[str]) -> bool:
+    """Tell whether the words name more than single races: a thread, or everything.
+
+    A single race has been read by now, or its fault raised, so that no other has to be read.
+    """
+    places = [word.partition(":")[0].rstrip("/") for word in words]
+    return not all("/" in place or place.endswith(".py") for place in places or [""])
 
 
 def say(lines: Iterable[str], to: TextIO) -> None:
@@ -205,7 +214,7 @@ def told(report: Report, headline: str, schedule: Sequence[str]) -> Iterator[str
     """Yield a run as a table, and the command that replays it."""
     case = report.case
     yield f"\n{headline}\n"
-    from mmviz.engine import replay  # only what fails is replayed
+    from mmviz.engine import replay, table  # only what fails is replayed
 
     yield table(replay(case, schedule))
     if case.expression:  # it can be found by its name, as a member of a family cannot

@@ -6,7 +6,7 @@ What a search does not need (runs, graphs, causes) is imported when first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mmviz.engine.case import Case, Verdict, at_end, complaint, nearest
+from mmviz.engine.case import Case, Verdict, at_end, bad, complaint, nearest
 from mmviz.engine.choose import choose, environment
 from mmviz.engine.errors import (
     BadMark,
@@ -73,6 +73,7 @@ __all__ = [
     "World",
     "at_end",
     "atomic",
+    "bad",
     "choose",
     "complaint",
     "conflict",

@@ -79,6 +79,38 @@ def at_end(bad_state: P) -> P:
     return bad_state
 
 
+def bad(*, witness: Callable[[Any], Iterable[Any]] | Iterable[str]) -> Callable[[P], P]:
+    """Name what to show as wrong when a bad state is violated.
+
+        @bad(witness=lambda k: [k.page, "cpu.pte[0x1000]"])
+        def device_reads_freed_page(k): ...
+
+    By default the fields that decide it are found from what it reads.
+
+    Args:
+        witness: paths of fields; or a function of the world that returns paths, and objects, which
+            stand for those of their fields that the bad state reads, or else for all of them.
+
+    Returns:
+        A decorator of the bad state, which goes on returning True or False.
+
+    Raises:
+        ModelError: `witness` is neither, or it stands without a name.
+    """
+    if isinstance(witness, str | bytes) or not (callable(witness) or isinstance(witness, Iterable)):
+        raise ModelError(
+            f"@bad(witness={quoted(witness)}): write the paths of fields in a list, "
+            'witness=["cpu.pte[0x1000]"], or a function of the world that returns such a list'
+        )
+    named = witness if callable(witness) else tuple(witness)
+
+    def decorate(bad_state: P) -> P:
+        bad_state.__dict__["witness"] = named
+        return bad_state
+
+    return decorate
+
+
 def name_of(bad_state: BadState) -> str:
     """Return a bad state's name: the predicate's, or the word itself."""
     return bad_state if isinstance(bad_state, str) else bad_state.__name__

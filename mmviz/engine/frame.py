@@ -288,7 +288,7 @@ class Frame:
         changers: dict[str, int] = {}
         for slot in looked:
             writers = self._writers(slot)
-            for who in _names(cells[slot], model.actors):
+            for who in named(cells[slot], model.actors):
                 since = next((k for k, actor in writers if actor == who), 0)
                 known = [k for k in (since, holders.get(who, 0)) if k]
                 holders[who] = min(known, default=0)
@@ -327,10 +327,10 @@ def _label(model: Model, state: int, actor: str, step: Step[Any]) -> str:
     return step.label if asked is None else str(asked.otherwise)
 
 
-def _names(value: Any, actors: Sequence[str]) -> set[str]:
+def named(value: Any, actors: Sequence[str]) -> set[str]:
     """Return the actors a lock's value names: its owner, or its readers."""
     if isinstance(value, str):
         return {value} & set(actors)
     if isinstance(value, tuple | frozenset):
-        return {name for part in value for name in _names(part, actors)}
+        return {name for part in value for name in named(part, actors)}
     return set()

@@ -26,6 +26,7 @@ class Graph:
     Args:
         case: what to build.
         max_states: give up above this many states (a state and its moves take about 300 bytes).
+        model: the case, learned; by default it is learned anew.
 
     Attributes:
         model: the case, learned.
@@ -38,9 +39,8 @@ class Graph:
         MmvizError: there are too many states.
     """
 
-    def __init__(self, case: Case, max_states: int = 1_000_000) -> None:
-        self.model = Model(case)
-        model = self.model
+    def __init__(self, case: Case, max_states: int = 1_000_000, model: Model | None = None) -> None:
+        model = self.model = model or Model(case)
         self.states = [model.start]
         self.index = {model.start: 0}
         self.offset, self.target, self.mover = array("q", [0]), array("q"), array("b")
@@ -89,24 +89,32 @@ class Graph:
         return self._fates[bad_state]
 
     def _backwards(self, bad_state: str) -> bytearray:
-        model, states, offset, target = self.model, self.states, self.offset, self.target
-        count = len(states)
+        model = self.model
         judge_end = any(getattr(p, "at_end", False) for p in model.case.bad)
-        threads = set(model.threads())
-        fates = bytearray(count)
-        ahead = array("q", bytes(8 * count))
         bad = []
-        for i, state in enumerate(states):
+        for i, state in enumerate(self.states):
             found = model.violated(state) if judge_end else model.judge(state)
             if bad_state in found:
                 bad.append(i)
+        return self.fates_before(bad)
+
+    def fates_before(self, bad: list[int]) -> bytearray:
+        """Return the fate of every state with regard to reaching one of some states.
+
+        Args:
+            bad: the numbers of these states.
+        """
+        offset, target, count = self.offset, self.target, len(self.states)
+        threads = set(self.model.threads())
+        fates = bytearray(count)
+        ahead = array("q", bytes(8 * count))
         backwards: list[list[int]] = [[] for _ in range(count)]
         for i in range(count):
             first, last = offset[i], offset[i + 1]
             ahead[i] = last - first
             for j in target[first:last]:
                 backwards[j].append(i)
-        if len(threads) < len(model.actors):
+        if len(threads) < len(self.model.actors):
             for i in range(count):
                 if not any(self.mover[m] in threads for m in range(offset[i], offset[i + 1])):
                     ahead[i] += 1  # only devices can move here, and they may idle

@@ -80,10 +80,34 @@ class Judge:
 
     def reads(self, state: int, bad_state: str) -> set[int]:
         """Return the slots that a bad state reads in a state; a complaint reads none."""
+        return self.ask(state, bad_state)[1]
+
+    def ask(self, state: int, bad_state: str) -> tuple[bool, set[int]]:
+        """Return whether a bad state holds in a state, and the slots that it reads.
+
+        A complaint reads none, and does not hold.
+        """
+        asked = [each for each in self.predicates if name_of(each) == bad_state]
         with self.ledger.lock:
-            return self._look(
-                state, [each for each in self.predicates if name_of(each) == bad_state]
-            )[1]
+            found, reads = self._look(state, asked)
+        return bool(found), reads
+
+    def witness(self, state: int, bad_state: str) -> Any:
+        """Return what the author of a bad state names as its witnesses, None for nothing."""
+        asked = [each for each in self.predicates if name_of(each) == bad_state]
+        named = getattr(asked[0], "witness", None) if asked else None
+        if not callable(named):
+            return named
+        told: list[Any] = []
+
+        def look(world: Any) -> bool:
+            told.append(named(world))
+            return True
+
+        look.__name__ = f"witness of {bad_state}"
+        with self.ledger.lock:
+            self._look(state, [look])
+        return told[0]
 
     def _ask(self, state: int, at_end: bool) -> tuple[frozenset[str], set[int]]:
         found, reads = self._look(state, self.ends if at_end else self.always, at_end)

@@ -454,13 +454,14 @@ class Model:
             actor: its name.
             path: the field's, "cpu.pte[0x1000]".
         """
-        slot = self.ledger.paths.index(path)
-        mask = self.bits[slot].mask
+        slot, p = self.ledger.paths.index(path), self.index[actor]
+        mask, here = self.bits[slot].mask, self.location_bits[p].codes
         return any(
             delta and ((was + delta) ^ was) & mask
-            for location in self.locations[self.index[actor]].values()
+            for location in self.locations[p].values()
             if slot in location.touched
-            for was, delta in location.row[1].items()
+            for known, delta in (*location.row[1].items(), *(each[:2] for each in location.others))
+            for was in [known | here[token(location)]]  # the delta leads to another location
         )
 
     def situation(self, state: int, actor: str, *paths: str) -> tuple[Any, ...]:
@@ -473,6 +474,20 @@ class Model:
         slots = (self.ledger.paths.index(path) for path in paths)
         values = (self.bits[slot].values[state & self.bits[slot].mask] for slot in slots)
         return (actor, self.location(state, p), *values)
+
+    def told(self) -> list[int]:
+        """Return the slots that a reader is told of.
+
+        Left out are those that the engine keeps for itself, what it never changes of a task, and
+        the fields in which the world names its objects once and for all.
+        """
+        kept = self.internal | {slot for task in self.tasks for slot in task._at.values()}
+        names = {s for s in self.world._at.values() if isinstance(self.ledger.initial[s], Struct)}
+        return [
+            slot
+            for slot, bits in enumerate(self.bits)
+            if slot not in self.internal and (bits.mask or slot not in kept | names)
+        ]
 
     def is_dead(self, state: int) -> bool:
         """Return whether an Oops has ended the run."""

@@ -8,10 +8,11 @@ place of a card on the sheet is decided elsewhere.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
-from mmviz.engine import Frame, Struct, World, spoken
+from mmviz.engine import Frame, Model, Struct, World, spoken
 from mmviz.kernel.mm.mm_struct import MmStruct
-from mmviz.kernel.mm.page import Page
+from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS, Page
 from mmviz.kernel.sync.locks import SeqCount
 from mmviz.kernel.sync.refcount import RefCount
 from mmviz.scene.marks import shorten
@@ -81,7 +82,7 @@ def rows(struct: Struct) -> Iterator[tuple[Any, Wording]]:
 
 @rows.register
 def _(page: Page) -> Iterator[tuple[Any, Wording]]:
-    yield "refs", spoken
+    yield "refs", pins
     yield "locked", spoken
     for key, _ in page.fields():
         if key not in ("pfn", "refs", "locked"):
@@ -92,6 +93,29 @@ def _(page: Page) -> Iterator[tuple[Any, Wording]]:
 def _(count: SeqCount) -> Iterator[tuple[Any, Wording]]:
     for key, _ in count.fields():
         yield key, odd if key == "sequence" else spoken
+
+
+def pins(refs: int) -> str:
+    """Return a page's references with its pins apart, each of which counts 1024: "2 + 1 pin"."""
+    pinned, rest = divmod(refs, GUP_PIN_COUNTING_BIAS)
+    return f"{rest} + {pinned} pin{'s' * (pinned > 1)}" if pinned else str(refs)
+
+
+_WORDINGS: WeakKeyDictionary[Model, Mapping[str, Wording]] = WeakKeyDictionary()
+
+
+def wordings(model: Model) -> Mapping[str, Wording]:
+    """Return the wording of each field that has one of its own, by its path."""
+    known = _WORDINGS.get(model)
+    if known is None:
+        world, _ = model.copy(model.start)  # what a model reads is part of what it learns
+        known = _WORDINGS[model] = {
+            struct.path(key): wording
+            for struct in walk(world)
+            for key, wording in rows(struct)
+            if wording is not spoken
+        }
+    return known
 
 
 def odd(sequence: int) -> str:

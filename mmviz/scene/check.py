@@ -7,9 +7,10 @@ from functools import cache, lru_cache
 from itertools import pairwise
 
 from mmviz.scene.marks import Box, Scene, Text
-from mmviz.scene.theme import CLEAR, PAPER, ROLES, THEMES, contrast
+from mmviz.scene.theme import CELL, CLEAR, PAPER, ROLES, THEMES, contrast
 
 READABLE = 4.5  # the contrast WCAG asks of text
+BLOCKS = ("tile", "hatch")  # the roles of a block's tiles, whole and crumbled
 
 
 def problems(scene: Scene) -> list[str]:
@@ -49,7 +50,8 @@ def off_paper(scene: Scene) -> list[str]:
 def touching_texts(scene: Scene) -> list[str]:
     """Name pairs of texts that share a cell or follow each other without a gap."""
     wrong = []
-    texts = sorted((text for text in scene.texts if text.text), key=lambda text: text.y)
+    seen = (text for text in scene.texts if text.text and text.role != CLEAR)
+    texts = sorted(seen, key=lambda text: text.y)
     for index, one in enumerate(texts):
         for other in texts[index + 1 :]:
             if other.y >= one.y + 1 - SLACK:
@@ -63,6 +65,8 @@ def overflowing_texts(scene: Scene) -> list[str]:
     """Name texts that begin inside a box and end outside it."""
     wrong = []
     for text, box in _grounds(scene):
+        if box and box.role in BLOCKS:
+            continue  # words may span the tiles of a block
         if box and text.x + len(text.text) > box.x + box.w + SLACK:
             wrong.append(f"text {text.text!r} is wider than its box")
         if box and text.y + 1 > box.y + box.h + 0.25:
@@ -75,7 +79,8 @@ def struck_texts(scene: Scene) -> list[str]:
     wrong = []
     rows: dict[int, list[Text]] = {}
     for text in scene.texts:
-        rows.setdefault(int(text.y), []).append(text)
+        if text.role != CLEAR:
+            rows.setdefault(int(text.y), []).append(text)
     for line in scene.lines:
         if line.role in ("hatch", "ghost", CLEAR):
             continue  # meant to strike out
@@ -99,7 +104,7 @@ def unreadable_texts(scene: Scene) -> list[str]:
     """Name texts whose colour is too close to their background, in either theme."""
     wrong = []
     for text, box in _grounds(scene):
-        if text.role not in THEMES["light"]:
+        if text.role not in THEMES["light"] or not text.text.strip():
             continue
         for theme in THEMES:
             ratio = _contrast(theme, text.role, box.role if box else "")
@@ -134,7 +139,7 @@ def _grounds(scene: Scene) -> list[tuple[Text, Box | None]]:
     """Return each text and the topmost box under its first character."""
     rows: dict[int, list[Box]] = {}
     for box in reversed(scene.boxes):
-        if box.role != CLEAR:
+        if box.role not in (CLEAR, CELL):
             for row in range(int(box.y), int(box.y + box.h) + 1):
                 rows.setdefault(row, []).append(box)
 
@@ -144,4 +149,5 @@ def _grounds(scene: Scene) -> list[tuple[Text, Box | None]]:
                 return box
         return None
 
-    return [(text, ground(text.x, text.y + 0.5)) for text in scene.texts]
+    seen = (text for text in scene.texts if text.role != CLEAR)
+    return [(text, ground(text.x, text.y + 0.5)) for text in seen]

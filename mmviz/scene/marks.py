@@ -5,7 +5,8 @@ one character wide; `y` grows *downwards*, one unit is one line of text high. So
 of a text is its number of characters, and no font is needed to see whether two texts touch.
 
 A mark has a *role* ("now", "written", "ghost", …); `theme` gives each role its colours. Its *key*
-names what the mark represents, and so the target of a click ("step:3").
+names what the mark represents, and so the target of a click ("step:3"); in a picture that moves,
+keys are unique, and a mark that moves keeps its key. Its *field* is the path of the field it shows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,9 @@ class Box(NamedTuple):
     h: float
     role: str
     key: str = ""
+    field: str = ""
+    round: float = 0.0  # radius of the corners, in lines
+    turn: float = 0.0  # degrees, about the middle
 
 
 class Text(NamedTuple):
@@ -43,15 +47,39 @@ class Text(NamedTuple):
     role: str
     bold: bool = False
     live: bool = False
+    key: str = ""
+    field: str = ""
 
 
 class Line(NamedTuple):
-    """A line through two or more points, with an arrow head at its end if `arrow`."""
+    """A line through two or more points, with an arrow head at its end if `arrow`.
+
+    The points of a curved line are those of cubic Bezier curves: an end, two controls, an end, …
+    """
 
     points: tuple[Point, ...]
     role: str
     arrow: bool = False
     key: str = ""
+    field: str = ""
+    curved: bool = False
+
+
+class Flow(NamedTuple):
+    """The path of an access, along which balls run: a curved line that is not drawn itself.
+
+    `end` is how the access fares: "pass", "bounce" or "fall", the last two at the part `at`, from
+    0 to 1, of the path. Its role is "dma" or "cpu".
+    """
+
+    points: tuple[Point, ...]
+    role: str
+    end: str
+    key: str
+    at: float = 1.0
+
+
+Mark = Box | Text | Line | Flow
 
 
 class Scene(NamedTuple):
@@ -65,9 +93,10 @@ class Scene(NamedTuple):
     boxes: tuple[Box, ...] = ()
     lines: tuple[Line, ...] = ()
     texts: tuple[Text, ...] = ()
+    flows: tuple[Flow, ...] = ()
 
 
-def sheet(width: float, height: float, marks: Iterable[Box | Line | Text]) -> Scene:
+def sheet(width: float, height: float, marks: Iterable[Mark]) -> Scene:
     """Sort marks of any kind onto a sheet, keeping their order within a kind."""
     marks = tuple(marks)
     return Scene(
@@ -76,6 +105,7 @@ def sheet(width: float, height: float, marks: Iterable[Box | Line | Text]) -> Sc
         boxes=tuple(m for m in marks if isinstance(m, Box)),
         lines=tuple(m for m in marks if isinstance(m, Line)),
         texts=tuple(m for m in marks if isinstance(m, Text)),
+        flows=tuple(m for m in marks if isinstance(m, Flow)),
     )
 
 
@@ -90,17 +120,21 @@ def moved(scene: Scene, dx: float, dy: float) -> Scene:
             for line in scene.lines
         ),
         tuple(text._replace(x=text.x + dx, y=text.y + dy) for text in scene.texts),
+        tuple(
+            flow._replace(points=tuple((x + dx, y + dy) for x, y in flow.points))
+            for flow in scene.flows
+        ),
     )
 
 
 def stacked(scenes: Sequence[Scene], gap: float = 1.0) -> Scene:
     """Return one sheet with several scenes on it, one below the other, `gap` lines apart."""
     width = max(scene.width for scene in scenes)
-    marks: list[Box | Line | Text] = []
+    marks: list[Mark] = []
     low = 0.0
     for scene in scenes:
         down = moved(scene, 0, low)
-        marks += [*down.boxes, *down.lines, *down.texts]
+        marks += [*down.boxes, *down.lines, *down.texts, *down.flows]
         low = down.height + gap
     return sheet(width, low - gap, marks)
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from mmviz.engine import Case, Frame, Run
 from mmviz.scene.cards import cards
 from mmviz.scene.check import problems
+from mmviz.scene.keyed import of_scene, subject
 from mmviz.scene.layout import ROOM, plan
 from mmviz.scene.listing import Listing
 from mmviz.scene.marks import Scene
@@ -18,13 +19,15 @@ from mmviz.scene.source import lit
 from mmviz.scene.svg import svg
 from mmviz.scene.timeline import columns
 from mmviz.scene.tips import step_tip, tips
-from mmviz.scene.views import VIEWS, every, usual
+from mmviz.scene.views import FIRST, STILL, VIEWS, every
 from mmviz.scene.words import caption, goal, promises
 
 MOST_STEPS, SEEN = 40, 4  # of a random run; of another run's frames
 MOST_SVG = 300_000  # bytes
 PAGED = {"timeline"}  # pages have different numbers of rows, on a sheet of one size
+MOVES = {FIRST}  # marks move by key, on a sheet of one size
 GROWS = {"lifetime", "causes"}  # the sizes of their bars and boxes change
+MOVES = {"memory"}  # marks with unique keys, which move
 
 
 class Played:
@@ -75,13 +78,19 @@ class Played:
 def _shape(name: str, scene: Scene) -> tuple[object, ...]:
     """Return what every frame shares: the size of the sheet, and the places of the marks."""
     sheet = (scene.width, scene.height)
-    if name in PAGED:
+    if name in PAGED | MOVES:
         return sheet
     texts = [(text.x, text.y, text.live) for text in scene.texts]
     if name in GROWS:
         return sheet, texts, len(scene.boxes), len(scene.lines)
     words = [text.text for text in scene.texts if not text.live]
     return sheet, texts, words, [box[:4] for box in scene.boxes], [line[0] for line in scene.lines]
+
+
+def _doubled(scene: Scene) -> bool:
+    """Tell whether two marks of a picture have one key in the browser."""
+    keys = [mark["k"] for mark in of_scene(scene)]
+    return len(keys) > len(set(keys))
 
 
 def legible(played: Played) -> list[str]:
@@ -94,6 +103,8 @@ def legible(played: Played) -> list[str]:
         ready |= set(scenes)
         if any(_shape(name, scene) != _shape(name, scenes[0]) for scene in scenes):
             wrong.add(f"{name}: marks move while a run is played")
+        if any(_doubled(scene) for scene in set(scenes)):
+            wrong.add(f"{name}: two marks have one key")
         if any(not text.strip() for text in played.texts[name]):
             wrong.add(f"{name}: it has no text")
         drawn = svg(scenes[-1], title=view.title)
@@ -136,12 +147,13 @@ def narrow(played: Played) -> list[str]:
 
 
 def chosen(played: Played) -> list[str]:
-    """A stage begins with the timeline, the code, and a view of the machine."""
-    begins = usual(played.searched, played.views)
-    wrong = [] if begins[:2] == ["timeline", "code"] else [f"a stage begins with {begins[:2]}"]
-    if not set(begins) <= set(played.views) <= set(VIEWS):
-        wrong.append(f"a stage begins with {begins}, and has {sorted(played.views)}")
-    return wrong if len(begins) > 2 else [*wrong, "no view shows the machine"]
+    """A stage opens with memory, which shows fields, and a still picture has the timeline, too."""
+    lacking = [name for name in (*STILL, "code") if name not in played.views]
+    if lacking:
+        return [f"the case lacks {', '.join(lacking)}"]
+    scene = played.scenes[FIRST][0]
+    shown = {text.field for text in scene.texts} | {box.field for box in scene.boxes}
+    return [] if shown - {""} else ["memory shows no field"]
 
 
 def told(played: Played) -> list[str]:
@@ -170,9 +182,10 @@ def pointed_at(played: Played) -> list[str]:
     found = tips(reach, case, played.views.values())
     wanted = {f"field:{row.path}" for card in cards(reach) for row in card.rows}
     wanted |= {f"actor:{actor}" for actor in case.actors}
-    for scenes in played.scenes.values():
-        wanted |= {box.key for scene in scenes for box in scene.boxes}
-        wanted |= {line.key for scene in scenes for line in scene.lines}
+    for name, scenes in played.scenes.items():
+        for scene in scenes:
+            keys = {subject(box) for box in scene.boxes} | {subject(line) for line in scene.lines}
+            wanted |= {key for key in keys if name not in MOVES or key.startswith("field:")}
     wanted -= {"", "field:"}  # marks without a target
     lacking = {key for key in wanted if not key.startswith("step:")} - found.keys()
     sentences = [*found.values(), *map(step_tip, played.run.frames[1:])]

@@ -4,15 +4,30 @@ Python writes it without a browser; it refers to no file and fetches nothing. It
 lines and texts of the stage in the same places, in the colours of one theme.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import pairwise
+from math import hypot
 
 from mmviz.engine import nearest
-from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Line, Point, Scene, Text, head
-from mmviz.scene.theme import CLEAR, PAPER, THEMES, style
+from mmviz.scene.marks import (
+    CELL_HEIGHT,
+    CELL_WIDTH,
+    Box,
+    Flow,
+    Mark,
+    Point,
+    Scene,
+    Text,
+    head,
+)
+from mmviz.scene.theme import CELL, CLEAR, PAPER, THEMES, Style, style
 
 FONT_SIZE = 14  # pixels; everything else follows from it
 HEAVY, THIN = 2.4, 1.0
+BASELINE = 0.72  # of a line, from its top
+BEAD, APART, SAMPLES = 3.2, 1.5, 40  # radius in pixels, distance in em, points of a curve
+PASS, STOPPED = "pass", "bad"  # the role of an access that does not pass
 PAGE = "page"  # the theme of the page around the picture
 FONTS = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 
@@ -34,7 +49,7 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
     looks = {role: style(role) for role in THEMES["light"]} if page else THEMES[theme]
     paper = "var(--mm-paper)" if page else PAPER[theme]
     wide, high = _at((scene.width, scene.height))
-    marks: tuple[Box | Line | Text, ...] = (*scene.boxes, *scene.lines, *scene.texts)
+    marks: tuple[Mark, ...] = (*scene.boxes, *scene.lines, *scene.flows, *scene.texts)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
         f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{FONT_SIZE}" role="img" '
@@ -43,35 +58,86 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
         f'<rect width="{wide}" height="{high}" fill="{paper}"/>',
     ]
     for mark in marks:
-        if mark.role == CLEAR or (isinstance(mark, Text) and not mark.text.strip()):
-            continue
-        look = looks[mark.role]
-        pen = f'stroke="{look.stroke}" stroke-width="{HEAVY if look.heavy else THIN}"' + (
-            ' stroke-dasharray="5 3"' if look.dash else ""
-        )
-        if isinstance(mark, Box):
-            x, y = _at((mark.x, mark.y))
-            w, h = _at((mark.w, mark.h))
-            parts.append(
-                f'<rect x="{x}" y="{y}" width="{w}" height="{h}" fill="{look.fill}" {pen}/>'
-            )
-        elif isinstance(mark, Line):
-            parts.append(f'<polyline points="{_points(mark.points)}" fill="none" {pen}/>')
-            if mark.arrow:
-                tip = _points(head(mark.points))
-                parts.append(f'<polygon points="{tip}" fill="{look.stroke}"/>')
-        else:
-            parts.append(_text(mark, look.text))
+        if mark.role not in (CLEAR, CELL):
+            parts += _drawn(mark, looks)
     return "\n".join(part for part in [*parts, "</svg>"] if part) + "\n"
+
+
+def _drawn(mark: Mark, looks: dict[str, Style]) -> Iterator[str]:
+    """Yield what draws one mark."""
+    look = looks[mark.role]
+    pen = f'stroke="{look.stroke}" stroke-width="{HEAVY if look.heavy else THIN}"' + (
+        ' stroke-dasharray="5 3"' if look.dash else ""
+    )
+    if isinstance(mark, Box):
+        yield _box(mark, look.fill, pen)
+    elif isinstance(mark, Flow):
+        fill = look.fill if mark.end == PASS else looks[STOPPED].stroke
+        yield from (
+            f'<circle cx="{x}" cy="{y}" r="{BEAD}" fill="{fill}"/>'
+            for x, y in map(_at, beads(mark))
+        )
+    elif isinstance(mark, Text):
+        if mark.text.strip():
+            yield _text(mark, look.text)
+    else:
+        if mark.curved:
+            yield f'<path d="{_curve(mark.points)}" fill="none" {pen}/>'
+        else:
+            yield f'<polyline points="{_points(mark.points)}" fill="none" {pen}/>'
+        if mark.arrow:
+            end = mark.points[-2:] if mark.curved else mark.points
+            yield f'<polygon points="{_points(head(end))}" fill="{look.stroke}"/>'
+
+
+def _box(box: Box, fill: str, pen: str) -> str:
+    """Return a box, with round corners and turned about its middle where it is."""
+    x, y = _at((box.x, box.y))
+    w, h = _at((box.w, box.h))
+    corner = f' rx="{_at((0, box.round))[1]}"' if box.round else ""
+    middle = f"{round(x + w / 2, 2)} {round(y + h / 2, 2)}"
+    turn = f' transform="rotate({box.turn:g} {middle})"' if box.turn else ""
+    return f'<rect x="{x}" y="{y}" width="{w}" height="{h}"{corner} fill="{fill}" {pen}{turn}/>'
+
+
+def beads(flow: Flow) -> list[Point]:
+    """Return where an access stands still along its path: evenly, up to where it ends."""
+    dots = [flow.points[0]]
+    for at in range(0, len(flow.points) - 3, 3):
+        dots += [
+            _bezier(flow.points[at : at + 4], step / SAMPLES) for step in range(1, SAMPLES + 1)
+        ]
+    ways = [0.0]
+    for (x0, y0), (x1, y1) in pairwise(dots):
+        ways.append(ways[-1] + hypot((x1 - x0) * CELL_WIDTH, (y1 - y0) * CELL_HEIGHT))
+    last = ways[-1] * flow.at
+    wanted = [APART * (number + 0.5) for number in range(int(last / APART + 0.5))]
+    return [next(dot for dot, way in zip(dots, ways, strict=True) if way >= w) for w in wanted]
+
+
+def _bezier(points: Sequence[Point], u: float) -> Point:
+    """Return the point of a cubic curve at `u`, from 0 to 1."""
+    v = 1 - u
+    parts = (v * v * v, 3 * v * v * u, 3 * v * u * u, u * u * u)
+    x = sum(part * point[0] for part, point in zip(parts, points, strict=True))
+    y = sum(part * point[1] for part, point in zip(parts, points, strict=True))
+    return x, y
+
+
+def _curve(points: Sequence[Point]) -> str:
+    """Return cubic curves as the data of an SVG path."""
+    first, *rest = [f"{x},{y}" for x, y in map(_at, points)]
+    groups = [" ".join(rest[at : at + 3]) for at in range(0, len(rest), 3)]
+    return f"M {first} C {' '.join(groups)}"
 
 
 def _text(text: Text, colour: str) -> str:
     """Return a text as wide as its cells, in any font."""
-    x, y = _at((text.x, text.y + 0.5))
+    x, y = _at((text.x, text.y + BASELINE))
     wide = round(len(text.text) * CELL_WIDTH * FONT_SIZE, 2)
     bold = ' font-weight="bold"' if text.bold else ""
     return (
-        f'<text x="{x}" y="{y}" fill="{colour}"{bold} dominant-baseline="central" '
+        f'<text x="{x}" y="{y}" fill="{colour}"{bold} '
         f'textLength="{wide}" xml:space="preserve">{escape(text.text)}</text>'
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS, Page
+from mmviz.kernel.mm.page import Page
 from mmviz.scene.cards import ROW, SHORT, TITLE, WIDEST, Card, Row, can_be_freed, cards, sized
 from mmviz.scene.entries import Side, Table, maps_at_start
 from mmviz.scene.layout import MARGIN, ROOM, Plan, Route
@@ -77,7 +77,7 @@ def _columns(
         if isinstance(target, Page)
     )
     pages = {card.struct.name: card for card in cards(reach) if isinstance(card.struct, Page)}
-    columns[1] += [(_page(pages[name], reach, tight), None) for name in named]
+    columns[1] += [(_sized(pages[name], reach, tight), None) for name in named]
     return columns
 
 
@@ -91,23 +91,10 @@ def _card(table: Table, reach: Reach, tight: bool) -> Card:
     return _sized(Card(table.name, table.kind, table.struct, tuple(rows)), reach, tight)
 
 
-def _page(card: Card, reach: Reach, tight: bool) -> Card:
-    """Return a page's card, which counts pins apart from other references."""
-    refs = card.struct.path("refs")
-    rows = tuple(row._replace(wording=pins) if row.path == refs else row for row in card.rows)
-    return _sized(card._replace(rows=rows), reach, tight)
-
-
 def _sized(card: Card, reach: Reach, tight: bool) -> Card:
     """Return a card wide enough for its values and, unless tight, for the change of short ones."""
     widest, short = (SLIM, 0) if tight else (WIDEST, SHORT)
     return sized(card, reach, widest, short, freed_too=True)
-
-
-def pins(refs: int) -> str:
-    """Return a page's count with its pins apart; each pin counts 1024."""
-    pinned, rest = divmod(refs, GUP_PIN_COUNTING_BIAS)
-    return f"{rest} + {pinned} pin{'s' * (pinned > 1)}" if pinned else str(refs)
 
 
 def _placed(

@@ -41,9 +41,27 @@ THEMES: dict[str, dict[str, Style]] = {
         "dangling": Style("#ffd8ca", "#b3300c", "#7a1f06", dash=True, heavy=True),
         "blocked": Style("#f5f6f8", "#6e7781", "#57606a", dash=True),
         "held": Style("#dfe0fb", "#4b4ea8", "#26296e"),
+        "message": Style("#4b4ea8", "#26296e", "#ffffff", heavy=True),
+        "window": Style("#ebecfd", "#7b7fd0", "#26296e"),
         "link": Style("#57606a", "#57606a", "#1b1f24"),
         "hatch": Style("#dde1e6", "#dde1e6", "#57606a"),
         "rail": Style("#d5dae0", "#d5dae0", "#57606a"),
+        "card": Style("#ffffff", "#7d8893", "#1b1f24"),
+        "tile": Style("#dfe7f0", "#ffffff", "#1b1f24"),
+        "value": Style("#ffffff", "#7d8893", "#1b1f24"),
+        "label": Style("#ffffff", "#b4bcc5", "#57606a"),
+        "arrow": Style("#1b1f24", "#1b1f24", "#1b1f24", heavy=True),
+        "excl": Style("#1b1f24", "#1b1f24", "#1b1f24", dash=True, heavy=True),
+        "note": Style("#5b6570", "#5b6570", "#57606a", dash=True),
+        "bar": Style("#1b1f24", "#1b1f24", "#1b1f24", heavy=True),
+        "brace": Style("#5b6570", "#5b6570", "#57606a", heavy=True),
+        "wire": Style("#b4bcc5", "#b4bcc5", "#57606a"),
+        "pad": Style("#4b4ea8", "#4b4ea8", "#26296e"),
+        "padoff": Style("#b4bcc5", "#b4bcc5", "#57606a"),
+        "padline": Style("#4b4ea8", "#4b4ea8", "#26296e", heavy=True),
+        "padoffline": Style("#b4bcc5", "#b4bcc5", "#57606a", heavy=True),
+        "dma": Style("#00704d", "#00704d", "#004d35"),
+        "cpu": Style("#4b4ea8", "#4b4ea8", "#26296e"),
     },
     "dark": {
         "plain": Style("#22262c", "#6b7580", "#e8ebef"),
@@ -61,20 +79,89 @@ THEMES: dict[str, dict[str, Style]] = {
         "dangling": Style("#5c1f0d", "#ff8a5f", "#ffe1d6", dash=True, heavy=True),
         "blocked": Style("#22262c", "#8b949e", "#a3adb8", dash=True),
         "held": Style("#2b2d5e", "#9a9df0", "#e2e3ff"),
+        "message": Style("#a9acff", "#e2e3ff", "#15173a", heavy=True),
+        "window": Style("#23254f", "#5d60b8", "#e2e3ff"),
         "link": Style("#a3adb8", "#a3adb8", "#e8ebef"),
         "hatch": Style("#2c3138", "#2c3138", "#a3adb8"),
         "rail": Style("#343a42", "#343a42", "#a3adb8"),
+        "card": Style("#22262c", "#7b8794", "#eceff2"),
+        "tile": Style("#2d3947", "#22262c", "#eceff2"),
+        "value": Style("#22262c", "#7b8794", "#eceff2"),
+        "label": Style("#22262c", "#4b535c", "#a3adb8"),
+        "arrow": Style("#eceff2", "#eceff2", "#eceff2", heavy=True),
+        "excl": Style("#eceff2", "#eceff2", "#eceff2", dash=True, heavy=True),
+        "note": Style("#a3adb8", "#a3adb8", "#a3adb8", dash=True),
+        "bar": Style("#eceff2", "#eceff2", "#eceff2", heavy=True),
+        "brace": Style("#a3adb8", "#a3adb8", "#a3adb8", heavy=True),
+        "wire": Style("#4b535c", "#4b535c", "#a3adb8"),
+        "pad": Style("#a9acff", "#a9acff", "#e2e3ff"),
+        "padoff": Style("#4b535c", "#4b535c", "#a3adb8"),
+        "padline": Style("#a9acff", "#a9acff", "#e2e3ff", heavy=True),
+        "padoffline": Style("#4b535c", "#4b535c", "#a3adb8", heavy=True),
+        "dma": Style("#2fbf8f", "#2fbf8f", "#b9f2dc"),
+        "cpu": Style("#a9acff", "#a9acff", "#e2e3ff"),
     },
 }
 
+SHAPES = frozenset(  # roles of marks on which no text stands
+    {"link", "hatch", "rail", "tile", "arrow", "excl", "note", "bar", "brace", "wire"}
+    | {"pad", "padoff", "padline", "padoffline", "dma", "cpu"}
+)
+FAINT = frozenset({"plain", "head", "quiet", "past", "future", "hatch", "rail", "tile"}) | {
+    *("label", "value", "wire", "padoff", "padoffline")
+}  # roles whose outline carries no information
 CLEAR = "clear"  # the role of an invisible mark
-ROLES = frozenset({*THEMES["light"], CLEAR})
+CELL = "cell"  # of the box behind a value, which is invisible until something lights it
+ROLES = frozenset({*THEMES["light"], CLEAR, CELL})
+
+INK: dict[str, dict[str, str]] = {  # what is no role of a mark: `--mm-pane`, …
+    "light": {
+        "pane": "#f5f6f8",
+        "ink": "#1b1f24",
+        "dim": "#57606a",
+        "rule": "#b4bcc5",
+        "edge": "#7d8893",
+        "card": "#ffffff",
+        "tile": "#dfe7f0",
+        "held": "#4b4ea8",
+        "now": "#ffd24d",
+        "nowedge": "#7d5a00",
+        "nowink": "#16130a",
+        "read": "#0b66b3",
+        "bad": "#b3300c",
+        "badfill": "#ffe0d4",
+        "badnow": "#a02806",
+        "good": "#00704d",
+        "key": "#1b1f24",
+        "keyink": "#ffffff",
+    },
+    "dark": {
+        "pane": "#1a1d21",
+        "ink": "#eceff2",
+        "dim": "#a3adb8",
+        "rule": "#444c55",
+        "edge": "#7b8794",
+        "card": "#22262c",
+        "tile": "#2d3947",
+        "held": "#a9acff",
+        "now": "#e9b824",
+        "nowedge": "#ffe08a",
+        "nowink": "#16130a",
+        "read": "#5fb0f2",
+        "bad": "#ff8a5f",
+        "badfill": "#54200f",
+        "badnow": "#8a2306",
+        "good": "#2fbf8f",
+        "key": "#eceff2",
+        "keyink": "#111315",
+    },
+}
 
 
 @cache
 def style(role: str) -> Style:
     """Return the style of a role, its colours as CSS variables that follow the theme."""
-    if role == CLEAR:
+    if role in (CLEAR, CELL):
         return Style("transparent", "transparent", "transparent")
     known = THEMES["light"][role]
     return Style(
@@ -97,9 +184,31 @@ def css(selector: str = ".mm-theme") -> str:
     )
 
 
+def rules(within: str = ".mm-stage svg") -> str:
+    """Return the style sheet that gives each role's shapes, lines and texts its colours.
+
+    The specificity is that of one element, so that the stage's own sheet can say otherwise.
+    """
+    lines = []
+    for role, known in THEMES["light"].items():
+        look = style(role)
+        dash = " stroke-dasharray: 5 3;" if known.dash else ""
+        at = f":where({within})"
+        mark = f":where(.mm-{role})"
+        pen = f"stroke: {look.stroke};{dash}"
+        lines += [
+            f"{at} rect{mark} {{ fill: {look.fill}; {pen} }}",
+            f"{at} text{mark} {{ fill: {look.text}; }}",
+            f"{at} path{mark}, {at} polyline{mark} {{ fill: none; {pen} }}",
+            f"{at} polygon{mark} {{ fill: {look.stroke}; }}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def _variables(theme: str) -> str:
     """Write one theme as CSS variables."""
     colours = [f"--mm-paper: {PAPER[theme]};"]
+    colours += [f"--mm-{name}: {colour};" for name, colour in INK[theme].items()]
     for role, drawn in THEMES[theme].items():
         for part in ("fill", "stroke", "text"):
             colours.append(f"--mm-{role}-{part}: {getattr(drawn, part)};")

@@ -20,6 +20,7 @@ from mmviz.scene.lifetime import Lifetime, lifetime
 from mmviz.scene.listing import Listing
 from mmviz.scene.locks import LockView, locks
 from mmviz.scene.marks import Scene, Text, sheet, stacked
+from mmviz.scene.memory import Memory, memory
 from mmviz.scene.notifier import Notifier, notifier
 from mmviz.scene.pagetable import PageTables, pagetable
 from mmviz.scene.searched import SearchedCase
@@ -111,6 +112,7 @@ class Objects:
 
 
 VIEWS: dict[str, Callable[[SearchedCase], View | None]] = {
+    "memory": memory,
     "timeline": Timeline,
     "code": Listing,
     "objects": Objects,
@@ -123,43 +125,22 @@ VIEWS: dict[str, Callable[[SearchedCase], View | None]] = {
     "causes": causes,
 }
 MADE: tuple[type[View], ...] = (
-    *(Timeline, Listing, Objects, EntryView, Iommus),
+    *(Memory, Timeline, Listing, Objects, EntryView, Iommus),
     *(Lifetime, PageTables, Notifier, LockView, Causes),
 )
 TITLES = {view.name: view.title for view in MADE}  # also of the views that a case lacks
-ALWAYS = ("timeline", "code")
-MACHINES = ("iommu", "pagetable")  # chosen if they show at least half of the fields that change
+FIRST = "memory"  # the view that a stage opens with
+STILL = (
+    "timeline",
+    FIRST,
+)  # those of a still picture; in a stage the code columns are the timeline
 MOST_NAMES = 100  # in `views=[…]`
-OTHERS = ("notifier", "locks", "lifetime")  # chosen if the case has them
 
 
 def every(searched: SearchedCase) -> dict[str, View]:
     """Return the views that a case has."""
     made = {name: make(searched) for name, make in VIEWS.items()}
     return {name: view for name, view in made.items() if view is not None}
-
-
-def usual(searched: SearchedCase, there: Mapping[str, View]) -> list[str]:
-    """Return the names of the views that a stage shows first.
-
-    They are the timeline, the code, the most specific view of the case, and the objects, unless
-    that view already shows every field that changes.
-    """
-    start = searched.run()
-
-    def fields(name: str) -> set[str]:
-        drawn = there[name].scene(start, 0)
-        return {box.key for box in drawn.boxes} | {line.key for line in drawn.lines}
-
-    changing = {f"field:{path}" for path in searched.reach.values if searched.reach.varies(path)}
-    changing &= fields("objects")
-    machines = [name for name in MACHINES if name in there]
-    shown = {name: changing & fields(name) for name in machines}
-    specific = [name for name in machines if 2 * len(shown[name]) >= len(changing)]
-    specific += [name for name in OTHERS if name in there]
-    first = specific[:1]
-    rest = [] if first and shown.get(first[0]) == changing else ["objects"]
-    return [*ALWAYS, *first, *rest]
 
 
 def known(wanted: str | Iterable[str]) -> list[str]:

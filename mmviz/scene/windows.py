@@ -129,13 +129,12 @@ class Accounts:
         """Return the account of a frame from the account of the frame before."""
         step, before = frame.step, frame.before
         if before is None or step is None:
-            inside = {a: (f, 0) for a, n in frame.next.items() if (f := self.callback(n.lines))}
             windows = tuple(
                 Window("", one.path, 0)
                 for one in self.gauges.values()
                 for _ in range(one.open(frame.values[one.path]))
             )
-            return Account(windows, inside=inside)
+            return Account(windows)  # a first step that is still to come is not inside anything
         old, actor, k = self._kept[before], frame.actor, frame.index
         did: dict[Any, str] = {}
         windows = self._windows(frame, old.windows, did)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmviz.engine import Blocked, Case, Change, Frame, Verdict, spoken
+from mmviz.engine import Blocked, Case, Change, Frame, Model, Verdict, spoken
 from mmviz.engine.case import LIVELOCK
 from mmviz.engine.report import Lasso
+from mmviz.scene.cards import wordings
 
 DEADLOCK = "No actor can step"
 MOST_NAMES = 12  # in a list
@@ -30,7 +31,8 @@ def caption(frame: Frame, last: int | None = None) -> str:
     step = f"step {frame.index}" + (f" of {last}" if last is not None else "")
     if not frame.index:
         return f"{step}: no actor has taken a step" + _bad_states(frame)
-    changes = [changed(change) for change in frame.writes if not change.field.endswith(".held")]
+    shown = [change for change in frame.writes if not change.field.endswith(".held")]
+    changes = [changed(change, frame.model) for change in shown]
     parts = changes[:MOST_CHANGES]
     if len(changes) > MOST_CHANGES:
         parts.append(f"{len(changes) - MOST_CHANGES} more")
@@ -54,11 +56,12 @@ def readable(name: str) -> str:
     return name.replace("_", " ")
 
 
-def changed(change: Change) -> str:
-    """Return the change of a field in words."""
+def changed(change: Change, model: Model) -> str:
+    """Return the change of a field in words, in those of the object's class."""
     if change.field.endswith(".freed") and change.new is True:
         return f"{change.field.removesuffix('.freed')} freed"
-    return f"{change.field} {spoken(change.old)} → {spoken(change.new)}"
+    wording = wordings(model).get(change.field, spoken)
+    return f"{change.field} {wording(change.old)} → {wording(change.new)}"
 
 
 def since(step: int) -> str:

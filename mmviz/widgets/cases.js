@@ -104,7 +104,7 @@ function render({ model, el }) {
     root.removeAttribute("aria-busy");
   };
   const arrived = (number) => {
-    const stage = el.closest(".mm-cases")?.querySelector(`.mm-opened-${number} .mm-root`);
+    const stage = el.closest(".mm-cases")?.querySelector(`.mm-opened-${number} .mm-stage`);
     if (!stage) return;
     settle();
     stage.focus();

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import anywidget
 import ipywidgets
 import traitlets
 
-from mmviz.widgets.controls import STYLE, complaint
-from mmviz.widgets.stage import Stage
+from mmviz.engine.text import index
+from mmviz.scene import theme
+from mmviz.widgets.stage import Stage, complaint
 
 HERE = Path(__file__).parent
 Part = dict[str, str]
@@ -30,7 +32,7 @@ class CaseTable(anywidget.AnyWidget):
     """The table in the browser."""
 
     _esm = "".join((HERE / name).read_text("utf-8") for name in ("element.js", "cases.js"))
-    _css = STYLE + (HERE / "cases.css").read_text("utf-8")
+    _css = theme.css(".mm-theme") + (HERE / "cases.css").read_text("utf-8")
 
     #: What it is a table of, and what it rests on.
     asked = traitlets.Unicode().tag(sync=True)
@@ -57,12 +59,16 @@ class CaseTable(anywidget.AnyWidget):
 class CaseIndex(ipywidgets.VBox):
     """A table of cases over one stage; the stage shows what was pressed last.
 
+    The stage that was open before is closed.
+
     Args:
         table: what is in the table, as traits of `CaseTable`.
     """
 
+    children: Any  # the table, and the stage that is open
+
     def __init__(self, **table: Any) -> None:
-        self.stages: dict[tuple[int, str], Stage] = {}
+        self._turn = RLock()
         self.table = CaseTable(shown=list(range(len(table["rows"]))), **table)
         self.table.on_msg(self._heard)
         super().__init__([self.table])
@@ -91,28 +97,34 @@ class CaseIndex(ipywidgets.VBox):
         Raises:
             UnknownName: there is nothing of that kind to show.
         """
-        stage = self.stages.get((number, what)) or self.stage(number, what)
-        self.stages[number, what] = stage
-        for old in [name for name in stage._dom_classes if name.startswith("mm-opened-")]:
-            stage.remove_class(old)
-        stage.add_class(f"mm-opened-{self.table.answers + 1}")
-        self.children = (self.table, stage)
-        self.table.opened, self.table.opens = number, what
-        self.table.status = f"Below: {self.table.rows[number]['name']}, {what}."
+        with self._turn:
+            stage, before = self.stage(number, what), [*self.children][1:]
+            stage.add_class(f"mm-opened-{self.table.answers + 1}")
+            self.children = (self.table, stage)
+            self.table.opened, self.table.opens = number, what
+            self.table.status = f"Below: {self.table.rows[number]['name']}, {what}."
+            for old in before:
+                old.close()
         return stage
 
     def _heard(self, _widget: Any, message: Mapping[str, Any], _buffers: Any) -> None:
         """Do what the reader asked for; what goes wrong is told to the reader."""
-        with self.table.hold_sync():
+        with self._turn, self.table.hold_sync():
             try:
                 self.table.error = ""
                 if "find" in message:
                     self.find({str(name): str(text) for name, text in message["find"].items()})
                 else:
-                    self.show(int(message["open"]), str(message["what"]))
+                    self.show(index(message["open"], "a row"), str(message["what"]))
             except Exception as wrong:
                 self.table.error = complaint(self, wrong)
             self.table.answers += 1
+
+    def close(self) -> None:
+        """Take the table and its stage off every page."""
+        for each in self.children:
+            each.close()
+        super().close()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)

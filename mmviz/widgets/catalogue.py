@@ -1,6 +1,6 @@
 """The catalogue as an index: look for cases, and open one on a stage."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmviz.engine import Case, ModelError, Verdict, explore, nearest
@@ -14,7 +14,7 @@ from mmviz.widgets.player import Player
 from mmviz.widgets.stage import Stage
 
 WATCH, DRIVE = "watch", "drive"
-OPENS = {WATCH: Player, DRIVE: Driver}
+OPENS: dict[str, Callable[[Case], Stage]] = {WATCH: Player, DRIVE: Driver}
 HEAD = ("case", "id", "era", "kind", "what the search finds", "open")
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
-from mmviz.engine import Case, UnknownName, nearest
+from mmviz.engine import Case, MmvizError, nearest
 from mmviz.engine.text import quoted
 from mmviz.scenarios import Named, one_case
 from mmviz.scene.searched import SearchedCase
-from mmviz.widgets.stage import Stage, asked
+from mmviz.widgets.runs import offered
+from mmviz.widgets.stage import HEIGHT, Stage, frame_of, named_run
 
 OWN = "your run"  # the name of a run that the reader brings
+MOST_MOMENTS = 100
 
 
 class Player(Stage):
@@ -21,9 +23,11 @@ class Player(Stage):
             as "CPU0*3 CPU1", or a list of actors. By default the violation that takes
             the fewest preemptions; of a case in which nothing breaks, a run that ends.
         case: the case's name or id; by default the scenario's first.
-        views: the names of the views to show, in this order: "timeline", "code", "objects",
-            "pagetable", …; by default those that tell most of the case.
+        views: the names of the views to open, "memory", "timeline", "objects", "pagetable", …: the
+            first is seen, the others are pinned beside it. By default memory.
         start: the frame to begin at; a negative one is counted from the end.
+        moments: situations to go to with Shift and a digit: by name, a schedule that leads there.
+        height: of the stage in pixels.
 
     Raises:
         IndexError: the run has no frame `start`.
@@ -41,6 +45,9 @@ class Player(Stage):
         case: str = "",
         views: str | Sequence[str] | None = None,
         start: SupportsIndex = 0,
+        *,
+        moments: Mapping[str, str | Iterable[str]] | None = None,
+        height: int = HEIGHT,
     ) -> None:
         chosen = one_case(scenario, case, first=True)
         searched = SearchedCase(chosen)
@@ -53,33 +60,65 @@ class Player(Stage):
             named = [name for name in same if name.lower() == str(schedule).strip().lower()]
             wanted = (*named, *same, OWN)[0]
             runs = runs if named else {wanted: own} | runs
+        for each in runs.values():
+            searched.run(each)  # raises where a schedule cannot happen
         self.schedules = runs
-        self.shown = wanted
-        run = searched.run(runs[wanted])
-        super().__init__(chosen, run, searched, views)
-        self.refresh(self.frame_at(start))
-        self.controls.runs = list(runs)
-        self.controls.run = list(runs).index(wanted)
+        self._shown = wanted
+        marked = [
+            named_run(name, _moment(searched, name, where), "moment")
+            for name, where in _moments(moments).items()
+        ]
+        super().__init__(
+            chosen,
+            searched,
+            runs=[runs[wanted]],
+            k=frame_of(start, len(runs[wanted])),
+            views=views,
+            named=[*offered(searched, runs), *marked],
+            height=height,
+        )
 
     @property
     def run(self) -> str:
         """The name of the run on stage; set it to show another of `schedules`.
 
+        A run that has none is "your run".
+
         Raises:
             UnknownName: set to a name that no run has; the nearest is suggested.
         """
-        return self.shown
+        shown = self.schedule
+        names = (self._shown, *self.schedules)
+        return next((name for name in names if self.schedules.get(name) == shown), OWN)
 
     @run.setter
     def run(self, name: str) -> None:
-        self.shown = nearest({known: known for known in self.schedules}, name, "run")
-        self.the_run = self.searched.run(self.schedules[self.shown])
-        self.controls.run = list(self.schedules).index(self.shown)
-        self.refresh(0)
+        self._shown = nearest({known: known for known in self.schedules}, name, "run")
+        self.visit(self.schedules[self._shown], 0)
 
-    def hear(self, message: Mapping[str, Any]) -> None:
-        """Show another of the runs offered."""
-        number, names = asked(message, "run"), list(self.schedules)
-        if not 0 <= number < len(names):
-            raise UnknownName(f"there is no run {quoted(number)}; there are 0 to {len(names) - 1}")
-        self.run = names[number]
+
+def _moments(moments: Any) -> Mapping[str, Any]:
+    """Return the moments a reader has named.
+
+    Raises:
+        MmvizError: it is not a mapping from names to schedules.
+    """
+    if moments is None:
+        return {}
+    if not isinstance(moments, Mapping) or not all(isinstance(name, str) for name in moments):
+        raise MmvizError(
+            f"moments={quoted(moments)} is not a mapping from names to schedules: write "
+            'moments={"both wait": "CPU0*3 CPU1"}'
+        )
+    if len(moments) > MOST_MOMENTS:
+        raise MmvizError(f"a stage has at most {MOST_MOMENTS} moments, not {len(moments)}")
+    return moments
+
+
+def _moment(searched: SearchedCase, name: str, where: Any) -> tuple[str, ...]:
+    """Return the schedule that leads to a moment; raises if a step of it is not possible."""
+    if not name.strip() or len(name) > 100:
+        raise MmvizError(f"{quoted(name)} is not the name of a moment: write 1 to 100 characters")
+    schedule = searched.schedule(where)
+    searched.run(schedule)
+    return schedule

@@ -1,194 +1,195 @@
-"""What Player and Driver share: pictures of a run, and the controls that step through it."""
+"""The stage: one widget that shows the runs of a case. What is drawn and moves is in the browser.
+
+The browser has the graph of the case, or of a large one a part of it, and steps through it without
+a message. It asks for what it lacks, and writes back, at rest, which runs were tried.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import Any, SupportsIndex
 
-import ipywidgets
+import anywidget
+import traitlets
 
-from mmviz.engine import Case, Frame, MmvizError, Run, UnknownName, short, table
-from mmviz.engine.scenario import scenario_of
+from mmviz.browser import css, esm
+from mmviz.engine import Case, MmvizError, Run, UnknownName, short, table
+from mmviz.engine.condition import Holds
 from mmviz.engine.text import index, quoted
+from mmviz.scene import theme
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.svg import svg
-from mmviz.scene.tips import step_tip, tips
-from mmviz.scene.views import TITLES, VIEWS, View, every, known, picture, usual
-from mmviz.scene.words import caption, ending, promises
-from mmviz.widgets.controls import Controls, complaint
-from mmviz.widgets.frames import FrameStore, FrameTraits
-from mmviz.widgets.panes import CodePane, Pane, ScenePane
+from mmviz.scene.views import FIRST, STILL, TITLES, View, known, picture
+from mmviz.scene.words import caption, ending
+from mmviz.widgets.answers import answer
+from mmviz.widgets.prepared import Prepared
+from mmviz.widgets.received import CHECKS, number
 
-AROUND = 40  # frames on either side of the cursor that a stage opens with
-MOST_ASKED = 16  # frames that the browser may ask for at a time
 MOST_WAITING = 16  # messages that wait for their answer
-WORDS = "words"  # the store of what is said of each frame
+SMALLEST, LARGEST = 320, 2_000  # pixels of a stage's height
+HEIGHT = 560
+STYLE = theme.css(".mm-theme") + theme.rules() + css()
+
+NamedRun = dict[str, Any]
 
 
-class Stage(ipywidgets.VBox):
-    """Views of one run of a case, over one row of controls.
+def complaint(widget: Any, wrong: Exception) -> str:
+    """Say in which widget something went wrong, and what; a mistake of ours by its kind, too."""
+    kind = "" if isinstance(wrong, MmvizError) else f"{type(wrong).__name__}: "
+    return f"{type(widget).__name__}: {kind}{wrong}"
 
-    Its state is the run it shows and the traits of its parts; `cursor` is the frame.
 
-    Attributes:
-        views: every view that has something to show of the case, by name.
-        panes: those that have been opened, by name; open or not.
-        on_screen: the names of those on screen, in their order.
+class Stage(anywidget.AnyWidget):
+    """The runs of a case on one screen.
+
+    Its state is its traits. The browser moves through a run, and chooses, without a message to
+    Python; `at` has what it wrote back when it came to rest.
+
+    Args:
+        case: the case.
+        searched: the case as it was searched.
+        runs: the schedules of the runs on the stage.
+        run: which of them is shown.
+        k: the frame that it opens at.
+        views: the names of the views to open: the first is seen, the others are pinned beside it.
+        named: runs to offer.
+        height: pixels.
+        own_goal: whether a packed state is what the reader is to reach, if not a bad state.
     """
+
+    _esm = esm()
+    _css = STYLE
+
+    #: The film as JSON, all of it: `{"head", "tables"}`. In Python it is empty, see `prepared`.
+    film = traitlets.Unicode().tag(sync=True, to_json=lambda _text, stage: stage._film_text())
+    #: `{"runs": [[actor's number, …], …], "run", "k", "by": "python" or "browser", "n"}`.
+    at = traitlets.Dict().tag(sync=True)
+    #: Runs to offer: `{"name", "schedule", "sealed", "kind": "bad", "safe", "named" or "moment"}`.
+    named = traitlets.List(traitlets.Dict()).tag(sync=True)
+    #: "player" or "driver", and the goal of a driver.
+    mode = traitlets.Unicode("player").tag(sync=True)
+    game = traitlets.Dict().tag(sync=True)
+    #: Pixels; and the size of the type in hundredths of the usual.
+    height = traitlets.Int(HEIGHT).tag(sync=True)
+    zoom = traitlets.Int(100).tag(sync=True)
+    #: The view that is open, and those pinned beside it.
+    pane = traitlets.Unicode(FIRST).tag(sync=True)
+    pinned = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    #: What the reader has written on steps, hidden, and brought into focus.
+    notes = traitlets.Dict().tag(sync=True)
+    hidden = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    focus = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    #: What went wrong; shown to the reader.
+    error = traitlets.Unicode().tag(sync=True)
+    #: The frame on screen, for plots in the browser; not kept up to date in Python.
+    k = traitlets.Int(0).tag(sync=True)
 
     def __init__(
         self,
         case: Case,
-        run: Run,
         searched: SearchedCase,
-        wanted: str | Sequence[str] | None,
+        *,
+        runs: Sequence[Sequence[str]],
+        run: int = 0,
         k: int = 0,
+        views: str | Sequence[str] | None = None,
+        named: Sequence[NamedRun] = (),
+        height: int = HEIGHT,
+        own_goal: Holds | None = None,
+        **traits: Any,
     ) -> None:
-        asked = None if wanted is None else known(wanted)
+        asked = None if views is None else known(views)
+        high = number(height, "the height of a stage", LARGEST)
+        if high < SMALLEST:
+            raise MmvizError(f"the height of a stage is at least {SMALLEST} pixels, not {high}")
         self.case = case
-        self.searched = searched
-        self._cursor = k
-        self._turn, self._waiting = Lock(), 0
-        self.the_run = run
-        self.actors = tuple(case.actors)
-        self.views = self.made_views()
-        self.panes: dict[str, Pane] = {}
-        self.stores = {WORDS: FrameStore(self._words, looks_ahead=True)}
-        scenario = scenario_of(case)
-        self.controls = Controls(
-            title=scenario.title,
-            subtitle=case.title,
-            memory=f"memory: {case.memory_model}; what the model leaves out",
-            limits=scenario.simplified or "The case does not say.",
-            views=[
-                {"name": name, "title": TITLES[name], "there": name in self.views} for name in VIEWS
+        self._turn, self._waiting = RLock(), 0
+        offered = [each["schedule"] for each in named]
+        prepared: Prepared | None = Prepared(searched, [*runs, *offered], own_goal)
+        self._prepared = prepared
+        there = self.prepared.views
+        self.asked = None if asked is None else [name for name in asked if name in there]
+        absent = [f"“{TITLES[name]}”" for name in asked or () if name not in there]
+        first, *rest = self.asked or [FIRST]
+        super().__init__(
+            at=_by_python([self.prepared.numbers(each) for each in runs], run, k, 1),
+            named=[
+                each | {"schedule": list(self.prepared.numbers(each["schedule"]))} for each in named
             ],
-            tips=tips(searched.reach, case, self.views.values()),
+            height=high,
+            pane=first,
+            pinned=rest,
+            error=f"This case has nothing for {', '.join(absent)}." if absent else "",
+            k=k,
+            **traits,
         )
-        self.house = ipywidgets.Box()
-        self.house.add_class("mm-views")
-        self.on_screen: list[str] = []
-        self.show_views(usual(searched, self.views) if asked is None else asked, k)
-        self.refresh(k)
-        self.controls.on_msg(self._heard)
-        super().__init__([self.controls, self.house])
-        self.add_class("mm-stage")
         self.add_class("mm-theme")
+        self.on_msg(self._heard)
+        getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)  # see `_send`
 
-    def made_views(self) -> dict[str, View]:
-        """Return every view that has something to show of the case."""
-        return every(self.searched)
-
-    def show_views(self, names: str | Sequence[str], k: int = 0) -> None:
-        """Show the views of these names, in this order, and hide the others.
-
-        Args:
-            names: which; those that have nothing to show of this case are named on the stage.
-            k: the frame that is shown, for those seen the first time.
+    @property
+    def prepared(self) -> Prepared:
+        """What the stage shows.
 
         Raises:
-            UnknownName: there is no view of that name; the message suggests the nearest.
+            MmvizError: the stage has been closed.
         """
-        names = known(names)
-        self.on_screen = [name for name in names if name in self.views]
-        for name in self.on_screen:
-            if name not in self.panes:
-                view = self.views[name]
-                make = CodePane if name == "code" else ScenePane
-                self.panes[name] = make(view, self.the_run, k)
-                self.stores[name] = FrameStore(partial(self._draw, name), view.looks_ahead)
-        absent = [f"“{TITLES[name]}”" for name in names if name not in self.views]
-        self.controls.note = f"This case has nothing for {', '.join(absent)}." if absent else ""
-        self.controls.targets = {
-            f"{name}.{mark}": target
-            for name, pane in self.panes.items()
-            for mark, target in pane.targets.items()
-        }
-        self.controls.on_screen = self.on_screen
-        self.house.children = [
-            *(self.panes[name] for name in self.on_screen),
-            *(pane for name, pane in self.panes.items() if name not in self.on_screen),
-        ]
+        if self._prepared is None:
+            raise MmvizError("this stage has been closed: make a new one")
+        return self._prepared
 
-    def refresh(self, k: int, kept: int = 0, around: int = AROUND) -> None:
-        """Show the run as it is now, at frame `k`.
+    def _film_text(self) -> str:
+        prepared = getattr(self, "_prepared", None)
+        return "" if prepared is None else prepared.first_piece()
 
-        Args:
-            k: the frame.
-            kept: how many frames the run has in common with the one shown before.
-            around: how many frames before and after `k` are made at once.
-        """
-        frames = self.the_run.frames
-        controls = self.controls
-        self._cursor = k
-        with controls.hold_sync():
-            for store in self.stores.values():
-                store.cut(kept)
-            controls.last = len(frames) - 1
-            if kept:
-                self.send(range(k - around, k + around + 1), kept)
-            else:
-                self.make(range(k - around, k + around + 1))
-                controls.pictures = {}
-                controls.pictures = {name: store.data for name, store in self.stores.items()}
-            report = self.searched.report
-            fared = promises(self.case, frames, report.livelock, report.doubt)
-            controls.promises = [promise._asdict() for promise in fared]
-            controls.stops = [promise.broken for promise in fared if promise.broken >= 0]
-            self.direct(frames)
-            controls.k = -1  # the browser may be elsewhere; two changes are surely sent
-            controls.k = k
+    @property
+    def searched(self) -> SearchedCase:
+        """The case, searched."""
+        return self.prepared.searched
 
-    def make(self, wanted: Iterable[int], names: Iterable[str] = ()) -> dict[str, Any]:
-        """Return the frames wanted of these stores, by default of all on screen."""
-        there = [k for k in wanted if 0 <= k <= self.controls.last]
-        return {name: self.stores[name].piece(there) for name in names or (WORDS, *self.on_screen)}
+    @property
+    def views(self) -> dict[str, View]:
+        """Every view that has something to show of the case, by name."""
+        return self.prepared.views
 
-    def send(self, wanted: Iterable[int], kept: int = -1, names: Iterable[str] = ()) -> None:
-        """Send frames to the browser; with `kept` it forgets those it has from that one on."""
-        made = self.make(wanted, names)
-        self.controls.pictures.update({name: self.stores[name].data for name in made})
-        self.controls.piece = {
-            "number": self.controls.piece.get("number", 0) + 1,
-            "kept": kept,
-            "stores": made,
-        }
+    @property
+    def on_screen(self) -> list[str]:
+        """The names of the views that are open: the one seen, and those pinned."""
+        return list(dict.fromkeys((self.pane, *self.pinned)))
 
-    def direct(self, frames: list[Frame]) -> None:
-        """Set what only one kind of stage shows; called with each refresh."""
+    # -- the run and the cursor --------------------------------------------------------------
 
-    def offered(self, frame: Frame) -> list[dict[str, Any]]:
-        """Return a button for each actor that may be chosen after a frame."""
-        return []
-
-    def show(self, k: int) -> None:
-        """Set the parts to frame `k` from Python, as the browser does by itself."""
-        self._cursor = k
-        self.controls.k = k
-        for name in self.on_screen:
-            self.panes[name].apply(self.stores[name].drawn(k))
+    @property
+    def branches(self) -> tuple[tuple[str, ...], ...]:
+        """The schedules of the runs tried, as the browser wrote them back last."""
+        return tuple(self.prepared.names(run) for run in self.at["runs"])
 
     @property
     def schedule(self) -> tuple[str, ...]:
         """The schedule of the run on stage; enough to rebuild it."""
-        return self.the_run.schedule
+        return self.branches[self.at["run"]]
+
+    @property
+    def the_run(self) -> Run:
+        """The run on stage."""
+        with self._turn:
+            return self.prepared.run(self.at["runs"][self.at["run"]])
 
     @property
     def cursor(self) -> int:
         """The number of the frame shown; set it to show another, a negative one from the end.
 
-        The browser moves through a run without a message to Python; what is read is the frame that
-        Python set, or that the reader's latest choice, of a view, a run or an actor, was made at.
+        The browser writes back where it is when it comes to rest: two seconds after a step, or
+        when the reader leaves the stage.
 
         Raises:
             IndexError: set to a frame that the run does not have.
             MmvizError: set to what is not an integer.
         """
-        return self._cursor
+        return int(self.at["k"])
 
     @cursor.setter
     def cursor(self, k: SupportsIndex) -> None:
-        self.show(self.frame_at(k))
+        self._show(self.at["runs"], self.at["run"], self.frame_at(k))
 
     def frame_at(self, k: SupportsIndex) -> int:
         """Return the number of a frame of the run, a negative one counted from the end.
@@ -197,66 +198,110 @@ class Stage(ipywidgets.VBox):
             IndexError: the run has no such frame.
             MmvizError: `k` is not an integer.
         """
-        last, number = self.the_run.tip.index, index(k, "the number of a frame")
-        if not -last - 1 <= number <= last:
-            raise IndexError(f"there is no frame {quoted(number)}: this run has frames 0 to {last}")
-        return number if number >= 0 else last + 1 + number
+        last = len(self.at["runs"][self.at["run"]])
+        return frame_of(k, last)
 
-    def hear(self, message: Mapping[str, Any]) -> None:
-        """Answer what the reader asked of the kernel."""
+    def _show(self, runs: Sequence[Sequence[int]], run: int, k: int) -> None:
+        """Put a run on the stage from Python, and set the cursor."""
+        with self._turn:
+            film = self.prepared.film
+            if not film.complete:
+                film.along(self.prepared.names(runs[run]))
+                self.send({"id": None, "piece": self.prepared.piece()})
+            self.at = _by_python(runs, run, k, self.at.get("n", 0) + 1)
+
+    def visit(self, schedule: str | Iterable[str], k: SupportsIndex = -1) -> None:
+        """Put a run on the stage; the runs tried before stay.
+
+        Args:
+            schedule: the name of a run, a schedule as text, or a list of actors.
+            k: the frame to show; by default the last.
+
+        Raises:
+            ScheduleError: the schedule cannot happen; the message says at which step and why.
+            IndexError: the run has no such frame.
+        """
+        with self._turn:
+            names = self.searched.schedule(schedule)
+            self.searched.run(names)
+            wanted, runs = list(self.prepared.numbers(names)), [*self.at["runs"]]
+            if wanted not in runs:
+                runs.append(wanted)
+            self._show(runs, runs.index(wanted), frame_of(k, len(wanted)))
+
+    # -- the browser -------------------------------------------------------------------------
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """Take what the browser writes back; what is wrong is refused, and corrected there."""
+        with self._turn:
+            if self._prepared is None:
+                return
+            taken: dict[str, Any] = {}
+            refused: list[str] = []
+            said = ""
+            for name, value in sync_data.items():
+                check = CHECKS.get(name)
+                if check is None:
+                    continue  # the film among them, which is known here
+                try:
+                    taken[name] = check(value, self._prepared)
+                except Exception as wrong:
+                    refused.append(name)
+                    said = complaint(self, wrong)
+            super().set_state(taken)
+            if "at" in refused:
+                self._show(self.at["runs"], self.at["run"], self.at["k"])
+            for name in refused:
+                self.send_state(name)
+            if said:
+                self.error = ""  # so that the same words are sent once more
+                self.error = said
 
     def _heard(self, _widget: Any, message: Any, _buffers: Any) -> None:
         """Answer a message; what goes wrong is told to the reader.
 
-        Messages are answered one at a time, whatever thread they come in; those that arrive while
-        many wait are not answered.
+        Messages are answered one at a time, whatever thread they come in; of those that arrive
+        while many wait, each is told so.
         """
+        asked = message.get("id") if isinstance(message, Mapping) else None
+        told: dict[str, Any] = {"id": asked if isinstance(asked, int | float) else None}
         if self._waiting >= MOST_WAITING:
-            self.controls.answers += 1
+            self.send(told | {"error": "Too many questions at once: wait for the answers."})
             return
         self._waiting += 1
         try:
-            with self._turn, self.controls.hold_sync():
-                self._answer(message)
+            with self._turn:
+                try:
+                    told |= answer(message, self.prepared)
+                except Exception as wrong:
+                    told["error"] = complaint(self, wrong)
+                self.send(told)
         finally:
             self._waiting -= 1
 
-    def _answer(self, message: Any) -> None:
-        try:
-            if not isinstance(message, Mapping):
-                raise MmvizError(f"{quoted(message)} is not a message of a stage")
-            if "pictures" in message:
-                self.send(_numbers(message["pictures"]))
-                return
-            self.controls.error = ""
-            if "open" in message:
-                k = min(max(asked(message, "k"), 0), self.controls.last)
-                before = set(self.on_screen)
-                self.show_views(message["open"], k)
-                self._cursor = k
-                fresh = [name for name in self.on_screen if name not in before]
-                if fresh:
-                    self.send(range(k - AROUND, k + AROUND + 1), names=fresh)
-            else:
-                self.hear(message)
-        except Exception as wrong:
-            self.controls.error = complaint(self, wrong)
-        self.controls.answers += 1
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        """Send a message, and leave it to the page which shell answers are for.
 
-    def _draw(self, name: str, k: int) -> FrameTraits:
-        """Return what a view sets in frame `k`, and what it says."""
-        drawn = self.panes[name].drawn(self.the_run, k)
-        text = self.views[name].text(self.the_run, k)
-        return drawn | {"twin": {"lines": text.split("\n")}}
+        ipykernel 7.4 hands a question to the shell that last sent something to the stage; if a
+        cell did, questions would wait until the next cell has ended.
+        """
+        super()._send(msg, buffers)
+        getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
 
-    def _words(self, k: int) -> FrameTraits:
-        """Return what is said of frame `k`."""
+    def close(self) -> None:
+        """Take the stage off every page, and let go of what it shows."""
+        if getattr(self, "_prepared", None) is not None:
+            with self._turn:
+                self._prepared = None
+                self.on_msg(self._heard, remove=True)
+                self.unobserve_all()
+                self.layout.close()
+        super().close()
+
+    # -- elsewhere -----------------------------------------------------------------------------
+
+    def _caption(self, k: int) -> str:
         frame = self.the_run.frames[k]
-        tip = step_tip(frame) if k else ""
-        said = {"caption": self._caption(frame), "choices": self.offered(frame), "tip": tip}
-        return {WORDS: said}
-
-    def _caption(self, frame: Frame) -> str:
         end = ending(self.case, frame)
         return caption(frame, self.the_run.tip.index) + (f". {end}." if end else "")
 
@@ -264,12 +309,15 @@ class Stage(ipywidgets.VBox):
         return table(self.the_run)
 
     def __repr__(self) -> str:
-        case, schedule = self.case, short(self.the_run.schedule)
+        kind, case = type(self).__name__, self.case
+        if getattr(self, "_prepared", None) is None:
+            return f"<{kind} of {case.name}, closed>"
+        schedule = short(self.schedule)
         if case.expression.startswith("mmviz.find("):
             where, which = repr(case.scenario), f", case={case.name!r}"
         else:
             where, which = case.expression or case.name, ""
-        return f"{type(self).__name__}({where}, {schedule!r}{which})"
+        return f"{kind}({where}, {schedule!r}{which})"
 
     def svg(
         self,
@@ -282,47 +330,59 @@ class Stage(ipywidgets.VBox):
         Args:
             k: the number of the frame; negative ones count from the end.
             theme: "light" or "dark".
-            views: their names; by default those on screen.
+            views: their names; by default those the stage was made with, or the timeline and
+                memory.
 
         Raises:
             IndexError: the run has no such frame.
             MmvizError: `k` is not an integer, or `views` is not a list of names.
             UnknownName: there is no view or theme of that name, or the case has nothing for it.
         """
-        frame = self.the_run.frames[self.frame_at(k)]
-        names = self.on_screen if views is None else known(views)
-        absent = [name for name in names if name not in self.views]
+        at = self.frame_at(k)
+        names = (self.asked or list(STILL)) if views is None else known(views)
+        there = self.views
+        absent = [name for name in names if name not in there]
         if absent:
-            there = ", ".join(self.views)
-            raise UnknownName(f"{self.case.name} has nothing for {absent[0]!r}; it has {there}")
-        shown = [self.views[name] for name in names]
-        drawn = picture(shown, self.the_run, frame.index)
-        return svg(drawn, theme, f"{self.case.title}. {self._caption(frame)}")
+            has = ", ".join(there)
+            raise UnknownName(f"{self.case.name} has nothing for {absent[0]!r}; it has {has}")
+        with self._turn:
+            drawn = picture([there[name] for name in names], self.the_run, at)
+            return svg(drawn, theme, f"{self.case.title}. {self._caption(at)}")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Add what a page shows where no widget runs: a still picture, or a text."""
-        bundle = super()._repr_mimebundle_(**kwargs)
+        made = super()._repr_mimebundle_(**kwargs)
+        bundle = made[0] if isinstance(made, tuple) else made
         if isinstance(bundle, dict):
             bundle["text/plain"] = str(self)
             bundle["image/svg+xml"] = self.svg()
-        return bundle
+        return made
 
 
-def asked(message: Mapping[str, Any], name: str) -> int:
-    """Return a number in a message.
-
-    Raises:
-        MmvizError: the message has none.
-    """
-    return index(message.get(name), f"{name!r} in a message of a stage")
+def _by_python(runs: Iterable[Iterable[int]], run: int, k: int, turn: int) -> dict[str, Any]:
+    return {"runs": [list(each) for each in runs], "run": run, "k": k, "by": "python", "n": turn}
 
 
-def _numbers(wanted: Any) -> list[int]:
-    """Return the first numbers of a list in a message.
+def frame_of(k: SupportsIndex, last: int) -> int:
+    """Return the number of a frame of a run of `last` steps; a negative one counts from the end.
 
     Raises:
-        MmvizError: it is not a list of integers.
+        IndexError: the run has no such frame.
+        MmvizError: `k` is not an integer.
     """
-    if not isinstance(wanted, list):
-        raise MmvizError(f"'pictures' in a message of a stage is a list, not {quoted(wanted)}")
-    return [index(k, "the number of a frame") for k in wanted[:MOST_ASKED]]
+    wanted = index(k, "the number of a frame")
+    if not -last - 1 <= wanted <= last:
+        raise IndexError(f"there is no frame {quoted(wanted)}: this run has frames 0 to {last}")
+    return wanted if wanted >= 0 else last + 1 + wanted
+
+
+def named_run(name: str, schedule: Iterable[str], kind: str, sealed: bool = False) -> NamedRun:
+    """Return a run to offer.
+
+    Args:
+        name: as the reader sees it.
+        schedule: its actors.
+        kind: "bad", "safe", "named" or "moment".
+        sealed: not offered before the reader has won or given up.
+    """
+    return {"name": name, "schedule": tuple(schedule), "sealed": sealed, "kind": kind}

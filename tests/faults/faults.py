@@ -266,8 +266,8 @@ ENGINE = (
     Fault(
         "a device may not idle",
         "mmviz/engine/graph.py",
-        "if len(threads) < len(model.actors):",
-        "if len(threads) > len(model.actors):",
+        "if len(threads) < len(self.model.actors):",
+        "if len(threads) > len(self.model.actors):",
         (
             "tests/engine/test_explore.py"
             "::test_a_device_may_idle_so_its_violation_is_never_unavoidable",
@@ -607,31 +607,49 @@ SCENE = (
         "mmviz/scene/words.py",
         "if frame.answer is not None:",
         "if frame.answer is None:",
-        ("tests/scene/test_words.py", "tests/widgets/test_stage.py"),
+        ("tests/scene/test_words.py",),
     ),
 )
 
 WIDGETS = (
     Fault(
-        "a view that looks ahead keeps the frames of the run before",
-        "mmviz/widgets/frames.py",
-        "if self.looks_ahead or not kept:",
-        "if not kept:",
-        ("tests/widgets/test_frames.py",),
-    ),
-    Fault(
-        "the change of a list is applied to the wrong places",
-        "mmviz/widgets/frames.py",
-        "value[change[at]] = change[at + 1]",
-        "value[at // 2] = change[at + 1]",
-        ("tests/widgets/test_frames.py",),
+        "an impossible run from the browser is taken",
+        "mmviz/widgets/received.py",
+        "        if after is None:",
+        "        if after is None and not found:",
+        ("tests/widgets/test_stage.py::test_an_impossible_run_is_refused_corrected_and_told",),
     ),
     Fault(
         "a choice made before begins another run",
         "mmviz/widgets/driver.py",
-        "if run.schedule[: k + 1] == wanted]",
-        "if run.schedule == wanted]",
+        "if each[: k + 1] == wanted]",
+        "if each == wanted]",
         ("tests/widgets/test_stage.py::test_choosing_what_was_chosen_before_stays_on_the_run",),
+    ),
+    Fault(
+        "a Driver lists the runs that break the promise",
+        "mmviz/widgets/runs.py",
+        "hidden = sealed and BAD in kinds.values()",
+        "hidden = sealed and BAD not in kinds.values()",
+        (
+            "tests/widgets/test_stage.py::test_runs_that_give_the_answer_away_are_sealed_in_a_driver",
+        ),
+    ),
+    Fault(
+        "a closed stage keeps its film",
+        "mmviz/widgets/stage.py",
+        "                self._prepared = None\n",
+        "",
+        ("tests/widgets/test_stage.py::test_a_closed_stage_holds_no_film_and_says_so",),
+    ),
+    Fault(
+        "a table keeps the stages that were opened before",
+        "mmviz/widgets/cases.py",
+        "                old.close()",
+        "                del old",
+        (
+            "tests/widgets/test_debate.py::test_another_button_takes_the_stage_and_the_first_is_closed",
+        ),
     ),
     Fault(
         "a complaint about an entry is not escaped",
@@ -641,18 +659,12 @@ WIDGETS = (
         ("tests/widgets/test_entry.py",),
     ),
     Fault(
-        "a frame that Python shows already is not sent to the browser",
+        "the browser may set what only Python sets",
         "mmviz/widgets/stage.py",
-        "controls.k = -1 ",
-        "controls.k = k ",
-        ("tests/widgets/test_stage.py::test_a_choice_is_answered_even_where_python_already_is",),
-    ),
-    Fault(
-        "a dashed line is drawn solid, too",
-        "mmviz/widgets/traits.py",
-        "return NOTHING if look.dash else look.stroke",
-        "return look.stroke",
-        ("tests/widgets/test_traits.py",),
+        "                if check is None:\n                    continue",
+        "                if check is None:\n                    taken[name] = value\n"
+        "                    continue",
+        ("tests/widgets/test_stage.py::test_what_python_alone_sets_is_not_taken_from_the_browser",),
     ),
     Fault(
         "each finding of a debate is a button",
@@ -947,23 +959,17 @@ HOUSE = (
 BROWSER = (
     Fault(
         "an arrow key goes the wrong way",
-        "mmviz/widgets/controls.js",
-        "ArrowLeft: -1, ArrowUp: -1",
-        "ArrowLeft: -1, ArrowUp: 1",
-        (
-            "tests/ui/test_player.py"
-            "::test_keys_step_jump_play_and_list_themselves_and_none_leaks_to_jupyterlab",
-        ),
+        "mmviz/browser/keys.js",
+        'ArrowUp: "back",',
+        'ArrowUp: "next",',
+        ("tests/ui/test_stage.py::test_keys_step_and_none_leaks_to_jupyterlab_and_tab_leaves",),
     ),
     Fault(
-        "the browser applies a change one place too far",
-        "mmviz/widgets/frames.js",
-        "value[change[at]] = change[at + 1];",
-        "value[change[at] + 1] = change[at + 1];",
-        (
-            "tests/ui/test_player.py"
-            "::test_the_picture_drawn_by_the_browser_is_the_one_drawn_from_python",
-        ),
+        "each view of a stage has a run of its own",
+        "mmviz/browser/stage.js",
+        'layout && typeof layout === "object" ? layout : model;',
+        "model;",
+        ("tests/ui/test_stage.py::test_two_views_of_one_stage_show_one_run",),
     ),
 )
 

@@ -5,11 +5,10 @@ from mmviz.kernel.conformance.dmirror import Dmirror, open_dmirror
 from mmviz.kernel.mm.page import GUP_PIN_COUNTING_BIAS, Page
 from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable
 from mmviz.kernel.sync.locks import RwSemaphore
-from mmviz.scene.cards import dangles
+from mmviz.scene.cards import dangles, pins
 from mmviz.scene.check import problems
 from mmviz.scene.pagetable import pagetable
 from mmviz.scene.searched import SearchedCase
-from mmviz.scene.tableplan import pins
 from mmviz.scene.walk import upper
 from tests.scene.played import first_run, of_each_case, shown
 from tests.scene.toys import case_of

@@ -12,6 +12,7 @@ from tests.ui.lab import Lab
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 WAIT = 30_000  # ms for a selector, on a slow machine
+SCREEN = {"width": 1280, "height": 720}  # a projector's
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +39,13 @@ def browser(tmp_path_factory):
 
 
 class Notebook:
-    """A notebook, opened in a page and run; `page` is playwright's."""
+    """Notebooks, opened and run one after the other in one JupyterLab; `page` is playwright's."""
 
     def __init__(self, page, lab):
-        self.page, self.lab = page, lab
+        self.page, self.lab, self.wrong = page, lab, []
         self.kernel_messages = []
+        self.opened = 0
+        self.file = ""
 
     def heard(self, message):
         """Note a message between the browser and a kernel."""
@@ -50,64 +53,51 @@ class Notebook:
 
     def run(self, name, *cells):
         """Open a notebook of these cells and run them all."""
-        self.page.goto(self.lab.write(name, *cells))
+        self.opened += 1
+        name = f"{name}_{self.opened}"
+        self.file = f"{name}.ipynb"
+        address = self.lab.write(name, *cells)
+        if self.opened == 1:
+            self.page.goto(address)
+        else:
+            self.page.evaluate(OPEN, self.file)
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         self.page.evaluate(
-            """async () => {
+            """async (file) => {
                 await window.jupyterapp.restored;
                 const shell = window.jupyterapp.shell;
-                while (!shell.currentWidget) await new Promise(requestAnimationFrame);
+                while (shell.currentWidget?.context?.path !== file) {
+                    await new Promise(requestAnimationFrame);
+                }
                 const context = shell.currentWidget.sessionContext;
                 await context.ready;
                 await context.session.kernel.info;
                 window.jupyterapp.commands.execute("notebook:run-all-cells");
-            }"""
+            }""",
+            self.file,
         )
         return self
 
+    def close(self):
+        """End the kernels, and take away the notebook and what it has changed."""
+        self.page.evaluate(CLOSE)
+        self.page.mouse.move(1, 1)
+
     def stage(self, number=0):
-        """Return the stage with this number, once its buttons work."""
-        root = self.page.locator(".mm-root").nth(number)
-        root.locator(".mm-next:enabled, .mm-choose:enabled").first.wait_for()
+        """Return the stage with this number, once it is there."""
+        root = self.page.locator(".mm-stage[data-state]").nth(number)
+        root.wait_for()
         return root
+
+    def widen(self):
+        """Close JupyterLab's file browser, as one does to present a notebook."""
+        self.page.evaluate("window.jupyterapp.shell.collapseLeft()")
 
     def listen(self):
         """Return a list that fills with every message to or from the kernel, from now on."""
         said = []
         self.kernel_messages = said
         return said
-
-    def texts(self):
-        """Return all texts in the pictures, those too that are drawn clear."""
-        return [text for text in self.page.locator(".mm-canvas text").all_text_contents() if text]
-
-    def picture(self):
-        """Return everything drawn, as the browser has it: places, colours and texts."""
-        return self.page.evaluate(
-            """() => [...document.querySelectorAll(".mm-canvas .svg-figure")].map((svg) =>
-                [...svg.querySelectorAll("path.line, .object_grp, text.label")].map((drawn) =>
-                    [drawn.getAttribute("d"), drawn.getAttribute("transform"),
-                     drawn.style.fill, drawn.style.stroke, drawn.textContent]))"""
-        )
-
-    def settled(self):
-        """Wait until nothing of the stage has moved or grown for twenty frames."""
-        self.page.evaluate(
-            """() => new Promise((done) => {
-                let before = "", same = 0;
-                const look = () => {
-                    const parts = document.querySelectorAll(".mm-root *, .mm-view");
-                    const now = JSON.stringify([...parts].map((part) => {
-                        const {left, top, width, height} = part.getBoundingClientRect();
-                        return [left, top, width, height];
-                    }));
-                    same = now === before ? same + 1 : 0;
-                    before = now;
-                    same === 20 ? done() : requestAnimationFrame(look);
-                };
-                look();
-            })"""
-        )
 
     def dark(self):
         """Switch JupyterLab to its dark theme."""
@@ -132,46 +122,68 @@ class Notebook:
         )
 
 
-@pytest.fixture
-def notebook(request, lab, browser):
+OPEN = """async (path) => {
+    await window.jupyterapp.commands.execute("docmanager:open", {path, factory: "Notebook"});
+}"""
+CLOSE = """async () => {
+    const {commands, serviceManager, shell} = window.jupyterapp;
+    await serviceManager.sessions.shutdownAll();
+    for (const widget of [...shell.widgets("main")]) widget.dispose();
+    shell.expandLeft();
+    if (document.body.dataset.jpThemeLight === "false") {
+        await commands.execute("apputils:change-theme", {theme: "JupyterLab Light"});
+    }
+}"""
+
+
+@pytest.fixture(scope="session")
+def jupyterlab(lab, browser):
+    """One page with JupyterLab; loading it takes longer than most tests."""
     lab.settle()
-    context = browser.new_context(viewport={"width": 1440, "height": 1500}, reduced_motion="reduce")
+    context = browser.new_context(viewport=SCREEN, reduced_motion="reduce")
     context.set_default_timeout(WAIT)
     page = context.new_page()
-    wrong = []
+    opened = Notebook(page, lab)
 
     def judge(message):
         if message.type == "error":
-            wrong.append(f"console: {message.text}")
-
-    page.on("console", judge)
-    page.on("pageerror", lambda error: wrong.append(f"uncaught: {error}"))
+            opened.wrong.append(f"console: {message.text}")
 
     def local(url):
         return url.startswith((lab.url, lab.url.replace("http", "ws"), "data:", "blob:"))
 
-    page.on("request", lambda r: local(r.url) or wrong.append(f"left the machine: {r.url}"))
-    page.on("requestfailed", lambda r: wrong.append(f"failed: {r.url} {r.failure}"))
-    opened = Notebook(page, lab)
-
     def connected(socket):
         if not local(socket.url):
-            wrong.append(f"left the machine: {socket.url}")
+            opened.wrong.append(f"left the machine: {socket.url}")
         if "/channels" in socket.url:  # a kernel's
             socket.on("framesent", opened.heard)
             socket.on("framereceived", opened.heard)
 
+    page.on("console", judge)
+    page.on("pageerror", lambda error: opened.wrong.append(f"uncaught: {error}"))
+    page.on("request", lambda r: local(r.url) or opened.wrong.append(f"left the machine: {r.url}"))
+    page.on("requestfailed", lambda r: opened.wrong.append(f"failed: {r.url} {r.failure}"))
     page.on("websocket", connected)
-
     yield opened
+    context.close()
 
-    failed = wrong or request.node.stash.get(FAILED, False)
-    if failed:
+
+@pytest.fixture
+def notebook(request, jupyterlab):
+    """Watch what a test does to the page; a console error fails it."""
+    jupyterlab.wrong = wrong = []
+    jupyterlab.kernel_messages = []
+    page = jupyterlab.page
+    page.set_viewport_size(SCREEN)
+
+    yield jupyterlab
+
+    found = list(wrong)  # what follows ends kernels under the widgets
+    if found or request.node.stash.get(FAILED, False):
         ARTIFACTS.mkdir(exist_ok=True)
         page.screenshot(path=ARTIFACTS / (re.sub(r"\W+", "_", request.node.name) + ".png"))
-    page.evaluate("window.jupyterapp?.serviceManager.sessions.shutdownAll()")
-    context.close()
-    assert wrong == []
+    jupyterlab.close()
+    assert found == []
 
 
 FAILED = pytest.StashKey[bool]()

@@ -13,6 +13,7 @@ mmviz.catalogue(thread="iommu_group")
 def test_a_case_is_found_and_opened(notebook):
     notebook.run("catalogue", NOTEBOOK)
     page = notebook.page
+    notebook.widen()
     rows = page.locator(".mm-cases tbody tr:has(.mm-name):not([hidden])")
     rows.first.wait_for()
     everything = rows.count()

@@ -48,7 +48,7 @@ def test_a_failing_cell_is_opened_and_stepped_by_keyboard(notebook):
         assert page.locator(".mm-cases .mm-root").count() == 1
 
         page.keyboard.press("End")
-        page.locator(".mm-cases .mm-promise.mm-broken:not(.mm-away)").first.wait_for()
+        page.locator(".mm-cases .mm-promise.mm-broken").first.wait_for()
 
 
 def test_text_in_the_table_is_shown_and_never_run(notebook):

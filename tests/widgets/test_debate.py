@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import pytest
 
 import mmviz
@@ -61,14 +64,25 @@ def test_a_button_puts_a_shortest_run_on_the_stage(debate):
     assert len(row.failing) > 1
 
 
-def test_another_button_takes_the_stage_and_the_first_run_is_kept(debate):
+def test_another_button_takes_the_stage_and_the_first_is_closed(debate):
     first, second = number_of(debate, "DelistThenRelease"), number_of(debate, "ReleaseThenDelist")
     player = debate.play(first)
-    debate.play(second)
-    assert debate.children[1] is not player
-    assert debate.play(first) is player
-    assert debate.children == (debate.table, player)
-    assert len([name for name in player._dom_classes if name.startswith("mm-opened-")]) == 1
+    other = debate.play(second)
+    assert debate.children == (debate.table, other)
+    assert (player.comm, other.comm is not None) == (None, True)
+    assert debate.play(first).schedule == debate.debate.rows[first].failing[0].schedule
+
+
+def test_many_stages_leave_nothing_behind_and_closing_the_table_closes_its_stage(debate):
+    kept = []
+    number = number_of(debate, "DelistThenRelease")
+    for _ in range(20):
+        kept.append(weakref.ref(debate.play(number).prepared))
+    gc.collect()
+    assert len([ref() for ref in kept if ref() is not None]) == 1
+    debate.close()
+    gc.collect()
+    assert [ref() for ref in kept if ref() is not None] == []
 
 
 @pytest.mark.parametrize("thread", ["iommu_group", "exclusive"])

@@ -1,0 +1,107 @@
+// What never rests: accesses that run along the flows of a picture. A pure function of its marks and
+// of the time, so that a flow that a motion bends or grows carries its balls with it.
+
+import { lerp } from "./pose.js";
+
+// All times are parts of one cycle, the same for every flow: were it longer on a longer path, all
+// balls would jump while a path grows.
+const CYCLE = 3200; // ms
+const BIRTHS = 5; // in a cycle
+const SPEED = 0.17; // px a ms
+const ON_PATH = [0.16, 0.74]; // on the shortest paths, and on those that are too long for the speed
+const BOUNCING = 0.2;
+const FADED = 0.08;
+const SHORTEST = 5; // px; a shorter flow is not there (yet)
+const SAMPLES = 10; // points a cubic is measured by
+
+/**
+ * A path as points at even times, with the way from the first to each.
+ * @param {number[]} p
+ */
+function measured(p) {
+  const points = [[p[0], p[1], 0]];
+  for (let q = 0; q + 7 < p.length; q += 6) {
+    for (let i = 1; i <= SAMPLES; i++) {
+      const u = i / SAMPLES;
+      const v = 1 - u;
+      const [a, b, c, d] = [v * v * v, 3 * v * v * u, 3 * v * u * u, u * u * u];
+      const x = a * p[q] + b * p[q + 2] + c * p[q + 4] + d * p[q + 6];
+      const y = a * p[q + 1] + b * p[q + 3] + c * p[q + 5] + d * p[q + 7];
+      const [lx, ly, way] = points[points.length - 1];
+      points.push([x, y, way + Math.hypot(x - lx, y - ly)]);
+    }
+  }
+  return points;
+}
+
+/**
+ * The point at a part of the way, and the direction there.
+ * @param {number[][]} points
+ * @param {number} part
+ */
+function along(points, part) {
+  const way = part * points[points.length - 1][2];
+  let i = 1;
+  while (i < points.length - 1 && points[i][2] < way) i++;
+  const [a, b] = [points[i - 1], points[i]];
+  const long = b[2] - a[2];
+  const t = long ? Math.max(0, Math.min(1, (way - a[2]) / long)) : 0;
+  const [dx, dy] = long ? [(b[0] - a[0]) / long, (b[1] - a[1]) / long] : [0, 0];
+  return { x: lerp(a[0], b[0], t), y: lerp(a[1], b[1], t), dx, dy };
+}
+
+/**
+ * Keys begin their cycles at different times, always the same.
+ * @param {string} key
+ */
+function phase(key) {
+  let sum = 0;
+  for (const letter of key) sum = (sum * 31 + letter.charCodeAt(0)) % 997;
+  return sum / 997;
+}
+
+/**
+ * One ball at `t` of its cycle, or null between its end and its next birth.
+ * @param {FlowMark} flow
+ * @param {number[][]} points
+ * @param {number} t
+ * @returns {{x: number, y: number, c: string, r: number, o: number} | null}
+ */
+function ball(flow, points, t) {
+  const length = points[points.length - 1][2];
+  const onPath = Math.max(ON_PATH[0], Math.min(ON_PATH[1], length / (SPEED * CYCLE)));
+  const stop = flow.end === "bounce" ? (flow.at ?? 1) : 1;
+  const part = t / onPath;
+  const isLost = flow.end === "fall" && part >= (flow.at ?? 1);
+  const looks = { c: isLost ? "bad" : flow.c, r: isLost ? 5.5 : 4.5 };
+  if (part <= stop) return { ...along(points, part), ...looks, o: Math.min(1, t * 20) };
+  const { x, y, dx, dy } = along(points, stop);
+  const left = flow.end === "bounce" ? BOUNCING : flow.end === "fall" ? 1 - ON_PATH[1] : FADED;
+  const e = (t - stop * onPath) / left;
+  if (e >= 1) return null;
+  if (flow.end === "pass") return { x: x + 14 * dx * e, y: y + 14 * dy * e, ...looks, o: 1 - e };
+  if (flow.end === "fall") return { x: x + 60 * dx * e, y: y + 60 * dy * e + 130 * e * e, ...looks, o: 1 - e * e };
+  return { x: x - 34 * dx * e, y: y - 34 * dy * e - 20 * Math.sin(Math.PI * e) + 56 * e * e, ...looks, o: 1 - e * e };
+}
+
+/**
+ * The balls of a picture's flows at the time `T`.
+ * @param {Mark[]} marks at rest or in motion
+ * @param {number} T ms, from any start
+ * @returns {DotMark[]}
+ */
+export function balls(marks, T) {
+  /** @type {DotMark[]} */
+  const made = [];
+  for (const m of marks) {
+    if (m.t !== "flow" || m.o === 0) continue;
+    const points = measured(m.p);
+    if (!(points[points.length - 1][2] >= SHORTEST)) continue;
+    for (let i = 0; i < BIRTHS; i++) {
+      const t = (((T / CYCLE + i / BIRTHS + phase(m.k)) % 1) + 1) % 1;
+      const { x, y, c, r, o } = ball(m, points, t) ?? { x: 0, y: 0, c: "", r: 0, o: 0 };
+      if (o > 0) made.push({ k: `ball:${m.k}:${i}`, t: "dot", c, x, y, r, o: o * (m.o ?? 1) });
+    }
+  }
+  return made;
+}

@@ -1,0 +1,130 @@
+// What the last step did, in words, and what to do next.
+
+import { attribute, element, push, say } from "./dom.js";
+import { lossOf, victoryOf } from "./game.js";
+import { difference, failures, runAsText, spokenStep, stepName, stepSentence } from "./story.js";
+
+/**
+ * @param {import("./session.js").Session} session
+ * @param {Record<string, () => void>} acts
+ */
+export function captionPane(session, acts) {
+  const [name, sentence] = [element("strong", "mm-step"), element("span", "mm-sentence")];
+  const [fault, loss, change, note] = [
+    element("div", "mm-fault"),
+    element("div", "mm-loss"),
+    element("div", "mm-diff"),
+    element("div", "mm-noted"),
+  ];
+  const said = element(
+    "div",
+    "mm-said",
+    "",
+    { role: "group", "aria-label": "this step" },
+    element("div", "mm-line", "", {}, name, " ", sentence),
+    fault,
+    loss,
+    change,
+    note,
+  );
+  const status = element("div", "mm-status", "", { role: "status", "aria-live": "polite" });
+  const make = (
+    /** @type {string} */ kind,
+    /** @type {string} */ words,
+    /** @type {string} */ key,
+    /** @type {string} */ label,
+  ) => {
+    const made = push(`mm-${kind}`, "", label, acts[kind]);
+    made.append(words, " ", element("kbd", "", key));
+    return made;
+  };
+  const buttons = {
+    why: make("why", "why", "y", "what this step depends on"),
+    undo: make("undo", "undo", "u", "one step back; the run tried stays in the tree"),
+    again: make("again", "again", "r", "back to the start"),
+    whatif: make("whatif", "what if", "x", "what if another actor goes first"),
+    possible: make("possible", "possible?", "p", "ask whether a state is possible"),
+    note: make("note", "note", "n", "a note on this step"),
+    reveal: make("reveal", "show", "w", "show the shortest run that breaks the promise"),
+    where: make("where", "go there", "g", "the last step from which the promise could still be broken"),
+    recorded: make("recorded", "back", "⌫", "back to the recorded run"),
+  };
+  const seat = element("div", "mm-acts", "", { role: "group", "aria-label": "what to do" }, ...Object.values(buttons));
+  const node = element("div", "mm-caption", "", { "data-pane": "caption" }, said, seat);
+  const off = (/** @type {any} */ button, /** @type {boolean} */ isOff) => {
+    if (isOff && button === document.activeElement) button.closest(".mm-stage").focus({ preventScroll: true });
+    if (button.disabled !== isOff) button.disabled = isOff;
+  };
+  let [told, scrolled] = ["", ""];
+  return {
+    node,
+    status,
+    /** @param {boolean} isLate the verdict is still to come */
+    draw(isLate) {
+      const { film, path, k, tree, head = film.head } = /** @type {any} */ (session);
+      if (!k) {
+        say(name, session.mode === "driver" ? "You are the scheduler." : `${head.title}.`);
+        const keys = head.actors
+          .map((/** @type {string} */ actor, /** @type {number} */ a) => `${a + 1}: ${actor}`)
+          .join(", ");
+        say(
+          sentence,
+          session.mode === "driver" || !session.last
+            ? `Press a digit to let an actor step (${keys}). Undo keeps what you tried as a branch.`
+            : head.subtitle || "Press → for the first step.",
+        );
+      } else {
+        say(name, `${k}  ${stepName(film, path, k)}.`);
+        say(sentence, stepSentence(film, path, k));
+      }
+      say(
+        fault,
+        isLate
+          ? ""
+          : failures(film, path, k)
+              .map((words) => `✗ ${words}`)
+              .join("  "),
+      );
+      const lost = isLate ? "" : lossOf(session);
+      say(loss, lost);
+      say(change, difference(film, path, k).join("   "));
+      const kept = session.notes[session.noteKey()];
+      say(note, kept ? `note: ${kept}` : "");
+      const spoken =
+        spokenStep(film, path, k) +
+        (isLate ? "" : ` ${lost || (session.wonAt() >= 0 ? victoryOf(session) : "")}`).trimEnd();
+      if (!isLate && spoken !== told) {
+        told = spoken;
+        say(status, spoken);
+      }
+      off(buttons.why, k === 0);
+      off(buttons.undo, k === 0);
+      off(buttons.again, k === 0);
+      off(buttons.whatif, k === 0 || film.enabled(path[k - 1].state).length < 2);
+      off(buttons.recorded, tree.isRecorded());
+      off(buttons.where, session.isSealed && !lost);
+      buttons.where.classList.toggle("mm-wanted", Boolean(lost));
+      const gives = session.isSealed;
+      buttons.reveal.firstChild.data = gives ? "give up" : "show";
+      attribute(
+        buttons.reveal,
+        "aria-label",
+        gives ? "give up, and see the runs that break the promise" : "show the shortest run that breaks the promise",
+      );
+      attribute(buttons.reveal, "title", buttons.reveal.getAttribute("aria-label"));
+    },
+    /** At rest: what is longer than its room can be reached by key. */
+    settle() {
+      if (scrolled === told) return;
+      scrolled = told;
+      attribute(said, "tabindex", said.scrollHeight > said.clientHeight + 1 ? 0 : null);
+    },
+  };
+}
+
+/** The run, and the other open views, as text. @param {import("./session.js").Session} session @param {[string, string][]} views */
+export function twinText(session, views) {
+  const notes = (/** @type {number} */ i) => session.notes[session.noteKey(i)] || "";
+  const run = runAsText(session.film, session.path, session.k, notes);
+  return [run, ...views.map(([title, text]) => `${title}\n${text}`)].join("\n\n");
+}

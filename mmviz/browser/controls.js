@@ -1,0 +1,151 @@
+// The controls: step, scrub, play, choose a run, open a view. No button changes its width.
+
+import { attribute, element, push, say } from "./dom.js";
+
+const SPEEDS = [0.5, 1, 2, 4];
+export const COLUMNS = "columns"; // the tab that a narrow stage has for the code columns
+
+/**
+ * @param {import("./session.js").Session} session
+ * @param {Record<string, (value?: any) => void>} acts
+ */
+export function controlsPane(session, acts) {
+  const node = element("div", "mm-controls", "", {
+    "data-pane": "controls",
+    role: "toolbar",
+    "aria-label": "steps and views",
+  });
+  const first = push("mm-first", "|◀", "first step (Home)", () => acts.first());
+  const back = push("mm-back", "◀", "one step back (←)", () => acts.back());
+  const play = push("mm-play", "play", "play (space)", () => acts.play());
+  const next = push("mm-next", "▶", "one step on (→)", () => acts.next());
+  const end = push("mm-last", "▶|", "last step (End)", () => acts.end());
+  const slider = element("input", "mm-slider", "", { type: "range", min: "0", step: "1", "aria-label": "step" });
+  slider.addEventListener("input", () => acts.go(Number(slider.value)));
+  const count = element("span", "mm-count");
+  const runs = element("select", "mm-runs", "", { "aria-label": "run" });
+  runs.addEventListener("change", () => acts.run(runs.value));
+  const speed = element(
+    "select",
+    "mm-speed",
+    "",
+    { "aria-label": "speed", title: "speed" },
+    ...SPEEDS.map((each) => element("option", "", `${each} ×`, { value: String(each) })),
+  );
+  speed.value = "1";
+  speed.addEventListener("change", () => acts.speed(Number(speed.value)));
+  const stop = push("mm-switch", "⇄", "play stops where another actor goes on", () => acts.stop());
+  const tabs = element("div", "mm-tabs", "", { role: "tablist", "aria-label": "views" });
+  const text = push("mm-text", "text", "the whole run as text (t)", () => acts.text());
+  node.append(first, back, play, next, end, slider, count, runs, speed, stop, tabs, text);
+  let [listed, tabbed] = ["", ""];
+
+  const off = (/** @type {any} */ button, /** @type {boolean} */ isOff) => {
+    if (button.disabled === isOff) return;
+    if (isOff && button === document.activeElement) button.closest(".mm-stage").focus({ preventScroll: true });
+    button.disabled = isOff;
+  };
+  const drawRuns = () => {
+    const { tree } = session;
+    const actors = session.film.head.actors;
+    const named = session.offered().map((run, i) => [`named:${i}`, run.name]);
+    const tip = tree.tip();
+    const leaves = tree.leaves();
+    if (!leaves.includes(tip)) leaves.push(tip);
+    const tried = leaves.map((leaf) => [
+      `node:${leaf.id}`,
+      `run ${leaves.indexOf(leaf) + 1}: ${spokenSchedule(tree.scheduleOf(leaf), actors) || "the start"}`,
+    ]);
+    const wanted = `node:${tip.id}`;
+    const is = JSON.stringify([named, tried]);
+    if (is !== listed) {
+      listed = is;
+      const group = (/** @type {string} */ label, /** @type {string[][]} */ all) =>
+        all.length
+          ? [
+              element(
+                "optgroup",
+                "",
+                "",
+                { label },
+                ...all.map(([value, name]) => element("option", "", name, { value })),
+              ),
+            ]
+          : [];
+      runs.replaceChildren(...group("named runs", named), ...group("runs tried", tried));
+    }
+    const same = session.offered().findIndex((run) => run.schedule.join() === tree.schedule().join());
+    runs.value = same >= 0 ? `named:${same}` : wanted;
+  };
+  const drawTabs = () => {
+    const open = session.showsColumns ? COLUMNS : session.pane;
+    const is = JSON.stringify([open, session.pinned]);
+    if (is === tabbed) return;
+    tabbed = is;
+    const focused = tabs.contains(document.activeElement);
+    const views = session.film.head.views.filter((/** @type {any} */ view) => view.there !== false);
+    const tab = ({ name = "", title = "" }) => {
+      const isOpen = name === open || session.pinned.includes(name);
+      const made = element("button", `mm-button mm-toggle${isOpen ? " mm-open" : ""}`, title, {
+        type: "button",
+        role: "tab",
+        "data-view": name,
+        "aria-selected": String(name === open),
+        tabindex: name === open ? "0" : "-1",
+        title: name === COLUMNS ? "the code columns" : `${title} (Shift and click: beside the open view)`,
+      });
+      made.addEventListener("click", (/** @type {MouseEvent} */ event) => acts.view([name, event.shiftKey]));
+      return made;
+    };
+    tabs.replaceChildren(tab({ name: COLUMNS, title: "Columns" }), ...views.map(tab));
+    const selected = /** @type {any} */ (tabs.querySelector('[aria-selected="true"]'));
+    if (selected) tabs.scrollLeft = Math.max(0, selected.offsetLeft + selected.offsetWidth - tabs.clientWidth);
+    if (focused && selected) selected.focus({ preventScroll: true });
+  };
+  tabs.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const way = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (!way) return;
+    const all = /** @type {any[]} */ ([...tabs.children]).filter((tab) => tab.offsetWidth);
+    const at = all.indexOf(document.activeElement);
+    if (at < 0) return;
+    acts.view([all[(at + way + all.length) % all.length].dataset.view, false]);
+    event.preventDefault();
+    event.stopPropagation();
+  });
+
+  return {
+    node,
+    slider,
+    tabs,
+    /** @param {boolean} isPlaying @param {boolean} stops */
+    draw(isPlaying, stops) {
+      const { k, last } = session;
+      off(first, k === 0);
+      off(back, k === 0);
+      off(next, k >= last);
+      off(end, k >= last);
+      off(play, last === 0);
+      say(play, isPlaying ? "pause" : "play");
+      attribute(play, "aria-label", isPlaying ? "pause (space)" : "play (space)");
+      attribute(stop, "aria-pressed", String(stops));
+      attribute(slider, "max", last);
+      if (slider.value !== String(k)) slider.value = String(k);
+      attribute(slider, "aria-valuetext", `step ${k} of ${last}`);
+      say(count, `${k}/${last}`);
+      drawRuns();
+      drawTabs();
+    },
+  };
+}
+
+/** "CPU0*3 CPU1" @param {number[]} schedule @param {string[]} actors */
+export function spokenSchedule(schedule, actors) {
+  const said = [];
+  for (let i = 0; i < schedule.length; ) {
+    let to = i;
+    while (to < schedule.length && schedule[to] === schedule[i]) to++;
+    said.push(actors[schedule[i]] + (to - i > 1 ? `*${to - i}` : ""));
+    i = to;
+  }
+  return said.join(" ");
+}

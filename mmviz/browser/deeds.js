@@ -1,0 +1,147 @@
+// What a person can ask of a stage by a key or a button, and playing.
+
+import { COLUMNS } from "./controls.js";
+import { lossOf } from "./game.js";
+import { brokenIn, possibleUntil, shortestRun } from "./story.js";
+
+const ZOOMS = [70, 85, 100, 115, 130, 150, 175, 200, 250];
+const PACE = 1400; // ms a step while it plays, at speed 1
+
+/**
+ * @typedef {{session: import("./session.js").Session, root: HTMLElement, panels: any, drawControls: () => void}} Stage
+ */
+
+export class Deeds {
+  /** @param {Stage} stage */
+  constructor(stage) {
+    this.stage = stage;
+    this.session = stage.session;
+    this.stops = false; // playing stops where another actor goes on
+    this.speed = 1;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    /** @type {Record<string, (value?: any) => any>} each returns false when there was nothing to do */
+    this.acts = this.all();
+  }
+
+  /** @returns {Record<string, (value?: any) => any>} */
+  all() {
+    const { session, stage } = this;
+    return {
+      next: () => this.go(session.k + 1),
+      back: () => this.go(session.k - 1),
+      undo: () => this.go(session.k - 1),
+      first: () => this.go(0),
+      again: () => this.go(0),
+      end: () => this.go(session.last),
+      go: (k) => this.go(k),
+      choose: (actor) => this.halt() && session.choose(actor),
+      visit: (node) => this.halt() && session.visit(node),
+      play: () => (this.timer ? this.halt() : this.play()),
+      speed: (speed) => (this.speed = speed),
+      stop: () => {
+        this.stops = !this.stops;
+        stage.drawControls();
+      },
+      run: (value) => {
+        const [kind, number] = value.split(":");
+        if (kind === "node") this.acts.visit(session.tree.nodes[number]);
+        else this.named(Number(number));
+      },
+      named: (number) => this.named(number),
+      whatif: () => this.halt() && session.whatIf(),
+      recorded: () => this.halt() && (session.comeBack() || this.go(session.k - 1)),
+      escape: () => stage.panels.close() || session.dismiss() || session.comeBack(),
+      where: () => this.lastChance(),
+      reveal: () => (session.isSealed ? session.giveUp() : this.shortest()),
+      why: () => session.k > 0 && stage.panels.why(),
+      possible: () => stage.panels.possible(),
+      note: () => stage.panels.note(),
+      text: () => stage.panels.text(),
+      limits: () => stage.panels.limits(),
+      help: () => stage.panels.help(),
+      larger: () => this.type(1),
+      smaller: () => this.type(-1),
+      full: () =>
+        document.fullscreenElement ? document.exitFullscreen() : stage.root.requestFullscreen?.().catch(() => {}),
+      blank: () => void stage.root.classList.toggle("mm-blank"),
+      view: ([name, isBeside]) => this.openView(name, isBeside),
+    };
+  }
+
+  /** @param {number} k */
+  go(k) {
+    this.halt();
+    this.session.go(k);
+    return true;
+  }
+
+  /** @param {number} number */
+  named(number) {
+    this.halt();
+    const run = this.session.offered()[number];
+    if (run) this.session.open(run.schedule, run.kind === "moment" ? run.schedule.length : 0, true);
+  }
+
+  /** Go to the last step from which the promise could still be broken; the Driver's answer waits for the end. */
+  lastChance() {
+    const { film, path, k, goalBads, isSealed } = this.session;
+    if (isSealed && !lossOf(this.session)) return false;
+    const until = possibleUntil(film, path, k, goalBads);
+    return until >= 0 && this.go(until);
+  }
+
+  /** Put a shortest run that breaks the promise on the stage, and play it. */
+  shortest() {
+    const { session } = this;
+    const { film, goalBads } = session;
+    const known = session.named.filter((run) => run.kind === "bad").map((run) => run.schedule);
+    const isWanted = (/** @type {number} */ state) =>
+      film.bads(state).some((bad) => !goalBads || goalBads.includes(bad));
+    const searched = () => (film.head.complete ? shortestRun(film, isWanted) : null);
+    const found = known.length ? known.reduce((best, run) => (run.length < best.length ? run : best)) : searched();
+    this.halt();
+    if (found) session.open(found, 0).then(() => this.play());
+  }
+
+  play() {
+    const { session } = this;
+    if (session.k >= session.last) session.go(0);
+    const on = () => {
+      session.go(session.k + 1);
+      const { film, path, k, last } = session;
+      const isSwitch = this.stops && k < last && path[k + 1].actor !== path[k].actor;
+      if (k >= last || isSwitch || brokenIn(film, path, k) === k) this.halt();
+      else this.timer = setTimeout(on, PACE / this.speed);
+    };
+    clearTimeout(this.timer);
+    this.timer = setTimeout(on, Math.min(250, PACE / this.speed));
+    this.stage.drawControls();
+  }
+
+  /** Stop playing, if it does. Always true. */
+  halt() {
+    if (!this.timer) return true;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.stage.drawControls();
+    return true;
+  }
+
+  /** Larger or smaller type. @param {number} way */
+  type(way) {
+    const at = ZOOMS.findIndex((each) => each >= this.session.zoom);
+    this.session.set("zoom", ZOOMS[Math.max(0, Math.min(at + way, ZOOMS.length - 1))]);
+  }
+
+  /** Open a view, or put it beside the open one. @param {string} name @param {boolean} isBeside */
+  openView(name, isBeside) {
+    const { session } = this;
+    session.dismiss();
+    session.showsColumns = name === COLUMNS;
+    if (session.showsColumns) return session.tell("pane");
+    if (isBeside && name !== session.pane) return session.set("pinned", session.pinned.includes(name) ? [] : [name]);
+    session.pinned = session.pinned.filter((each) => each !== name);
+    return session.set("pane", name);
+  }
+}

@@ -1,0 +1,74 @@
+// The keys of the stage. Only these are stopped; Tab leaves.
+
+export const KEYS = [
+  ["→ ↓ PageDown", "one step on"],
+  ["← ↑ PageUp", "one step back"],
+  ["Home End", "first and last step"],
+  ["1 … 9", "let this actor step next"],
+  ["Shift+1 … 9", "a named run"],
+  ["x", "what if another actor goes first"],
+  ["Backspace Esc", "back to the recorded run"],
+  ["u r", "undo; back to the start"],
+  ["space", "play and pause"],
+  ["g", "last step from which the promise could be broken"],
+  ["w", "show the shortest run that breaks the promise"],
+  ["y", "why: what this step depends on"],
+  ["p", "is this possible?"],
+  ["n", "a note on this step"],
+  ["t", "the run as text"],
+  ["+ −", "larger and smaller type"],
+  ["f b", "full screen; blank the stage"],
+  ["?", "this list"],
+];
+
+/** @type {Record<string, string>} */
+const MEANING = {
+  ArrowRight: "next",
+  ArrowDown: "next",
+  PageDown: "next",
+  ArrowLeft: "back",
+  ArrowUp: "back",
+  PageUp: "back",
+  Home: "first",
+  End: "end",
+  " ": "play",
+  Backspace: "recorded",
+  Escape: "escape",
+  u: "undo",
+  r: "again",
+  x: "whatif",
+  g: "where",
+  w: "reveal",
+  y: "why",
+  p: "possible",
+  n: "note",
+  t: "text",
+  "+": "larger",
+  "=": "larger",
+  "-": "smaller",
+  "−": "smaller",
+  f: "full",
+  b: "blank",
+  "?": "help",
+};
+
+/**
+ * What a key asks for: [name, number], or null when the key is not the stage's.
+ * @param {KeyboardEvent} event
+ * @param {number} actors how many there are
+ * @param {number} named how many named runs are offered
+ * @returns {[string, number] | null}
+ */
+export function meaningOf(event, actors, named) {
+  if (event.ctrlKey || event.altKey || event.metaKey) return null;
+  const target = /** @type {any} */ (event.target);
+  const tag = target?.tagName;
+  if (tag === "SELECT" || tag === "TEXTAREA" || (tag === "INPUT" && target.type === "text"))
+    return event.key === "Escape" ? ["escape", 0] : null;
+  if (/^[1-9]$/.test(event.key)) return Number(event.key) <= actors ? ["choose", Number(event.key) - 1] : null;
+  const digit = /^Digit([1-9])$/.exec(event.code || "");
+  if (digit && event.shiftKey) return Number(digit[1]) <= named ? ["named", Number(digit[1]) - 1] : null;
+  if (tag === "BUTTON" && (event.key === " " || event.key === "Enter")) return null;
+  const name = MEANING[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  return name ? [name, 0] : null;
+}

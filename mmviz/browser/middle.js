@@ -1,0 +1,216 @@
+// The middle of the stage: the picture of memory or other views, and the tokens that come from the code.
+
+import { attribute, drawn, element } from "./dom.js";
+import { balls } from "./balls.js";
+import { layer } from "./marks.js";
+import { boxOf, chosenMarks, picture } from "./picture.js";
+import { pose } from "./pose.js";
+import { written } from "./story.js";
+
+const STILL = 800; // ms: where the balls stand when motion is not wanted
+const WIDE = 1300; // px: from here on, two views stand side by side
+const MEMORY = "memory";
+
+export class Middle {
+  /**
+   * @param {import("./session.js").Session} session
+   * @param {(actor: number, row: number) => {box: DOMRect, isLeft: boolean}} placeOf where a row of code stands
+   */
+  constructor(session, placeOf) {
+    this.session = session;
+    this.placeOf = placeOf;
+    /** @type {Map<string, ReturnType<typeof picture>>} */
+    this.panes = new Map();
+    this.seats = element("div", "mm-seats");
+    this.node = element("div", "mm-middle", "", { "data-pane": "memory" }, this.seats);
+    this.tokens = drawn("g");
+    this.halo = drawn("g");
+    this.overlay = drawn("svg", { class: "mm-overlay", "aria-hidden": "true" }, this.halo, this.tokens);
+    this.drawTokens = layer(this.tokens);
+    this.drawHalo = layer(this.halo);
+    this.shown = ""; // what the still layers show
+    /** @type {{node: any, cue: any} | null} */
+    this.cued = null;
+    this.isFresh = false;
+    this.zoom = 1;
+    this.screen = 1;
+  }
+
+  get memory() {
+    return this.panes.get(MEMORY);
+  }
+
+  /** Whether something moves at rest. */
+  flows() {
+    return [...this.panes.values()].some((pane) => pane.marks.some((mark) => mark.t === "flow"));
+  }
+
+  /**
+   * Draw the pictures at `p` of a path.
+   * @param {import("./tree.js").TreeNode[]} path
+   * @param {number} p
+   * @param {Set<string>} hot fields that the reader points at
+   * @param {boolean} isCalm
+   */
+  paint(path, p, hot, isCalm) {
+    const i = Math.min(Math.floor(p), path.length - 1);
+    const u = path[i + 1] ? p - i : 0;
+    if (this.isFresh) this.arrive();
+    const shown = `${path[i].id} ${u ? path[i + 1].id : ""} ${u}`;
+    if (shown !== this.shown) {
+      this.shown = shown;
+      for (const pane of this.panes.values()) {
+        if (pane.name === MEMORY) this.paintMemory(pane, path, i, u);
+        else this.paintFrames(pane, i, u);
+      }
+      if (hot.size) this.point(hot);
+    }
+    const T = isCalm ? STILL : performance.now();
+    for (const pane of this.panes.values()) pane.drawLive(balls(pane.marks, T));
+  }
+
+  /** @param {Mark[]} marks */
+  chosen(marks) {
+    return chosenMarks(marks, this.session.hidden, this.session.focus);
+  }
+
+  /** @param {ReturnType<typeof picture>} pane @param {import("./tree.js").TreeNode[]} path @param {number} i @param {number} u */
+  paintMemory(pane, path, i, u) {
+    const { film } = this.session;
+    const at = (/** @type {number} */ n) => this.chosen(film.picture(path[n].state, path[n].move));
+    if (!u) {
+      pane.draw(at(i));
+      this.drawTokens([]);
+      return;
+    }
+    const all = pose(at(i), at(i + 1), this.cue(path, i + 1), u);
+    const isToken = (/** @type {Mark} */ mark) => mark.k.startsWith("token:");
+    pane.draw(all.filter((mark) => !isToken(mark)));
+    this.drawTokens(all.filter(isToken));
+  }
+
+  /** A view whose frames come from the kernel; while they are missing, the picture before stays. @param {ReturnType<typeof picture>} pane @param {number} i @param {number} u */
+  paintFrames(pane, i, u) {
+    const { session } = this;
+    const held = session.view(pane.name);
+    pane.hint.hidden = Boolean(held?.scenes.has(session.k));
+    const [from, to] = [held?.scenes.get(i), held?.scenes.get(i + 1)];
+    if (!held || !from) return;
+    if (held.size.join() !== pane.size.join()) pane.fit(held.size, this.zoom, this.screen);
+    pane.draw(
+      u && to ? pose(this.chosen(from), this.chosen(to), { line: null, writes: [], reads: [] }, u) : this.chosen(from),
+    );
+  }
+
+  /** What step `i` did, and where its line of code stands. @param {import("./tree.js").TreeNode[]} path @param {number} i */
+  cue(path, i) {
+    const node = path[i];
+    if (this.cued?.node === node) return this.cued.cue;
+    const { film } = this.session;
+    const { box, isLeft } = this.placeOf(node.actor, film.next(path[i - 1].state, node.actor)?.row ?? -1);
+    const home = this.node.getBoundingClientRect();
+    const isShown = box.width > 0;
+    const [x, y] = isShown
+      ? [isLeft ? box.right - 10 : box.left + 10, (box.top + box.bottom) / 2]
+      : [isLeft ? home.left : home.right, home.top + home.height / 2];
+    const writes = written(film, path, i).map(([field, , now]) => [field, now]);
+    const reads = film.moved(node.move).reads.map((field) => film.head.fields[field]);
+    const cue = { line: this.memory?.inside(x, y) ?? null, writes, reads };
+    this.cued = { node, cue };
+    return cue;
+  }
+
+  /** Before the first frame of a step: bring what it writes into view. */
+  arrive() {
+    this.isFresh = false;
+    this.cued = null;
+    const { film, path, k } = this.session;
+    const node = path[k];
+    if (this.memory && node.move >= 0) {
+      const paths = written(film, path, k).map(([field]) => field);
+      this.memory.reveal(film.picture(node.state, node.move), paths);
+    }
+    this.place();
+  }
+
+  /** Put the overlay's coordinates on those of the memory picture. */
+  place() {
+    const pane = this.memory;
+    if (!pane) return;
+    const [home, box] = [this.overlay.getBoundingClientRect(), pane.svg.getBoundingClientRect()];
+    const said = `translate(${box.left - home.left} ${box.top - home.top}) scale(${pane.scale})`;
+    attribute(this.tokens, "transform", said);
+    attribute(this.halo, "transform", said);
+  }
+
+  /** Outline the values of fields. @param {Set<string>} fields */
+  point(fields) {
+    const pane = this.memory;
+    if (!pane) return;
+    const boxes = [...fields].flatMap((field) => {
+      const box = boxOf(pane.marks, (each) => each === field);
+      if (!box) return [];
+      const [left, top, right, bottom] = box;
+      return [
+        /** @type {Mark} */ ({
+          k: field,
+          t: "rect",
+          c: "hot",
+          x: left - 3,
+          y: top - 2,
+          w: right - left + 6,
+          h: bottom - top + 4,
+          rx: 4,
+        }),
+      ];
+    });
+    this.drawHalo(boxes);
+  }
+
+  /** The names of the views that are open. */
+  names() {
+    const { pane, pinned, film } = this.session;
+    const known = film.head.views.map((/** @type {any} */ view) => view.name);
+    const first = known.includes(pane) ? pane : MEMORY;
+    const isWide = (this.overlay.closest(".mm-stage")?.clientWidth ?? 0) >= WIDE;
+    return isWide ? [first, ...pinned.filter((name) => name !== first)].slice(0, 2) : [first];
+  }
+
+  /** Show the open views, each in its pane. */
+  open() {
+    const wanted = this.names();
+    this.shown = "";
+    if ([...this.panes.keys()].join() === wanted.join()) return;
+    const titles = Object.fromEntries(
+      this.session.film.head.views.map((/** @type {any} */ view) => [view.name, view.title]),
+    );
+    const kept = this.panes;
+    this.panes = new Map(wanted.map((name) => [name, kept.get(name) || picture(name, titles[name] || "Memory")]));
+    this.seats.replaceChildren(...[...this.panes.values()].map((pane) => pane.node));
+    if (this.memory) return;
+    this.drawTokens([]);
+    this.drawHalo([]);
+  }
+
+  /** Fit the pictures to the room. @param {number} zoom @param {number} screen */
+  fit(zoom, screen) {
+    this.zoom = zoom;
+    this.screen = screen;
+    for (const pane of this.panes.values()) {
+      const held = pane.name === MEMORY ? null : this.session.view(pane.name);
+      pane.fit(pane.name === MEMORY ? this.session.film.head.size : (held?.size ?? pane.size), zoom, screen);
+    }
+    this.place();
+    this.shown = "";
+  }
+
+  /** The open views as text, memory apart. @returns {[string, string][]} */
+  texts() {
+    const { session } = this;
+    return [...this.panes.keys()].flatMap((name) => {
+      const twin = name === MEMORY ? "" : session.view(name)?.twins.get(session.k);
+      const title = session.film.head.views.find((/** @type {any} */ view) => view.name === name)?.title || name;
+      return twin ? [/** @type {[string, string]} */ ([title, twin])] : [];
+    });
+  }
+}

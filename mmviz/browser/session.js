@@ -1,0 +1,369 @@
+// One session a model: film, tree and cursor, shared by every view of the model, and the questions to the
+// kernel. No DOM.
+
+import { Film } from "./film.js";
+import { Kernel } from "./kernel.js";
+import { Tree } from "./tree.js";
+import { brokenIn, preemptions } from "./story.js";
+
+const MOST_RUNS = 499; // that are written back, the one on the stage apart
+const REST = 2_000; // ms after the last step until the cursor is written back
+
+/**
+ * @typedef {{film: any, at?: any, named?: any[], mode?: string, game?: any, height?: number, zoom?: number,
+ *   pane?: string, pinned?: string[], notes?: Record<string, string>, hidden?: string[], focus?: string[],
+ *   send?: (message: any) => void, keep?: (name: string, value: any, isNow: boolean) => void}} Source
+ */
+
+/** Views that are not of memory say with roles what is lit. @param {Mark} mark */
+const isLasting = (mark) => mark.t !== "glow";
+
+export class Session {
+  /** @param {Source} source */
+  constructor(source) {
+    this.source = source;
+    /** @type {Set<(what: string) => void>} */
+    this.listeners = new Set();
+    this.kernel = new Kernel(source.send);
+    this.turn = source.at?.n || 0;
+    this.isUnsealed = false;
+    this.hasGivenUp = false;
+    this.isAsking = false;
+    this.areFramesAsked = false;
+    this.hasGrown = false; // by pieces that the model does not have yet
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    /** @type {number | null} one choice made while the kernel is asked */
+    this.pending = null;
+    this.error = "";
+    this.isSilent = false; // the kernel did not answer, or there is none: it is asked again when the reader asks
+    this.zoom = source.zoom || 100;
+    this.pane = source.pane || "memory";
+    this.pinned = source.pinned || [];
+    this.showsColumns = false; // in a narrow stage, instead of a picture
+    this.notes = { ...source.notes };
+    this.hidden = new Set(source.hidden || []);
+    this.focus = new Set(source.focus || []);
+    this.named = source.named || [];
+    this.mode = source.mode || "player";
+    this.game = source.game || {};
+    this.film = new Film(source.film);
+    this.tree = new Tree(this.film);
+    this.k = 0;
+    /** @type {Map<string, {size: number[], scenes: Map<number, any[]>, twins: Map<number, string>}>} */
+    this.frames = new Map();
+    this.place(source.at);
+  }
+
+  /** Begin anew with another film. @param {any} film */
+  load(film) {
+    this.film = new Film(film);
+    this.tree = new Tree(this.film);
+    this.frames = new Map();
+    this.place(this.source.at);
+  }
+
+  /** Take the runs and the cursor of `at`. @param {any} at */
+  place(at) {
+    const runs = at?.runs || [];
+    const nodes = runs.map((/** @type {number[]} */ run) => this.tree.follow(run));
+    const node = nodes[at?.run || 0] || this.tree.root;
+    node.last = null;
+    this.tree.path = this.tree.through(node);
+    this.tree.record();
+    this.k = Math.max(0, Math.min(at && at.k !== undefined ? at.k : 0, this.tree.path.length - 1));
+    this.wantMoves();
+  }
+
+  /** @param {(what: string) => void} act @returns {() => void} what takes it off again */
+  listen(act) {
+    this.listeners.add(act);
+    return () => this.listeners.delete(act);
+  }
+
+  /** @param {string} what */
+  tell(what) {
+    for (const act of this.listeners) act(what);
+  }
+
+  // ---- the cursor
+
+  get path() {
+    return this.tree.path;
+  }
+
+  get last() {
+    return this.tree.path.length - 1;
+  }
+
+  /** @param {number} k */
+  go(k) {
+    const to = Math.max(0, Math.min(k, this.last));
+    this.pending = null;
+    if (to === this.k) return;
+    this.k = to;
+    this.changed();
+  }
+
+  /** Let an actor step now. @param {number} actor */
+  choose(actor) {
+    const state = this.path[this.k].state;
+    if (!(actor in this.film.head.actors)) return;
+    if (this.tree.choose(this.k, actor)) {
+      this.k++;
+      this.changed();
+    } else if (!this.film.isOpen(state) && this.film.enabled(state).includes(actor)) {
+      this.pending = actor;
+      this.wantMoves();
+    }
+  }
+
+  /** Let another actor take the step just taken: with more than two, each that can go in turn. */
+  whatIf() {
+    if (!this.k) return false;
+    const before = this.path[this.k - 1];
+    const now = this.path[this.k].actor;
+    const count = this.film.head.actors.length;
+    const can = this.film.enabled(before.state);
+    for (let away = 1; away < count; away++) {
+      const actor = (now + away) % count;
+      if (!can.includes(actor)) continue;
+      this.k--;
+      if (!this.tree.choose(this.k, actor)) {
+        this.changed();
+        this.choose(actor);
+        return true;
+      }
+      this.k++;
+      this.changed();
+      return true;
+    }
+    return false;
+  }
+
+  /** @param {import("./tree.js").TreeNode} node */
+  visit(node) {
+    this.k = this.tree.visit(node);
+    this.changed();
+  }
+
+  /** Back to the recorded run, where it was left. Return false when it is on the stage. */
+  comeBack() {
+    if (this.tree.isRecorded()) return false;
+    this.k = this.tree.comeBack();
+    this.changed();
+    return true;
+  }
+
+  /**
+   * Put a schedule on the stage; what the film does not have of it is asked for. Return whether it is whole.
+   * @param {number[]} schedule
+   * @param {number} k
+   * @param {boolean} [isRecorded] whether it becomes the run to which Backspace returns
+   */
+  async open(schedule, k, isRecorded = false) {
+    let node = this.tree.follow(schedule);
+    while (node.depth < schedule.length) {
+      if (this.film.isOpen(node.state) || !(await this.fetchMoves(node.state))) break;
+      node = this.tree.follow(schedule);
+    }
+    this.tree.visit(node);
+    node.last = null;
+    this.tree.path = this.tree.through(node);
+    if (isRecorded) this.tree.record();
+    this.k = Math.min(k, this.last);
+    this.changed();
+    return node.depth === schedule.length;
+  }
+
+  changed() {
+    this.keep("k", this.k); // plots beside the stage follow it
+    this.wantMoves();
+    this.seal();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.settle(), REST);
+    this.tell("step");
+  }
+
+  /** Write back what is not written yet. */
+  rest() {
+    if (this.timer) this.settle();
+  }
+
+  /** Write the cursor and the runs tried back to the model: at rest, never once a step. */
+  settle() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.hasGrown) this.keep("film", JSON.stringify(this.film));
+    this.hasGrown = false;
+    const { tree } = this;
+    const leaves = [...tree.leaves()];
+    leaves.splice(0, Math.max(0, leaves.length - MOST_RUNS));
+    if (!leaves.includes(tree.tip())) leaves.push(tree.tip());
+    const at = {
+      runs: leaves.map((leaf) => tree.scheduleOf(leaf)),
+      run: leaves.indexOf(tree.tip()),
+      k: this.k,
+      by: "browser",
+      n: ++this.turn,
+    };
+    this.keep("at", at);
+  }
+
+  /** @param {string} name @param {any} value */
+  keep(name, value) {
+    if (this.source.keep) this.source.keep(name, value, name !== "film" && name !== "k");
+  }
+
+  /** @param {string} name @param {any} value of an option that is kept with the run */
+  set(name, value) {
+    /** @type {any} */ (this)[name] = value;
+    this.keep(name, value instanceof Set ? [...value] : value);
+    this.tell(name === "pane" || name === "pinned" ? "pane" : "options");
+  }
+
+  // ---- the game
+
+  /** The bad states that count as a win; null: any. */
+  get goalBads() {
+    return this.mode === "driver" && this.game.bads ? this.game.bads : null;
+  }
+
+  /** The step that wins on this path, up to the cursor; -1. */
+  wonAt() {
+    return this.mode === "driver" ? brokenIn(this.film, this.path, this.k, this.goalBads) : -1;
+  }
+
+  /** Whether what gives the answer away stays out of sight. */
+  get isSealed() {
+    return this.mode === "driver" && !this.isUnsealed;
+  }
+
+  seal() {
+    if (this.isSealed && this.wonAt() >= 0) this.isUnsealed = true;
+  }
+
+  giveUp() {
+    this.isUnsealed = true;
+    this.hasGivenUp = true;
+    this.tell("step");
+  }
+
+  /** The runs that may be offered. */
+  offered() {
+    return this.named.filter((run) => !(run.sealed && this.isSealed));
+  }
+
+  score() {
+    const won = this.wonAt();
+    return { won, preemptions: preemptions(this.film, this.path, won < 0 ? this.k : won) };
+  }
+
+  // ---- the kernel
+
+  /**
+   * Ask the kernel. The promise fails when it cannot be asked or does not answer.
+   * @param {any} message
+   * @returns {Promise<any>}
+   */
+  ask(message) {
+    return this.kernel.ask(message);
+  }
+
+  /** Take an answer of the kernel. @param {any} answer */
+  hear(answer) {
+    if (!answer || typeof answer !== "object") return;
+    if (answer.piece) {
+      this.film.merge(answer.piece);
+      this.hasGrown = true;
+    }
+    if (!this.kernel.hear(answer)) return;
+    if (this.isSilent) this.complain("");
+    this.isSilent = false;
+  }
+
+  /** @param {string} words "" takes the complaint away */
+  complain(words) {
+    if (this.error === words) return;
+    this.error = words;
+    this.tell("error");
+  }
+
+  /** Take a complaint away that has been read. Return false when there is none. */
+  dismiss() {
+    const isThere = this.error !== "";
+    this.isSilent = false;
+    this.complain("");
+    return isThere;
+  }
+
+  /** @param {number} state */
+  async fetchMoves(state) {
+    if (this.film.isOpen(state)) return true;
+    try {
+      await this.ask({ ask: "open", state });
+    } catch (error) {
+      this.isSilent = true;
+      this.complain(/** @type {Error} */ (error).message);
+      return false;
+    }
+    return this.film.isOpen(state);
+  }
+
+  /** Ask for the moves out of the state shown, once, if they are not here. */
+  async wantMoves() {
+    const { state } = this.path[this.k];
+    if (this.isAsking || this.film.isOpen(state) || this.film.end(state) === "stopped") return;
+    if (this.isSilent && this.pending === null) return;
+    this.isAsking = true;
+    const isHere = await this.fetchMoves(state);
+    this.isAsking = false;
+    const actor = this.pending;
+    this.pending = null;
+    if (isHere && this.path[this.k].state !== state) this.wantMoves();
+    this.tell("busy");
+    if (isHere && actor !== null && this.path[this.k].state === state) this.choose(actor);
+  }
+
+  /** The frames of another view along the path: what is here, or null after asking. @param {string} name */
+  view(name) {
+    const key = `${name} ${this.tree.schedule().join()}`;
+    const known = this.frames.get(key);
+    if (known?.scenes.has(this.k)) return known;
+    this.wantFrames(name, key);
+    return known || null;
+  }
+
+  /** @param {string} name @param {string} key */
+  async wantFrames(name, key) {
+    if (this.areFramesAsked || this.isSilent) return;
+    this.areFramesAsked = true;
+    const schedule = this.tree.schedule();
+    try {
+      const { frames } = await this.ask({ ask: "view", name, schedule, k: this.k });
+      const held = this.frames.get(key) || { size: frames.size, scenes: new Map(), twins: new Map() };
+      const scenes = frames.marks
+        ? frames.scenes.map((/** @type {number[]} */ scene) => scene.map((i) => frames.marks[i]))
+        : frames.scenes;
+      for (const [i, scene] of scenes.entries()) held.scenes.set(frames.first + i, scene.filter(isLasting));
+      for (const [i, twin] of (frames.twins || []).entries()) held.twins.set(frames.first + i, twin);
+      this.frames.set(key, held);
+      this.areFramesAsked = false;
+      this.tell("frames");
+    } catch (error) {
+      this.areFramesAsked = false;
+      this.isSilent = true;
+      this.complain(/** @type {Error} */ (error).message);
+    }
+  }
+
+  /** The key under which a note on a step is kept. @param {number} [k] */
+  noteKey(k = this.k) {
+    return this.tree.schedule(k).join();
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.kernel.close();
+  }
+}

@@ -1,0 +1,224 @@
+"""Witnesses: the fields whose disagreement a violation is.
+
+A bad state reads fields to decide.  Those that it reads on the way to others do not matter; what
+matters is what one would have to change.  So a field is a *witness* if it belongs to a smallest
+set of fields that, had they another of the values that they take in some state, would leave
+nothing to object to.  `any(…)` over devices thus names only those that violate.
+
+Source: Reiter, "A theory of diagnosis from first principles" (1987): minimal corrections; on
+one run of a program, Lewis, "Causation" (1973): what would not have happened without.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from mmviz.engine.case import nearest
+from mmviz.engine.errors import ModelError
+from mmviz.engine.learn import Model
+from mmviz.engine.ledger import objects_in
+from mmviz.engine.step import Effect, Task
+from mmviz.engine.struct import Allocated, Struct
+
+LARGEST = 3  # fields that are changed together
+MOST_ASKED = 600  # changed states that are tried for one violation
+
+Slots = frozenset[int]
+Ask = Callable[[int], tuple[bool | None, Iterable[int]]]
+"""Tells of a packed state whether it violates (None: cannot tell), and what was read for it."""
+
+
+class Witnesses:
+    """Finds the witnesses of violations, each once for each combination of the values read.
+
+    Args:
+        model: the learned case.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._rows: dict[str, list[Any]] = {}  # bad state -> [mask, {packed values: witnesses}]
+        self._found: dict[Any, Slots] = {}
+
+    def of_state(self, state: int, bad_states: Iterable[str]) -> set[int]:
+        """Return the slots that witness the violations of a state.
+
+        A complaint has its witnesses where it is raised, see `of_step`.
+        """
+        return {slot for name in bad_states for slot in self.of_bad_state(state, name)}
+
+    def of_bad_state(self, state: int, name: str) -> Slots:
+        """Return the slots that witness one violated bad state; none of a complaint."""
+        row = self._rows.setdefault(name, [0, {}])
+        known: Slots | None = row[1].get(state & row[0])
+        if known is not None:
+            return known
+        judge = self.model.judge
+        holds, reads = judge.ask(state, name)
+        mask = self._mask(reads)
+        if mask & ~row[0]:
+            row[0] |= mask
+            row[1].clear()
+        key = name, mask, state & mask
+        if key not in self._found:
+            found: Slots = frozenset()
+            if holds:
+                named = judge.witness(state, name)
+                if named is not None:
+                    found = self._named(named, reads, name)
+                else:
+                    found = self._narrowed(lambda other: judge.ask(other, name), state, reads)
+                    found |= self._constant(found, state, reads)
+            self._found[key] = found
+        found = row[1][state & row[0]] = self._found[key]
+        return found
+
+    def of_step(self, state: int, p: int, effect: Effect) -> set[int]:
+        """Return the slots that witness what a step complains of.
+
+        Args:
+            state: the packed state before it.
+            p: the number of its actor.
+            effect: what the step did.
+        """
+        model = self.model
+        step = model.location(state, p).step
+        if step is None:
+            return set()
+        reads = effect.reads - {model.complaints, model.dead}
+        found: set[int] = set()
+        for name in dict.fromkeys(name for name, _ in effect.said):
+
+            def ask(other: int, name: str = name) -> tuple[bool | None, set[int]]:
+                done = model.execute(other, p, step)
+                said = {each for each, _ in done.said}
+                if name in said:
+                    return True, done.reads
+                return None if done.blocked or said else False, done.reads
+
+            found |= self._narrowed(ask, state, reads)
+            if name == "use_after_free":
+                found |= self._freed(state, reads)
+        return self._outward(found, state) or set(self._shown(reads))
+
+    # -- by hand -----------------------------------------------------------------------------
+
+    def _named(self, named: Iterable[Any], reads: set[int], name: str) -> Slots:
+        """Return the slots of what an author has named."""
+        paths = {path: slot for slot, path in enumerate(self.model.ledger.paths)}
+        found: set[int] = set()
+        for each in [named] if isinstance(named, str | Struct) else named:
+            if isinstance(each, Struct):
+                own = set(each._at.values())
+                found |= own & reads or own
+            elif isinstance(each, str):
+                found.add(nearest(paths, each, f"field (a witness of {name})"))
+            else:
+                raise ModelError(
+                    f"a witness of {name} is {each!r}; name the path of a field, or an object"
+                )
+        return frozenset(found)
+
+    # -- by what would have to change ----------------------------------------------------------
+
+    def _narrowed(self, ask: Ask, state: int, reads: Iterable[int]) -> Slots:
+        """Return the fields of the smallest changes that undo a violation; else all those read."""
+        reads = frozenset(reads) - {self.model.complaints, self.model.dead}
+        smallest: list[Slots] = []
+        level: list[tuple[Slots, int, Slots]] = [(frozenset(), state, reads)]
+        asked = 0
+        for _ in range(LARGEST):
+            below: dict[Any, tuple[Slots, int, Slots]] = {}
+            undone: list[Slots] = []
+            for changed, at, looked in level:
+                for slot in sorted(looked - changed):
+                    wider = changed | {slot}
+                    if any(each <= wider for each in smallest):
+                        continue
+                    for other in self._others(at, slot):
+                        asked += 1
+                        holds, seen = self._try(ask, other)
+                        if holds is False:
+                            undone.append(wider)
+                            break
+                        if holds and not seen <= looked:  # it found another violation instead
+                            below.setdefault((wider, seen), (wider, other, seen))
+                    if asked > MOST_ASKED:
+                        break
+            smallest += undone
+            level = [
+                each for each in below.values() if not any(small <= each[0] for small in smallest)
+            ]
+            if not level or asked > MOST_ASKED:
+                break
+        return frozenset[int]().union(*smallest) or self._shown(reads)
+
+    def _others(self, state: int, slot: int) -> Iterator[int]:
+        """Yield a state with each other value that a field takes in some state."""
+        bits = self.model.bits[slot]
+        now = state & bits.mask
+        for packed in list(bits.values):
+            if packed != now:
+                yield state ^ now ^ packed
+
+    @staticmethod
+    def _try(ask: Ask, state: int) -> tuple[bool | None, Slots]:
+        try:
+            holds, reads = ask(state)
+        except Exception:  # the reader's code, in a state that no run reaches
+            return None, frozenset()
+        return holds, frozenset(reads)
+
+    def _constant(self, found: Slots, state: int, reads: Iterable[int]) -> Slots:
+        """Return the constants that were read and refer to an object that a witness refers to."""
+        model = self.model
+        cells, bits = model.cells(state), model.bits
+        meant = {id(each) for slot in found for each in objects_in(cells[slot])}
+        return frozenset(
+            slot
+            for slot in self._shown(reads)
+            if not bits[slot].mask and any(id(each) in meant for each in objects_in(cells[slot]))
+        )
+
+    def _shown(self, reads: Iterable[int]) -> Slots:
+        """Return slots without those in which the world names its objects once and for all."""
+        model, start = self.model, self.model.ledger.initial
+        own = (slot for slot in model.world._at.values() if not model.bits[slot].mask)
+        names = {slot for slot in own if any(True for _ in objects_in(start[slot]))}
+        return frozenset(reads) - names - model.internal
+
+    def _freed(self, state: int, reads: Iterable[int]) -> set[int]:
+        """Return where the freed objects that a step looked at are marked so, and pointed at."""
+        model = self.model
+        cells, looked = model.cells(state), set(reads)
+        gone = [
+            struct
+            for struct in model.ledger.structs
+            if isinstance(struct, Allocated) and struct._at["freed"] in looked
+        ]
+        gone = [struct for struct in gone if cells[struct._at["freed"]] is True]
+        found = {struct._at["freed"] for struct in gone}
+        return found | {slot for slot in looked if any(cells[slot] is each for each in gone)}
+
+    def _outward(self, slots: Iterable[int], state: int) -> set[int]:
+        """Return slots with what the engine knows of an actor's locks replaced by their fields."""
+        model = self.model
+        cells, found = model.cells(state), set(slots)
+        for task in model.tasks:
+            if task._at["held"] in found:
+                found.remove(task._at["held"])
+                for lock in cells[task._at["held"]]:
+                    found |= {slot for slot in lock._at.values() if names(cells[slot], task)}
+        return found - model.internal
+
+    def _mask(self, slots: Iterable[int]) -> int:
+        mask = 0
+        for slot in slots:
+            mask |= self.model.bits[slot].mask
+        return mask
+
+
+def names(value: Any, task: Task) -> bool:
+    """Tell whether a field's value names an actor, as the owner of a lock does."""
+    if isinstance(value, tuple | frozenset):
+        return any(names(part, task) for part in value)
+    return bool(value == task.__dict__["name"]) if isinstance(value, str) else False

@@ -1,0 +1,356 @@
+"""Plots of a run and of a case: what one looks at rather than reads. They need bqplot.
+
+A plot of a stage stands below it, and its cursor follows the stage's in the browser.
+"""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import traitlets
+from ipywidgets import Widget, widget_serialization
+
+from mmviz.engine import Case, MmvizError, Race, Report, Run, Scenario
+from mmviz.engine.html import escape
+from mmviz.engine.text import quoted
+from mmviz.scenarios import one_case
+from mmviz.scene import theme
+from mmviz.scene.statemap import Fated, StateMap, state_map_of
+from mmviz.widgets.stage import Stage
+
+MOST_COUNTERS = 12
+MOST_STATES = 3_000  # of a map
+BAND = 0.78  # of a counter's row that its curve may take
+MARGINS = {"top": 6, "bottom": 42, "left": 30, "right": 16}
+LOOKS: dict[Fated, tuple[str, str, str]] = {  # the role whose colour a state has, and its shape
+    Fated.SAFE: ("good", "circle", "●"),
+    Fated.OPEN: ("held", "diamond", "◆"),
+    Fated.LOST: ("written", "triangle-up", "▲"),
+    Fated.DEADLOCK: ("blocked", "square", "■"),
+    Fated.BAD: ("broken", "cross", "✚"),
+}
+
+
+def bqplot() -> Any:
+    """Return bqplot, which is imported when a plot is made.
+
+    Raises:
+        MmvizError: it is not installed.
+    """
+    try:
+        return importlib.import_module("bqplot")
+    except ImportError:
+        raise MmvizError(
+            "plots need bqplot, and it is not installed here: install bqplot, or read the same in "
+            "the stage and in the report"
+        ) from None
+
+
+class Follow(anywidget.AnyWidget):
+    """Lets a mark of a plot follow the cursor of a stage, in the browser."""
+
+    _esm = (Path(__file__).parent / "follow.js").read_text("utf-8")
+
+    stage = traitlets.Instance(Widget).tag(sync=True, **widget_serialization)
+    mark = traitlets.Instance(Widget).tag(sync=True, **widget_serialization)
+    #: For each frame of the run, the mark's x and y.
+    places: Any = traitlets.List().tag(sync=True)
+
+
+class Plot(ipywidgets.VBox):
+    """A plot of a run; of a stage's, its cursor follows the stage.
+
+    Args:
+        stage: the stage, None for a run by itself.
+    """
+
+    children: Any  # the style, the figure, and what it shows in words
+
+    def __init__(self, stage: Stage | None) -> None:
+        self.stage = stage
+        self.library = bqplot()
+        self.scales: dict[str, Any] = {}
+        super().__init__()
+        self.add_class("mm-plot")
+        self.add_class("mm-theme")
+
+    def _put(self, marks: Sequence[Any], axes: Sequence[Any], high: int, words: str) -> None:
+        """Show a figure, and below it what it shows, as HTML."""
+        figure = self.library.Figure(
+            marks=list(marks),
+            axes=list(axes),
+            fig_margin=MARGINS,
+            animation_duration=0,
+            display_toolbar=False,
+            min_aspect_ratio=0.01,
+            max_aspect_ratio=100,
+            layout={"width": "100%", "height": f"{high}px"},
+        )
+        self.figure = figure
+        style = ipywidgets.HTML(f"<style>{theme.css('.mm-theme')}</style>")
+        self.children = (style, figure, ipywidgets.HTML(words))
+
+    def _follow(self, mark: Any, places: list[Any]) -> None:
+        """Let a mark follow the stage; redraw when the stage shows another run."""
+        if self.stage is not None:
+            self.link = Follow(stage=self.stage, mark=mark, places=places)
+            self.stage.observe(self._moved, "at")
+
+    def _moved(self, _change: Any) -> None:
+        """Draw the run that the stage shows now."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Take the plot off every page, with all that it is made of."""
+        if self.comm is not None:
+            if self.stage is not None:
+                self.stage.unobserve(self._moved, "at")
+                self.link.close()
+            figure = self.figure
+            parts = [*figure.marks, *figure.axes, *self.scales.values(), *self.children]
+            for part in (*parts, figure.layout):
+                part.close()
+        super().close()
+
+
+class Counters(Plot):
+    """The numbers that a run changes, step by step: references, sequence numbers, pins."""
+
+    def __init__(self, run: Run, stage: Stage | None = None) -> None:
+        super().__init__(stage)
+        lib = self.library
+        self.scales = {"x": lib.LinearScale(min=0.0), "y": lib.LinearScale(reverse=True, min=0.0)}
+        self.curves = self._lines("link", 2.0)
+        self.cursor = self._lines("now", 2.5)
+        self.names = self._label("end", "bold")
+        self.values = self._label("start", "normal")
+        steps = lib.Axis(scale=self.scales["x"], label="step", tick_format="d", grid_lines="none")
+        self.shown: dict[str, list[int]] = {}
+        places = self._draw(run)
+        marks = [self.cursor, self.curves, self.names, self.values]
+        high = 60 + 34 * max(len(self.shown), 1)
+        self._put(marks, [steps], high, escape(self._words()))
+        self._follow(self.cursor, places)
+
+    def _lines(self, role: str, wide: float) -> Any:
+        return self.library.Lines(
+            x=[0.0, 0.0],
+            y=[0.0, 0.0],
+            scales=self.scales,
+            colors=[f"var(--mm-{role}-stroke)"],
+            stroke_width=wide,
+            interpolation="step-after",
+            apply_clip=False,
+        )
+
+    def _label(self, align: str, weight: str) -> Any:
+        return self.library.Label(
+            x=[0.0],
+            y=[0.0],
+            text=[""],
+            scales=self.scales,
+            align=align,
+            font_weight=weight,
+            default_size=12,
+            colors=["var(--mm-plain-text)"],
+            apply_clip=False,
+        )
+
+    def _draw(self, run: Run) -> list[Any]:
+        """Draw a run; return where the cursor stands in each frame."""
+        self.shown = counted(run)
+        steps = len(run.schedule)
+        rows = list(self.shown.values()) or [[0] * (steps + 1)]
+        xs, ys, texts = [], [], []
+        for row, values in enumerate(rows):
+            low, high = min(values), max(values)
+            for k, value in enumerate(values):
+                y = row + 0.9 - BAND * (value - low) / max(high - low, 1)
+                ys.append(y)
+                if k == 0 or value != values[k - 1]:
+                    texts.append((k + 0.06, y - 0.08, str(value)))
+            xs.append([float(k) for k in range(steps + 1)])
+        wide = steps + 1
+        self.scales["x"].max, self.scales["y"].max = float(steps) + 0.4, float(len(rows))
+        self.curves.x = xs
+        self.curves.y = [ys[at : at + wide] for at in range(0, len(ys), wide)]
+        self.names.x, self.names.text = [-0.1] * len(self.shown), list(self.shown)
+        self.names.y = [row + 0.6 for row in range(len(self.shown))]
+        if texts:
+            self.values.x, self.values.y, self.values.text = map(list, zip(*texts, strict=True))
+        places = [[[float(k)] * 2, [0.0, float(len(rows))]] for k in range(wide)]
+        self.cursor.x, self.cursor.y = places[-1]
+        return places
+
+    def _moved(self, _change: Any) -> None:
+        assert self.stage is not None
+        self.link.places = self._draw(self.stage.the_run)
+        self.children[-1].value = escape(self._words())
+
+    def _words(self) -> str:
+        """Return what the plot shows as a sentence."""
+        if not self.shown:
+            return "This run changes no number."
+        return "; ".join(f"{path}: {' → '.join(turns(each))}" for path, each in self.shown.items())
+
+
+def counted(run: Run) -> dict[str, list[int]]:
+    """Return the values of each field that is a number and changes, frame by frame."""
+    frames = [frame.values for frame in run.frames]
+    found = {}
+    for path in frames[0]:
+        values = [each[path] for each in frames]
+        numbers = all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+        if numbers and len(set(values)) > 1:
+            found[path] = values
+    kept = sorted(found, key=lambda path: -len(turns(found[path])))[:MOST_COUNTERS]
+    return {path: values for path, values in found.items() if path in kept}
+
+
+def turns(values: Sequence[int]) -> list[str]:
+    """Return the values that a counter takes, one after the other."""
+    return [str(v) for k, v in enumerate(values) if not k or v != values[k - 1]]
+
+
+class Map(Plot):
+    """Every state of a case, by its distance from the start, and the run that goes through them.
+
+    Attributes:
+        schedule: a shortest schedule to the state that was clicked last.
+    """
+
+    def __init__(self, case: Case, stage: Stage | None = None) -> None:
+        super().__init__(stage)
+        lib = self.library
+        self.map: StateMap = state_map_of(case, MOST_STATES)
+        self.schedule: tuple[str, ...] = ()
+        deep, broad = self.map.size
+        self.scales = {
+            "x": lib.LinearScale(min=-0.5, max=deep + 0.5),
+            "y": lib.LinearScale(min=-1.0, max=float(broad), reverse=True),
+        }
+        edges = self._lines(*self.map.edges(), "rail", 1.0)
+        self.path = self._lines([0.0], [0.0], "now", 3.0)
+        self.here = self._points([0], "now", "circle", 220)
+        groups = [self._group(each) for each in Fated if each in self.map.fates]
+        steps = lib.Axis(
+            scale=self.scales["x"], label="steps from the start", tick_format="d", grid_lines="none"
+        )
+        places = self._draw(None if stage is None else stage.the_run)
+        marks = [edges, self.path, self.here, *groups]
+        self._put(marks, [steps], 320, self._legend())
+        self.status = ipywidgets.Label("Click a state to go there.")
+        self.children = (*self.children, self.status)
+        self._follow(self.here, places)
+
+    def _lines(self, xs: Any, ys: Any, role: str, wide: float) -> Any:
+        return self.library.Lines(
+            x=xs,
+            y=ys,
+            scales=self.scales,
+            colors=[f"var(--mm-{role}-stroke)"],
+            stroke_width=wide,
+            apply_clip=False,
+        )
+
+    def _points(self, states: Sequence[int], role: str, shape: str, size: int) -> Any:
+        places = [self.map.place(state) for state in states]
+        return self.library.Scatter(
+            x=[x for x, _ in places],
+            y=[y for _, y in places],
+            scales=self.scales,
+            colors=[f"var(--mm-{role}-stroke)"],
+            marker=shape,
+            default_size=size,
+            apply_clip=False,
+        )
+
+    def _group(self, fate: Fated) -> Any:
+        """Return the states of one fate as a mark; a click on one goes there."""
+        role, shape, _ = LOOKS[fate]
+        states = [state for state, each in enumerate(self.map.fates) if each is fate]
+        points = self._points(states, role, shape, 45)
+        points.on_element_click(lambda _mark, told: self.go(states[int(told["data"]["index"])]))
+        return points
+
+    def _legend(self) -> str:
+        """Return what each shape means, and how many there are, as HTML."""
+        counts = {fate: self.map.fates.count(fate) for fate in Fated}
+        parts = [f"{len(self.map.fates)} states"]
+        for fate, (role, _, sign) in LOOKS.items():
+            if counts[fate]:
+                ink = f'<span style="color: var(--mm-{role}-stroke)">{sign}</span>'
+                parts.append(f"{ink} {counts[fate]}: {escape(fate)}")
+        return " &emsp; ".join(parts)
+
+    def _draw(self, run: Run | None) -> list[Any]:
+        """Draw the run through the map; return where the cursor stands in each frame."""
+        states = [0] if run is None else self.map.along(run)
+        places = [self.map.place(state) for state in states]
+        self.path.x, self.path.y = [x for x, _ in places], [y for _, y in places]
+        return [[[x], [y]] for x, y in places]
+
+    def _moved(self, _change: Any) -> None:
+        assert self.stage is not None
+        self.link.places = self._draw(self.stage.the_run)
+
+    def go(self, state: int) -> tuple[str, ...]:
+        """Show the way to a state, by its number in breadth-first order; on the stage, if any.
+
+        Raises:
+            MmvizError: the map has no state of that number.
+        """
+        if not 0 <= state < len(self.map.fates):
+            raise MmvizError(f"the map has states 0 to {len(self.map.fates) - 1}, not {state}")
+        self.schedule = self.map.schedule(state)
+        self.status.value = self.map.tells(state)
+        if self.stage is not None:
+            run = self.stage.the_run
+            along = self.map.along(run)
+            if state in along:
+                self.stage.cursor = along.index(state)
+            else:
+                self.stage.visit(self.schedule)
+        return self.schedule
+
+
+def counters(what: Stage | Run) -> Counters:
+    """Plot the numbers that a run changes: references, sequence numbers, active counts, pins.
+
+    Args:
+        what: a `Player` or a `Driver`, whose run is plotted and whose cursor the plot follows; or
+            a run, as `mmviz.replay` returns it.
+
+    Raises:
+        MmvizError: it is neither, or bqplot is not installed.
+    """
+    if isinstance(what, Stage):
+        return Counters(what.the_run, what)
+    if isinstance(what, Run):
+        return Counters(what)
+    raise MmvizError(
+        f"{quoted(what)} has no run to plot: give a Player, a Driver or a run, "
+        "mmviz.counters(mmviz.replay(case, 'CPU0*3'))"
+    )
+
+
+def state_map(what: Stage | Report | Case | Race | Scenario | str, case: str = "") -> Map:
+    """Draw the map of all states of a case: how far from the start, and what can still happen.
+
+    Args:
+        what: a `Player` or a `Driver`, whose run is drawn through the map and which a click moves;
+            or a report, a case, or what `mmviz.explore` takes.
+        case: of a race or a scenario, the case's name or id.
+
+    Raises:
+        UnknownName: there is no such scenario or case; the nearest is suggested.
+        MmvizError: the case has too many states for a map, or bqplot is not installed.
+    """
+    if isinstance(what, Stage):
+        return Map(what.case, what)
+    if isinstance(what, Report):
+        return Map(what.case)
+    return Map(one_case(what, case, first=True))

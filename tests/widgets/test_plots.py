@@ -1,0 +1,114 @@
+"""Counters over time and the map of all states: numbers first; how they look is for the eye."""
+
+import gc
+import sys
+import weakref
+
+import numpy as np
+import pytest
+
+import mmviz
+from mmviz.engine import MmvizError
+from mmviz.scene.statemap import Fated, state_map_of
+from tests.scene.toys import STORY, TOY
+
+
+def test_the_numbers_that_a_run_changes_are_plotted_step_by_step():
+    run = mmviz.replay(TOY, STORY)
+    plot = mmviz.counters(run)
+
+    refs = [frame.values["page 7.refs"] for frame in run.frames]
+    assert plot.shown["page 7.refs"] == refs
+    assert all(len(set(values)) > 1 for values in plot.shown.values())
+    row = list(plot.shown).index("page 7.refs")
+    curve = np.atleast_2d(plot.curves.y)[row].tolist()
+    assert [curve[k] > curve[k - 1] for k in range(1, len(refs))] == [
+        refs[k] < refs[k - 1] for k in range(1, len(refs))
+    ]
+    assert "page 7.refs: 1 → 0" in plot.children[-1].value
+
+
+def test_a_run_without_counters_says_so():
+    plot = mmviz.counters(mmviz.replay(TOY, "GPU"))
+    assert plot.shown == {}
+    assert plot.children[-1].value == "This run changes no number."
+
+
+def test_the_cursor_of_a_plot_follows_the_stage_in_the_browser_and_the_run_in_python():
+    player = mmviz.Player(TOY, STORY)
+    plot = mmviz.counters(player)
+    assert plot.link.stage is player
+    assert [place[0][0] for place in plot.link.places] == list(range(8))
+    player.visit("GPU CPU0")
+    assert len(plot.link.places) == 3
+
+
+def test_a_map_has_every_state_at_its_distance_and_its_fate():
+    found = state_map_of(TOY, 1000)
+    report = mmviz.explore(TOY)
+
+    assert len(found.fates) == report.states
+    for state, fate in enumerate(found.fates):
+        run = mmviz.replay(TOY, found.schedule(state))
+        assert len(run.schedule) == found.depth[state]
+        assert found.along(run)[-1] == state
+        assert (fate is Fated.BAD) == bool(run.tip.model.violated(run.tip.state))
+    assert len({found.place(state) for state in range(len(found.fates))}) == report.states
+    example = report.counterexamples["gpu_maps_a_free_page"].shortest
+    along = [found.fates[state] for state in found.along(mmviz.replay(TOY, example))]
+    assert along[-1] is Fated.BAD
+    assert Fated.SAFE not in along
+
+
+def test_a_click_on_the_map_goes_there():
+    player = mmviz.Player(TOY, STORY)
+    plot = mmviz.state_map(player)
+    last = plot.map.along(player.the_run)[-1]
+    plot.go(last)
+    assert (player.cursor, len(player.branches)) == (len(STORY), 1)
+    other = next(s for s in range(len(plot.map.fates)) if s not in plot.map.along(player.the_run))
+    schedule = plot.go(other)
+    assert (player.schedule, player.cursor) == (schedule, len(schedule))
+    assert player.branches[0] == STORY
+    assert [list(place) for place in plot.link.places] == [
+        [[x], [y]] for x, y in map(plot.map.place, plot.map.along(player.the_run))
+    ]
+    with pytest.raises(MmvizError, match="the map has states 0 to"):
+        plot.go(10_000)
+
+
+def test_a_map_of_a_report_has_no_stage_and_says_the_way():
+    plot = mmviz.state_map(mmviz.explore(TOY))
+    assert plot.go(0) == ()
+    plot.go(len(plot.map.fates) - 1)
+    assert plot.status.value.startswith(f"{len(plot.schedule)} steps from the start: ")
+
+
+def test_a_case_with_too_many_states_has_no_map(monkeypatch):
+    monkeypatch.setattr("mmviz.widgets.plots.MOST_STATES", 10)
+    with pytest.raises(MmvizError, match="more than 10 states, too many for a map"):
+        mmviz.state_map(TOY)
+
+
+def test_where_bqplot_is_not_installed_a_sentence_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bqplot", None)
+    for make in (mmviz.counters, mmviz.state_map):
+        with pytest.raises(MmvizError, match="plots need bqplot, and it is not installed here"):
+            make(mmviz.Player(TOY, STORY))
+
+
+def test_closed_plots_leave_nothing_behind_and_leave_the_stage_alone():
+    player = mmviz.Player(TOY, STORY)
+    kept = []
+    for make in (mmviz.counters, mmviz.state_map) * 3:
+        plot = make(player)
+        kept.append(weakref.ref(plot))
+        plot.close()
+        del plot
+    gc.collect()
+    assert [ref() for ref in kept if ref() is not None] == []
+    player.cursor = 3
+    assert player.cursor == 3
+    plot = mmviz.counters(player)
+    player.close()
+    plot.close()
