@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 README = (ROOT / "README.md").read_text("utf-8")
 LINKS = ("notebooks/00_start.ipynb", "assets/races.md", "#write-your-own-race")
+PICTURES = (".png", ".webp")
 LARGEST = {".webp": 500_000}  # bytes of an animation
 LARGEST_PICTURE = 200_000  # bytes of anything else
 MOST_LINES = 500  # of a document in assets
@@ -59,7 +60,7 @@ def test_the_smallest_race_of_the_readme_fits_on_a_page():
 
 def test_the_first_screen_of_the_readme_has_what_a_visitor_wants():
     first = README.partition("\n## ")[0]
-    assert all(word in first for word in ("stage.png", "make lab", "make test", "pip install"))
+    assert all(word in first for word in ("stage.webp", "make lab", "make test", "pip install"))
     assert len(blocks("python", first)[0].strip().splitlines()) == 8  # an import, a gap, six lines
     assert all(f"]({link})" in first for link in LINKS)
     assert len(first.splitlines()) < 45
@@ -159,7 +160,7 @@ def tracked():
 def test_no_tracked_file_names_a_machine_or_a_host():
     found = []
     for path in tracked():
-        if path.suffix == ".png" or not path.exists():
+        if path.suffix in PICTURES or not path.exists():
             continue
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             if OF_ONE_MACHINE.search(line) or OF_THE_NETWORK.search(line):

@@ -11,6 +11,8 @@ const SPEED = 0.17; // px a ms
 const ON_PATH = [0.16, 0.74]; // on the shortest paths, and on those that are too long for the speed
 const BOUNCING = 0.2;
 const FADED = 0.08;
+const FALLING = 0.07;
+const DEEP = [14, 24]; // px that a fall takes a ball on and down: no further than into what was freed
 const SHORTEST = 5; // px; a shorter flow is not there (yet)
 const SAMPLES = 10; // points a cubic is measured by
 
@@ -70,17 +72,17 @@ function phase(key) {
 function ball(flow, points, t) {
   const length = points[points.length - 1][2];
   const onPath = Math.max(ON_PATH[0], Math.min(ON_PATH[1], length / (SPEED * CYCLE)));
-  const stop = flow.end === "bounce" ? (flow.at ?? 1) : 1;
+  const stop = flow.end === "pass" ? 1 : (flow.at ?? 1);
   const part = t / onPath;
-  const isLost = flow.end === "fall" && part >= (flow.at ?? 1);
+  const isLost = flow.end === "fall" && part >= stop;
   const looks = { c: isLost ? "bad" : flow.c, r: isLost ? 5.5 : 4.5 };
   if (part <= stop) return { ...along(points, part), ...looks, o: Math.min(1, t * 20) };
   const { x, y, dx, dy } = along(points, stop);
-  const left = flow.end === "bounce" ? BOUNCING : flow.end === "fall" ? 1 - ON_PATH[1] : FADED;
+  const left = flow.end === "bounce" ? BOUNCING : flow.end === "fall" ? FALLING : FADED;
   const e = (t - stop * onPath) / left;
   if (e >= 1) return null;
   if (flow.end === "pass") return { x: x + 14 * dx * e, y: y + 14 * dy * e, ...looks, o: 1 - e };
-  if (flow.end === "fall") return { x: x + 60 * dx * e, y: y + 60 * dy * e + 130 * e * e, ...looks, o: 1 - e * e };
+  if (flow.end === "fall") return { x: x + DEEP[0] * dx * e, y: y + DEEP[1] * e * e, ...looks, o: 1 - e * e };
   return { x: x - 34 * dx * e, y: y - 34 * dy * e - 20 * Math.sin(Math.PI * e) + 56 * e * e, ...looks, o: 1 - e * e };
 }
 

@@ -4,6 +4,8 @@ import { attribute, element, push, say } from "./dom.js";
 import { lossOf, victoryOf } from "./game.js";
 import { difference, failures, runAsText, spokenStep, stepName, stepSentence } from "./story.js";
 
+const MOMENT = 3_000; // ms that a hint stays
+
 /**
  * @param {import("./session.js").Session} session
  * @param {Record<string, () => void>} acts
@@ -55,10 +57,28 @@ export function captionPane(session, acts) {
     if (isOff && button === document.activeElement) button.closest(".mm-stage").focus({ preventScroll: true });
     if (button.disabled !== isOff) button.disabled = isOff;
   };
+  const moment = element("div", "mm-moment", "", { "aria-hidden": "true" });
+  moment.hidden = true;
   let [told, scrolled] = ["", ""];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const hush = () => {
+    clearTimeout(timer);
+    moment.hidden = true;
+  };
   return {
     node,
     status,
+    moment,
+    hush,
+    /** Say for a moment why a key did nothing. @param {string} words */
+    hint(words) {
+      hush();
+      say(moment, words);
+      say(status, `${words}.`);
+      moment.hidden = false;
+      timer = setTimeout(hush, MOMENT);
+    },
     /** @param {boolean} isLate the verdict is still to come */
     draw(isLate) {
       const { film, path, k, tree, head = film.head } = /** @type {any} */ (session);
@@ -95,6 +115,7 @@ export function captionPane(session, acts) {
         (isLate ? "" : ` ${lost || (session.wonAt() >= 0 ? victoryOf(session) : "")}`).trimEnd();
       if (!isLate && spoken !== told) {
         told = spoken;
+        hush();
         say(status, spoken);
       }
       off(buttons.why, k === 0);

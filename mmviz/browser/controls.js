@@ -37,7 +37,21 @@ export function controlsPane(session, acts) {
   const stop = push("mm-switch", "⇄", "play stops where another actor goes on", () => acts.stop());
   const tabs = element("div", "mm-tabs", "", { role: "tablist", "aria-label": "views" });
   const text = push("mm-text", "text", "the whole run as text (t)", () => acts.text());
-  node.append(first, back, play, next, end, slider, count, runs, speed, stop, tabs, text);
+  const views = session.film.head.views.filter((/** @type {any} */ view) => view.there !== false);
+  const more = element(
+    "select",
+    "mm-views",
+    "",
+    { "aria-label": "open a view", title: "open a view" },
+    element("option", "", "…", { value: "" }),
+    ...views.map((/** @type {any} */ view) => element("option", "", view.title, { value: view.name })),
+  );
+  more.addEventListener("change", () => {
+    if (more.value) acts.view([more.value, false]);
+    more.value = "";
+  });
+  if (views.length < 2) more.hidden = true;
+  node.append(first, back, play, next, end, slider, count, runs, speed, stop, tabs, more, text);
   let [listed, tabbed] = ["", ""];
 
   const off = (/** @type {any} */ button, /** @type {boolean} */ isOff) => {
@@ -83,7 +97,6 @@ export function controlsPane(session, acts) {
     if (is === tabbed) return;
     tabbed = is;
     const focused = tabs.contains(document.activeElement);
-    const views = session.film.head.views.filter((/** @type {any} */ view) => view.there !== false);
     const tab = ({ name = "", title = "" }) => {
       const isOpen = name === open || session.pinned.includes(name);
       const made = element("button", `mm-button mm-toggle${isOpen ? " mm-open" : ""}`, title, {
@@ -99,9 +112,13 @@ export function controlsPane(session, acts) {
     };
     tabs.replaceChildren(tab({ name: COLUMNS, title: "Columns" }), ...views.map(tab));
     const selected = /** @type {any} */ (tabs.querySelector('[aria-selected="true"]'));
+    reach();
     if (selected) tabs.scrollLeft = Math.max(0, selected.offsetLeft + selected.offsetWidth - tabs.clientWidth);
     if (focused && selected) selected.focus({ preventScroll: true });
   };
+  // Where all tabs are seen, the list of them keeps its place, unseen.
+  const reach = () => more.classList.toggle("mm-gone", tabs.scrollWidth <= tabs.clientWidth + 1);
+  new ResizeObserver(reach).observe(tabs);
   tabs.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const way = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!way) return;

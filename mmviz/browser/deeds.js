@@ -3,12 +3,14 @@
 import { COLUMNS } from "./controls.js";
 import { lossOf } from "./game.js";
 import { brokenIn, possibleUntil, shortestRun } from "./story.js";
+import { whyNoChance, whyNoOther, whyNot } from "./causes.js";
 
 const ZOOMS = [70, 85, 100, 115, 130, 150, 175, 200, 250];
 const PACE = 1400; // ms a step while it plays, at speed 1
 
 /**
- * @typedef {{session: import("./session.js").Session, root: HTMLElement, panels: any, drawControls: () => void}} Stage
+ * @typedef {{session: import("./session.js").Session, root: HTMLElement, panels: any, drawControls: () => void,
+ *   hint: (words: string) => void}} Stage
  */
 
 export class Deeds {
@@ -35,7 +37,7 @@ export class Deeds {
       again: () => this.go(0),
       end: () => this.go(session.last),
       go: (k) => this.go(k),
-      choose: (actor) => this.halt() && session.choose(actor),
+      choose: (actor) => this.choose(actor),
       visit: (node) => this.halt() && session.visit(node),
       play: () => (this.timer ? this.halt() : this.play()),
       speed: (speed) => (this.speed = speed),
@@ -49,14 +51,18 @@ export class Deeds {
         else this.named(Number(number));
       },
       named: (number) => this.named(number),
-      whatif: () => this.halt() && session.whatIf(),
+      whatif: () => this.halt() && (session.whatIf() || stage.hint(whyNoOther(session))),
       recorded: () => this.halt() && (session.comeBack() || this.go(session.k - 1)),
-      escape: () => stage.panels.close() || session.dismiss() || session.comeBack(),
+      escape: () =>
+        stage.panels.close() || session.dismiss() || (this.halt() && session.putBack()) || session.comeBack(),
       where: () => this.lastChance(),
-      reveal: () => (session.isSealed ? session.giveUp() : this.shortest()),
+      reveal: () => {
+        if (session.isSealed) session.giveUp();
+        this.shortest();
+      },
       why: () => session.k > 0 && stage.panels.why(),
       possible: () => stage.panels.possible(),
-      note: () => stage.panels.note(),
+      note: () => this.halt() && stage.panels.note(),
       text: () => stage.panels.text(),
       limits: () => stage.panels.limits(),
       help: () => stage.panels.help(),
@@ -76,6 +82,15 @@ export class Deeds {
     return true;
   }
 
+  /** @param {number} actor */
+  choose(actor) {
+    this.halt();
+    const why = whyNot(this.session, actor);
+    if (why) this.stage.hint(why);
+    else this.session.choose(actor);
+    return true;
+  }
+
   /** @param {number} number */
   named(number) {
     this.halt();
@@ -86,9 +101,9 @@ export class Deeds {
   /** Go to the last step from which the promise could still be broken; the Driver's answer waits for the end. */
   lastChance() {
     const { film, path, k, goalBads, isSealed } = this.session;
-    if (isSealed && !lossOf(this.session)) return false;
-    const until = possibleUntil(film, path, k, goalBads);
-    return until >= 0 && this.go(until);
+    const why = isSealed && !lossOf(this.session) ? "g answers when the run has ended" : whyNoChance(this.session);
+    if (why) this.stage.hint(why);
+    else this.go(possibleUntil(film, path, k, goalBads));
   }
 
   /** Put a shortest run that breaks the promise on the stage, and play it. */
@@ -101,7 +116,10 @@ export class Deeds {
     const searched = () => (film.head.complete ? shortestRun(film, isWanted) : null);
     const found = known.length ? known.reduce((best, run) => (run.length < best.length ? run : best)) : searched();
     this.halt();
-    if (found) session.open(found, 0).then(() => this.play());
+    if (!found) return this.stage.hint(film.head.complete ? "no run breaks the promise" : "no such run is here");
+    session.keepPlace();
+    session.open(found, 0).then(() => session.before && this.play());
+    return undefined;
   }
 
   play() {

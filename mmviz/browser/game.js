@@ -10,7 +10,7 @@ export function victoryOf(session) {
   const { won, preemptions } = session.score();
   const { best = -1, preemptions: calmest = -1 } = session.game;
   const steps = won === 1 ? "1 step" : `${won} steps`;
-  const who = session.hasGivenUp ? "This run breaks it" : "You broke it";
+  const who = session.isOwn(won) ? "You broke it" : "This run breaks it";
   const yours = won ? `${who} in ${steps} with ${times(preemptions)}.` : "It is broken from the start.";
   const known = [best >= 0 ? `shortest run: ${best}` : "", calmest >= 0 ? `fewest preemptions: ${calmest}` : ""];
   const scores = known.filter(Boolean).join("; ");
@@ -67,6 +67,7 @@ export function possibleBox(session, acts) {
   there.hidden = true;
   /** @type {number[]} */
   let run = [];
+  let asked = 0; // a later question, or a change of it, makes an answer that is still to come void
 
   const fields = () => {
     const before = field.value;
@@ -88,6 +89,7 @@ export function possibleBox(session, acts) {
         const words = `${film.head.fields[at]} = ${film.tables.values[id][1]}`;
         return push("mm-wanted-value", `${words} ×`, `take away: ${words}`, () => {
           wanted.delete(at);
+          forget();
           draw();
           text.focus({ preventScroll: true });
         });
@@ -100,6 +102,10 @@ export function possibleBox(session, acts) {
     run = found || [];
     there.hidden = !found;
   };
+  const forget = () => {
+    asked++;
+    tell("", "", null);
+  };
   const here = () => {
     const isWanted = (/** @type {number} */ state) =>
       [...wanted].every(([at, id]) => film.tables.states[state][0][at] === id);
@@ -111,6 +117,7 @@ export function possibleBox(session, acts) {
       : tell("always", `Always: every run that ends passes such a state; a shortest way there takes ${steps}.`, found);
   };
   const asking = async () => {
+    const mine = ++asked;
     const predicate = text.value.trim();
     if (!predicate && !wanted.size)
       return tell("", "Say what to look for: a condition, or values clicked in the picture.", null);
@@ -120,6 +127,7 @@ export function possibleBox(session, acts) {
     const want = predicate ? { predicate, ...(wanted.size ? { fields } : {}) } : { fields };
     try {
       const { found } = await session.ask({ ask: "possible", want });
+      if (mine !== asked) return undefined;
       const words =
         found.text ||
         { never: "Never.", sometimes: "Sometimes.", always: "Always." }[/** @type {"never"} */ (found.verdict)] ||
@@ -130,15 +138,18 @@ export function possibleBox(session, acts) {
         found.verdict === "never" || found.verdict === "error" ? null : found.schedule || null,
       );
     } catch (error) {
+      if (mine !== asked) return undefined;
       return tell("error", /** @type {Error} */ (error).message, null);
     }
   };
   const ask = push("mm-ask", "ask", "ask", asking);
   const add = push("mm-add", "+", "add this value to the question", () => {
     wanted.set(Number(field.value), Number(value.value));
+    forget();
     draw();
   });
   field.addEventListener("change", values);
+  text.addEventListener("input", forget);
   text.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter") asking();
   });
@@ -174,6 +185,7 @@ export function possibleBox(session, acts) {
       const at = film.numbers.get(path);
       if (at === undefined) return;
       wanted.set(at, film.tables.states[session.path[session.k].state][0][at]);
+      forget();
       draw();
     },
   };

@@ -11,7 +11,7 @@ export const KEYS = [
   ["u r", "undo; back to the start"],
   ["space", "play and pause"],
   ["g", "last step from which the promise could be broken"],
-  ["w", "show the shortest run that breaks the promise"],
+  ["w", "show the shortest run that breaks the promise; Esc: back"],
   ["y", "why: what this step depends on"],
   ["p", "is this possible?"],
   ["n", "a note on this step"],

@@ -3,13 +3,17 @@
 import { attribute, drawn, element } from "./dom.js";
 import { balls } from "./balls.js";
 import { layer } from "./marks.js";
-import { boxOf, chosenMarks, picture } from "./picture.js";
+import { columnLetters, columnWidth, sides } from "./columns.js";
+import { boxesOf, chosenMarks, LEAST_SCALE, MOST_SCALE, picture } from "./picture.js";
 import { pose } from "./pose.js";
 import { written } from "./story.js";
 
 const STILL = 800; // ms: where the balls stand when motion is not wanted
 const WIDE = 1300; // px: from here on, two views stand side by side
 const MEMORY = "memory";
+const [WIDEST_SIDE, NARROWEST_SIDE] = [0.3, 0.16]; // of the width of the stage that a side takes
+const SCROLL_BAR = 12; // px
+const MIDDLE_GAPS = 14; // px between the sides and the middle
 
 export class Middle {
   /**
@@ -32,7 +36,6 @@ export class Middle {
     /** @type {{node: any, cue: any} | null} */
     this.cued = null;
     this.isFresh = false;
-    this.zoom = 1;
     this.screen = 1;
   }
 
@@ -96,7 +99,7 @@ export class Middle {
     pane.hint.hidden = Boolean(held?.scenes.has(session.k));
     const [from, to] = [held?.scenes.get(i), held?.scenes.get(i + 1)];
     if (!held || !from) return;
-    if (held.size.join() !== pane.size.join()) pane.fit(held.size, this.zoom, this.screen);
+    if (held.size.join() !== pane.size.join()) pane.fit(held.size, this.screen);
     pane.draw(
       u && to ? pose(this.chosen(from), this.chosen(to), { line: null, writes: [], reads: [] }, u) : this.chosen(from),
     );
@@ -147,23 +150,21 @@ export class Middle {
   point(fields) {
     const pane = this.memory;
     if (!pane) return;
-    const boxes = [...fields].flatMap((field) => {
-      const box = boxOf(pane.marks, (each) => each === field);
-      if (!box) return [];
-      const [left, top, right, bottom] = box;
-      return [
-        /** @type {Mark} */ ({
-          k: field,
-          t: "rect",
-          c: "hot",
-          x: left - 3,
-          y: top - 2,
-          w: right - left + 6,
-          h: bottom - top + 4,
-          rx: 4,
-        }),
-      ];
-    });
+    const boxes = [...fields].flatMap((field) =>
+      boxesOf(pane.marks, (each) => each === field).map(
+        ([left, top, right, bottom], i) =>
+          /** @type {Mark} */ ({
+            k: `${field} ${i}`,
+            t: "rect",
+            c: "hot",
+            x: left - 3,
+            y: top - 2,
+            w: right - left + 6,
+            h: bottom - top + 4,
+            rx: 4,
+          }),
+      ),
+    );
     this.drawHalo(boxes);
   }
 
@@ -176,10 +177,38 @@ export class Middle {
     return isWide ? [first, ...pinned.filter((name) => name !== first)].slice(0, 2) : [first];
   }
 
+  /**
+   * Give the sides what their code needs of the width that the picture of memory does not use.
+   * @param {number} count of the open views
+   */
+  share(count) {
+    const root = /** @type {HTMLElement | null} */ (this.node.closest(".mm-stage"));
+    if (!root) return;
+    const { columns, size } = this.session.film.head;
+    const [wide, high] = [root.clientWidth, this.node.clientHeight];
+    const type = Number.parseFloat(root.style.getPropertyValue("--mm-zoom")) || 1;
+    const bar = high < size[1] * LEAST_SCALE ? SCROLL_BAR : 0;
+    const side = (Number.parseFloat(root.style.getPropertyValue("--mm-side")) || WIDEST_SIDE * wide) - bar / 2;
+    const scale = Math.max(LEAST_SCALE, Math.min(high / size[1], MOST_SCALE * type));
+    const used = count > 1 ? wide : size[0] * scale;
+    const rows = columns.map((/** @type {any} */ column) => column.rows.length);
+    const wanted = sides(rows).map((actors) =>
+      Math.max(0, ...actors.map((actor) => columnWidth(columnLetters(columns[actor]), type))),
+    );
+    const least = wanted.map((each) => Math.min(side, Math.max(each, NARROWEST_SIDE * wide)));
+    const lacks = wanted.map((each, i) => Math.max(0, Math.min(each, WIDEST_SIDE * wide) - least[i]));
+    const [lack, held] = [lacks[0] + lacks[1], least[0] + least[1]];
+    const spare = Math.max(0, Math.max(2 * side, wide - MIDDLE_GAPS - used) - held);
+    const part = lack ? Math.min(1, spare / lack) : 0;
+    for (const [i, name] of ["--mm-left", "--mm-right"].entries())
+      root.style.setProperty(name, `${Math.floor(least[i] + lacks[i] * part)}px`);
+  }
+
   /** Show the open views, each in its pane. */
   open() {
     const wanted = this.names();
     this.shown = "";
+    this.share(wanted.length);
     if ([...this.panes.keys()].join() === wanted.join()) return;
     const titles = Object.fromEntries(
       this.session.film.head.views.map((/** @type {any} */ view) => [view.name, view.title]),
@@ -192,13 +221,12 @@ export class Middle {
     this.drawHalo([]);
   }
 
-  /** Fit the pictures to the room. @param {number} zoom @param {number} screen */
-  fit(zoom, screen) {
-    this.zoom = zoom;
+  /** Fit the pictures to the room. @param {number} _zoom of the type about them @param {number} screen */
+  fit(_zoom, screen) {
     this.screen = screen;
     for (const pane of this.panes.values()) {
       const held = pane.name === MEMORY ? null : this.session.view(pane.name);
-      pane.fit(pane.name === MEMORY ? this.session.film.head.size : (held?.size ?? pane.size), zoom, screen);
+      pane.fit(pane.name === MEMORY ? this.session.film.head.size : (held?.size ?? pane.size), screen);
     }
     this.place();
     this.shown = "";

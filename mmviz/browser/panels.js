@@ -5,6 +5,7 @@ import { element, push } from "./dom.js";
 import { KEYS } from "./keys.js";
 import { possibleBox } from "./game.js";
 import { brokenBy, reasons } from "./story.js";
+import { certainty, witnessed } from "./causes.js";
 import { twinText } from "./caption.js";
 
 /**
@@ -17,6 +18,8 @@ export function panels(session, acts) {
   const node = element("div", "mm-panel", "", { role: "dialog", "aria-modal": "false" }, body, shut);
   node.hidden = true;
   let open = "";
+  let leave = () => {}; // what an open panel does when it goes
+  let shown = ""; // the step that it is about
   /** @type {ReturnType<typeof possibleBox> | null} */
   let box = null;
   const pre = element("pre", "mm-twin-text");
@@ -24,11 +27,17 @@ export function panels(session, acts) {
   const close = () => {
     if (!open) return false;
     const hadFocus = node.contains(document.activeElement);
+    left();
     open = "";
     node.hidden = true;
     if (hadFocus) acts.focus();
     return true;
   };
+  const left = () => {
+    leave();
+    leave = () => {};
+  };
+  const subject = () => `${session.isSealed} ${session.k} ${session.noteKey(session.last)}`;
   const show = (
     /** @type {string} */ name,
     /** @type {string} */ label,
@@ -36,7 +45,9 @@ export function panels(session, acts) {
     /** @type {any} */ focused,
   ) => {
     if (open === name) return void close();
+    left();
     open = name;
+    shown = subject();
     node.className = `mm-panel mm-panel-${name}`;
     node.setAttribute("aria-label", label);
     body.replaceChildren(...parts);
@@ -47,7 +58,9 @@ export function panels(session, acts) {
   /** What the step depends on; where it broke the promise, the kernel knows other runs that do, and some that do not. */
   const explained = () => {
     const { film, path, k } = session;
-    const parts = paragraphs(reasons(film, path, k));
+    const said = reasons(film, path, k).filter((words) => !words.endsWith("the violation was unavoidable."));
+    const sure = session.isSealed ? "" : certainty(film, path, k);
+    const parts = paragraphs([...witnessed(film, path, k), ...(sure ? [sure] : []), ...said]);
     const broken = brokenBy(film, path, k);
     if (broken < 0 || session.isSealed || !session.source.send) return parts;
     const list = element("div", "mm-others");
@@ -56,7 +69,8 @@ export function panels(session, acts) {
       "different runs",
       "runs that differ from this one, with and without the violation",
       async () => {
-        asked.disabled = true;
+        if (asked.getAttribute("aria-disabled")) return; // not `disabled`, which would lose the keyboard
+        asked.setAttribute("aria-disabled", "true");
         try {
           const { found } = await session.ask({ ask: "runs", bad: broken });
           const offers = found.runs.map((/** @type {any} */ run) =>
@@ -66,6 +80,7 @@ export function panels(session, acts) {
           if (!offers.length) list.textContent = "There is no other run.";
         } catch (error) {
           list.textContent = /** @type {Error} */ (error).message;
+          asked.removeAttribute("aria-disabled");
         }
       },
     );
@@ -109,6 +124,7 @@ export function panels(session, acts) {
     },
     note() {
       const key = session.noteKey();
+      let isKept = true;
       const label = session.k ? `a note on step ${session.k}` : "a note on the start";
       const area = element("textarea", "mm-note-text", "", { "aria-label": label, rows: "2", placeholder: label });
       area.value = session.notes[key] || "";
@@ -116,10 +132,17 @@ export function panels(session, acts) {
         const notes = { ...session.notes, [key]: area.value };
         if (!area.value.trim()) delete notes[key];
         session.notes = notes;
-        session.tell("options");
+        isKept = false;
+        session.tell("notes");
       });
-      area.addEventListener("change", () => session.set("notes", session.notes));
+      const keep = () => {
+        if (isKept) return;
+        isKept = true;
+        session.set("notes", session.notes);
+      };
+      area.addEventListener("change", keep);
       show("note", label, [area], area);
+      if (open === "note") leave = keep;
     },
     possible() {
       box ??= possibleBox(session, { open: acts.open, close });
@@ -169,11 +192,13 @@ export function panels(session, acts) {
       close();
       show("menu", `${field} = ${words}`, [element("strong", "", `${field} = ${words}`), ...items], items[0]);
     },
-    /** After a step. */
+    /** After a step, or when anything else may have changed: what is about the same step stays as it is. */
     draw() {
       if (open === "text") drawText();
-      else if (open === "why") body.replaceChildren(...explained());
-      else if (open === "note" || open === "menu") close();
+      if (shown === subject()) return;
+      shown = subject();
+      if (open === "why") body.replaceChildren(...explained());
+      else if (open === "menu" || (open === "note" && !body.contains(document.activeElement))) close();
     },
   };
 }

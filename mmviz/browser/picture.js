@@ -5,9 +5,11 @@ import { arrowOf, layer } from "./marks.js";
 
 const TYPE = 13; // px of type at scale 1
 export const LEAST_SCALE = 11 / TYPE; // smaller type is not read
-const MOST = 1.7; // scale of a small picture in a large pane
+export const MOST_SCALE = 1.7; // scale of a small picture in a large pane
 const MARGIN = 14; // px kept free about what is scrolled into view
 const DIMMED = 0.22;
+const NEAR_MARK = 4; // px between marks that one rectangle surrounds
+const ADVANCE_OF_TYPE = 7.93; // px of a letter at scale 1
 
 /**
  * The marks without the fields that the reader hid, and with all but the focused ones dimmed.
@@ -28,22 +30,57 @@ export function chosenMarks(marks, hidden, focus) {
   });
 }
 
+/** Left, top, right, bottom, in the picture's coordinates. @typedef {[number, number, number, number]} Box */
+
+/** @param {Box} one @param {Box} other @returns {Box} */
+const around = (one, other) => [
+  Math.min(one[0], other[0]),
+  Math.min(one[1], other[1]),
+  Math.max(one[2], other[2]),
+  Math.max(one[3], other[3]),
+];
+
+/** @param {Box} one @param {Box} other */
+const touch = (one, other) =>
+  one[0] <= other[2] + NEAR_MARK && other[0] <= one[2] + NEAR_MARK && one[1] <= other[3] && other[1] <= one[3];
+
 /**
- * The rectangle about the marks that show one of these fields, in the picture's coordinates; null: none.
+ * The rectangles about the marks that show one of these fields. Marks that touch, as a value and the box
+ * behind it, have one rectangle.
  * @param {Mark[]} marks
  * @param {(field: string) => boolean} isWanted
- * @returns {[number, number, number, number] | null} left, top, right, bottom
+ * @returns {Box[]}
  */
-export function boxOf(marks, isWanted) {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+export function boxesOf(marks, isWanted) {
+  /** @type {Box[]} */
+  let found = [];
   for (const mark of marks) {
-    if (mark.f === undefined || !isWanted(mark.f) || (mark.t !== "rect" && mark.t !== "text")) continue;
+    if (mark.f === undefined || mark.o === 0 || !isWanted(mark.f)) continue;
+    if (mark.t !== "rect" && mark.t !== "text") continue;
     const isText = mark.t === "text";
     const [x, y] = [mark.x, isText ? mark.y - TYPE : mark.y];
-    const [w, h] = isText ? [mark.w.length * 7.93, 18] : [mark.w, mark.h];
-    [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + w), Math.max(bottom, y + h)];
+    const [w, h] = isText ? [mark.w.length * ADVANCE_OF_TYPE, 18] : [mark.w, mark.h];
+    if (!w || !h) continue;
+    /** @type {Box} */
+    let box = [x, y, x + w, y + h];
+    for (const other of found.filter((each) => touch(each, box))) {
+      found = found.filter((each) => each !== other);
+      box = around(box, other);
+    }
+    found.push(box);
   }
-  return left < right ? [left, top, right, bottom] : null;
+  return found;
+}
+
+/**
+ * The rectangle about the marks that show one of these fields; null: none.
+ * @param {Mark[]} marks
+ * @param {(field: string) => boolean} isWanted
+ * @returns {Box | null}
+ */
+export function boxOf(marks, isWanted) {
+  const [first, ...others] = boxesOf(marks, isWanted);
+  return first ? others.reduce(around, first) : null;
 }
 
 /** @param {string} name @param {string} label */
@@ -80,15 +117,13 @@ export function picture(name, label) {
     drawLive,
     /**
      * @param {number[]} size
-     * @param {number} zoom chosen by the reader
      * @param {number} screen how much larger all is in full screen
      */
-    fit(size, zoom, screen) {
+    fit(size, screen) {
       const [wide, high] = [node.clientWidth, node.clientHeight];
       made.size = size;
       if (!wide || !high) return;
-      const fits = Math.min(wide / size[0], high / size[1], MOST);
-      made.scale = Math.max(LEAST_SCALE, Math.min(fits, MOST * screen) * zoom);
+      made.scale = Math.max(LEAST_SCALE, Math.min(wide / size[0], high / size[1], MOST_SCALE * screen));
       attribute(svg, "viewBox", `0 0 ${size[0]} ${size[1]}`);
       attribute(svg, "width", Math.floor(size[0] * made.scale));
       attribute(svg, "height", Math.floor(size[1] * made.scale));

@@ -26,8 +26,17 @@ export class Session {
     this.listeners = new Set();
     this.kernel = new Kernel(source.send);
     this.turn = source.at?.n || 0;
+    this.opening = 0; // a run that is still being fetched is void once the reader goes elsewhere
     this.isUnsealed = false;
     this.hasGivenUp = false;
+    /** @type {WeakSet<import("./tree.js").TreeNode>} what the reader chose himself, step by step */
+    this.chosen = new WeakSet();
+    /** @type {WeakSet<import("./tree.js").TreeNode>} what a run put on the stage showed before he chose it */
+    this.given = new WeakSet();
+    /** @type {{path: import("./tree.js").TreeNode[], k: number} | null} where the reader was before a run was shown to him */
+    this.before = null;
+    /** @type {import("./tree.js").TreeNode[] | null} the run to which Backspace returned before a what-if */
+    this.base = null;
     this.isAsking = false;
     this.areFramesAsked = false;
     this.hasGrown = false; // by pieces that the model does not have yet
@@ -71,6 +80,7 @@ export class Session {
     node.last = null;
     this.tree.path = this.tree.through(node);
     this.tree.record();
+    [this.before, this.base] = [null, null];
     this.k = Math.max(0, Math.min(at && at.k !== undefined ? at.k : 0, this.tree.path.length - 1));
     this.wantMoves();
   }
@@ -111,6 +121,7 @@ export class Session {
     if (!(actor in this.film.head.actors)) return;
     if (this.tree.choose(this.k, actor)) {
       this.k++;
+      this.took();
       this.changed();
     } else if (!this.film.isOpen(state) && this.film.enabled(state).includes(actor)) {
       this.pending = actor;
@@ -118,9 +129,23 @@ export class Session {
     }
   }
 
+  /** The reader chose the step that led here. */
+  took() {
+    this.chosen.add(this.path[this.k]);
+    this.opening++;
+    this.before = null;
+  }
+
+  /** Whether the reader chose all steps up to `k` himself, and was not shown the last one before. @param {number} k */
+  isOwn(k) {
+    const isChosen = this.path.slice(1, k + 1).every((node) => this.chosen.has(node));
+    return !this.hasGivenUp && isChosen && !this.given.has(this.path[k]);
+  }
+
   /** Let another actor take the step just taken: with more than two, each that can go in turn. */
   whatIf() {
     if (!this.k) return false;
+    const [left, isSide] = [this.k, !this.tree.isRecorded()];
     const before = this.path[this.k - 1];
     const now = this.path[this.k].actor;
     const count = this.film.head.actors.length;
@@ -128,14 +153,19 @@ export class Session {
     for (let away = 1; away < count; away++) {
       const actor = (now + away) % count;
       if (!can.includes(actor)) continue;
-      this.k--;
-      if (!this.tree.choose(this.k, actor)) {
-        this.changed();
-        this.choose(actor);
-        return true;
+      if (!isSide && this.path.length > this.tree.recorded.length) {
+        this.base ??= this.tree.recorded;
+        this.tree.record();
       }
-      this.k++;
+      this.k--;
+      const isHere = this.tree.choose(this.k, actor);
+      if (!isSide) this.tree.left = left;
+      if (isHere) {
+        this.k++;
+        this.took();
+      }
       this.changed();
+      if (!isHere) this.choose(actor);
       return true;
     }
     return false;
@@ -143,6 +173,7 @@ export class Session {
 
   /** @param {import("./tree.js").TreeNode} node */
   visit(node) {
+    this.before = null;
     this.k = this.tree.visit(node);
     this.changed();
   }
@@ -151,6 +182,27 @@ export class Session {
   comeBack() {
     if (this.tree.isRecorded()) return false;
     this.k = this.tree.comeBack();
+    if (this.base) this.tree.recorded = this.base;
+    [this.before, this.base] = [null, null];
+    this.changed();
+    return true;
+  }
+
+  /** Keep where the reader is, until he chooses a step or another run: `putBack` returns there. */
+  keepPlace() {
+    this.before ??= { path: this.path, k: this.k };
+  }
+
+  /** Back to where the reader was before a run was shown to him. Return false when none is. */
+  putBack() {
+    if (!this.before) return false;
+    const { path, k } = this.before;
+    const tip = path[path.length - 1];
+    this.opening++;
+    this.before = null;
+    tip.last = null;
+    this.tree.path = this.tree.through(tip);
+    this.k = k;
     this.changed();
     return true;
   }
@@ -162,15 +214,22 @@ export class Session {
    * @param {boolean} [isRecorded] whether it becomes the run to which Backspace returns
    */
   async open(schedule, k, isRecorded = false) {
+    const mine = ++this.opening;
     let node = this.tree.follow(schedule);
     while (node.depth < schedule.length) {
-      if (this.film.isOpen(node.state) || !(await this.fetchMoves(node.state))) break;
+      const isMore = !this.film.isOpen(node.state) && (await this.fetchMoves(node.state));
+      if (mine !== this.opening) return false;
+      if (!isMore) break;
       node = this.tree.follow(schedule);
     }
     this.tree.visit(node);
     node.last = null;
     this.tree.path = this.tree.through(node);
-    if (isRecorded) this.tree.record();
+    for (const each of this.path) if (!this.chosen.has(each)) this.given.add(each);
+    if (isRecorded) {
+      this.tree.record();
+      [this.before, this.base] = [null, null];
+    }
     this.k = Math.min(k, this.last);
     this.changed();
     return node.depth === schedule.length;

@@ -5,6 +5,8 @@ import { attribute, drawn, element, say, sketch } from "./dom.js";
 import { brokenIn, causesOf, stepName } from "./story.js";
 
 const CHIP = { least: 22, most: 34, high: 18 };
+const LANE_TYPE = [11, 11.5]; // px: the least, and that at type 100 %
+const LANE_PART = 0.9; // of the height of a lane that its type takes
 const BAR = 10; // px that a scroll bar takes
 const NEAR = 12; // px from a node of the tree at which a click means it
 const BEYOND = 6; // chips drawn beyond what is in view
@@ -198,6 +200,8 @@ export function strip(session, acts) {
         treeHeight: Math.max(20, high - 18 * zoom),
       };
       attribute(tree, "height", size.treeHeight);
+      const type = Math.max(LANE_TYPE[0], Math.min(LANE_TYPE[1] * zoom, (LANE_PART * (high - 6)) / actors.length));
+      node.style.setProperty("--mm-lane", `${type}px`);
       attribute(scroller, "tabindex", scroller.scrollWidth > scroller.clientWidth + 1 ? 0 : null);
     },
     /** @param {Set<number>} hot steps pointed at @param {boolean} isLate the verdict is still to come @param {string} words */

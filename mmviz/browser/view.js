@@ -30,6 +30,43 @@ function fieldOf(mark) {
   return mark?.getAttribute("data-field") ?? (subject.startsWith("field:") ? subject.slice("field:".length) : "");
 }
 
+/**
+ * Keep the keyboard: when the focused control goes away or is disabled, the stage has the focus.
+ * @param {HTMLElement} root
+ * @returns {() => void} what takes it off again
+ */
+function guard(root) {
+  /** @type {any} */
+  let held = null;
+  const isThere = () => held.isConnected && !held.disabled && !held.closest("[hidden]");
+  const check = () => {
+    if (!held || isThere()) return;
+    held = null;
+    const { activeElement } = document;
+    if (!activeElement || activeElement === document.body || root.contains(activeElement))
+      root.focus({ preventScroll: true });
+  };
+  const take = (/** @type {FocusEvent} */ event) => {
+    held = event.target;
+  };
+  const drop = () => {
+    const was = held; // it may be about to be removed
+    setTimeout(() => {
+      check();
+      if (held === was) held = null;
+    });
+  };
+  const watched = new MutationObserver(check);
+  watched.observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: ["disabled", "hidden"] });
+  root.addEventListener("focusin", take);
+  root.addEventListener("focusout", drop);
+  return () => {
+    watched.disconnect();
+    root.removeEventListener("focusin", take);
+    root.removeEventListener("focusout", drop);
+  };
+}
+
 export class StageView {
   /**
    * @param {HTMLElement} host
@@ -95,6 +132,7 @@ export class StageView {
       this.strip.node,
       this.caption.node,
       this.caption.status,
+      this.caption.moment,
       this.panels.node,
     );
     this.clock = new Clock(
@@ -135,11 +173,13 @@ export class StageView {
     watched.observe(root);
     const unexplain = explain(root, (part) => this.tip(part));
     const deaf = session.listen((what) => this.heard(what));
+    const unguarded = guard(root);
     return () => {
       for (const [target, name, act] of heard) target.removeEventListener(name, act, name === "scroll");
       sized.disconnect();
       watched.disconnect();
       unexplain();
+      unguarded();
       deaf();
     };
   }
@@ -149,6 +189,7 @@ export class StageView {
     const { session, deeds } = this;
     const found = meaningOf(event, session.film.head.actors.length, session.offered().length);
     if (!found) return;
+    this.caption.hush();
     this.isJump = event.repeat;
     const done = deeds.acts[found[0]](found[1]);
     this.isJump = false;
@@ -214,6 +255,7 @@ export class StageView {
     if (what === "step" || what === "busy") this.update();
     else if (what === "error") this.drawError();
     else if (what === "frames") this.redraw();
+    else if (what === "notes") this.drawVerdict();
     else {
       this.layout();
       this.update();
@@ -257,6 +299,11 @@ export class StageView {
   drawVerdict() {
     this.promise.draw(this.isLate);
     this.caption.draw(this.isLate);
+  }
+
+  /** Say for a moment why a key did nothing. @param {string} words */
+  hint(words) {
+    this.caption.hint(words);
   }
 
   drawError() {
@@ -322,6 +369,7 @@ export class StageView {
 
   close() {
     this.deeds.halt();
+    this.caption.hush();
     this.clock.close();
     this.undone();
     this.root.remove();

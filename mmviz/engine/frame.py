@@ -17,6 +17,9 @@ from mmviz.engine.step import Effect, Step, Task
 from mmviz.engine.struct import Allocated
 from mmviz.engine.text import spoken
 
+OWNERS = ("owner", "writer", "readers", "locked")
+"""Fields of locks that name who holds them."""
+
 
 class Change(NamedTuple):
     """One field whose value a step changed.
@@ -278,7 +281,7 @@ class Frame:
             return Blocked("the machine has stopped", ())
         if name in model.case.environment:
             return Blocked("no actor leaves anything open now", ())
-        paths, cells = model.ledger.paths, model.cells(self.state)
+        paths = model.ledger.paths
         looked = [
             slot
             for slot in sorted(model.execute(self.state, p, step).reads)
@@ -286,9 +289,11 @@ class Frame:
         ]
         holders: dict[str, int] = {}
         changers: dict[str, int] = {}
+        kept = held(model, self.state, looked)
+        act = acting(model, self.state, p, looked) if kept.is_less else []
         for slot in looked:
             writers = self._writers(slot)
-            for who in named(cells[slot], model.actors):
+            for who in kept.by[slot]:
                 since = next((k for k, actor in writers if actor == who), 0)
                 known = [k for k in (since, holders.get(who, 0)) if k]
                 holders[who] = min(known, default=0)
@@ -297,11 +302,16 @@ class Frame:
         if set(holders) - {name}:
             holders.pop(name, None)  # a waiter that is recorded beside the holders
         by = holders or changers
+        if act and not holders:
+            since = max(changers.values(), default=0)
+            waited = tuple((who, since) for who in act)
+            return Blocked(f"{step.label} waits for {' and '.join(act)}", waited)
         if by:
             how, when = ("held by", "since") if holders else ("last changed by", "in")
             waits = " and ".join(
                 ("itself" if who == name else who)
                 + (f" {when} step {k}" if k else " from the start")
+                + (", which has finished" if holders and who in self.done else "")
                 for who, k in sorted(by.items(), key=lambda pair: pair[1])
             )
             return Blocked(f"{step.label} waits: {how} {waits}", tuple(by.items()))
@@ -325,6 +335,49 @@ def _label(model: Model, state: int, actor: str, step: Step[Any]) -> str:
     cells = model.cells(state)
     asked = pending(cells[task._at["asked"]] for task in model.tasks)
     return step.label if asked is None else str(asked.otherwise)
+
+
+class Held(NamedTuple):
+    """Who holds what a waiting actor looked at.
+
+    Attributes:
+        by: slot -> the actors that hold it.
+        is_less: whether the values name others, who cannot let go: they have finished, or were
+            only asked to answer.
+    """
+
+    by: dict[int, set[str]]
+    is_less: bool
+
+
+def held(model: Model, state: int, slots: Sequence[int]) -> Held:
+    """Return the actors that hold what some slots stand for.
+
+    An actor that has finished holds nothing but a lock that it is recorded to own.
+    """
+    cells, by, is_less = model.cells(state), {}, False
+    for slot in slots:
+        value = cells[slot]
+        names = kept = named(value, model.actors)
+        if model.ledger.paths[slot].rpartition(".")[2] not in OWNERS:
+            is_asked = isinstance(value, frozenset) and any(isinstance(v, tuple) for v in value)
+            done = {name for name in names if model.is_done(state, model.index[name])}
+            kept = set() if is_asked else names - done
+        by[slot] = kept
+        is_less = is_less or kept != names
+    return Held(by, is_less)
+
+
+def acting(model: Model, state: int, p: int, slots: Sequence[int]) -> list[str]:
+    """Return the other actors whose next step changes one of some slots."""
+    found = []
+    for other, name in enumerate(model.actors):
+        step = model.location(state, other).step
+        if other == p or step is None or model.successor(state, other) is None:
+            continue
+        if set(model.execute(state, other, step).writes) & set(slots):
+            found.append(name)
+    return found
 
 
 def named(value: Any, actors: Sequence[str]) -> set[str]:

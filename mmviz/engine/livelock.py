@@ -27,6 +27,8 @@ def loopers(model: Model) -> Loops:
     """
     found: Loops = {}
     for p, known in enumerate(model.locations):
+        if all(after.depth > each.depth for each in known.values() for after in each.after):
+            continue  # every step leads further from the start
         loops = _components(known.values(), lambda location: list(location.after))
         place = {id(location): n for n, loop in enumerate(loops) for location in loop}
         if place:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from mmviz.engine import Model, spoken
 from mmviz.engine.choose import pending
-from mmviz.engine.frame import named
+from mmviz.engine.frame import acting, held
 from mmviz.engine.situation import EachValue, changed, doing, place, value
 from mmviz.engine.witness import Witnesses
 from mmviz.scene.cards import wordings
@@ -177,27 +177,34 @@ class Rows:
             return self._blocked((), (), "the machine has stopped")
         if model.actors[p] in self.environment:
             return self._blocked((), (), "no actor leaves anything open now")
-        key = doing(model, state, p)
+        done = [model.is_done(state, other) for other in range(len(model.actors))]
+        key = (doing(model, state, p), tuple(done))
         known = self._block_of.get(key)
         if known is not None:
             return known
-        reads = model.execute(state, p, location.step).reads - model.internal
-        names = {name for slot in reads for name in named(value(model, state, slot), model.actors)}
-        mine = model.actors[p]
+        looked = sorted(model.execute(state, p, location.step).reads - model.internal)
+        kept = held(model, state, looked)
+        names, mine, label = set().union(*kept.by.values()), model.actors[p], location.step.label
         if names - {mine}:
             names.discard(mine)  # a waiter that is recorded beside the holders
         holders = [number for number, name in enumerate(model.actors) if name in names]
-        looked = sorted(reads)
-        label = location.step.label
+        if not holders and kept.is_less and (act := acting(model, state, p, looked)):
+            who = [model.index[name] for name in act]
+            reason = f"{label} waits for {' and '.join(act)}"
+            return self._blocked(tuple(self._fields(looked)), who, reason)  # depends on them, too
         if holders:
             words = " and ".join(
-                "itself" if number == p else model.actors[number] for number in holders
+                ("itself" if number == p else model.actors[number])
+                + (", which has finished" if done[number] else "")
+                for number in holders
             )
             reason = f"{label} waits: held by {words}"
         else:
             paths = ", ".join(model.ledger.paths[slot] for slot in looked)
             reason = f"{label} waits for a change of {paths or 'nothing that can change'}"
-        found = self._block_of[key] = self._blocked(tuple(self._fields(looked)), holders, reason)
+        found = self._blocked(tuple(self._fields(looked)), holders, reason)
+        if holders or not kept.is_less:
+            self._block_of[key] = found
         return found
 
     def _blocked(self, fields: Sequence[int], holders: Sequence[int], reason: str) -> int:

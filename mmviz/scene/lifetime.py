@@ -5,6 +5,7 @@ falls, with its number where it changes. Every use after the end is marked. Afte
 the numbers of the steps are shown.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -191,12 +192,18 @@ def _changed(
     frames: Sequence[Frame], index: int, shown: Page, paths: Sequence[str], subject: Subject
 ) -> str:
     """Return the counts if one has just changed, or if a bar or a page begins."""
-    now = [spoken(frames[index].values[path]) for path in paths]
+    now = [_counted(subject, path, frames[index]) for path in paths]
     before = frames[max(index - 1, 0)].values
     is_new = index == shown.first or bool(subject.ended(before))
-    if not is_new and now == [spoken(before[path]) for path in paths]:
+    if not is_new and now == [_counted(subject, path, frames[max(index - 1, 0)]) for path in paths]:
         return ""
     return shorten("/".join(now), ROOM)
+
+
+def _counted(subject: Subject, path: str, frame: Frame) -> str:
+    """Return a count as the object's card words it, in few characters."""
+    wording = next((row.wording for row in subject.card.rows if row.path == path), spoken)
+    return re.sub(" pins?$", "p", wording(frame.values[path]).replace(" + ", "+"))
 
 
 def _state(past: Sequence[Frame], subject: Subject, used: Mapping[int, Use]) -> tuple[str, str]:
@@ -239,8 +246,9 @@ def _life(frames: Sequence[Frame], subject: Subject, used: Sequence[Use]) -> str
     """Return an object's life so far in one line."""
     parts = []
     for key, path in subject.counts.items():
+        wording = next((row.wording for row in subject.card.rows if row.path == path), spoken)
         values = [
-            f"{spoken(frame.values[path])} (step {frame.index})"
+            f"{wording(frame.values[path])} (step {frame.index})"
             for before, frame in zip((None, *frames), frames, strict=False)
             if before is None or before.values[path] != frame.values[path]
         ]

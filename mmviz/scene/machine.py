@@ -27,11 +27,12 @@ from mmviz.scene.layout import Route
 from mmviz.scene.look import Look, Part
 from mmviz.scene.marks import Box, Line, Mark, Point, Text, shorten
 from mmviz.scene.padlocks import Docks, docks, lock_of, padlocks
-from mmviz.scene.places import Places, Spot, places, row_at
+from mmviz.scene.places import FITTING, Places, Spot, places, row_at
 from mmviz.scene.reach import Reach, pointee, structs_in
 from mmviz.scene.rooms import Rooms, gathered
-from mmviz.scene.shapes import Form, Shapes, stroke
+from mmviz.scene.shapes import Form, Shapes, stroke, unused
 
+FLAT = 19.0  # lines of a sheet that may have more than it needs
 COMMON = 10  # characters of a label before its value begins later than those above it
 WIDEST = 18  # characters of a value in a row
 DEAD = " ✗"  # after a pointer to freed memory
@@ -135,7 +136,22 @@ ARRANGERS: list[Callable[[Reach, dict[str, Card], float], Arranged | None]] = []
 
 
 def picture(reach: Reach, actors: tuple[str, ...], model: Model | None = None) -> Picture:
-    """Choose the objects that some step changes or a changing field points at, and place them."""
+    """Choose the objects that some step changes or a changing field points at, and place them.
+
+    A pointer that never changes has a row and an arrow if one of its ends is freed in some run,
+    unless the sheet has no room for them.
+    """
+    whole = _picture(reach, actors, model, lasting=True)
+    most = (FITTING, FLAT)
+    if whole.places.width <= most[0] and whole.places.height <= most[1]:
+        return whole
+    plain = _picture(reach, actors, model, lasting=False)
+    wider = whole.places.width > max(most[0], plain.places.width)
+    return plain if wider or whole.places.height > max(most[1], plain.places.height) else whole
+
+
+def _picture(reach: Reach, actors: tuple[str, ...], model: Model | None, lasting: bool) -> Picture:
+    """Place the objects of a case, with or without pointers that never change."""
     shapes = Shapes(reach)
     every, within = gathered([one for each in cards(reach) for one in shapes.apart(each)], reach)
     rooms = Rooms(model, within)
@@ -152,9 +168,16 @@ def picture(reach: Reach, actors: tuple[str, ...], model: Model | None = None) -
         rows = [row for row in each.rows if shapes.shown(row.path)]
         moves = any(reach.varies(each.struct.path(key)) for key, _ in each.struct.fields())
         if rows or moves or each.struct.name in aimed:
-            shown[each.struct.name] = fitted(each, rows, reach)
+            shown[each.struct.name] = each._replace(rows=tuple(rows))
+    if lasting:
+        leads = set(shapes.lasting(every, shown, within))
+        for each in every:
+            if each.struct.name in shown:
+                rows = [row for row in each.rows if shapes.shown(row.path) or row.path in leads]
+                shown[each.struct.name] = each._replace(rows=tuple(rows))
     if not shown:
-        shown = {each.struct.name: fitted(each, list(each.rows), reach) for each in every}
+        shown = {each.struct.name: each for each in every}
+    shown = {name: fitted(each, each.rows, reach) for name, each in shown.items()}
     rooms.fit(shown, reach)
     top = docks(reach, actors)
     for arrange in ARRANGERS:
@@ -275,15 +298,22 @@ def parts(picture: Picture) -> Iterator[Part]:
 
 
 def _card_parts(each: Card, picture: Picture) -> Iterator[Part]:
-    """Yield a card and its rows."""
+    """Yield a card and its rows.
+
+    What is free at the start is an empty outline, and has not crumbled. Simplified: so it is again
+    if it is freed later, because a state does not tell whether it has been in use.
+    """
     x, y, _ = picture.places.spots[each.name]
     struct = each.struct
     titles = Shapes(picture.reach).titles.get(struct.name, ())
+    is_new = can_be_freed(struct) and unused(struct, picture.reach)
 
     def body(look: Look) -> Iterator[Mark]:
         is_gone = gone(struct, look)
         if can_be_freed(struct):
-            yield from tiles(each.name, x, y, each.width, each.height, bool(is_gone))
+            role = "clear" if is_gone and is_new else "tile"
+            crumbled = bool(is_gone) and not is_new
+            yield from tiles(each.name, x, y, each.width, each.height, crumbled, role)
         role = "ghost" if is_gone else "card"
         yield Box(x, y, each.width, each.height, role, f"object:{each.name}", round=0.25)
         freed = struct.path("freed") if hasattr(type(struct), "freed") else ""
@@ -292,7 +322,8 @@ def _card_parts(each: Card, picture: Picture) -> Iterator[Part]:
             low, tall = (0.98, 0.22) if number else (0.1, 1.05)
             key = f"cell:{path or each.name}"
             yield Box(x + 0.3, y + low, each.width - 0.6, tall, "cell", key, path, 0.15)
-        title = f"{each.name} ✗ {is_gone}" if is_gone else each.name
+        end = f"({is_gone})" if is_new else f"✗ {is_gone}"
+        title = f"{each.name} {end}" if is_gone else each.name
         yield Text(
             x + 0.8,
             y + 0.12,
@@ -354,7 +385,9 @@ def _arrow(path: str, ways: Mapping[str, tuple[Point, ...]], picture: Picture) -
     return Part(f"arrow:{path}", draw)
 
 
-def tiles(name: str, x: float, y: float, w: float, h: float, is_gone: bool) -> Iterator[Box]:
+def tiles(
+    name: str, x: float, y: float, w: float, h: float, is_gone: bool, role: str = "tile"
+) -> Iterator[Box]:
     """Draw the six tiles that an object crumbles into when it is freed."""
     for index, (dx, dy, turn) in enumerate(TILES):
         column, low = index % 3, index // 3
@@ -362,7 +395,7 @@ def tiles(name: str, x: float, y: float, w: float, h: float, is_gone: bool) -> I
         if is_gone:
             left, top = left + dx, top + dy * 0.6
         yield Box(
-            left, top, w / 3, h / 2, "tile", f"tile:{name}:{index}", turn=turn if is_gone else 0.0
+            left, top, w / 3, h / 2, role, f"tile:{name}:{index}", turn=turn if is_gone else 0.0
         )
 
 

@@ -18,7 +18,9 @@ from mmviz.scene.marks import Point
 WIDTH, HEIGHT = 80.0, 18.0  # cells of the sheet, unless a case needs more
 MARGIN, DOCK = 0.8, 1.9  # cells at the sides; lines at the top, for what the actors hold
 WIDEST, HIGHEST = 92.0, 21.0  # cells and lines of a sheet that is still legible
+FITTING = 84.0  # cells of a sheet whose words are not small yet
 GAP, NARROW = 7.0, 3.0  # cells between two columns, with arrows and without
+LEAST, LEAST_NARROW = 5.0, 2.0  # the same on a sheet that would be too wide
 BETWEEN = 0.9  # lines between two cards of a column
 MOST_COLUMNS = 4
 
@@ -57,6 +59,11 @@ def places(cards: Sequence[Card], routes: Sequence[Route], top: float = 0.5) -> 
     widths = [max(card.width for card in column) for column in columns]
     gaps = [GAP if _joined(columns, n, routes) else NARROW for n in range(len(columns) - 1)]
     need = _wide(columns, routes)
+    slack = [gap - (LEAST if gap == GAP else LEAST_NARROW) for gap in gaps]
+    if need > FITTING and slack:
+        less = min(1.0, (need - FITTING) / sum(slack))
+        gaps = [gap - less * most for gap, most in zip(gaps, slack, strict=True)]
+        need -= less * sum(slack)
     width = max(WIDTH, need)
     spare = (width - need) / max(1, len(gaps)) if gaps else 0.0
     tallest = max(_tall(column) for column in columns)

@@ -121,16 +121,20 @@ def steps_between(first: int, last: int) -> str:
 
 
 def goal(case: Case) -> str:
-    """Return the task of a reader who schedules a case, "" for none."""
+    """Return the task of a reader who schedules a case, "" for none.
+
+    One bad state comes with its sentence, several come with their names.
+    """
     wanted = [p for p, verdict in case.expect.items() if verdict is not Verdict.NEVER]
     if not wanted and case.deadlock:
         return "Reach a deadlock"
     bad_states = wanted or case.bad_states
     if not bad_states:
         return ""
-    these = "this" if len(bad_states) == 1 else "one of these"
     verb = "Make" if wanted else "Try to make"
-    return f"{verb} {these} happen: " + " — or: ".join(map(case.sentence, bad_states))
+    if len(bad_states) == 1:
+        return f"{verb} this happen: {case.sentence(bad_states[0])}"
+    return f"{verb} one of these happen: {' or '.join(map(readable, bad_states))}"
 
 
 def victory(case: Case, frames: Sequence[Frame]) -> tuple[int, str]:

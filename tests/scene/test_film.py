@@ -97,8 +97,9 @@ def check_state(film, number, frame):
         if "held by" in blocked.reason:
             assert {model.actors[p] for p in holders} == {actor for actor, _ in blocked.by}
             assert "held by" in reason
-        else:
-            assert not holders
+        elif holders:  # who must act next
+            assert reason == blocked.reason
+            assert {model.actors[p] for p in holders} == {actor for actor, _ in blocked.by}
     names = {head["bads"][bad]["name"] for bad in bads}
     assert names == model.violated(frame.state)
     judged = {name_of(each) for each in film.searched.case.bad if callable(each)}

@@ -104,7 +104,7 @@ def test_a_note_goes_round_the_table_and_the_hardware_does_not(delisted):
     assert marks["arrow:IOMMU[01:00.0]"].role == "arrow"
 
 
-def test_a_freed_domain_crumbles_and_a_dma_falls_through_it(delisted):
+def test_a_freed_domain_crumbles_and_a_dma_falls_in_it(delisted):
     was, now = delisted.around("iommu_domain_free(domain V)")
     for index in range(6):
         before, after = was[f"tile:domain V:{index}"], now[f"tile:domain V:{index}"]
@@ -115,8 +115,10 @@ def test_a_freed_domain_crumbles_and_a_dma_falls_through_it(delisted):
     assert was["dma:device a"].end == "pass"
     assert now["dma:device a"].end == "fall"
     assert 0.5 < now["dma:device a"].at < 1
-    low = max(y for _, y in now["object:domain V"].points)
-    assert now["dma:device a"].points[-1][1] > low
+    xs, ys = zip(*now["object:domain V"].points, strict=True)
+    x, y = now["dma:device a"].points[-1]
+    assert min(xs) < x < max(xs)
+    assert min(ys) < y < max(ys)
     assert now["dma:device b"].end == "pass"
     assert now["title:domain V"].text == "domain V ✗ freed"
     assert "✗" in now["field:IOMMU[01:00.0]"].text
@@ -343,6 +345,17 @@ def test_a_lone_device_is_drawn_without_a_bracket():
     marks = shown.at(len(shown.run.frames) - 1)
     assert not [key for key in marks if key.startswith("slot:")]
     assert marks["dma:eth0"].end == "fall"
+
+
+def test_a_dma_in_flight_has_the_way_through_the_tables_that_it_took():
+    shown = of_case("sva/pasid_reused", "FreeInMmput")
+    was, now = shown.at(len(shown.run.frames) - 2), shown.at(len(shown.run.frames) - 1)
+    assert was["arrow:pgd of P2.page"].role == "arrow"
+    way = now["arrow:queue of P1.inflight"].points
+    for key in ("arrow:smmu.entry", "arrow:pgd of P2.page"):
+        ends = now[key].points[0], now[key].points[-1]
+        assert all(any(end == pytest.approx(point) for point in way) for end in ends)
+    assert set(way) <= set(now["dma:queue of P1"].points)
 
 
 # -- every state -------------------------------------------------------------------------------

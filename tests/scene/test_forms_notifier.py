@@ -504,3 +504,13 @@ def test_cards_never_move(scenario, case):
                     mark.w,
                     mark.h,
                 )
+
+
+def test_the_pointer_of_struct_hmm_dangles_when_its_mm_is_freed():
+    searched = searched_case("hmm/mm_without_grab", "NoGrab")
+    picture, run = memory(searched), searched.run(["CPU0"] * 2 + ["CPU1"] * 4)
+    marks = [{m.key: m for m in picture.marks(frame.state)} for frame in run.frames]
+    freed = next(k for k, frame in enumerate(run.frames) if frame.values["mm.freed"])
+    for k, seen in enumerate(marks):
+        assert seen["arrow:hmm.mm"].role == ("dangling" if k >= freed else "arrow")
+        assert seen["field:hmm.mm"].text == ("→ mm ✗" if k >= freed else "→ mm")

@@ -465,3 +465,33 @@ def test_a_key_is_always_of_one_type_and_an_arrow_has_as_many_points(scenario, n
             points = len(mark.points) if isinstance(mark, Line | Flow) else 0
             assert known.setdefault(mark.key, (type(mark), points)) == (type(mark), points)
             assert isinstance(mark, Box | Line | Text | Flow)
+
+
+def test_a_cleared_flag_is_struck_out_and_its_light_does_not_fill_its_outline():
+    played = Played(searched_case("swap/skip_swapcache", "SkipSwapcache"))
+    before, after = played.after("shrink_folio_list")
+    flag = "page 11.dirty"
+    assert before[f"cell:{flag}"].w == before[f"flag:{flag}"].w
+    assert after[f"cell:{flag}"].w < after[f"flag:{flag}"].w
+    assert [m[f"strike:{flag}"].role for m in (before, after)] == ["clear", "ghost"]
+    assert [m[f"flag:{flag}"].role for m in (before, after)] == ["head", "ghost"]
+
+
+def test_a_page_that_is_free_at_the_start_has_not_crumbled():
+    played = Played(searched_case("swap/skip_swapcache", "SkipSwapcache"))
+    start = played[0]
+    assert start["title:page 11"].text == "page 11 (free)"
+    for index in range(6):
+        tile = start[f"tile:page 11:{index}"]
+        assert (tile.role, tile.turn) == ("clear", 0)
+    taken = next(k for k, f in enumerate(played.run.frames) if f.values["page 11.refs"])
+    assert played[taken]["title:page 11"].text == "page 11"
+    assert played[taken]["tile:page 11:0"].role == "tile"
+
+
+def test_a_wait_for_an_interrupt_names_who_must_take_it_and_not_who_has_finished():
+    run = Played(searched_case("mremap/flush_before_unlock", "FlushAtTheEnd")).run
+    last = run.frames[-1]
+    assert "CPU1" in last.done
+    assert last.blocked["CPU0"].reason == "csd_lock_wait(mremap_flush) waits for IRQ1"
+    assert [actor for actor, _ in last.blocked["CPU0"].by] == ["IRQ1"]

@@ -47,11 +47,15 @@ def test_counts_agree_with_the_fields(played):
         for subject in view.bars:
             line = next(line for line in words.split("\n") if line.startswith(subject.card.title))
             for key, path in subject.counts.items():
-                assert re.search(
-                    rf"{key} [^;]*?{re.escape(spoken(frame.values[path]))} \(step \d+\)(;|$)", line
-                )
+                count = re.escape(worded(subject, path)(frame.values[path]))
+                assert re.search(rf"{key} [^;]*?{count} \(step \d+\)(;|$)", line)
             if not view.is_flat:
                 check_numbers(scene, subject, run.frames, first, k)
+
+
+def worded(subject, path):
+    """Return the function that words a field on the card of an object."""
+    return {row.path: row.wording for row in subject.card.rows}.get(path, spoken)
 
 
 def check_numbers(scene, subject, frames, first, k):
@@ -70,7 +74,10 @@ def check_numbers(scene, subject, frames, first, k):
         for index in range(first, k + 1):
             last = shown.get(index, last)
             if not subject.ended(frames[index].values):
-                assert last == spoken(frames[index].values[path]), f"{path} in frame {index}"
+                count = worded(subject, path)(frames[index].values[path])
+                assert last == re.sub(" pins?$", "p", count.replace(" + ", "+")), (
+                    f"{path} in frame {index}"
+                )
 
 
 def test_a_bar_ends_with_the_step_that_frees_and_a_later_use_is_marked():

@@ -36,6 +36,11 @@ class Queue(Struct):
         """Point at another buffer."""
         self.head = to
 
+    @atomic("test")
+    def swing_tail(self, to):
+        """Point the tail at another buffer."""
+        self.tail = to
+
 
 class Home(World):
     """Two buffers, and a queue that points at one of them."""
@@ -193,3 +198,19 @@ def test_plain_marks_are_pixels_and_an_arrow_is_its_glow_its_body_and_its_head()
         "b": 1,
     }
     assert marks[5]["o"] == 0
+
+
+async def mover_of_tail(k):
+    await k.queue.swing_tail(k.two)
+
+
+async def frees_only(k):
+    await k.one.kfree()
+
+
+def test_a_pointer_that_never_changes_dangles_when_its_target_is_freed():
+    case = Case(name="Toy", world=home, actors={"CPU0": mover_of_tail, "CPU1": frees_only}, bad=())
+    searched = SearchedCase(case)
+    picture, run = memory(searched), searched.run(["CPU0", "CPU1"])
+    roles = [drawn(picture, run, k)["arrow:queue.head"].role for k in range(3)]
+    assert roles == ["arrow", "arrow", "dangling"]

@@ -243,10 +243,14 @@ def _with_entries(struct: Struct, reach: Reach) -> Shape:
 @shaped.register(CowMapping)
 @shaped.register(SwapMapping)
 @shaped.register(DevicePageTable)
-@shaped.register(Pgd)
 @shaped.register(Umem)
 def _(struct: Struct, reach: Reach) -> Shape:
     return _with_entries(struct, reach)
+
+
+@shaped.register
+def _(pgd: Pgd, reach: Reach) -> Shape:
+    return _with_entries(pgd, reach)._replace(leads=frozenset({pgd.path("page")}))
 
 
 @shaped.register

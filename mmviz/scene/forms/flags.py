@@ -8,7 +8,7 @@ from mmviz.scene.cards import ROW, TITLE, pins, walk
 from mmviz.scene.forms.entries import ATOMICS, FOOT, entries_of
 from mmviz.scene.look import Look, Part
 from mmviz.scene.machine import OVERLAYS, Picture
-from mmviz.scene.marks import Box, Mark, Text
+from mmviz.scene.marks import Box, Line, Mark, Text
 from mmviz.scene.places import rank
 from mmviz.scene.reach import Reach
 from mmviz.scene.shapes import Shape, shaped
@@ -75,14 +75,23 @@ def _atomics(picture: Picture) -> Iterator[Part]:
 
 def _chip(path: str, flag: str, x: float, y: float) -> Callable[[Look], Iterator[Mark]]:
     def draw(look: Look) -> Iterator[Mark]:
-        is_set = look[path]
-        wide = len(flag) + AIR
-        yield Box(x, y + 0.06, wide, 1.0, "head" if is_set else "ghost", f"flag:{path}", path, 0.4)
-        yield Box(x, y + 0.06, wide, 1.0, "cell", f"cell:{path}", path, 0.4)
-        ink = "head" if is_set else "ghost"
-        yield Text(x + AIR / 2, y + 0.06, flag, ink, False, True, f"field:{path}", path)
+        yield from switch(path, flag, (x, y + 0.06, len(flag) + AIR, 1.0), bool(look[path]))
 
     return draw
+
+
+def switch(
+    path: str, words: str, at: tuple[float, float, float, float], is_set: bool
+) -> Iterator[Mark]:
+    """Draw a flag as a chip; cleared, its words are struck out, and no light fills its outline."""
+    x, y, w, h = at
+    role, (dx, dy) = ("head", (0.0, 0.0)) if is_set else ("ghost", (0.5, 0.13))
+    yield Box(x, y, w, h, role, f"flag:{path}", path, 0.4)
+    yield Box(x + dx, y + dy, w - 2 * dx, h - 2 * dy, "cell", f"cell:{path}", path, 0.4)
+    yield Text(x + AIR / 2, y, words, role, False, True, f"field:{path}", path)
+    left, right, middle = x + AIR / 2 - 0.2, x + w - AIR / 2 + 0.2, y + h / 2 + 0.05
+    strike = ((left, middle), (right, middle))
+    yield Line(strike, "clear" if is_set else "ghost", False, f"strike:{path}")
 
 
 OVERLAYS.append(chips)

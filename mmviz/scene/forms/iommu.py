@@ -14,7 +14,7 @@ from mmviz.kernel.iommu.iopf import PageRequest
 from mmviz.kernel.iommu.module import IommuModule
 from mmviz.kernel.iommu.pasid import NOT_PRESENT_QUIET, DmaQueue, Ioasid, PasidArray, Smmu
 from mmviz.kernel.iommu.vfio import VfioGroup
-from mmviz.kernel.mm.mm_struct import Pgd
+from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
 from mmviz.scene.cards import Card
 from mmviz.scene.forms import iommu_checks, iommu_group, iommu_pasid, iommu_requests
 from mmviz.scene.forms.counts import badge, flag, references
@@ -26,13 +26,16 @@ from mmviz.scene.machine import ARRANGERS, OVERLAYS, Arranged, Picture, arrows, 
 from mmviz.scene.places import Places, led, rank
 from mmviz.scene.reach import Reach
 from mmviz.scene.rooms import FEET
-from mmviz.scene.shapes import Shape, shaped
+from mmviz.scene.shapes import MARKED, Shape, shaped
 
 for source in (Device, DmaQueue, IommuGroup, IoMm, IoMmNotifierList, SvaBond):
     rank.register(source, lambda _struct: 0.0)
 for table in (Iommu, Smmu, PasidArray, Ioasid, PageRequest):
     rank.register(table, lambda _struct: 1.0)
 rank.register(Domain, lambda _struct: 3.0)
+
+MARKED[IommuGroup] = frozenset({"domain", "default_domain"})  # tags on the domains
+MARKED[MmStruct] = frozenset({"pgd"})  # a bar to the page table right below
 
 
 @worded.register

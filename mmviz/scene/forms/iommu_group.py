@@ -365,17 +365,12 @@ def _access(
             whole = joined(into, _below(form, row), straight((right, row), (right + 1.1, row)))
             yield Flow(whole, "dma", "bounce", f"dma:{name}", 1.0)
             return
-        each, spot = plan.cards[target.name], plan.spots[target.name]
-        port = ends[path, target.name]
+        spot, port = plan.spots[target.name], ends[path, target.name]
         there = joined(into, _below(form, row), swing((right, row), (spot.x, port)))
-        if end_of(target, look):
-            hole = spot.x + 0.4
-            low = min(spot.y + each.height + 3.0, plan.size[1] - 0.2)
-            fall = ((spot.x, port), (hole, port), (hole, port), (hole, low))
-            whole = joined(there, fall)
-            yield Flow(whole, "dma", "fall", f"dma:{name}", part_of(there, whole))
-            return
         whole = joined(there, straight((spot.x, port), (spot.x + 0.5, port)))
-        yield Flow(whole, "dma", "pass", f"dma:{name}", 1.0)
+        if end_of(target, look):
+            yield Flow(whole, "dma", "fall", f"dma:{name}", part_of(there, whole))
+        else:
+            yield Flow(whole, "dma", "pass", f"dma:{name}", 1.0)
 
     return Part(f"dma:{name}", drawn)

@@ -26,6 +26,7 @@ from mmviz.scene.places import row_at
 from mmviz.scene.reach import pointee
 
 Way = tuple[Point, ...]
+POINTS = 61  # of the longest way of a DMA
 
 
 def page_table(plan: Plan, name: str) -> Iterator[Part]:
@@ -131,7 +132,7 @@ def _owner(plan: Plan, process: str, table: str) -> Part:
 def own_paths(plan: Plan) -> Iterator[str]:
     """Yield the fields whose arrows `arrows` draws."""
     for each in plan.cards.values():
-        if isinstance(each.struct, Smmu | DmaQueue):
+        if isinstance(each.struct, Smmu | DmaQueue | Pgd):
             yield from (row.path for row in each.rows)
 
 
@@ -213,24 +214,34 @@ def arrows(plan: Plan, picture: Picture) -> Iterator[Part]:
     found: dict[str, dict[str, Way]] = {}
     for route, way in picture.places.routes.items():
         found.setdefault(route.path, {})[route.target] = way
-    for each in plan.cards.values():
-        if isinstance(each.struct, Smmu | DmaQueue):
+    last = sorted(plan.cards.values(), key=lambda each: isinstance(each.struct, DmaQueue))
+    for each in last:  # a DMA under way above what it went along
+        if isinstance(each.struct, Smmu | DmaQueue | Pgd):
             for row in each.rows:
                 if row.path in found:
-                    yield _arrow(each.struct, row.path, found[row.path])
+                    yield _arrow(each.struct, row.path, found[row.path], plan, picture)
 
 
-def _arrow(struct: Struct, path: str, found: Mapping[str, Way]) -> Part:
-    """Return one arrow: black of an entry, grey of a cached copy, green of a DMA under way."""
-    role = "arrow" if path == struct.path("entry") else "link"
+def _arrow(
+    struct: Struct, path: str, found: Mapping[str, Way], plan: Plan, picture: Picture
+) -> Part:
+    """Return one arrow: black of an entry, grey of a cached copy, green of a DMA under way.
+
+    A DMA under way has the way that it took.
+    """
+    is_entry = isinstance(struct, Pgd) or path == struct.path("entry")
+    role = "arrow" if is_entry else "link"
     if isinstance(struct, DmaQueue) and path == struct.path("inflight"):
         role = "dma"
 
     def drawn(look: Look) -> Iterator[Mark]:
         target = pointee(look[path])
         if target is not None and target.name in found:
-            ends = "dangling" if end_of(target, look) else role
-            yield Line(found[target.name], ends, True, f"arrow:{path}", path, curved=True)
+            ends, way = "dangling" if end_of(target, look) else role, found[target.name]
+            if isinstance(struct, DmaQueue) and path == struct.path("inflight"):
+                walk = _walked(plan, struct, picture, look) or way
+                way = (walk[0],) * (POINTS - len(walk)) + walk
+            yield Line(way, ends, True, f"arrow:{path}", path, curved=True)
 
     return Part(f"arrow:{path}", drawn)
 
@@ -284,25 +295,30 @@ def _access(plan: Plan, queue: DmaQueue, picture: Picture) -> Part:
         found = _found(plan, queue, picture, look)
         if found is not None:
             way, end = found
-            yield _flow(plan, way, end, key)
+            yield _flow(way, end, key)
 
     return Part(key, drawn)
 
 
-def _flow(plan: Plan, way: Way, end: str, key: str) -> Flow:
-    """Return the access along a way; one that falls leaves the sheet's middle downwards."""
+def _flow(way: Way, end: str, key: str) -> Flow:
+    """Return the access along a way; one that falls does so as soon as it is there."""
     if end != "fall":
         return Flow(way, "dma", end, key, 1.0)
     x, y = way[-1]
-    low = min(y + 4.5, plan.size[1] - 0.2)
-    whole = joined(way, ((x, y), (x + 0.4, y), (x + 0.4, y), (x + 0.4, low)))
+    whole = joined(way, straight((x, y), (x + 0.5, y)))
     return Flow(whole, "dma", "fall", key, part_of(way, whole))
 
 
 def _found(plan: Plan, queue: DmaQueue, picture: Picture, look: Look) -> tuple[Way, str] | None:
     """Return the way of a queue's DMA, and how it ends; None if it does none."""
     inflight = queue.path("inflight")
-    if look[inflight] is not None:
+    if (page := pointee(look[inflight])) is not None:
+        walk = _walked(plan, queue, picture, look)
+        if walk is not None:
+            x, y = walk[-1]
+            if end_of(page, look):
+                return walk, "fall"
+            return joined(walk, straight((x, y), (x + 0.5, y))), "pass"
         return _along(plan, [], inflight, queue.name, picture, look)
     if look[queue.path("stopped")]:
         return None
@@ -318,6 +334,35 @@ def _found(plan: Plan, queue: DmaQueue, picture: Picture, look: Look) -> tuple[W
     through = _under(plan, smmu.name, smmu.path("entry"), into[-1])
     x, y = through[-1]
     return joined(into, through, straight((x, y), (x + 1.1, y))), "bounce"
+
+
+def _walked(plan: Plan, queue: DmaQueue, picture: Picture, look: Look) -> Way | None:
+    """Return the way that a DMA in flight took through the tables, as long as it leads there.
+
+    None if the device had the translation itself, or if no entry or copy leads there any more.
+    """
+    page, smmu, routes = pointee(look[queue.path("inflight")]), queue.smmu, picture.places.routes
+    has_own = isinstance(queue, SvaDevice) and pointee(look[queue.path("atc")]) is not None
+    if page is None or has_own or smmu.name not in plan.spots:
+        return None
+    into = _to_smmu(plan, queue.name, smmu.name)
+    for key in ("entry", "cached_entry", "iotlb"):
+        path = smmu.path(key)
+        target = pointee(look[path])
+        route = routes.get(Route(smmu.name, path, target.name)) if target is not None else None
+        if target is None or route is None:
+            continue
+        ways = [into, _under(plan, smmu.name, path, into[-1]), route]
+        if isinstance(target, Pgd):
+            table, path = target.name, target.path("page")
+            target = pointee(look[path])
+            below = routes.get(Route(table, path, target.name)) if target is not None else None
+            if target is None or below is None:
+                continue
+            ways += [_under(plan, table, path, route[-1]), below]
+        if target.name == page.name:
+            return joined(*ways)
+    return None
 
 
 def _along(

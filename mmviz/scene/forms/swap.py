@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from mmviz.engine import spoken
 from mmviz.kernel.mm.swap import SwapInfo
+from mmviz.scene.forms.flags import AIR, switch
 from mmviz.scene.look import Look
 from mmviz.scene.marks import Box, Mark, Text
 from mmviz.scene.places import rank
@@ -11,7 +12,6 @@ from mmviz.scene.reach import Reach
 from mmviz.scene.shapes import Form, Shape, shaped
 
 CACHED, COUNT = "cached", 6  # the words of a slot whose folio is in the cache; cells of a count
-AIR = 1.4  # cells of a chip beside its words
 
 
 @shaped.register
@@ -55,10 +55,7 @@ def _slot(
         yield Text(x, y + 0.08, named, "value", False, True, f"field:{count}", count)
         if cached:
             x += COUNT
-            role = "head" if look[cached] else "ghost"
-            size = (x, y + 0.08, len(CACHED) + AIR, 0.98)
-            yield Box(*size, role, f"flag:{cached}", cached, 0.4)
-            yield Box(*size, "cell", f"cell:{cached}", cached, 0.4)
-            yield Text(x + AIR / 2, y + 0.08, CACHED, role, False, True, f"field:{cached}", cached)
+            at = (x, y + 0.08, len(CACHED) + AIR, 0.98)
+            yield from switch(cached, CACHED, at, bool(look[cached]))
 
     return draw
