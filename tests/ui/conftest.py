@@ -60,27 +60,29 @@ class Notebook:
         if self.opened == 1:
             self.page.goto(address)
         else:
-            self.page.evaluate(OPEN, self.file)
+            self.page.evaluate(bounded(OPEN), self.file)
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         self.page.evaluate(
-            """async (file) => {
-                await window.jupyterapp.restored;
-                const shell = window.jupyterapp.shell;
-                while (shell.currentWidget?.context?.path !== file) {
-                    await new Promise(requestAnimationFrame);
+            bounded("""async (file) => {
+                const {commands, restored, shell} = window.jupyterapp;
+                await within(restored, "JupyterLab");
+                for (let waited = 0; shell.currentWidget?.context?.path !== file; waited++) {
+                    if (waited > 600) throw new Error(`${file} is not the open notebook`);
+                    if (waited % 60 === 59) commands.execute("docmanager:open", {path: file});
+                    await new Promise((done) => setTimeout(done, 50));
                 }
                 const context = shell.currentWidget.sessionContext;
-                await context.ready;
-                await context.session.kernel.info;
-                window.jupyterapp.commands.execute("notebook:run-all-cells");
-            }""",
+                await within(context.ready, "the session");
+                await within(context.session.kernel.info, "the kernel");
+                commands.execute("notebook:run-all-cells");
+            }"""),
             self.file,
         )
         return self
 
     def close(self):
         """End the kernels, and take away the notebook and what it has changed."""
-        self.page.evaluate(CLOSE)
+        self.page.evaluate(bounded(CLOSE))
         self.page.mouse.move(1, 1)
 
     def stage(self, number=0):
@@ -110,24 +112,39 @@ class Notebook:
     def python(self, expression):
         """Run a line in the notebook's kernel and return what it prints."""
         return self.page.evaluate(
-            """async (code) => {
+            bounded("""async (code) => {
                 const panel = window.jupyterapp.shell.currentWidget;
                 const future = panel.sessionContext.session.kernel.requestExecute({code});
                 let said = "";
                 future.onIOPub = ({content}) => { said += content.text || content.evalue || ""; };
-                await future.done;
+                await within(future.done, "the kernel's answer");
                 return said.trim();
-            }""",
+            }"""),
             f"print({expression})",
         )
 
 
+# A script has no time limit of its own, and what waits for a kernel might wait for good.
+WITHIN = """(...given) => {
+    const within = (wanted, what) => Promise.race([wanted, new Promise((_, fail) => {
+        setTimeout(() => fail(new Error(`${what} took more than a minute`)), 60000);
+    })]);
+    return (SCRIPT)(...given);
+}"""
+
+
+def bounded(script):
+    """Return a script in which `within(promise, what)` fails after a minute."""
+    return WITHIN.replace("SCRIPT", script)
+
+
 OPEN = """async (path) => {
-    await window.jupyterapp.commands.execute("docmanager:open", {path, factory: "Notebook"});
+    const {commands} = window.jupyterapp;
+    await within(commands.execute("docmanager:open", {path, factory: "Notebook"}), "opening");
 }"""
 CLOSE = """async () => {
     const {commands, serviceManager, shell} = window.jupyterapp;
-    await serviceManager.sessions.shutdownAll();
+    await within(serviceManager.sessions.shutdownAll(), "ending the kernels");
     for (const widget of [...shell.widgets("main")]) widget.dispose();
     shell.expandLeft();
     if (document.body.dataset.jpThemeLight === "false") {
