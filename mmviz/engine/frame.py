@@ -358,7 +358,7 @@ def held(model: Model, state: int, slots: Sequence[int]) -> Held:
     cells, by, is_less = model.cells(state), {}, False
     for slot in slots:
         value = cells[slot]
-        names = kept = named(value, model.actors)
+        names = kept = named(value) & set(model.actors)
         if model.ledger.paths[slot].rpartition(".")[2] not in OWNERS:
             is_asked = isinstance(value, frozenset) and any(isinstance(v, tuple) for v in value)
             done = {name for name in names if model.is_done(state, model.index[name])}
@@ -380,10 +380,10 @@ def acting(model: Model, state: int, p: int, slots: Sequence[int]) -> list[str]:
     return found
 
 
-def named(value: Any, actors: Sequence[str]) -> set[str]:
-    """Return the actors a lock's value names: its owner, or its readers."""
+def named(value: Any) -> set[str]:
+    """Return the names in a lock's value: its owner, or its readers."""
     if isinstance(value, str):
-        return {value} & set(actors)
+        return {value} - {""}
     if isinstance(value, tuple | frozenset):
-        return {name for part in value for name in named(part, actors)}
+        return {name for part in value for name in named(part)}
     return set()

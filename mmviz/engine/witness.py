@@ -14,9 +14,10 @@ from typing import Any
 
 from mmviz.engine.case import nearest
 from mmviz.engine.errors import ModelError
+from mmviz.engine.frame import named
 from mmviz.engine.learn import Model
 from mmviz.engine.ledger import objects_in
-from mmviz.engine.step import Effect, Task
+from mmviz.engine.step import Effect
 from mmviz.engine.struct import Allocated, Struct
 
 LARGEST = 3  # fields that are changed together
@@ -62,9 +63,9 @@ class Witnesses:
         if key not in self._found:
             found: Slots = frozenset()
             if holds:
-                named = judge.witness(state, name)
-                if named is not None:
-                    found = self._named(named, reads, name)
+                chosen = judge.witness(state, name)
+                if chosen is not None:
+                    found = self._chosen(chosen, reads, name)
                 else:
                     found = self._narrowed(lambda other: judge.ask(other, name), state, reads)
                     found |= self._constant(found, state, reads)
@@ -102,11 +103,11 @@ class Witnesses:
 
     # -- by hand -----------------------------------------------------------------------------
 
-    def _named(self, named: Iterable[Any], reads: set[int], name: str) -> Slots:
+    def _chosen(self, chosen: Iterable[Any], reads: set[int], name: str) -> Slots:
         """Return the slots of what an author has named."""
         paths = {path: slot for slot, path in enumerate(self.model.ledger.paths)}
         found: set[int] = set()
-        for each in [named] if isinstance(named, str | Struct) else named:
+        for each in [chosen] if isinstance(chosen, str | Struct) else chosen:
             if isinstance(each, Struct):
                 own = set(each._at.values())
                 found |= own & reads or own
@@ -203,11 +204,11 @@ class Witnesses:
         """Return slots with what the engine knows of an actor's locks replaced by their fields."""
         model = self.model
         cells, found = model.cells(state), set(slots)
-        for task in model.tasks:
+        for actor, task in zip(model.actors, model.tasks, strict=True):
             if task._at["held"] in found:
                 found.remove(task._at["held"])
                 for lock in cells[task._at["held"]]:
-                    found |= {slot for slot in lock._at.values() if names(cells[slot], task)}
+                    found |= {slot for slot in lock._at.values() if actor in named(cells[slot])}
         return found - model.internal
 
     def _mask(self, slots: Iterable[int]) -> int:
@@ -215,10 +216,3 @@ class Witnesses:
         for slot in slots:
             mask |= self.model.bits[slot].mask
         return mask
-
-
-def names(value: Any, task: Task) -> bool:
-    """Tell whether a field's value names an actor, as the owner of a lock does."""
-    if isinstance(value, tuple | frozenset):
-        return any(names(part, task) for part in value)
-    return bool(value == task.__dict__["name"]) if isinstance(value, str) else False

@@ -26,7 +26,7 @@ from mmviz.scene.cards import (
 from mmviz.scene.layout import Route
 from mmviz.scene.look import Look, Part
 from mmviz.scene.marks import Box, Line, Mark, Point, Text, shorten
-from mmviz.scene.padlocks import Docks, docks, lock_of, padlocks
+from mmviz.scene.padlocks import Docks, docks, padlocks
 from mmviz.scene.places import FITTING, Places, Spot, places, row_at
 from mmviz.scene.reach import Reach, pointee, structs_in
 from mmviz.scene.rooms import Rooms, gathered
@@ -51,7 +51,7 @@ class Picture:
     """What the parts of one case's picture are drawn from.
 
     Attributes:
-        reach: the values that fields may have.
+        shapes: what the classes of the objects change about the cards.
         actors: the names of the actors.
         cards: the objects that have a place, by name.
         places: where they stand.
@@ -61,7 +61,7 @@ class Picture:
         rooms: what the cards have beside their rows.
     """
 
-    reach: Reach
+    shapes: Shapes
     actors: tuple[str, ...]
     cards: dict[str, Card]
     places: Places
@@ -69,6 +69,11 @@ class Picture:
     by_form: frozenset[str] = frozenset()
     drawn: "Callable[[Picture], Iterable[Part]]" = lambda _picture: ()
     rooms: Rooms = field(default_factory=Rooms)
+
+    @property
+    def reach(self) -> Reach:
+        """The values that fields may have."""
+        return self.shapes.reach
 
     def card(self, struct: Struct) -> Card | None:
         """Return the card that shows an object, its own or that of the object it lies in."""
@@ -85,9 +90,8 @@ class Picture:
             if any(row.path == path for row in each.rows):
                 spot = self.places.spots[each.name]
                 return (spot.x + each.width - 2.2, row_at(each, path, spot) - 0.5)
-        titles = Shapes(self.reach).titles
         for each in self.cards.values():
-            if path in titles.get(each.struct.name, ()):
+            if path in self.shapes.titles.get(each.struct.name, ()):
                 spot = self.places.spots[each.name]
                 return (spot.x + each.width - 2.2, spot.y + 0.05)
         for each in self.cards.values():
@@ -128,7 +132,7 @@ class Arranged(NamedTuple):
     drawn: Callable[[Picture], Iterable[Part]]
 
 
-ARRANGERS: list[Callable[[Reach, dict[str, Card], float], Arranged | None]] = []
+ARRANGERS: list[Callable[[Shapes, dict[str, Card], float], Arranged | None]] = []
 """Each places all objects of a case below a line, or returns None; the first that can, does."""
 
 
@@ -141,18 +145,21 @@ def picture(reach: Reach, actors: tuple[str, ...], model: Model | None = None) -
     A pointer that never changes has a row and an arrow if one of its ends is freed in some run,
     unless the sheet has no room for them.
     """
-    whole = _picture(reach, actors, model, lasting=True)
+    shapes = Shapes(reach)
+    whole = _picture(shapes, actors, model, lasting=True)
     most = (FITTING, FLAT)
     if whole.places.width <= most[0] and whole.places.height <= most[1]:
         return whole
-    plain = _picture(reach, actors, model, lasting=False)
+    plain = _picture(shapes, actors, model, lasting=False)
     wider = whole.places.width > max(most[0], plain.places.width)
     return plain if wider or whole.places.height > max(most[1], plain.places.height) else whole
 
 
-def _picture(reach: Reach, actors: tuple[str, ...], model: Model | None, lasting: bool) -> Picture:
+def _picture(
+    shapes: Shapes, actors: tuple[str, ...], model: Model | None, lasting: bool
+) -> Picture:
     """Place the objects of a case, with or without pointers that never change."""
-    shapes = Shapes(reach)
+    reach = shapes.reach
     every, within = gathered([one for each in cards(reach) for one in shapes.apart(each)], reach)
     rooms = Rooms(model, within)
     aimed = {
@@ -177,26 +184,26 @@ def _picture(reach: Reach, actors: tuple[str, ...], model: Model | None, lasting
                 shown[each.struct.name] = each._replace(rows=tuple(rows))
     if not shown:
         shown = {each.struct.name: each for each in every}
-    shown = {name: fitted(each, each.rows, reach) for name, each in shown.items()}
+    shown = {name: fitted(each, each.rows, shapes) for name, each in shown.items()}
     rooms.fit(shown, reach)
-    top = docks(reach, actors)
+    top = docks(reach, actors, shapes.locks)
     for arrange in ARRANGERS:
-        if (made := arrange(reach, shown, top.height)) is not None:
+        if (made := arrange(shapes, shown, top.height)) is not None:
             drawn, stand, by_form, draw = made
             above = top.spread(stand.width)
-            return Picture(reach, actors, drawn, stand, above, by_form, draw, rooms)
+            return Picture(shapes, actors, drawn, stand, above, by_form, draw, rooms)
     routes = list(arrows(shown, reach, within))
     stand = places(list(shown.values()), routes, top.height)
-    return Picture(reach, actors, shown, stand, top.spread(stand.width), rooms=rooms)
+    return Picture(shapes, actors, shown, stand, top.spread(stand.width), rooms=rooms)
 
 
-def fitted(each: Card, rows: Sequence[Row], reach: Reach) -> Card:
+def fitted(each: Card, rows: Sequence[Row], shapes: Shapes) -> Card:
     """Return a card for this picture: short labels, short values, no field that its form shows."""
-    shapes = Shapes(reach)
+    reach = shapes.reach
     called = {each.struct.path(key): label for key, label in worded(each.struct).items()}
     called |= shapes.labels
     kept = [
-        shapes.worded(row._replace(label=called.get(row.path) or _label(row, reach)))
+        shapes.worded(row._replace(label=called.get(row.path) or _label(row, shapes)))
         for row in rows
         if called.get(row.path, "") is not None
     ]
@@ -222,9 +229,9 @@ def _told_apart(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _label(row: Row, reach: Reach) -> str:
+def _label(row: Row, shapes: Shapes) -> str:
     """Return the label of a row; a lock's is the lock's name."""
-    if lock_of(row.path, reach) is None:
+    if row.path not in shapes.locks:
         return row.label
     return row.label.rpartition(".")[0] or row.label
 
@@ -290,7 +297,7 @@ def parts(picture: Picture) -> Iterator[Part]:
             yield _arrow(path, routes, picture)
     for each in plain:
         yield from adorned(each.struct, picture)
-    yield from padlocks(picture.reach, picture.docks, picture.home)
+    yield from padlocks(picture.reach, picture.shapes.locks, picture.docks, picture.home)
     for overlay in OVERLAYS:
         yield from overlay(picture)
     for access in ACCESSES:
@@ -305,7 +312,7 @@ def _card_parts(each: Card, picture: Picture) -> Iterator[Part]:
     """
     x, y, _ = picture.places.spots[each.name]
     struct = each.struct
-    titles = Shapes(picture.reach).titles.get(struct.name, ())
+    titles = picture.shapes.titles.get(struct.name, ())
     is_new = can_be_freed(struct) and unused(struct, picture.reach)
 
     def body(look: Look) -> Iterator[Mark]:
@@ -343,7 +350,7 @@ def _card_parts(each: Card, picture: Picture) -> Iterator[Part]:
 def _row(each: Card, row: Row, at: Point, picture: Picture) -> Part:
     """Return the part of one field: its label, and its value in a cell."""
     x, y = at
-    form = Shapes(picture.reach).forms.get(row.path)
+    form = picture.shapes.forms.get(row.path)
 
     def draw(look: Look) -> Iterator[Mark]:
         value = look[row.path]

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmviz.engine import Struct
+from mmviz.engine.frame import named
 from mmviz.kernel.mm.page import Page
 from mmviz.kernel.sync.rcu import Srcu
 from mmviz.scene.cards import walk
@@ -80,17 +81,20 @@ class Docks(NamedTuple):
         return next((held.words for row in rows for held in row if held.path == path), "")
 
 
-def docks(reach: Reach, actors: Sequence[str]) -> Docks:
-    """Return a dock for each actor that takes a lock; those of the left columns first."""
+def docks(reach: Reach, actors: Sequence[str], taken: Mapping[str, Struct]) -> Docks:
+    """Return a dock for each actor that takes a lock; those of the left columns first.
+
+    Args:
+        reach: the values that fields may have.
+        actors: their names.
+        taken: the locks, as `locks` returns them.
+    """
     order = [*actors[::2], *reversed(actors[1::2])]
-    wanted = {actor: list(_held(actor, reach)) for actor in order}
-    found = _docks(wanted, LABELS[0], 1)
-    for most in LABELS:
-        for rows in (1, 2):
-            found = _docks(wanted, most, rows)
-            if sum(dock.width for dock in found) <= WIDTH:
-                return Docks(tuple(found), (0.0,) * len(found)).spread(WIDTH + 1.6)
-    return Docks(tuple(found), (0.0,) * len(found)).spread(WIDTH + 1.6)
+    wanted = {actor: list(_held(actor, reach, taken)) for actor in order}
+    tries = [_docks(wanted, most, rows) for most in LABELS for rows in (1, 2)]
+    fit = (made for made in tries if sum(dock.width for dock in made) <= WIDTH)
+    found = next(fit, tries[-1])
+    return Docks(tuple(found), (0.0,) * len(found))
 
 
 def _docks(wanted: Mapping[str, Sequence[Held]], most: int, count: int) -> list[Dock]:
@@ -110,25 +114,20 @@ def _cut(words: str, most: int) -> str:
     return (name if len(name) <= most else f"{name[: most - 1]}…") + gap + mode
 
 
-def _held(actor: str, reach: Reach) -> Iterator[Held]:
+def _held(actor: str, reach: Reach, taken: Mapping[str, Struct]) -> Iterator[Held]:
     """Yield the locks that an actor may hold."""
-    short = Counter(map(label, locks(reach)))
-    for lock in locks(reach):
-        for path in holders(lock):
-            if any(actor in named(value) for value in reach.values.get(path, ())):
-                name = label(lock) if short[label(lock)] == 1 else lock.name
-                mode = {"writer": " (w)", "readers": " (r)"}.get(path.rpartition(".")[2], "")
-                yield Held(path, f"{name}{mode}")
+    short = Counter(map(label, {id(lock): lock for lock in taken.values()}.values()))
+    for path, lock in taken.items():
+        if any(actor in named(value) for value in reach.values.get(path, ())):
+            name = label(lock) if short[label(lock)] == 1 else lock.name
+            mode = {"writer": " (w)", "readers": " (r)"}.get(path.rpartition(".")[2], "")
+            yield Held(path, f"{name}{mode}")
 
 
-def locks(reach: Reach) -> Iterator[Struct]:
-    """Yield the locks of a case, and what can be held like one."""
-    return (struct for struct in walk(reach.world) if isinstance(struct, (*LOCKS, Page)))
-
-
-def lock_of(path: str, reach: Reach) -> Struct | None:
-    """Return the lock whose holder a field names; None for any other field."""
-    return next((lock for lock in locks(reach) if path in holders(lock)), None)
+def locks(reach: Reach) -> dict[str, Struct]:
+    """Return the locks of a case, and what can be held like one, by the fields with the holders."""
+    found = (struct for struct in walk(reach.world) if isinstance(struct, (*LOCKS, Page)))
+    return {path: lock for lock in found for path in holders(lock)}
 
 
 def holders(lock: Struct) -> tuple[str, ...]:
@@ -142,30 +141,23 @@ def label(lock: Struct) -> str:
     return lock.name.rpartition(".")[2].rpartition("->")[2] or lock.name
 
 
-def named(value: Any) -> set[str]:
-    """Return the actors that a lock's field names."""
-    if isinstance(value, str):
-        return {value} - {""}
-    if isinstance(value, tuple | frozenset):
-        return {name for part in value for name in named(part)}
-    return set()
-
-
-def padlocks(reach: Reach, at: Docks, home: Callable[[str], Point]) -> Iterator[Part]:
+def padlocks(
+    reach: Reach, taken: Mapping[str, Struct], at: Docks, home: Callable[[str], Point]
+) -> Iterator[Part]:
     """Yield the names of the docks and the padlock of each lock that some step takes."""
     for dock, x in zip(at.docks, at.at, strict=True):
         yield Part(f"dock:{dock.actor}", partial(_name, dock, x))
-    for lock in locks(reach):
-        for path in holders(lock):
-            if reach.varies(path):
-                takers = [dock.actor for dock in at.docks if at.of(dock.actor, path)]
-                is_many = path.endswith(".readers")
-                only = is_many and not any(map(reach.varies, set(holders(lock)) - {path}))
-                for actor in takers if is_many else [""]:
-                    draw = pill if isinstance(lock, Srcu) else padlock
-                    is_first = not actor or (only and actor == takers[0])
-                    others = () if actor else tuple(set(holders(lock)) - {path})
-                    yield _padlock(path, actor, takers, at, home(path), draw, is_first, others)
+    for path, lock in taken.items():
+        if reach.varies(path):
+            takers = [dock.actor for dock in at.docks if at.of(dock.actor, path)]
+            others = tuple(other for other, same in taken.items() if same is lock and other != path)
+            is_many = path.endswith(".readers")
+            only = is_many and not any(map(reach.varies, others))
+            for actor in takers if is_many else [""]:
+                draw = pill if isinstance(lock, Srcu) else padlock
+                is_first = not actor or (only and actor == takers[0])
+                hidden_by = () if actor else others
+                yield _padlock(path, actor, takers, at, home(path), draw, is_first, hidden_by)
 
 
 def _name(dock: Dock, x: float, _look: Look) -> Iterator[Mark]:

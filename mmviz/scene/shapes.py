@@ -8,6 +8,7 @@ from mmviz.engine import Struct
 from mmviz.scene.cards import Card, Row, card, gone, walk
 from mmviz.scene.look import Look
 from mmviz.scene.marks import Mark
+from mmviz.scene.padlocks import locks
 from mmviz.scene.reach import Reach, pointee
 
 
@@ -91,12 +92,14 @@ class Shapes:
     """The shapes of all objects of a case.
 
     Attributes:
+        reach: the values that fields may have.
         keeps, leads, labels, words, forms: as in `Shape`, of all objects.
         titles: object -> the fields that its title shows.
+        locks: a field that names who holds a lock -> the lock.
     """
 
     def __init__(self, reach: Reach) -> None:
-        self._reach = reach
+        self.reach, self.locks = reach, locks(reach)
         self._found = {struct.name: shaped(struct, reach) for struct in walk(reach.world)}
         shapes = self._found.values()
         self.keeps = {path for shape in shapes for path in shape.keeps}
@@ -108,13 +111,13 @@ class Shapes:
 
     def shown(self, path: str) -> bool:
         """Tell whether a field has a row."""
-        return self._reach.varies(path) or path in self.keeps
+        return self.reach.varies(path) or path in self.keeps
 
     def lasting(
         self, every: Iterable[Card], shown: Collection[str], within: Mapping[str, str]
     ) -> Iterator[str]:
         """Yield pointers that never change, between two shown objects of which one may end."""
-        reach = self._reach
+        reach = self.reach
         mortal = {each.name for each in walk(reach.world) if ends(each, reach)}
         for each in every:
             for row in each.rows if each.name in shown else ():
@@ -135,10 +138,10 @@ class Shapes:
     def apart(self, each: Card) -> Iterator[Card]:
         """Yield a card without the parts that have cards of their own, and those."""
         rows = list(each.rows)
-        for struct in walk(self._reach.world):
+        for struct in walk(self.reach.world):
             inside = [row for row in rows if row.path.startswith(f"{struct.name}.")]
             if self._found[struct.name].alone and inside and struct is not each.struct:
-                yield card(struct, inside, self._reach)
+                yield card(struct, inside, self.reach)
                 rows = [row for row in rows if row not in inside]
         yield each._replace(rows=tuple(rows))
 

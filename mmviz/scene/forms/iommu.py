@@ -26,7 +26,7 @@ from mmviz.scene.machine import ARRANGERS, OVERLAYS, Arranged, Picture, arrows, 
 from mmviz.scene.places import Places, led, rank
 from mmviz.scene.reach import Reach
 from mmviz.scene.rooms import FEET
-from mmviz.scene.shapes import MARKED, Shape, shaped
+from mmviz.scene.shapes import MARKED, Shape, Shapes, shaped
 
 for source in (Device, DmaQueue, IommuGroup, IoMm, IoMmNotifierList, SvaBond):
     rank.register(source, lambda _struct: 0.0)
@@ -110,16 +110,16 @@ def entry_words(value: Any) -> str:
     return "quiet (FPD)" if value == NOT_PRESENT_QUIET else str(value)
 
 
-def arranged(reach: Reach, shown: dict[str, Card], top: float) -> Arranged | None:
+def arranged(shapes: Shapes, shown: dict[str, Card], top: float) -> Arranged | None:
     """Place every object of a case that has an IOMMU below `top`; None for any other case."""
-    found = chosen(reach, shown)
+    found = chosen(shapes, shown)
     if found is None:
         return None
-    made = plan(found, reach, top)
+    made = plan(found, shapes, top)
     tables(made)
     cards = list(made.cards.values())
     own = {path for each in cards if by_form(made, each) for path in _own(each)}
-    routes = [route for route in arrows(made.cards, reach) if route.path not in own]
+    routes = [route for route in arrows(made.cards, shapes.reach) if route.path not in own]
     width, height = made.size
     ways = iommu_pasid.ways(made, routes, led(cards, routes, made.spots, (top, height)))
     names = {each.name for each in cards if by_form(made, each)}

@@ -11,7 +11,7 @@ from mmviz.scene.look import Look, Part
 from mmviz.scene.machine import Arranged, Picture
 from mmviz.scene.marks import Box, Line, Mark, Text, shorten
 from mmviz.scene.places import Places, Spot
-from mmviz.scene.reach import Reach
+from mmviz.scene.shapes import Shapes
 
 WIDTH, LINE, MOST = 80.0, 1.5, 38  # cells; lines of a row; characters of a name
 COLUMNS: tuple[tuple[str, str, float, Callable[[Any], str]], ...] = (
@@ -23,7 +23,7 @@ COLUMNS: tuple[tuple[str, str, float, Callable[[Any], str]], ...] = (
 )  # field, head, cells, words
 
 
-def arranged(_reach: Reach, shown: dict[str, Card], top: float) -> Arranged | None:
+def arranged(_shapes: Shapes, shown: dict[str, Card], top: float) -> Arranged | None:
     """Place situations in a table; None where anything else is shown."""
     if not shown or not all(isinstance(each.struct, Situation) for each in shown.values()):
         return None

@@ -14,6 +14,7 @@ from mmviz.kernel.mm.page import Page
 from mmviz.scene.cards import ROW, TITLE, Card, can_be_freed, cards, walk
 from mmviz.scene.machine import fitted
 from mmviz.scene.reach import Reach, structs_in
+from mmviz.scene.shapes import Shapes
 
 SOURCE, TABLE, TARGET, PAGES = range(4)  # the columns
 PAD = 1.2  # cells between a bracket and its members
@@ -81,11 +82,12 @@ class Bracket(NamedTuple):
         return TITLE + ROW * (len(self.card.rows) + self.card.foot) + 0.3
 
 
-def chosen(reach: Reach, shown: Mapping[str, Card]) -> dict[str, Card] | None:
+def chosen(shapes: Shapes, shown: Mapping[str, Card]) -> dict[str, Card] | None:
     """Return the cards of a picture; None if the case has no IOMMU.
 
     A device, a group or a table is drawn even if no step changes it, because DMA passes it.
     """
+    reach = shapes.reach
     structs = walk(reach.world)
     if not any(isinstance(struct, TRIGGERS) for struct in structs):
         return None
@@ -106,13 +108,13 @@ def chosen(reach: Reach, shown: Mapping[str, Card]) -> dict[str, Card] | None:
         if isinstance(struct, ON_THE_WAY) or struct.name in aimed:
             alike = [each for each in found.values() if type(each.struct) is type(struct)]
             if len(alike) < MOST:
-                found[struct.name] = fitted(every[struct.name], (), reach)
+                found[struct.name] = fitted(every[struct.name], (), shapes)
     has_tables = any(column(each.struct) == TABLE for each in found.values())
     if not has_tables and not any(brackets(found, reach)):
         return None
     if sum(column(each.struct) is not None for each in found.values()) < 2:
         return None
-    return {name: _sized(each, reach) for name, each in found.items()}
+    return {name: _sized(each, shapes) for name, each in found.items()}
 
 
 def paths(struct: Struct) -> Iterator[str]:
@@ -123,9 +125,9 @@ def paths(struct: Struct) -> Iterator[str]:
             yield from (struct.table.path(rid) for rid in struct.table)
 
 
-def _sized(each: Card, reach: Reach) -> Card:
+def _sized(each: Card, shapes: Shapes) -> Card:
     """Return a card with room for what its form draws."""
-    struct = each.struct
+    struct, reach = each.struct, shapes.reach
     if isinstance(struct, Device) and reach.varies(struct.path("priv")):
         return wider(each._replace(foot=each.foot + 1), 15)
     if isinstance(struct, Domain):
@@ -133,7 +135,7 @@ def _sized(each: Card, reach: Reach) -> Card:
         return wider(each, sum(len(word) + TAG for _, word in tags_on(each, reach)) + 0.8)
     if isinstance(struct, Iommu):
         own = {struct.table.path(rid) for rid in struct.table}
-        return fitted(each, [row for row in each.rows if row.path not in own], reach)
+        return fitted(each, [row for row in each.rows if row.path not in own], shapes)
     if isinstance(struct, DmaQueue) and reach.varies(struct.path("stopped")):
         return wider(each, len(each.name) + 11.3)
     if isinstance(struct, Smmu):
@@ -183,13 +185,13 @@ def brackets(found: Mapping[str, Card], reach: Reach) -> Iterator[Bracket]:
             yield Bracket(found[struct.name], struct.path(key), tuple(order), slides)
 
 
-def framed(found: dict[str, Card], reach: Reach) -> list[Bracket]:
+def framed(found: dict[str, Card], shapes: Shapes) -> list[Bracket]:
     """Return the brackets of a picture; their cards have no row for what the bracket shows."""
     made = []
-    for each in brackets(found, reach):
+    for each in brackets(found, shapes.reach):
         kept = [row for row in each.card.rows if row.path != each.path]
-        anew = fitted(each.card, kept, reach)._replace(foot=each.card.foot)
-        card = _sized(anew, reach)
+        anew = fitted(each.card, kept, shapes)._replace(foot=each.card.foot)
+        card = _sized(anew, shapes)
         found[card.name] = wider(card, each.card.width if each.card.foot else 0)
         wide = max(found[member].width for member in each.members)
         found.update((member, wider(found[member], wide)) for member in each.members)

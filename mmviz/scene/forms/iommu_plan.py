@@ -5,7 +5,7 @@ that these lead to; the pages. A device that its group no longer lists slides ou
 the right, on its own row, so that all arrows keep their rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,7 +23,6 @@ from mmviz.scene.forms.iommu_chosen import (
     exactly,
     framed,
 )
-from mmviz.scene.padlocks import lock_of
 from mmviz.scene.places import MARGIN, WIDEST, Spot
 from mmviz.scene.reach import Reach, structs_in
 from mmviz.scene.shapes import Form, Shapes
@@ -76,7 +75,7 @@ class Plan:
         carried: device -> the RID that it carries.
         upper: the devices whose notes pass above the table.
         floor: where the tables end, because members slide out below them; or 0.
-        locks: rows whose values padlocks show.
+        locks: fields whose values padlocks show.
         forms: how the values of rows are drawn, where they are not words.
         edges: x of the left and right ends of each column.
     """
@@ -93,27 +92,25 @@ class Plan:
     upper: set[str] = field(default_factory=set)
     edges: dict[int, tuple[float, float]] = field(default_factory=dict)
     floor: float = 0.0
-    locks: set[str] = field(default_factory=set)
+    locks: Collection[str] = ()
     forms: Mapping[str, Form] = field(default_factory=dict)
 
 
-def plan(found: dict[str, Card], reach: Reach, top: float) -> Plan:
+def plan(found: dict[str, Card], shapes: Shapes, top: float) -> Plan:
     """Place the objects of a case below `top`; the RID tables, roughly."""
-    tries = [_plan(dict(found), reach, top, suits) for suits in SUITS]
+    tries = [_plan(dict(found), shapes, top, suits) for suits in SUITS]
     fit = [made for made in tries if made.size[0] <= WIDEST and made.size[1] <= TALLEST]
     return fit[0] if fit else min(tries, key=lambda made: made.size)
 
 
-def _plan(found: dict[str, Card], reach: Reach, top: float, suits: Sequence[float]) -> Plan:
-    brackets = framed(found, reach)
-    made = Plan(found, top, forms=Shapes(reach).forms)
-    rows = [row for each in found.values() for row in each.rows]
-    made.locks = {row.path for row in rows if lock_of(row.path, reach)}
-    layout = _Layout(made, brackets, reach, suits)
+def _plan(found: dict[str, Card], shapes: Shapes, top: float, suits: Sequence[float]) -> Plan:
+    brackets = framed(found, shapes)
+    made = Plan(found, top, locks=shapes.locks, forms=shapes.forms)
+    layout = _Layout(made, brackets, shapes.reach, suits)
     layout.columns()
     for number in layout.stacks:
         layout.place(number)
-    _level(made, reach)
+    _level(made, shapes.reach)
     return made
 
 

@@ -8,6 +8,7 @@ that was inside when it began.
 from collections.abc import Iterable, Iterator, Mapping
 
 from mmviz.engine import Model, Struct
+from mmviz.engine.frame import named
 from mmviz.kernel.sync.locks import OwnedLock, QueuedRwSemaphore, RwSemaphore
 from mmviz.kernel.sync.rcu import Srcu, SrcuCallbacks
 from mmviz.scene.cards import Card, can_be_freed, walk
@@ -15,7 +16,6 @@ from mmviz.scene.forms.chips import chip, listed, members
 from mmviz.scene.look import Look, Part
 from mmviz.scene.machine import OVERLAYS, Picture, called
 from mmviz.scene.marks import Box, Mark, Text
-from mmviz.scene.padlocks import named
 from mmviz.scene.places import row_at
 from mmviz.scene.reach import Reach
 from mmviz.scene.rooms import FEET, Foot
