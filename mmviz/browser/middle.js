@@ -221,8 +221,8 @@ export class Middle {
     this.drawHalo([]);
   }
 
-  /** Fit the pictures to the room. @param {number} _zoom of the type about them @param {number} screen */
-  fit(_zoom, screen) {
+  /** Fit the pictures to the room. @param {number} screen how much larger a full screen is */
+  fit(screen) {
     this.screen = screen;
     for (const pane of this.panes.values()) {
       const held = pane.name === MEMORY ? null : this.session.view(pane.name);

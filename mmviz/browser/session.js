@@ -15,9 +15,6 @@ const REST = 2_000; // ms after the last step until the cursor is written back
  *   send?: (message: any) => void, keep?: (name: string, value: any, isNow: boolean) => void}} Source
  */
 
-/** Views that are not of memory say with roles what is lit. @param {Mark} mark */
-const isLasting = (mark) => mark.t !== "glow";
-
 export class Session {
   /** @param {Source} source */
   constructor(source) {
@@ -401,10 +398,8 @@ export class Session {
     try {
       const { frames } = await this.ask({ ask: "view", name, schedule, k: this.k });
       const held = this.frames.get(key) || { size: frames.size, scenes: new Map(), twins: new Map() };
-      const scenes = frames.marks
-        ? frames.scenes.map((/** @type {number[]} */ scene) => scene.map((i) => frames.marks[i]))
-        : frames.scenes;
-      for (const [i, scene] of scenes.entries()) held.scenes.set(frames.first + i, scene.filter(isLasting));
+      const scenes = frames.scenes.map((/** @type {number[]} */ scene) => scene.map((i) => frames.marks[i]));
+      for (const [i, scene] of scenes.entries()) held.scenes.set(frames.first + i, scene);
       for (const [i, twin] of (frames.twins || []).entries()) held.twins.set(frames.first + i, twin);
       this.frames.set(key, held);
       this.areFramesAsked = false;

@@ -355,7 +355,7 @@ export class StageView {
     this.promise.fit(type);
     for (const column of this.columns) column.fit(type);
     this.strip.fit(type);
-    this.middle.fit(session.zoom / 100, screen);
+    this.middle.fit(screen);
     this.drawPath();
     this.redraw();
   }

@@ -53,7 +53,7 @@ class Film:
         self.views: list[dict[str, Any]] = []
         self.complete = False
         self._sent = dict.fromkeys(self.tables, 0)
-        self._head = ""
+        self._told: tuple[int, bool] | None = None  # what of the head can change, as it was sent
         self._opened: set[int] = set()
         self._whole_graph: Graph | None = None
         self._number(self.model.start)
@@ -190,20 +190,18 @@ class Film:
                 tables[name], start[name] = rows[sent:], sent
                 self._sent[name] = len(rows)
         found: dict[str, Any] = {"tables": tables, "from": start}
-        head = self.head()
-        text = as_json(head)
-        if text != self._head:
-            self._head = text
-            found = {"head": head} | found
+        told = len(self.rows.bads), self.complete
+        if told != self._told:
+            self._told = told
+            found = {"head": self.head()} | found
         return found
 
     def everything(self) -> dict[str, Any]:
         """Return the head and all rows; for `piece`, they count as sent."""
         self._find_fates_at_once()
         self._sent = {name: len(rows) for name, rows in self.tables.items()}
-        head = self.head()
-        self._head = as_json(head)
-        return {"head": head, "tables": self.tables, "from": dict.fromkeys(self.tables, 0)}
+        self._told = len(self.rows.bads), self.complete
+        return {"head": self.head(), "tables": self.tables, "from": dict.fromkeys(self.tables, 0)}
 
     def _find_fates_at_once(self) -> None:
         if self.searched.report.states <= FATES_AT_ONCE:

@@ -114,47 +114,32 @@ CLEAR = "clear"  # the role of an invisible mark
 CELL = "cell"  # of the box behind a value, which is invisible until something lights it
 ROLES = frozenset({*THEMES["light"], CLEAR, CELL})
 
-INK: dict[str, dict[str, str]] = {  # what is no role of a mark: `--mm-pane`, …
-    "light": {
-        "pane": "#f5f6f8",
-        "ink": "#1b1f24",
-        "dim": "#57606a",
-        "rule": "#b4bcc5",
-        "edge": "#7d8893",
-        "card": "#ffffff",
-        "tile": "#dfe7f0",
-        "held": "#4b4ea8",
-        "now": "#ffd24d",
-        "nowedge": "#7d5a00",
-        "nowink": "#16130a",
-        "read": "#0b66b3",
-        "bad": "#b3300c",
-        "badfill": "#ffe0d4",
-        "badnow": "#a02806",
-        "good": "#00704d",
-        "key": "#1b1f24",
-        "keyink": "#ffffff",
-    },
-    "dark": {
-        "pane": "#1a1d21",
-        "ink": "#eceff2",
-        "dim": "#a3adb8",
-        "rule": "#444c55",
-        "edge": "#7b8794",
-        "card": "#22262c",
-        "tile": "#2d3947",
-        "held": "#a9acff",
-        "now": "#e9b824",
-        "nowedge": "#ffe08a",
-        "nowink": "#16130a",
-        "read": "#5fb0f2",
-        "bad": "#ff8a5f",
-        "badfill": "#54200f",
-        "badnow": "#8a2306",
-        "good": "#2fbf8f",
-        "key": "#eceff2",
-        "keyink": "#111315",
-    },
+ALIKE = {  # what has the colour of a role
+    "ink": ("card", "text"),
+    "edge": ("card", "stroke"),
+    "card": ("card", "fill"),
+    "dim": ("label", "text"),
+    "tile": ("tile", "fill"),
+    "held": ("pad", "fill"),
+    "read": ("read", "stroke"),
+    "bad": ("bad", "stroke"),
+    "good": ("dma", "fill"),
+    "nowedge": ("now", "stroke"),
+}
+OWN = {  # what has a colour of its own, in the light and in the dark theme
+    "pane": ("#f5f6f8", "#1a1d21"),
+    "rule": ("#b4bcc5", "#444c55"),
+    "now": ("#ffd24d", "#e9b824"),
+    "nowink": ("#16130a", "#16130a"),
+    "badfill": ("#ffe0d4", "#54200f"),
+    "badnow": ("#a02806", "#8a2306"),
+    "key": ("#1b1f24", "#eceff2"),
+    "keyink": ("#ffffff", "#111315"),
+}
+INK: dict[str, dict[str, str]] = {  # of the stage around the marks: `--mm-pane`, …
+    theme: {name: getattr(styles[role], part) for name, (role, part) in ALIKE.items()}
+    | {name: colours[number] for name, colours in OWN.items()}
+    for number, (theme, styles) in enumerate(THEMES.items())
 }
 
 

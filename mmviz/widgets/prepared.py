@@ -43,6 +43,8 @@ class Prepared:
         self.film = (
             Film(searched, memory) if own_goal is None else GoalFilm(searched, memory, own_goal)
         )
+        there = self.views
+        self.film.views = [{"name": n, "title": t, "there": n in there} for n, t in TITLES.items()]
         if not self.film.whole():
             for schedule in runs:
                 self.film.along(schedule)
@@ -61,11 +63,9 @@ class Prepared:
         return found | {"head": self._completed(found["head"])} if "head" in found else found
 
     def _completed(self, head: dict[str, Any]) -> dict[str, Any]:
-        """Add the views, a sentence for each key of marks, and which bad state is only a goal."""
-        there = self.views
-        views = [{"name": n, "title": title, "there": n in there} for n, title in TITLES.items()]
+        """Add a sentence for each key of marks, and which bad state is only a goal."""
         bads = [bad | {"goal": True} if bad["name"] == OWN else bad for bad in head["bads"]]
-        return head | {"views": views, "tips": self._tips, "bads": bads}
+        return head | {"tips": self._tips, "bads": bads}
 
     @property
     def paths(self) -> list[str]:

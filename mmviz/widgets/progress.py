@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets
 
 from mmviz.engine import Progress
+from mmviz.widgets.subshell import answered_in_any_shell
 
 REDRAW_SECONDS = 0.25
 INTERRUPT = "Kernel > Interrupt stops it and shows what was found so far"
@@ -39,9 +40,7 @@ class SearchDisplay:
         self._display = python.display.display
         if getattr(kernel, "_supports_kernel_subshells", False):
             self.box = ipywidgets.HBox([self.button, self.line])
-            # ipykernel 7.4 hands a press to the shell that last sent something to the button,
-            # here the one that runs the cell; without a sender, to the one the page asks for.
-            vars(self.button.comm).pop("_reply_subshell_id", None)
+            answered_in_any_shell(self.button)  # while this one runs the cell
 
     def show(self, progress: Progress) -> None:
         """Say how far the search is, a few times a second at most."""

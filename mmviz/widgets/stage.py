@@ -23,6 +23,7 @@ from mmviz.scene.words import caption, ending
 from mmviz.widgets.answers import answer
 from mmviz.widgets.prepared import Prepared
 from mmviz.widgets.received import CHECKS, number
+from mmviz.widgets.subshell import answered_in_any_shell
 
 MOST_WAITING = 16  # messages that wait for their answer
 SMALLEST, LARGEST = 320, 2_000  # pixels of a stage's height
@@ -124,7 +125,7 @@ class Stage(anywidget.AnyWidget):
         )
         self.add_class("mm-theme")
         self.on_msg(self._heard)
-        getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)  # see `_send`
+        answered_in_any_shell(self)
 
     @property
     def prepared(self) -> Prepared:
@@ -280,13 +281,9 @@ class Stage(anywidget.AnyWidget):
             self._waiting -= 1
 
     def _send(self, msg: Any, buffers: Any = None) -> None:
-        """Send a message, and leave it to the page which shell answers are for.
-
-        ipykernel 7.4 hands a question to the shell that last sent something to the stage; if a
-        cell did, questions would wait until the next cell has ended.
-        """
+        """Send a message, and leave it to the page which shell answers are for."""
         super()._send(msg, buffers)
-        getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
+        answered_in_any_shell(self)
 
     def close(self) -> None:
         """Take the stage off every page, and let go of what it shows."""

@@ -201,15 +201,22 @@ def _open_words(actors: Sequence[str]) -> str:
 # -- windows -----------------------------------------------------------------------------------
 
 
+def _windowed(picture: Picture) -> tuple[Calls, str] | None:
+    """Return the calls of a case whose open invalidations are shown, and the card they are at."""
+    model = picture.rooms.model
+    found = calls(model, picture.reach) if model is not None else None
+    name = _ranged(found, picture.cards) if found is not None else ""
+    if found is None or not found.gauges or not name or name in picture.by_form:
+        return None
+    return found, name
+
+
 def _windows(picture: Picture) -> Iterator[Part]:
     """Yield the shutter of the invalidations that are open."""
-    model = picture.rooms.model
-    if model is None:
+    shown = _windowed(picture)
+    if shown is None:
         return
-    found = calls(model, picture.reach)
-    name = _ranged(found, picture.cards)
-    if not found.gauges or not name or name in picture.by_form:
-        return
+    found, name = shown
     card, spot = picture.cards[name], picture.places.spots[name]
 
     def draw(look: Look) -> Iterator[Mark]:
@@ -223,13 +230,10 @@ def _windows(picture: Picture) -> Iterator[Part]:
 
 def _openers(picture: Picture) -> Iterator[Part]:
     """Yield the names of the actors that have an invalidation open."""
-    model = picture.rooms.model
-    if model is None:
+    shown = _windowed(picture)
+    if shown is None:
         return
-    found = calls(model, picture.reach)
-    name = _ranged(found, picture.cards)
-    if not found.gauges or not name or name in picture.by_form:
-        return
+    found, name = shown
     x, y = picture.foot(name, "window")
     room = picture.cards[name].width - 1.0
 

@@ -120,14 +120,9 @@ def _flagged(path: str, name: str) -> dict[str, Form]:
     return {path: listed(path, [name], lambda value, _name: bool(value))}
 
 
-@shaped.register
-def _(notifiers: NotifierList, reach: Reach) -> Shape:
-    first = notifiers.path("first")
-    return Shape(labels={first: "list"}, forms=_pointed(first, reach))
-
-
-@shaped.register
-def _(head: ListHead, reach: Reach) -> Shape:
+@shaped.register(NotifierList)
+@shaped.register(ListHead)
+def _(head: Struct, reach: Reach) -> Shape:
     first = head.path("first")
     return Shape(labels={first: "list"}, forms=_pointed(first, reach))
 

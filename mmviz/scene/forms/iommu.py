@@ -161,7 +161,7 @@ def _parts(made: Plan, picture: Picture) -> Iterator[Part]:
         if isinstance(struct, Iommu):
             yield from iommu_group.table(made, each.name)
         elif isinstance(struct, Domain):
-            yield from iommu_group.domain(made, each.name, picture)
+            yield from iommu_group.crumbling(made, each.name)
         elif isinstance(struct, Smmu):
             yield from iommu_pasid.pasid_table(made, each.name)
         elif isinstance(struct, DmaQueue):

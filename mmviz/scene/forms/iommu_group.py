@@ -153,8 +153,8 @@ def _entry(form: Table, path: str, rid: str, middle: float) -> Part:
 # -- domains -----------------------------------------------------------------------------------
 
 
-def domain(plan: Plan, name: str, picture: Picture) -> Iterator[Part]:
-    """Yield a domain: a block of page tables, and the devices that its driver lists."""
+def crumbling(plan: Plan, name: str) -> Iterator[Part]:
+    """Yield a domain, or the page table of a process: a block that crumbles, and its rows."""
     each, (x, y, _) = plan.cards[name], plan.spots[name]
     struct = each.struct
 

@@ -7,10 +7,10 @@ from mmviz.kernel.iommu.pasid import DmaQueue, Smmu, SvaDevice
 from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
 from mmviz.scene.cards import ROW, TITLE
 from mmviz.scene.forms.iommu_chosen import PAGES, SOURCE, TARGET
+from mmviz.scene.forms.iommu_group import crumbling
 from mmviz.scene.forms.iommu_plan import Plan
 from mmviz.scene.forms.iommu_shapes import (
     bend,
-    block,
     heading,
     joined,
     part_of,
@@ -31,17 +31,11 @@ POINTS = 61  # of the longest way of a DMA
 
 def page_table(plan: Plan, name: str) -> Iterator[Part]:
     """Yield a process's page table: a block that crumbles."""
-    each, (x, y, _) = plan.cards[name], plan.spots[name]
-    struct = each.struct
-
-    def body(look: Look) -> Iterator[Mark]:
-        yield from block(name, x, y, each.width, each.height, bool(end_of(struct, look)))
-        yield from heading(each, look, x, y, each.width)
-
-    yield Part(f"object:{name}", body)
-    yield from rows(each, y, lambda _look: x, plan.locks, plan.forms)
-    if any(row.path == struct.path("page") for row in each.rows):
-        yield _bar(plan, name, struct.path("page"))
+    each = plan.cards[name]
+    yield from crumbling(plan, name)
+    path = each.struct.path("page")
+    if any(row.path == path for row in each.rows):
+        yield _bar(plan, name, path)
 
 
 def _bar(plan: Plan, name: str, path: str) -> Part:
