@@ -43,7 +43,37 @@ V = TypeVar("V", bound=Callable[..., Any])
 Role = Callable[..., Coroutine[Any, Any, Any]]
 
 
-class Race(Sequence[Case]):
+class Cases(Sequence[Case]):
+    """Cases that can be had by their names, ids and numbers.
+
+    Attributes:
+        cases: in their order.
+    """
+
+    cases: Sequence[Case]
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @overload
+    def __getitem__(self, which: str | int) -> Case: ...
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[Case]: ...
+
+    def __getitem__(self, which: str | int | slice) -> Case | Sequence[Case]:
+        """Return a case by its name, its id or its number; or several.
+
+        Raises:
+            UnknownName: there is none; the nearest is suggested.
+        """
+        if isinstance(which, int | slice):
+            return self.cases[which]
+        known = {case.name: case for case in self.cases}
+        known |= {case.id: case for case in self.cases if case.id and case.id not in known}
+        return nearest(known, getattr(which, "__name__", which), "case")  # a variant, named like it
+
+
+class Race(Cases):
     """A world, its actors and its bad states; each case adds the part that differs.
 
     It is a sequence of its cases: `race["Name"]` is one, by name or id.
@@ -83,22 +113,6 @@ class Race(Sequence[Case]):
         self.bad, self.daemons, self.shared = checked_bad(where, bad), tuple(daemons), shared
         self.cases: list[Case] = []
         self._declared_at: dict[str, tuple[str, int]] = {}  # the file and line of each case
-
-    def __len__(self) -> int:
-        return len(self.cases)
-
-    @overload
-    def __getitem__(self, which: str | int) -> Case: ...
-    @overload
-    def __getitem__(self, which: slice) -> Sequence[Case]: ...
-
-    def __getitem__(self, which: str | int | slice) -> Case | Sequence[Case]:
-        """Return a case by its name, its id or its number; or several.
-
-        Raises:
-            UnknownName: there is none; the nearest is suggested.
-        """
-        return chosen(self.cases, which)
 
     def __str__(self) -> str:
         count = f"a race with {len(self.cases)} case{'' if len(self.cases) == 1 else 's'}"
@@ -275,19 +289,6 @@ def check_claims(where: str, claims: Iterable[str]) -> None:
             except UnknownName as unknown:
                 error = str(unknown)
             raise ModelError(f"{where}: {error}")
-
-
-def chosen(cases: Sequence[Case], which: str | int | slice) -> Case | Sequence[Case]:
-    """Return the case of a name, an id or a number; or several, by a slice.
-
-    Raises:
-        UnknownName: there is none; the nearest is suggested.
-    """
-    if isinstance(which, int | slice):
-        return cases[which]
-    known = {case.name: case for case in cases}
-    known |= {case.id: case for case in cases if case.id and case.id not in known}
-    return nearest(known, getattr(which, "__name__", which), "case")  # a variant, named like it
 
 
 def case_table(cases: Iterable[Case]) -> str:

@@ -11,19 +11,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import overload
 
 from mmviz.engine.case import Case
 from mmviz.engine.errors import ModelError
 from mmviz.engine.html import escape
-from mmviz.engine.race import Race, case_table, chosen
+from mmviz.engine.race import Cases, Race, case_table
 from mmviz.engine.text import quoted
 
 SECTIONS = ("Promise", "Memory model", "Simplified", "Sources")
 
 
 @dataclass(frozen=True)
-class Scenario(Sequence[Case]):
+class Scenario(Cases):
     """One race: its story, its cases and where it comes from.
 
     It is a sequence of its cases: `scenario["Name"]` is one, by name or id.
@@ -137,22 +136,6 @@ class Scenario(Sequence[Case]):
             UnknownName: there is none; the nearest is suggested.
         """
         return self[name]
-
-    def __len__(self) -> int:
-        return len(self.cases)
-
-    @overload
-    def __getitem__(self, which: str | int) -> Case: ...
-    @overload
-    def __getitem__(self, which: slice) -> Sequence[Case]: ...
-
-    def __getitem__(self, which: str | int | slice) -> Case | Sequence[Case]:
-        """Return a case by its name, its id or its number; or several.
-
-        Raises:
-            UnknownName: there is none; the nearest is suggested.
-        """
-        return chosen(self.cases, which)
 
     @property
     def headline(self) -> str:
