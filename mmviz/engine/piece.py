@@ -92,7 +92,7 @@ def is_readers(file: str) -> bool:
     """Tell whether a file is the reader's: neither a library's nor mmviz's, races left out."""
     if file.startswith(_PACKAGE):
         return file.startswith(_SCENARIOS)
-    if file == "<string>":  # what namedtuple and dataclass write, or python -c
+    if file == "<string>":  # python -c, or what dataclass writes
         return sys.argv[:1] == ["-c"]
     return not file.startswith((_LIBRARY, "<frozen"))
 
@@ -108,8 +108,10 @@ def line_at(code: CodeType, offset: int) -> Line:
 
 def _frames(trace: TracebackType | None) -> Iterator[Line]:
     while trace is not None:
-        code = trace.tb_frame.f_code
-        yield code.co_filename, code.co_name, trace.tb_lineno
+        frame, code = trace.tb_frame, trace.tb_frame.f_code
+        # namedtuple writes code, too, and calls its file as python -c does
+        if code.co_filename != "<string>" or frame.f_globals.get("__name__") == "__main__":
+            yield code.co_filename, code.co_name, trace.tb_lineno
         trace = trace.tb_next
 
 

@@ -1,3 +1,6 @@
+import sys
+from collections import namedtuple
+
 import pytest
 
 from mmviz.engine import piece
@@ -30,3 +33,15 @@ def test_a_slip_ends_in_an_error_that_says_where_it_is_and_what_to_write(slip, t
 
 def test_there_are_at_least_forty_slips():
     assert len({slip.name for slip in all_slips()}) >= 40
+
+
+def test_code_that_namedtuple_wrote_is_not_the_readers(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    pair = namedtuple("pair", "first")
+    try:
+        pair.__new__(int, 1)
+    except TypeError as error:
+        line = piece.line_of(error.__traceback__)
+
+    assert line is not None
+    assert line[1] == "test_code_that_namedtuple_wrote_is_not_the_readers"
