@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mmviz.engine import Frame, Run, table
     from mmviz.engine.possible import Answer
     from mmviz.engine.redundant import code
+    from mmviz.reading.recognise import diagram
     from mmviz.survey.catalogue import Catalogue
     from mmviz.survey.debate import debate
     from mmviz.survey.mutations import mutations
@@ -77,6 +78,7 @@ __all__ = [
     "code",
     "counters",
     "debate",
+    "diagram",
     "entry",
     "every_case",
     "explore",
@@ -97,6 +99,7 @@ _LATE = {
     **dict.fromkeys(("counters", "state_map"), "mmviz.widgets.plots"),
     "code": "mmviz.engine.redundant",
     "debate": "mmviz.survey.debate",
+    "diagram": "mmviz.reading.recognise",
     "mutations": "mmviz.survey.mutations",
     "entry": "mmviz.scene.entry_shown",
 }

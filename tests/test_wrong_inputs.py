@@ -1,6 +1,7 @@
 """Every public name and every command, given what it cannot take: a sentence, never a traceback."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,12 @@ def race(**changes):
 def case(**changes):
     made = {"name": "Small", "world": Small, "actors": {"A": loads}, "bad": (wrong_number,)}
     return mmviz.Case(**made | changes)
+
+
+def refused(diagram):
+    """Raise what a diagram that cannot be read says, which is no error of the call."""
+    if diagram.refused:
+        raise mmviz.MmvizError(diagram.refused)
 
 
 RESULT = "made by mmviz; a reader only reads it"
@@ -144,6 +151,10 @@ CALLS = {
         "thread": mmviz.debate,
         "kernel": lambda wrong: mmviz.debate("exclusive", kernel=wrong),
     },
+    "diagram": {
+        "text": lambda wrong: refused(mmviz.diagram(wrong)),
+        "race": lambda wrong: mmviz.diagram("CPU0: f()\nCPU1: g()\n", wrong),
+    },
     "entry": {
         "value": mmviz.entry,
         "kernel": lambda wrong: mmviz.entry("0x0", wrong),
@@ -192,6 +203,7 @@ CATALOGUED = ("words", "bad_state", "thread", "kernel")
 MEANT = {  # what is not wrong there
     ("Case", "name", "unknown"),
     ("Case", "actor's name", "unknown"),
+    ("diagram", "race", "none"),
     ("Driver", "goal", "none"),
     ("Driver", "schedule", "empty"),
     ("Driver", "visit", "empty"),
@@ -259,6 +271,7 @@ def test_a_wrong_input_is_answered_with_a_sentence(name, argument, kind):
 
 # -- commands ------------------------------------------------------------------------------
 
+MAILED = str(Path(__file__).parent / "reading" / "diagrams" / "seed004.txt")
 COMMANDS = {
     "list": [["list", "{}"], ["list", "--kernel={}"], ["list", "--frob={}"]],
     "check": [["check", "{}"], ["check", f"{RACE}:{{}}"], ["check", RACE, "--max-states={}"]],
@@ -273,6 +286,7 @@ COMMANDS = {
     "verify": [["verify", "{}"], ["verify", f"{RACE}:{{}}"]],
     "new": [["new", "{}"]],
     "export": [["export", "{}", CASE], ["export", RACE, "{}"]],
+    "diagram": [["diagram", "{}"], ["diagram", MAILED, "--race={}"]],
     "lab": [["lab", "--port={}"]],
 }
 WORDS = TEXTS | {
@@ -284,6 +298,7 @@ WORDS = TEXTS | {
     "circled": "①",
 }
 FINE = {
+    ("diagram", f"diagram {MAILED} --race={{}}", "empty"),
     ("list", "list --kernel={}", "empty"),
     ("replay", f"replay {RACE} {CASE} {{}}", "empty"),
 }

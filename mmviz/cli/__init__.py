@@ -1,4 +1,4 @@
-"""The command line: list, check, verify, new, replay, mutate, export, lab.
+"""The command line: list, check, verify, new, replay, mutate, export, diagram, lab.
 
 Exit status: 0 all is as declared; 1 something differs from what is declared; 2 the
 command is invalid, with one line that says why.
@@ -151,6 +151,21 @@ def parser() -> Parser:
         help="the states that a short search visits to find the values of the fields",
     )
 
+    diagram = commands.add_parser(
+        "diagram", help="read a race diagram from a mail; status 1 when it cannot be read"
+    )
+    diagram.add_argument("file", metavar="FILE", help="a file with the diagram; - for stdin")
+    diagram.add_argument(
+        "--race",
+        default="",
+        metavar="SCENARIO[:CASE]",
+        help="judge it by this race (default: the one of the catalogue that has its functions)",
+    )
+    diagram.add_argument("--json", action="store_true", help="print JSON on stdout")
+    diagram.add_argument(
+        "--skeleton", action="store_true", help="print a race with its steps, to fill in"
+    )
+
     lab = commands.add_parser("lab", help="open the course in JupyterLab")
     lab.add_argument(
         "folder",
@@ -234,6 +249,10 @@ def _run(options: argparse.Namespace) -> int:
             return export(
                 options.scenario, options.case, options.output, options.set, options.sample
             )
+        case "diagram":
+            from mmviz.cli.diagram import diagram
+
+            return diagram(options.file, options.race, options.json, options.skeleton)
         case _:
             from mmviz.cli.lab import lab
 

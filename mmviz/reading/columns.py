@@ -1,0 +1,300 @@
+"""In which column each piece of a row stands: models are scored, and near ties are asked about.
+
+A piece belongs to a column by its left edge alone. So it does not matter how far it runs to the
+right, which is what people get wrong. A model is a choice of gutters between left edges.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations, pairwise
+
+from mmviz.reading.heads import FREE_GAP, Head, body, head, without_numbers
+from mmviz.reading.mail import LABEL, Grid, grids, is_rule, pieces, written
+
+GAP = 4  # blanks between left edges, where a header says how many columns there are
+MARGIN = 1.0  # a reading that wins by less is asked about
+UNNAMED = 2.2  # what each column beyond the second costs without a header
+MOST_COLUMNS = 6
+RIGHT = 10**6
+
+ELIDED = re.compile(
+    r"(?:\.{2,9}|…|[.:]|\[ ?\.\.+ ?\]|<snip>|\.{3} ?<.*> ?\.{3}|\.{2,4} ?[a-z]+ ?\.{2,4})$"
+)
+HANDOVER = re.compile(r"(?:\*{2,}.+\*{2,}|[-=]{3,}>? ?[^-=>].*[-=]{3,}>?)$")
+SHAFT = re.compile(r"[|`'\\/.+]?(?:-{4,}|={4,})>?|<-{4,}[|`'\\/.+]?|[|!](?=\s|$)")
+REMARK = re.compile(
+    r"//|/\*|\*/|#(?!\w)|--(?![->])|<-{1,2}(?!-)|\^{2,}|\(.*\)\.?$|\[ ?[^\].][^\]]* .*\]$"
+)
+STATE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
+BARS = "|+¦│┃┼"
+
+
+def is_remark(text: str) -> bool:
+    """Tell whether a cell is a remark; the brackets of a label `(1)` make none."""
+    label = LABEL.match(text) if text.startswith(("(", "[")) else None
+    return bool(REMARK.match(text[label.end() :] if label else text))
+
+
+@dataclass
+class Piece:
+    """A piece of a row; two blanks or a bar end it.
+
+    Attributes:
+        row, x: where it begins, both counted from 0.
+        text: what it says.
+        kind: "step" until more is known.
+        column: counted from 1; None between columns.
+        step: the number of its step.
+    """
+
+    row: int
+    x: int
+    text: str
+    kind: str = "step"
+    column: int | None = None
+    step: int | None = None
+
+
+@dataclass
+class Model:
+    """One way in which the columns of a diagram may stand.
+
+    Attributes:
+        grid: the rows.
+        header: its header; the names that this reading takes for columns.
+        span: the first row of the body, and the first after it.
+        pieces: of the body, from left to right, from top to bottom.
+        bounds: where columns 2 to n begin, at the earliest.
+        score: higher is likelier.
+    """
+
+    grid: Grid
+    header: Head
+    span: tuple[int, int]
+    pieces: list[Piece]
+    bounds: tuple[int, ...] = ()
+    score: float = -99.0
+
+    def column(self, x: int) -> int:
+        """Return the column that a piece belongs to by its left edge."""
+        return sum(x >= bound for bound in self.bounds) + 1
+
+    @property
+    def placed(self) -> dict[tuple[int, str], int]:
+        """The column of each piece, by row and text."""
+        return {
+            (each.row, each.text): self.column(each.x)
+            for each in self.pieces
+            if each.kind != "line"
+        }
+
+
+@dataclass
+class Question:
+    """What is asked about a diagram whose layout can be read in more than one way.
+
+    Attributes:
+        rows: which rows it is about, counted from 1.
+        ask: the question.
+        readings: the readings there are, in words.
+    """
+
+    rows: list[int]
+    ask: str
+    readings: list[str] = field(default_factory=list)
+
+    def json(self) -> dict[str, object]:
+        """Return it as data."""
+        return {"rows": self.rows, "ask": self.ask, "readings": self.readings}
+
+
+# -- the pieces of a row -----------------------------------------------------------------------
+
+
+def _cut(rows: list[str], numbers: Iterable[int], bars: list[int]) -> list[Piece]:
+    found = []
+    for number in numbers:
+        row = rows[number]
+        for x, text in _between_bars(row, bars) if bars else pieces(row):
+            while not bars and (shaft := SHAFT.match(text)) and not HANDOVER.match(text):
+                found.append(Piece(number, x, shaft[0], "line"))
+                rest = text[shaft.end() :].lstrip()
+                x, text = x + len(text) - len(rest), rest
+            if text:
+                found.append(Piece(number, x, text))
+    return found
+
+
+def _between_bars(row: str, bars: list[int]) -> Iterator[tuple[int, str]]:
+    cuts = [-1, *bars, max([len(row), *[bar + 1 for bar in bars]])]
+    for left, right in pairwise(cuts):
+        text = row[left + 1 : right]
+        if text.strip():
+            yield left + 1 + len(text) - len(text.lstrip()), text.strip()
+
+
+def _bars(rows: list[str]) -> list[int]:
+    """Return the columns at which a bar stands in most rows that have text before it."""
+    there = written(rows)
+    if len(there) < 3:
+        return []
+    return [
+        x
+        for x in range(GAP, max(map(len, there)))
+        if sum(len(row) > x and row[x] in BARS for row in there) >= 0.7 * len(there)
+        and sum(bool(row[:x].strip()) for row in there) > 2
+    ]
+
+
+def _second_header(model: Model) -> list[Piece]:
+    """Return the pieces of `(cpu 1)  (cpu 2)` under the names, and of names set lower."""
+    names, first = model.header.names, model.span[0]
+    under = [each for each in model.pieces if each.row == first]
+    if len(under) == len(names) > 1 and all(
+        re.fullmatch(r"[(\[].*[)\]]", each.text) for each in under
+    ):
+        return under
+    if model.header.how == "staggered":
+        return [each for each in model.pieces if (each.x, each.text) in names]
+    return []
+
+
+def _split_overruns(found: list[Piece], names: Sequence[tuple[int, str]]) -> None:
+    """Cut a step that ran up to the edge of the next column, one blank from the step there."""
+    edges = {x for x, _ in names}
+    firm = [each.x for each in found if each.kind == "step"]
+    for each in list(found):
+        for match in re.finditer(r"(?<=[;){}]) (?=[A-Za-z_*])", each.text):
+            x = each.x + match.end()
+            if x in edges and firm.count(x) >= 2:
+                found.insert(found.index(each) + 1, Piece(each.row, x, each.text[match.end() :]))
+                each.text = each.text[: match.start()]
+                break
+
+
+# -- models ------------------------------------------------------------------------------------
+
+
+def _interval(own: list[Piece], name: int | None) -> float | None:
+    """Return how well pieces make one column: none, if there are none.
+
+    A jump to the right that nesting does not explain costs; so does a first piece far from the
+    name, less where it stands left of it, as a quarter of real ones do. Names of states that are
+    by themselves are a column.
+    """
+    if not own:
+        return None
+    total, last = 0.0, own[0].x
+    for each in own:
+        total -= max(0, each.x - last - 8) / 6
+        last = each.x
+    if name is not None:
+        off = own[0].x - name
+        total -= max(0, abs(off) - 2) / (8 if off < 0 else 5)
+    states = sum(bool(STATE.fullmatch(each.text)) for each in own)
+    return total + 2 * (states == len(own) >= 3)
+
+
+def models(grid: Grid) -> list[Model]:
+    """Return the models of a grid, the likeliest first; one without bounds if there is none."""
+    header = head(grid.rows)
+    names = sorted(header.names + header.beside)
+    first, end = body(grid.rows, header.row)
+    rows = without_numbers(grid.rows, first, names[0][0]) if names else grid.rows
+    grid = grid._replace(rows=rows)
+    bars = _bars(rows[max(first - 1, 0) : end])
+    numbers = [number for number in range(first, end) if not is_rule(rows[number])]
+    found = _cut(rows, numbers, bars)
+    base = Model(grid, header._replace(names=names), (first, end), found)
+    for each in _second_header(base):
+        each.kind = "header"
+    if bars:
+        if len(names) != len(bars) + 1:
+            base.header = header._replace(names=[(bar, "") for bar in [0, *bars]])
+        return [replace(base, bounds=tuple(bar + 1 for bar in bars), score=50.0)]
+    _split_overruns(found, names)
+    named = [names, sorted(header.names)] if header.beside else [names]
+    for candidates in named:
+        if some := list(_with_gutters(base, candidates, grid.penalty)):
+            return sorted(some, key=lambda model: -model.score)
+    return [base]
+
+
+def _with_gutters(base: Model, names: list[tuple[int, str]], penalty: float) -> Iterator[Model]:
+    opens = {each.row: each for each in reversed(base.pieces)}
+    telling = [
+        each
+        for each in base.pieces
+        if each.kind == "step"
+        and not HANDOVER.match(each.text)
+        and not ELIDED.match(each.text)
+        and (each is opens[each.row] or not is_remark(each.text) or each.text[0] == "(")
+    ]
+    edges = sorted({each.x for each in telling})
+    least = GAP if names else FREE_GAP
+    gutters = {b: (b - a, a) for a, b in pairwise(edges) if b - a >= least}
+    memo: dict[tuple[int, int, int], float | None] = {}
+    for count in [len(names)] if names else range(2, MOST_COLUMNS):
+        widest = sorted(gutters, key=lambda x: -gutters[x][0])[: 30 if count < 4 else 12]
+        for bounds in combinations(sorted(widest), count - 1) if 2 <= count <= MOST_COLUMNS else ():
+            if names and any(names[k + 1][0] <= gutters[x][1] for k, x in enumerate(bounds)):
+                continue  # a name would stand left of the column before its own
+            total: float | None = sum(min(gutters[x][0], 24) / 6 for x in bounds)
+            for k, (left, right) in enumerate(pairwise((-1, *bounds, RIGHT))):
+                if (left, right, k) not in memo:
+                    own = [each for each in telling if left <= each.x < right]
+                    memo[left, right, k] = _interval(own, names[k][0] if names else None)
+                part = memo[left, right, k]
+                total = None if total is None or part is None else total + part
+            if total is not None:
+                header = base.header._replace(names=names)
+                extra = 0 if names else UNNAMED * (count - 2)
+                yield replace(base, header=header, bounds=bounds, score=total - penalty - extra)
+
+
+# -- the choice --------------------------------------------------------------------------------
+
+
+def choose(rows: list[str]) -> tuple[Model, str, list[Question]]:
+    """Return the likeliest model of the rows, why it is refused or "", and what is to be asked."""
+    ranked = sorted(
+        (model for grid in grids(rows) for model in models(grid)), key=lambda model: -model.score
+    )
+    best = ranked[0]
+    if not best.bounds:
+        return best, _no_columns(best), []
+    mine, questions = best.placed, []
+    for other in ranked[1:]:
+        theirs = other.placed
+        unlike = sorted({key[0] + 1 for key in mine if theirs.get(key) != mine[key]})
+        if not unlike or best.score - other.score >= MARGIN:
+            continue
+        questions.append(_which(unlike, best, other))
+    return best, "", questions
+
+
+def _no_columns(model: Model) -> str:
+    names = [name for _, name in model.header.names]
+    if not names:
+        return (
+            f"no columns: there is no header, and no gutter of {FREE_GAP} blanks between left "
+            "edges. Missing: a row that names the actors above their columns"
+        )
+    if model.header.how == "crowded":
+        why = "its names stand one blank apart"
+    else:
+        why = "left edges leave no gutter between columns"
+    return (
+        f"the header names {len(names)} columns ({', '.join(names)}), but {why}: the blanks that "
+        "tell columns apart seem gone, as on a web page. Missing: the text as it was mailed"
+    )
+
+
+def _which(unlike: list[int], best: Model, other: Model) -> Question:
+    readings = []
+    for model in (best, other):
+        begins = ", ".join(str(bound + 1) for bound in model.bounds)
+        readings.append(f"columns after the first begin at character {begins} ({model.grid.how})")
+    some = ", ".join(map(str, unlike[:9])) + (", …" if len(unlike) > 9 else "")
+    return Question(unlike, f"rows {some}: in which column do they stand?", readings)

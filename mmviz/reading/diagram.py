@@ -1,0 +1,217 @@
+"""What was understood of a race diagram, and what a case says of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from mmviz.engine import Case
+from mmviz.engine.html import escape, html_table
+from mmviz.engine.text import printable, replay_line
+from mmviz.reading.columns import Question
+
+FEASIBLE, HARMLESS, INFEASIBLE, UNKNOWN = "feasible", "harmless", "infeasible", "unknown"
+WIDEST = 60  # characters of a cell as displayed
+
+
+class Cell(NamedTuple):
+    """A cell of a diagram; rows, columns and steps count from 1.
+
+    Attributes:
+        row: the line of the text.
+        column: None for what belongs to no column.
+        kind: header, rule, step, remark, state, elided, blank, prose, line or handover.
+        step: the number of the step that it is, or belongs to.
+        text: what it says.
+    """
+
+    row: int
+    column: int | None
+    kind: str
+    step: int | None
+    text: str
+
+
+class Step(NamedTuple):
+    """A step of a diagram.
+
+    Attributes:
+        column: whose step it is, counted from 1.
+        text: what it says, on one line.
+        function: what it calls, if it is a call.
+        args: with what.
+        rows: the lines that it is written on.
+        depth: how deep it is nested by indentation.
+    """
+
+    column: int
+    text: str
+    function: str | None
+    args: list[str]
+    rows: list[int]
+    depth: int
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """A step of the diagram that the case does not have.
+
+    Attributes:
+        step: its number in the diagram.
+        why: what is missing.
+        near: functions of the case with a similar name.
+    """
+
+    step: int
+    why: str
+    near: tuple[str, ...] = ()
+
+    def json(self) -> dict[str, Any]:
+        """Return it as data."""
+        return {"step": self.step, "why": self.why, "near": list(self.near)}
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a case says of a diagram.
+
+    Attributes:
+        case: the case.
+        actors: the actor of each column, "" for none.
+        verdict: "feasible", "infeasible", "harmless" or "unknown".
+        line: the row of the text at which it becomes infeasible, or stops the machine; or None.
+        reason: the verdict in a sentence.
+        schedule: a shortest run through the rows that can happen.
+        at: for each step of the diagram the number of the step of that run, 0 for none.
+        violated: the bad states of that run.
+        unmatched: the steps that the case does not have.
+        filled: the steps of the run that are in no row: number, actor and step.
+    """
+
+    case: Case
+    actors: tuple[str, ...]
+    verdict: str
+    line: int | None
+    reason: str
+    schedule: tuple[str, ...] = ()
+    at: tuple[int, ...] = ()
+    violated: tuple[str, ...] = ()
+    unmatched: tuple[Unmatched, ...] = ()
+    filled: tuple[tuple[int, str, str], ...] = ()
+
+    @property
+    def matched(self) -> int:
+        """How many steps of the diagram the case has."""
+        return len(self.at) - len(self.unmatched)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a reader is told, a line each."""
+        yield f"{self.case.label}: {self.verdict}. {self.reason[:1].upper()}{self.reason[1:]}."
+        for each in self.unmatched:
+            near = f" (near: {', '.join(each.near)})" if each.near else ""
+            yield f"  not matched: step {each.step}: {each.why}{near}"
+        if self.filled:
+            steps = ", ".join(f"{number} {actor} {label}" for number, actor, label in self.filled)
+            yield f"  filled in: {steps}"
+        if self.schedule:
+            yield f"  {replay_line(self.case, self.schedule)}"
+
+    def json(self) -> dict[str, Any]:
+        """Return it as data."""
+        return {
+            "scenario": self.case.scenario,
+            "case": self.case.name,
+            "verdict": self.verdict,
+            "line": self.line,
+            "reason": self.reason,
+            "schedule": list(self.schedule),
+            "violated": list(self.violated),
+            "unmatched": [each.json() for each in self.unmatched],
+            "filled": [
+                {"step": number, "actor": actor, "label": label}
+                for number, actor, label in self.filled
+            ],
+        }
+
+
+@dataclass
+class Diagram:
+    """What was understood of a diagram, line by line.
+
+    It prints as that, and as what a case says of it.
+
+    Attributes:
+        columns: the names of the actors; of a column without a header, its first step.
+        rows: each cell, in the order of the text.
+        steps: each step, in the order of time.
+        refused: why it cannot be read, "" if it can.
+        questions: what the layout leaves open.
+        ordered: whether the text says in which order steps of different columns come.
+        match: what a case says of it; None where none has its functions.
+    """
+
+    columns: list[str] = field(default_factory=list)
+    rows: list[Cell] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    refused: str = ""
+    questions: list[Question] = field(default_factory=list)
+    ordered: bool = True
+    match: Match | None = None
+
+    def json(self) -> dict[str, Any]:
+        """Return it as data that JSON can hold."""
+        return {
+            "columns": self.columns,
+            "rows": [cell._asdict() for cell in self.rows],
+            "steps": [step._asdict() for step in self.steps],
+            "refused": self.refused or None,
+            "questions": [question.json() for question in self.questions],
+            "race": None if self.match is None else self.match.json(),
+        }
+
+    @property
+    def headline(self) -> str:
+        """What was understood, in a line."""
+        if self.refused:
+            return f"Refused: {self.refused}."
+        columns, steps = len(self.columns), len(self.steps)
+        read = f"{columns} columns ({', '.join(self.columns)}), {steps} steps"
+        asked = len(self.questions)
+        doubt = "" if not asked else f"; {asked} question{'s' * (asked > 1)}"
+        return printable(f"{read}{doubt}.")
+
+    def _cells(self) -> Iterator[tuple[str, str, str, str]]:
+        at = self.match.at if self.match is not None else ()
+        for cell in self.rows:
+            if cell.kind == "blank":
+                continue
+            column = self.columns[cell.column - 1] if cell.column else ""
+            kind = f"step {cell.step}" if cell.kind == "step" and cell.step else cell.kind
+            if kind != cell.kind and cell.step and at and at[cell.step - 1]:
+                kind += f" ({at[cell.step - 1]} of the run)"
+            yield str(cell.row), column, kind, cell.text
+
+    def _says(self) -> Iterator[str]:
+        for question in self.questions:
+            yield f"Asked: {question.ask} Either {', or '.join(question.readings)}."
+        if self.match is not None:
+            yield from self.match.lines()
+        elif not self.refused:
+            yield "No case of the catalogue has these functions; mmviz claims nothing of them."
+
+    def __str__(self) -> str:
+        lines = [self.headline]
+        cells = list(self._cells())
+        wide = [min(max([len(cell[n]) for cell in cells], default=0), 40) for n in range(3)]
+        for row, column, kind, text in cells:
+            lines.append(
+                f"  {row:>{wide[0]}}  {column[:40]:{wide[1]}}  {kind:{wide[2]}}  {text[:WIDEST]}"
+            )
+        return printable("\n".join(line.rstrip() for line in [*lines, *self._says()]))
+
+    def __repr__(self) -> str:
+        return f"<Diagram: {self.headline}>"
+
+    def _repr_html_(self) -> str:
+        table = html_table(("line", "column", "what", "text"), list(self._cells()))
+        says = "".join(f"<p>{escape(printable(line))}</p>" for line in self._says())
+        return f"<p>{escape(self.headline)}</p>{table}{says}"

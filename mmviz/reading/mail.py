@@ -1,0 +1,184 @@
+"""From the text of a mail to a grid of characters: quoting, tabs, comment stars.
+
+Where a tab stops depends on the column at which it was typed. So quoting goes before tabs are
+expanded, a comment's star after; where more than one origin is possible, each is a grid.
+"""
+
+import quopri
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+MOST = 64 * 1024  # bytes
+WIDEST = 400  # columns
+SOFT_BREAK = 73  # the shortest row that a quoted-printable mailer breaks
+TAB = 8
+NARROW_TAB = 4  # what an editor may show, though the kernel's tabs are eight wide
+
+QUOTES = r"(?:> ?)*"
+BLANKS = re.compile("[\u00a0\u2007\u202f\u3000]")
+UNSEEN = re.compile(
+    "\x1b\\[[0-9;]*[A-Za-z]|[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\x00-\x08\x0b-\x1f\x7f]"
+)
+COMMENT_MARKS = (r"\*", "//", "#", ";", "%")
+
+
+class Grid(NamedTuple):
+    """Rows of a diagram with every character in its column.
+
+    Attributes:
+        rows: no tabs, no quoting, no comment signs.
+        how: from where tabs were counted.
+        penalty: by how much a reading of it must be better than one of the likeliest grid.
+        raw: the rows as they were written.
+    """
+
+    rows: list[str]
+    how: str
+    penalty: float
+    raw: list[str]
+
+
+def too_much(text: str) -> str:
+    """Return why a text is not read at all, "" if it is."""
+    if len(text) > MOST or len(text.encode("utf-8", "replace")) > MOST:
+        return "the text is larger than 64 KiB: paste the diagram and not the whole mail"
+    if max(len(row.expandtabs(TAB)) for row in text.split("\n")) > WIDEST:
+        return f"a row is wider than {WIDEST} columns: that is no diagram"
+    return "" if any(map(str.strip, rows_of(text))) else "there is nothing but blanks"
+
+
+def rows_of(text: str) -> list[str]:
+    """Return the rows of a text; what a mailer encoded is decoded, what is not seen left out."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _quoted_printable(text):
+        text = quopri.decodestring(text.encode()).decode("utf-8", "replace")
+    return UNSEEN.sub("", BLANKS.sub(" ", text)).rstrip("\n").split("\n")
+
+
+def _quoted_printable(text: str) -> bool:
+    """Tell whether every "=" is an escape; a rule of "====" is none, nor an assignment's.
+
+    Without an escaped character, rows must be as long as a mailer leaves them.
+    """
+    escaped = len(re.findall(r"=[0-9A-F]{2}", text))
+    broken = re.findall(r"^.*=$", text, re.M)
+    if text.count("=") == 0 or text.count("=") != escaped + len(broken):
+        return False
+    return escaped > 0 or all(len(row) >= SOFT_BREAK for row in broken)
+
+
+def written(rows: Iterable[str]) -> list[str]:
+    """Return the rows that are not blank."""
+    return [row for row in rows if row.strip()]
+
+
+def grids(rows: list[str]) -> list[Grid]:
+    """Return the grids that the rows may have been written on, the likeliest first."""
+    quoted = _quoting(rows)
+    plain = [re.sub(rf"^(?:> ?){{0,{quoted}}}", "", row) for row in rows]
+    there = written(plain)
+    tabs = any("\t" in row for row in there)
+    origins = [(plain, "after quoting" if quoted else "from the left border", 0.0)]
+    signed = sum(row[0] in "+-" and row[1:2] not in {"+", "-", "="} for row in there)
+    if there and signed >= 0.9 * len(there):
+        origins = [([row[1:] for row in plain], "after a diff's sign", 0.0)]
+    elif tabs and all(row.startswith("    ") for row in there):
+        origins.append(([row[4:] for row in plain], "after git log's four blanks", 0.25))
+    found: list[Grid] = []
+    for base, how, penalty in origins:
+        _add(found, base, [row.expandtabs(TAB) for row in base], how, penalty)
+    if quoted and tabs:
+        quotes = re.compile(rf"^(?:> ?){{0,{quoted}}}[+-]?(?![+-])")
+        whole = [quotes.sub(lambda sign: " " * len(sign[0]), row.expandtabs(TAB)) for row in rows]
+        _add(found, rows, whole, "from the border of the quoting mail", 2.5)
+    if any("\t" in row.lstrip() for row in there):
+        base = origins[0][0]
+        _add(found, base, [row.expandtabs(NARROW_TAB) for row in base], "four wide", 1.0)
+    return found
+
+
+def _add(found: list[Grid], raw: list[str], rows: list[str], how: str, penalty: float) -> None:
+    rows = _without_comment_signs([row.rstrip() for row in rows])
+    if rows not in [grid.rows for grid in found]:
+        found.append(Grid(rows, how, penalty, raw))
+
+
+def _quoting(rows: list[str]) -> int:
+    """Return how deep the diagram is quoted; a reply around it may be longer than it is."""
+    deep = [re.match(QUOTES, row)[0].count(">") for row in written(rows)]  # type: ignore[index]
+    some = [depth for depth in deep if depth]
+    return max(sorted(set(some)), key=some.count) if len(some) >= max(3, 0.3 * len(deep)) else 0
+
+
+def _without_comment_signs(rows: list[str]) -> list[str]:
+    """Blank the sign at the left of each row of a comment; prose may stand around the comment."""
+    for mark in COMMENT_MARKS:
+        sign = re.compile(rf"\s*{mark}(?=\s|$)")
+        at = [number for number, row in enumerate(rows) if sign.match(row)]
+        if not at:
+            continue
+        around = len(written(rows[at[0] : at[-1] + 1]))
+        if len(at) >= max(3, 0.4 * len(written(rows)), 0.8 * around):
+            return [
+                sign.sub(lambda mark: " " * len(mark[0]), row, count=1).rstrip() for row in rows
+            ]
+    return rows
+
+
+# -- what a row is made of -------------------------------------------------------------------
+
+LABEL = re.compile(r"(?:\(?\d+(?:\.\d+)*[.):]?|\[\d+\]|\([a-zA-Z]\)|[-*•]|-{1,2}>|>{2,3})\s+")
+KEYWORDS = frozenset(
+    ["if", "while", "for", "switch", "return", "else", "do", "sizeof", "case", "goto"]
+)
+
+
+def is_rule(row: str) -> bool:
+    """Tell whether a row is a line drawn under a header."""
+    return set(row) <= set("-=~_+|* \t") and bool(re.search(r"[-=~_]{3}|[-=]{2} +[-=]{2}", row))
+
+
+def pieces(row: str) -> list[tuple[int, str]]:
+    """Return the pieces of a row and where each begins; two blanks end one."""
+    return [(match.start(), match[0]) for match in re.finditer(r"\S+(?: \S+)*", row)]
+
+
+def is_prose(row: str) -> bool:
+    """Tell whether a row is a line of a paragraph: five words, most of them plain."""
+    words = row.split()
+    plain = [
+        word
+        for word in words
+        if re.fullmatch(r"[\"'(]?[A-Za-z][a-z'-]*[.,:;!?)\"']*|[A-Z]{2,}[.,:]?", word)
+    ]
+    return len(words) >= 5 and len(plain) >= 0.6 * len(words) and len(pieces(row)) == 1
+
+
+def open_brackets(text: str) -> int:
+    """Return how many brackets are open at the end of a text; a label `a)` opens none."""
+    text = re.sub(r"^\(?\w[)\]](?=\s)", "", text)
+    return sum((sign in "([") - (sign in ")]") for sign in text)
+
+
+def call(text: str) -> tuple[str | None, list[str]]:
+    """Return the function that a step calls, and its arguments as they are written."""
+    text = LABEL.sub("", text)
+    for match in re.finditer(r"([A-Za-z_]\w*)\s?\(", text):
+        if match[1] not in KEYWORDS:
+            return match[1], _arguments(text[match.end() :])
+    alone = re.fullmatch(r"([A-Za-z_]\w*_\w+|[a-z]\w+)(?:\s*\{|:|->)?", text.strip())
+    return (alone[1] if alone and alone[1] not in KEYWORDS else None), []
+
+
+def _arguments(text: str) -> list[str]:
+    depth, found = 1, [""]
+    for sign in text:
+        depth += (sign in "([{") - (sign in ")]}")
+        if not depth:
+            break
+        if sign == "," and depth == 1:
+            found.append("")
+        else:
+            found[-1] += sign
+    return [each.strip() for each in found if each.strip()]

@@ -1,0 +1,122 @@
+"""What a case says of a diagram: that it can happen and what breaks, or why it cannot."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+import mmviz
+from mmviz.engine import MmvizError, Run, UnknownName, replay
+from mmviz.reading.diagram import Diagram, Step
+from mmviz.reading.matching import match
+from mmviz.scenarios import every_case
+
+MAILED = (Path(__file__).parent / "diagrams" / "seed004.txt").read_text("utf-8")
+ORDER = "iommu_group/release_order"
+FREED = "device_attached_to_freed_domain"
+
+
+def judged(case):
+    return mmviz.diagram(MAILED, f"{ORDER}:{case}").match
+
+
+def test_the_mailed_diagram_is_feasible_as_proposed():
+    found = judged("DelistThenRelease")
+
+    assert (found.verdict, found.line) == ("feasible", None)
+    assert found.violated == (FREED,)
+    run = replay(found.case, found.schedule)
+    assert run.violated == (FREED,)
+    assert [run.frames[k].actor for k in found.at if k] == ["CPU0", "CPU0", *["CPU1"] * 3, "CPU0"]
+    assert [each.step for each in found.unmatched] == [3]  # the model takes the group from VFIO
+
+
+@pytest.mark.parametrize(
+    ("case", "line", "step"),
+    [
+        ("ReleaseUnderMutex", 6, "iommu_release_device(b)"),
+        ("AsMailedUnderMutex", 4, "iommu_device_use_default_domain(b)"),
+    ],
+)
+def test_it_is_infeasible_as_merged_where_the_mutex_is_held(case, line, step):
+    found = judged(case)
+
+    assert (found.verdict, found.line) == ("infeasible", line)
+    assert step in found.reason
+    assert "mutex_lock(group.mutex) waits: held by CPU0" in found.reason
+    assert replay(found.case, found.schedule).blocked()["CPU1"]
+
+
+def test_the_catalogue_recognises_it():
+    found = mmviz.diagram(MAILED).match
+
+    assert (found.case.scenario, found.verdict) == (ORDER, "feasible")
+    assert found.unmatched == ()
+
+
+def test_other_functions_are_claimed_by_no_case():
+    found = mmviz.diagram("CPU0: frob_it()\nCPU1: unfrob_it()\nCPU0: mutex_lock(&a)\n")
+
+    assert found.match is None
+    assert "mmviz claims nothing" in str(found)
+    assert found.json()["race"] is None
+
+
+def test_what_is_near_is_named():
+    found = mmviz.diagram(MAILED.replace("iommu_domain_free", "iommu_domain_fre"), ORDER).match
+    (missing,) = found.unmatched
+
+    assert missing.near == ("iommu_domain_free",)
+
+
+def test_a_harmless_order_is_said_to_be():
+    text = "CPU0: iommu_release_device(a)\nCPU0: iommu_group_put(g)\nCPU1: iommu_domain_free(v)"
+
+    found = mmviz.diagram(text, f"{ORDER}:DelistThenRelease").match
+
+    assert found.verdict == "harmless"
+    assert not replay(found.case, found.schedule).violated
+
+
+def drawn(case, seed):
+    """Return a run of a case as a diagram that leaves out some steps, and the run."""
+    rnd, run, names = random.Random(seed), Run(case), list(case.actors)
+    while len(run.schedule) < 20 and run.enabled():
+        run.step(rnd.choice(run.enabled()))
+    steps = [
+        Step(names.index(f.actor) + 1, f.label, f.label.partition("(")[0], [], [f.index], 0)
+        for f in run.frames[1:]
+        if rnd.random() < 0.6
+    ]
+    return Diagram(names, [], steps), run
+
+
+def test_what_happened_is_feasible():
+    for seed, case in enumerate(random.Random(5).sample(list(every_case()), 30)):
+        diagram, run = drawn(case, seed)
+        if not diagram.steps:
+            continue
+        found = match(diagram, case)
+
+        assert found.verdict in {"feasible", "harmless"}, (case.id, run.schedule)
+        assert found.unmatched == ()
+        names = [found.actors[step.column - 1] for step in diagram.steps]
+        frames = replay(case, found.schedule).frames
+        assert list(found.at) == sorted(found.at)
+        for step, name, k in zip(diagram.steps, names, found.at, strict=True):
+            inside = [line.function for line in frames[k].before.next[name].lines]
+            assert frames[k].actor == name
+            assert step.function in [*inside, frames[k].label.partition("(")[0]]
+        if run.violated and not found.violated:
+            assert found.verdict == "harmless"
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"CPU0", ["CPU0"]])
+def test_a_diagram_is_text(wrong):
+    with pytest.raises(MmvizError, match="a diagram is text, not"):
+        mmviz.diagram(wrong)
+
+
+def test_a_race_that_is_not_there_is_an_error():
+    with pytest.raises(UnknownName, match="did you mean"):
+        mmviz.diagram(MAILED, "iommu_group/release_ordr")
