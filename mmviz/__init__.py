@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mmviz.engine import Frame, Run, table
     from mmviz.engine.possible import Answer
     from mmviz.engine.redundant import code
+    from mmviz.reading.lock_report import lockdep
     from mmviz.reading.recognise import diagram
     from mmviz.survey.catalogue import Catalogue
     from mmviz.survey.debate import debate
@@ -84,6 +85,7 @@ __all__ = [
     "explore",
     "find",
     "load",
+    "lockdep",
     "mutations",
     "names",
     "possible",
@@ -100,6 +102,7 @@ _LATE = {
     "code": "mmviz.engine.redundant",
     "debate": "mmviz.survey.debate",
     "diagram": "mmviz.reading.recognise",
+    "lockdep": "mmviz.reading.lock_report",
     "mutations": "mmviz.survey.mutations",
     "entry": "mmviz.scene.entry_shown",
 }

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "scenarios": {"engine", "kernel"},
     "survey": {"engine", "kernel", "scenarios"},
     "scene": {"engine", "kernel"},
-    "reading": {"engine", "scenarios"},
+    "reading": {"engine", "kernel", "scenarios"},
     "widgets": {"engine", "kernel", "scenarios", "survey", "scene"},
     "cli": {"engine", "kernel", "scenarios", "survey", "scene", "reading"},
     # mmviz/__init__.py, __main__.py

@@ -67,10 +67,10 @@ def case(**changes):
     return mmviz.Case(**made | changes)
 
 
-def refused(diagram):
-    """Raise what a diagram that cannot be read says, which is no error of the call."""
-    if diagram.refused:
-        raise mmviz.MmvizError(diagram.refused)
+def refused(found):
+    """Raise what a text that cannot be read says, which is no error of the call."""
+    if found.refused:
+        raise mmviz.MmvizError(found.refused)
 
 
 RESULT = "made by mmviz; a reader only reads it"
@@ -175,6 +175,7 @@ CALLS = {
         "case": lambda wrong: mmviz.find(RACE, wrong),
     },
     "load": {"name": mmviz.load},
+    "lockdep": {"text": lambda wrong: refused(mmviz.lockdep(wrong))},
     "mutations": {
         "scenario": lambda wrong: mmviz.mutations(wrong, CASE),
         "case": lambda wrong: mmviz.mutations(RACE, wrong),
@@ -287,6 +288,7 @@ COMMANDS = {
     "new": [["new", "{}"]],
     "export": [["export", "{}", CASE], ["export", RACE, "{}"]],
     "diagram": [["diagram", "{}"], ["diagram", MAILED, "--race={}"]],
+    "lockdep": [["lockdep", "{}"]],
     "lab": [["lab", "--port={}"]],
 }
 WORDS = TEXTS | {

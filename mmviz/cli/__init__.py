@@ -1,4 +1,4 @@
-"""The command line: list, check, verify, new, replay, mutate, export, diagram, lab.
+"""The command line: list, check, verify, new, replay, mutate, export, diagram, lockdep, lab.
 
 Exit status: 0 all is as declared; 1 something differs from what is declared; 2 the
 command is invalid, with one line that says why.
@@ -166,6 +166,12 @@ def parser() -> Parser:
         "--skeleton", action="store_true", help="print a race with its steps, to fill in"
     )
 
+    lockdep = commands.add_parser(
+        "lockdep", help="make a race of a lock report; status 1 when it cannot be read"
+    )
+    lockdep.add_argument("file", metavar="FILE", help="a file with the report; - for stdin")
+    lockdep.add_argument("--json", action="store_true", help="print JSON on stdout")
+
     lab = commands.add_parser("lab", help="open the course in JupyterLab")
     lab.add_argument(
         "folder",
@@ -253,6 +259,10 @@ def _run(options: argparse.Namespace) -> int:
             from mmviz.cli.diagram import diagram
 
             return diagram(options.file, options.race, options.json, options.skeleton)
+        case "lockdep":
+            from mmviz.cli.lockdep import lockdep
+
+            return lockdep(options.file, options.json)
         case _:
             from mmviz.cli.lab import lab
 
