@@ -8,12 +8,14 @@
     print(mmviz.explore(case))
     mmviz.entry(0xF7FFFFFFFDB97400, kernel="6.15")
 
-The search and the scenarios are imported at once, and are standard library only; runs, the
-widgets (`Player`, `Driver`, `Debate`, `Entry`), the plots (`counters`, `state_map`), the tables of
-cases (`debate`, `catalogue`, `mutations`) and `entry` are imported when first used.
+The search and the scenarios are imported at once, and are standard library only, as are the
+command line and the tables of cases; what draws needs more packages, and says which. Runs, the
+widgets (`Player`, `Driver`, `Debate`, `Entry`), the plots (`counters`, `state_map`, `family`), the
+tables of cases (`debate`, `catalogue`, `mutations`) and `entry` are imported when first used.
 """
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from mmviz.survey.debate import debate
     from mmviz.survey.mutations import mutations
     from mmviz.widgets import Debate, Driver, Entry, Player
+    from mmviz.widgets.family import family
     from mmviz.widgets.plots import counters, state_map
 
     # Any: an mmviz.scene.entry_shown.EntryPicture, which this layer does not import.
@@ -83,6 +86,7 @@ __all__ = [
     "entry",
     "every_case",
     "explore",
+    "family",
     "find",
     "load",
     "lockdep",
@@ -99,6 +103,7 @@ _LATE = {
     **dict.fromkeys(("Frame", "Run", "table"), "mmviz.engine"),
     **dict.fromkeys(("Debate", "Driver", "Entry", "Player"), "mmviz.widgets"),
     **dict.fromkeys(("counters", "state_map"), "mmviz.widgets.plots"),
+    "family": "mmviz.widgets.family",
     "code": "mmviz.engine.redundant",
     "debate": "mmviz.survey.debate",
     "diagram": "mmviz.reading.recognise",
@@ -106,6 +111,16 @@ _LATE = {
     "mutations": "mmviz.survey.mutations",
     "entry": "mmviz.scene.entry_shown",
 }
+_DRAWN_WITH = ("anywidget", "bqplot", "graphviz", "ipywidgets")
+
+
+class NotInstalled(MmvizError, ImportError):
+    """Something was asked for whose packages are not installed; the message says which."""
+
+
+def _can_draw() -> bool:
+    """Tell whether the packages are installed that widgets are made of; plots need bqplot, too."""
+    return all(importlib.util.find_spec(name) for name in _DRAWN_WITH if name != "bqplot")
 
 
 def explore(what: Case | Race | Scenario | str, case: str = "", **options: Any) -> Report:
@@ -127,7 +142,7 @@ def explore(what: Case | Race | Scenario | str, case: str = "", **options: Any) 
         MmvizError: `what` is nothing of this.
     """
     chosen = one_case(what, case)
-    if _in_notebook() and not options.keys() & {"progress", "stop"}:
+    if _in_notebook() and _can_draw() and not options.keys() & {"progress", "stop"}:
         return _explore_in_notebook(chosen, options)
     return _engine.explore(chosen, **options)
 
@@ -229,7 +244,7 @@ def catalogue(
     """
     look = importlib.import_module("mmviz.survey.catalogue").catalogue
     found: Catalogue = look(words, bad_state, thread, kernel, among)
-    return replace(found, display=_index)
+    return replace(found, display=_index if _can_draw() else None)
 
 
 def _index(found: "Catalogue") -> Any:
@@ -239,7 +254,15 @@ def _index(found: "Catalogue") -> Any:
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
-        return getattr(importlib.import_module(_LATE[name]), name)
+        try:
+            return getattr(importlib.import_module(_LATE[name]), name)
+        except ModuleNotFoundError as missing:
+            if (missing.name or "mmviz").partition(".")[0] == "mmviz":
+                raise
+            raise NotInstalled(
+                f"mmviz.{name} needs the package {missing.name}, which is not installed here: "
+                f"pip install {' '.join(_DRAWN_WITH)}"
+            ) from None
     raise AttributeError(f"module 'mmviz' has no attribute {name!r}")
 
 

@@ -28,11 +28,12 @@ MAY_IMPORT = {
     "scene": {"engine", "kernel"},
     "reading": {"engine", "kernel", "scenarios"},
     "widgets": {"engine", "kernel", "scenarios", "survey", "scene"},
-    "cli": {"engine", "kernel", "scenarios", "survey", "scene", "reading"},
+    "writing": {"engine", "scene", "browser"},
+    "cli": {"engine", "kernel", "scenarios", "survey", "scene", "reading", "writing"},
     # mmviz/__init__.py, __main__.py
     "": {"engine", "scenarios", "survey", "reading", "widgets", "cli"},
 }
-FRONT_END = {"ipywidgets", "bqplot", "anywidget", "traitlets", "numpy"}
+FRONT_END = {"IPython", "ipywidgets", "bqplot", "anywidget", "traitlets"}
 DRAWING = {"graphviz", "pygraphviz"}
 STANDARD = sys.stdlib_module_names | {"annotationlib"}  # new in Python 3.14
 MOST_CODE_LINES = 400  # without docstrings, comments and blank lines
@@ -175,7 +176,8 @@ def strings(parsed):
 
 def test_what_is_imported_is_declared():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    declared_names = {re.match(r"[\w-]+", line)[0].lower() for line in declared["dependencies"]}
+    lines = [*declared["dependencies"], *declared["optional-dependencies"]["lab"]]
+    declared_names = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
     used = {name.partition(".")[0].lower() for path in MODULES for name in imports(path)}
     assert used - {name.lower() for name in STANDARD} - {"mmviz"} <= declared_names
 

@@ -690,6 +690,50 @@ def test_a_full_disk_leaves_nothing_behind_and_says_which_file(course, tmp_path,
     assert list(mine.iterdir()) == []
 
 
+def test_a_disk_that_fills_up_while_a_file_is_written_keeps_the_old_one(course, tmp_path):
+    resource = pytest.importorskip("resource")
+    mine = tmp_path / "mine"
+    list(copy_course(course, mine))
+    (course / "00_start.ipynb").write_text("a second version, which is longer")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))  # bytes; a write beyond fails
+    try:
+        with pytest.raises(MmvizError, match=r"00_start.ipynb' cannot be written: File too large"):
+            list(copy_course(course, mine))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert files(mine) == {"00_start.ipynb": "first", "pictures/a.svg": "a picture"}
+
+
+def test_nothing_is_written_when_one_file_is_in_the_way(course, tmp_path):
+    planted(tmp_path / "mine" / "pictures" / "a.svg", "FIFO")
+    with pytest.raises(MmvizError, match="is not a regular file"):
+        list(copy_course(course, tmp_path / "mine"))
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["pictures"]
+
+
+def test_two_at_once_leave_each_file_whole(course, tmp_path):
+    """Sixteen copies of two versions at once, in processes of their own."""
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "00_start.ipynb").write_text("second")
+    mine = tmp_path / "mine"
+    code = (
+        "import sys; from pathlib import Path; from mmviz.cli.lab import copy_course\n"
+        "for _ in range(100): list(copy_course(Path(sys.argv[1]), Path(sys.argv[2])))"
+    )
+    copies = [
+        subprocess.Popen([sys.executable, "-c", code, source, mine], cwd=ROOT)
+        for source in (course, tmp_path / "newer", course)
+    ]
+    assert [copy.wait() for copy in copies] == [0, 0, 0]
+    assert files(mine)["00_start.ipynb"] in ("first", "second")
+    assert sorted(path.name for path in mine.iterdir()) == [
+        ".mmviz-course.json",
+        "00_start.ipynb",
+        "pictures",
+    ]
+
+
 def test_two_copies_at_once_share_no_partial_file(course, tmp_path, monkeypatch):
     used = []
 
@@ -742,14 +786,68 @@ def test_a_copy_can_be_read_by_whom_the_umask_allows(course, tmp_path):
     assert (tmp_path / "mine" / "00_start.ipynb").stat().st_mode & 0o777 == 0o644
 
 
-def test_lab_hands_the_port_on(course, tmp_path, monkeypatch):
-    found = []
+def started(monkeypatch, course, *words):
+    """Return the command line of the JupyterLab that `mmviz lab` starts, and its folder."""
+    found, folders = [], []
     monkeypatch.setattr(lab_module, "SHIPPED", course)
     monkeypatch.setattr(lab_module.os, "execve", lambda _file, words, _env: found.extend(words))
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(lab_module.os, "chdir", folders.append)
     monkeypatch.setattr(lab_module.subprocess, "call", lambda *_, **__: 0)
-    assert main(["lab", str(tmp_path / "mine"), "--port", "9999", "--no-browser"]) == 0
+    assert main(["lab", *words]) == 0
+    return found, folders
+
+
+def test_lab_hands_the_port_on(course, tmp_path, monkeypatch):
+    words = str(tmp_path / "mine"), "--port", "9999", "--no-browser"
+    found, folders = started(monkeypatch, course, *words)
     assert {"--port=9999", "--ServerApp.port_retries=0", "--no-browser"} <= set(found)
+    assert folders == [tmp_path / "mine"]
+
+
+@pytest.mark.parametrize("name", ["hmm", "HMM", "20_hmm", "20_hmm.ipynb"])
+def test_lab_opens_the_notebook_that_is_named(course, tmp_path, monkeypatch, name):
+    (course / "20_hmm.ipynb").write_text("another")
+    found, _ = started(monkeypatch, course, str(tmp_path / "mine"), "--notebook", name)
+    assert "--LabApp.default_url=/lab/tree/20_hmm.ipynb" in found
+
+
+def test_lab_opens_a_notebook_of_the_reader(course, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "my notes #1.ipynb").write_text("mine")
+    found, _ = started(monkeypatch, course, str(tmp_path / "mine"), "--notebook", "my notes #1")
+    assert "--LabApp.default_url=/lab/tree/my%20notes%20%231.ipynb" in found
+
+
+def test_a_notebook_that_is_not_there_is_refused(course, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(lab_module, "SHIPPED", course)
+    for name in ("strat", "../../etc/passwd", "", "/dev/zero"):
+        status, _, said = run(capsys, "lab", str(tmp_path / "mine"), "--notebook", name)
+        assert status == 2
+        assert "there is no notebook" in said
+        assert "did you mean start?" in said
+
+
+def test_a_file_beside_the_notebooks_is_no_part_of_jupyterlab(course, tmp_path, monkeypatch):
+    """A reader saves random.py beside the notebooks: JupyterLab starts all the same."""
+    (course / "random.py").write_text("raise SystemExit('the wrong random')")
+    found, (folder,) = started(monkeypatch, course, str(tmp_path / "mine"))
+    at = found.index("jupyterlab")
+    done = subprocess.run(
+        [*found[: at - 1], "-c", "import random; print(random.random)"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert "built-in method random" in done.stdout
+
+
+def test_lab_names_every_package_that_is_missing_and_copies_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        lab_module.importlib.util, "find_spec", lambda name: None if "lab" in name else name
+    )
+    said = complaint(capsys, "lab", str(tmp_path / "mine"))
+    assert "pip install jupyterlab, then try again" in said
+    assert not (tmp_path / "mine").exists()
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "x", "8888.0", "9" * 5000, "①"])
@@ -817,4 +915,4 @@ def test_a_full_disk_is_said_in_one_line():
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*MMVIZ, "list"], stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 2
-    assert done.stderr == b"mmviz: [Errno 28] No space left on device\n"
+    assert done.stderr == b"mmviz: No space left on device\n"

@@ -72,6 +72,11 @@ def test_the_example_of_the_package_runs(capsys):
     assert "device_attached_to_freed_domain" in capsys.readouterr().out
 
 
+BROUGHT = {  # what the commands read
+    "mail.txt": "CPU0: iommu_release_device(a)\nCPU1: iommu_domain_free(v)\n",
+    "splat.txt": "       CPU0      CPU1\n       ----      ----\n  lock(a);\n"
+    "            lock(b);\n            lock(a);\n  lock(b);\n",
+}
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 
 
@@ -81,9 +86,12 @@ OWN = [line for line in COMMANDS if re.match(r"mmviz \w+ my_race\.py", line)]
 @pytest.mark.parametrize(
     "line", [line for line in COMMANDS if line.startswith("mmviz ") and line not in OWN]
 )
-def test_the_commands_of_the_readme_work(line, capsys):
+def test_the_commands_of_the_readme_work(line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in BROUGHT.items():
+        Path(name).write_text(text)
     assert main(shlex.split(line, comments=True)[1:]) == 0
-    assert capsys.readouterr().out
+    assert any(capsys.readouterr())
 
 
 def test_the_commands_for_a_race_of_ones_own_work_one_after_another(tmp_path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 import zipfile
@@ -57,7 +58,7 @@ def mmviz(installed, tmp_path):
 
 def test_the_wheel_carries_every_file_that_runs_and_the_course(wheel):
     packed = set(zipfile.ZipFile(wheel).namelist())
-    kinds = "*.py", "*.js", "*.css", "py.typed"
+    kinds = "*.py", "*.js", "*.css", "*.json", "py.typed"
     ours = {p.relative_to(ROOT).as_posix() for k in kinds for p in (ROOT / "mmviz").rglob(k)}
     assert ours <= packed
     assert {f"mmviz/course/{name}" for name in COURSE} <= packed
@@ -74,6 +75,61 @@ def test_list_and_check_need_the_standard_library_only(mmviz, installed):
     assert Path(done.stdout.strip()).is_relative_to(installed.parents[1])
 
 
+def test_each_command_needs_the_standard_library_only(mmviz, tmp_path):
+    race = "iommu_group/release_order"
+    assert "violated" in mmviz("replay", race, "DelistThenRelease", "CPU0*3 CPU1*4", "--json")
+    assert "0 unexplained" in mmviz("mutate", f"{race}:ReleaseUnderMutex")
+    assert "proctype" in mmviz("export", race, "ReleaseUnderMutex")
+    mmviz("new", "my_race.py")
+    assert "checks ok" in mmviz("verify", "my_race.py")
+    assert "As declared" in mmviz("check", "my_race.py")
+
+
+def python(installed, tmp_path, *lines):
+    """Return what lines of Python print in the fresh environment."""
+    words = [installed, "-c", "\n".join(lines)]
+    return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["Player", "Driver", "Debate", "Entry", "entry", "counters", "state_map"]
+)
+def test_what_draws_says_in_a_sentence_what_to_install(installed, tmp_path, name):
+    said = python(
+        *(installed, tmp_path, "import mmviz"),
+        *("try:", f"    mmviz.{name}", "except mmviz.MmvizError as error:", "    print(error)"),
+        *("try:", f"    from mmviz import {name}", "except ImportError as error:"),
+        "    print(error)",
+    )
+    first, second = said.splitlines()
+    assert first == second
+    assert re.fullmatch(rf"mmviz\.{name} needs the package \w+, which is not .*", first)
+    names = first.partition(": pip install ")[2].split()
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = {re.match(r"\w+", line)[0] for line in declared["dependencies"]}
+    assert set(names) == wanted - {"ipython", "traitlets"}  # ipywidgets brings these
+
+
+def test_what_prints_needs_the_standard_library_only(installed, tmp_path):
+    said = python(
+        *(installed, tmp_path, "import mmviz", "found = mmviz.catalogue('kref_get')"),
+        "print(found._repr_mimebundle_(), '<table' in found._repr_html_())",
+        "print(mmviz.explore('iommu_group/release_order', 'ReleaseUnderMutex').safe)",
+    )
+    assert said == "{} True\nTrue\n"
+
+
+def test_a_long_search_in_a_notebook_needs_no_widgets(installed, tmp_path):
+    said = python(
+        *(installed, tmp_path, "import sys, types, mmviz"),
+        "shell = types.SimpleNamespace(kernel=None)",
+        "sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: shell)",
+        "mmviz.SHOWN_AFTER = 0",
+        "print(mmviz.explore('iommu_group/release_order', 'ReleaseUnderMutex').safe)",
+    )
+    assert said == "True\n"
+
+
 def test_the_course_is_copied_from_the_package(mmviz, tmp_path):
     said = mmviz("lab", "--copy-only")
     assert "mmviz-course" in said
@@ -84,11 +140,11 @@ def test_the_course_is_copied_from_the_package(mmviz, tmp_path):
     assert (copied / COURSE[0]).read_text() == "my notes"
 
 
-def test_lab_without_jupyterlab_says_what_to_install(installed, tmp_path):
+def test_lab_says_which_packages_are_missing(installed, tmp_path):
     command = [installed.parent / "mmviz", "lab", tmp_path / "course", "--no-browser"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
-    assert "pip install jupyterlab" in done.stderr
+    assert "pip install anywidget bqplot graphviz ipywidgets jupyterlab" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -11,6 +11,7 @@ from mmviz.engine import atomic
 from mmviz.engine.struct import World
 
 RACE, CASE = "iommu_group/release_order", "DelistThenRelease"
+SIZED = "invalidate_page/faults_and_invalidators"
 LONGEST = 1_000  # characters of a message
 
 TEXTS = {
@@ -170,6 +171,13 @@ CALLS = {
         "max_states": lambda wrong: mmviz.explore(RACE, CASE, max_states=wrong),
         "max_bytes": lambda wrong: mmviz.explore(RACE, CASE, max_bytes=wrong),
     },
+    "family": {
+        "what": mmviz.family,
+        "numbers": lambda wrong: mmviz.family(lambda _: case(), wrong),
+        "member": lambda wrong: mmviz.family(lambda _: wrong, [1]),
+        "seconds": lambda wrong: mmviz.family({1: case()}, seconds=wrong),
+        "size": lambda wrong: mmviz.family(SIZED, faults=wrong, invalidators=1, pages=1),
+    },
     "find": {
         "scenario": lambda wrong: mmviz.find(wrong, CASE),
         "case": lambda wrong: mmviz.find(RACE, wrong),
@@ -206,7 +214,7 @@ MEANT = {  # what is not wrong there
     ("Case", "actor's name", "unknown"),
     ("diagram", "race", "none"),
     ("Driver", "goal", "none"),
-    ("Driver", "schedule", "empty"),
+    *(("Driver", "schedule", kind) for kind in ("empty", "none")),
     ("Driver", "visit", "empty"),
     ("Player", "cursor", "number"),
     ("Player", "moment", "empty"),
@@ -225,6 +233,9 @@ MEANT = {  # what is not wrong there
     ("entry", "after", "number"),
     ("entry", "levels", "number"),
     ("entry", "value", "number"),
+    *(("family", given, "list") for given in ("numbers", "size")),
+    ("family", "numbers", "none"),
+    *(("family", "seconds", kind) for kind in NUMBERS),
     ("find", "case", "number"),
     ("replay", "schedule", "empty"),
     *(("Debate", "kernel", kind) for kind in ("empty", "none")),
@@ -286,7 +297,11 @@ COMMANDS = {
     "mutate": [["mutate", "{}"], ["mutate", f"{RACE}:{{}}"]],
     "verify": [["verify", "{}"], ["verify", f"{RACE}:{{}}"]],
     "new": [["new", "{}"]],
-    "export": [["export", "{}", CASE], ["export", RACE, "{}"]],
+    "export": [
+        ["export", "{}", CASE],
+        ["export", RACE, "{}"],
+        ["export", RACE, CASE, "--form=svg", "--step={}"],
+    ],
     "diagram": [["diagram", "{}"], ["diagram", MAILED, "--race={}"]],
     "lockdep": [["lockdep", "{}"]],
     "lab": [["lab", "--port={}"]],

@@ -1,10 +1,12 @@
 // What the last step did, in words, and what to do next.
 
-import { attribute, element, push, say } from "./dom.js";
+import { able, attribute, element, push, say } from "./dom.js";
 import { lossOf, victoryOf } from "./game.js";
 import { difference, failures, runAsText, spokenStep, stepName, stepSentence } from "./story.js";
+import { spokenWindow, windowsUntil } from "./windows.js";
 
 const MOMENT = 3_000; // ms that a hint stays
+const QUIET = 1_500; // ms without a step, after which the last of many quick ones is spoken
 
 /**
  * @param {import("./session.js").Session} session
@@ -36,8 +38,9 @@ export function captionPane(session, acts) {
     /** @type {string} */ key,
     /** @type {string} */ label,
   ) => {
-    const made = push(`mm-${kind}`, "", label, acts[kind]);
-    made.append(words, " ", element("kbd", "", key));
+    const made = push(`mm-${kind}`, words, label, acts[kind]);
+    made.append(" ", element("kbd", "", key, { "aria-hidden": "true" }));
+    made.setAttribute("aria-keyshortcuts", key === "⌫" ? "Backspace" : key);
     return made;
   };
   const buttons = {
@@ -53,15 +56,13 @@ export function captionPane(session, acts) {
   };
   const seat = element("div", "mm-acts", "", { role: "group", "aria-label": "what to do" }, ...Object.values(buttons));
   const node = element("div", "mm-caption", "", { "data-pane": "caption" }, said, seat);
-  const off = (/** @type {any} */ button, /** @type {boolean} */ isOff) => {
-    if (isOff && button === document.activeElement) button.closest(".mm-stage").focus({ preventScroll: true });
-    if (button.disabled !== isOff) button.disabled = isOff;
-  };
   const moment = element("div", "mm-moment", "", { "aria-hidden": "true" });
   moment.hidden = true;
   let [told, scrolled] = ["", ""];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let quiet;
   const hush = () => {
     clearTimeout(timer);
     moment.hidden = true;
@@ -75,12 +76,13 @@ export function captionPane(session, acts) {
     hint(words) {
       hush();
       say(moment, words);
+      clearTimeout(quiet);
       say(status, `${words}.`);
       moment.hidden = false;
       timer = setTimeout(hush, MOMENT);
     },
-    /** @param {boolean} isLate the verdict is still to come */
-    draw(isLate) {
+    /** @param {boolean} isLate the verdict is still to come @param {boolean} isQuick the next step may follow at once */
+    draw(isLate, isQuick) {
       const { film, path, k, tree, head = film.head } = /** @type {any} */ (session);
       if (!k) {
         say(name, session.mode === "driver" ? "You are the scheduler." : `${head.title}.`);
@@ -116,23 +118,24 @@ export function captionPane(session, acts) {
       if (!isLate && spoken !== told) {
         told = spoken;
         hush();
-        say(status, spoken);
+        clearTimeout(quiet);
+        if (isQuick) quiet = setTimeout(() => say(status, spoken), QUIET);
+        else say(status, spoken);
       }
-      off(buttons.why, k === 0);
-      off(buttons.undo, k === 0);
-      off(buttons.again, k === 0);
-      off(buttons.whatif, k === 0 || film.enabled(path[k - 1].state).length < 2);
-      off(buttons.recorded, tree.isRecorded());
-      off(buttons.where, session.isSealed && !lost);
+      able(buttons.why, k > 0);
+      able(buttons.undo, k > 0);
+      able(buttons.again, k > 0);
+      able(buttons.whatif, k > 0 && film.enabled(path[k - 1].state).length > 1);
+      able(buttons.recorded, !tree.isRecorded());
+      able(buttons.where, !session.isSealed || Boolean(lost));
       buttons.where.classList.toggle("mm-wanted", Boolean(lost));
       const gives = session.isSealed;
       buttons.reveal.firstChild.data = gives ? "give up" : "show";
       attribute(
         buttons.reveal,
-        "aria-label",
+        "title",
         gives ? "give up, and see the runs that break the promise" : "show the shortest run that breaks the promise",
       );
-      attribute(buttons.reveal, "title", buttons.reveal.getAttribute("aria-label"));
     },
     /** At rest: what is longer than its room can be reached by key. */
     settle() {
@@ -146,6 +149,11 @@ export function captionPane(session, acts) {
 /** The run, and the other open views, as text. @param {import("./session.js").Session} session @param {[string, string][]} views */
 export function twinText(session, views) {
   const notes = (/** @type {number} */ i) => session.notes[session.noteKey(i)] || "";
-  const run = runAsText(session.film, session.path, session.k, notes);
-  return [run, ...views.map(([title, text]) => `${title}\n${text}`)].join("\n\n");
+  const { film, path, k, isSealed } = session;
+  const run = runAsText(film, path, k, notes);
+  const windows = windowsUntil(film, path, k).filter(({ actor }) => actor >= 0 || !isSealed);
+  const open = windows.length ? [`Windows up to step ${k}:`, ...windows.map((each) => `  ${spokenWindow(each)}`)] : [];
+  return [run, ...(open.length ? [open.join("\n")] : []), ...views.map(([title, text]) => `${title}\n${text}`)].join(
+    "\n\n",
+  );
 }

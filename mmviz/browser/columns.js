@@ -1,7 +1,8 @@
 // The code columns, which are the timeline: what ran has the number of its step, what comes next has the
 // key that lets it go.
 
-import { attribute, element, say } from "./dom.js";
+import { able, attribute, element, push, say } from "./dom.js";
+import { rowName } from "./pointed.js";
 import { ranRows, waiting } from "./story.js";
 
 const GUTTER = 38; // px beside the code at type 100 %
@@ -89,13 +90,15 @@ export const briefly = (why) => why.replace(/^\S.* waits for (?:a change of )?/,
  * One column. Every row has its place from the start; the button is one node that moves.
  * @param {import("./session.js").Session} session
  * @param {number} actor
- * @param {{choose: (actor: number) => void, go: (k: number) => void, point: (steps: number[], fields: string[]) => void}} acts
+ * @param {{choose: (actor: number) => void, go: (k: number) => void, about: (actor: number) => void,
+ *   point: (what: import("./pointed.js").Pointed) => void}} acts
  */
 export function codeColumn(session, actor, acts) {
   const { head } = session.film;
   const name = head.actors[actor];
   const kind = (head.devices || [])[actor] && !(head.environment || [])[actor] ? "background" : "";
-  const heading = element("span", "mm-name", "", {}, element("span", "", name), element("span", "mm-kind", kind));
+  const heading = push("mm-name", name, `${name}: hide, or bring into focus`, () => acts.about(actor));
+  if (kind) heading.append(" ", element("span", "mm-kind", kind));
   const list = element("div", "mm-rows", "", { role: "group", "aria-label": `code of ${name}` });
   const state = element("div", "mm-state");
   const title = element("div", "mm-who", "", {}, heading, state);
@@ -119,7 +122,7 @@ export function codeColumn(session, actor, acts) {
     ];
     return {
       row,
-      node: element("div", "mm-row", "", { title: row.full || row.text }, number, code, often),
+      node: element("div", "mm-row", "", { "data-line": row.full || row.text }, number, code, often),
       number,
       code,
       often,
@@ -143,10 +146,11 @@ export function codeColumn(session, actor, acts) {
     if (at) acts.go(at.last);
   });
   list.addEventListener("pointerover", (/** @type {Event} */ event) => {
-    const at = ran.get(rowOf(event.target));
-    acts.point(at ? [at.last] : [], []);
+    const next = session.film.next(session.path[session.k].state, actor)?.row ?? -1;
+    const row = choose.contains(/** @type {Node} */ (event.target)) ? next : rowOf(event.target);
+    acts.point(rows[row]?.code ? { rows: [[actor, row]] } : {});
   });
-  list.addEventListener("pointerleave", () => acts.point([], []));
+  list.addEventListener("pointerleave", () => acts.point({}));
 
   // Where the list is scrolled to is kept here: to ask for it after a change would cost a layout.
   let scrolled = 0;
@@ -227,7 +231,7 @@ export function codeColumn(session, actor, acts) {
       attribute(list, "tabindex", list.scrollHeight > list.clientHeight + 1 ? 0 : null);
       shown = -1;
     },
-    /** Show step `k`; `hot` are steps that the reader points at. @param {Set<number>} hot */
+    /** Show step `k`; `hot` are rows that the reader points at. @param {Set<string>} hot */
     draw(hot) {
       const { film, path, k } = session;
       const at = path[k].state;
@@ -243,7 +247,7 @@ export function codeColumn(session, actor, acts) {
         const often = [isNext && did ? `ran ${number}` : "", did && did.times > 1 ? `×${did.times}` : ""]
           .filter(Boolean)
           .join(" ");
-        const said = `mm-row${isNow ? " mm-now" : ""}${did ? " mm-ran" : ""}${isNext && !can ? " mm-blocked" : ""}${did && hot.has(did.last) ? " mm-hot" : ""}`;
+        const said = `mm-row${isNow ? " mm-now" : ""}${did ? " mm-ran" : ""}${isNext && !can ? " mm-blocked" : ""}${hot.has(rowName(actor, i)) ? " mm-hot" : ""}`;
         const label = did ? (film.next(path[did.last - 1].state, actor)?.label ?? "") : "";
         const all = `${said}|${number}|${often}|${isNext}|${label}`;
         if (row.was === all) return;
@@ -255,10 +259,10 @@ export function codeColumn(session, actor, acts) {
         say(row.often, often);
       });
       if (next) choose.style.top = `calc(var(--mm-row) * ${next.row})`;
-      choose.classList.toggle("mm-gone", !next);
+      choose.classList.toggle("mm-done", !next);
       choose.classList.toggle("mm-can", can);
       choose.classList.toggle("mm-lit", isLast && Boolean(next) && ran.get(next?.row ?? -1)?.last === k);
-      say(sign, can ? String(actor + 1) : "▸");
+      say(sign, can ? String(actor + 1) : next ? "▸" : "");
       const why = waiting(film, path, k, actor);
       const label = !next
         ? `${name} has finished`
@@ -267,10 +271,7 @@ export function codeColumn(session, actor, acts) {
           : `${name}: ${next.label}: ${why || "cannot step"}`;
       attribute(choose, "aria-label", label);
       attribute(choose, "title", can ? `${next?.label} (key ${actor + 1})` : (film.block(at, actor)?.reason ?? label));
-      if (choose.disabled === can) {
-        if (!can && choose === document.activeElement) node.closest(".mm-stage").focus({ preventScroll: true });
-        choose.disabled = !can;
-      }
+      able(choose, can);
       const said = next ? why : "finished";
       if (said !== told) {
         told = said;
@@ -278,6 +279,8 @@ export function codeColumn(session, actor, acts) {
         attribute(state, "title", said);
       }
       node.classList.toggle("mm-finished", !next);
+      node.classList.toggle("mm-hidden", session.choice.isHidden(actor));
+      node.classList.toggle("mm-dimmed", session.choice.isDim(actor));
       const last = isLast ? (film.next(path[k - 1].state, actor)?.row ?? -1) : -1;
       follow(next ? next.row : last);
       if (last >= 0) follow(last);

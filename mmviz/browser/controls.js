@@ -1,6 +1,6 @@
 // The controls: step, scrub, play, choose a run, open a view. No button changes its width.
 
-import { attribute, element, push, say } from "./dom.js";
+import { able, attribute, element, push, say } from "./dom.js";
 
 const SPEEDS = [0.5, 1, 2, 4];
 export const COLUMNS = "columns"; // the tab that a narrow stage has for the code columns
@@ -51,14 +51,10 @@ export function controlsPane(session, acts) {
     more.value = "";
   });
   if (views.length < 2) more.hidden = true;
+  more.tabIndex = -1; // the tabs are one stop for the keyboard, and the arrows reach them all
   node.append(first, back, play, next, end, slider, count, runs, speed, stop, tabs, more, text);
   let [listed, tabbed] = ["", ""];
 
-  const off = (/** @type {any} */ button, /** @type {boolean} */ isOff) => {
-    if (button.disabled === isOff) return;
-    if (isOff && button === document.activeElement) button.closest(".mm-stage").focus({ preventScroll: true });
-    button.disabled = isOff;
-  };
   const drawRuns = () => {
     const { tree } = session;
     const actors = session.film.head.actors;
@@ -107,7 +103,10 @@ export function controlsPane(session, acts) {
         tabindex: name === open ? "0" : "-1",
         title: name === COLUMNS ? "the code columns" : `${title} (Shift and click: beside the open view)`,
       });
-      made.addEventListener("click", (/** @type {MouseEvent} */ event) => acts.view([name, event.shiftKey]));
+      made.addEventListener("click", (/** @type {MouseEvent} */ event) => {
+        if (event.detail) tabs.closest(".mm-stage").focus({ preventScroll: true }); // a mouse: the arrows go on stepping
+        acts.view([name, event.shiftKey]);
+      });
       return made;
     };
     tabs.replaceChildren(tab({ name: COLUMNS, title: "Columns" }), ...views.map(tab));
@@ -120,12 +119,12 @@ export function controlsPane(session, acts) {
   const reach = () => more.classList.toggle("mm-gone", tabs.scrollWidth <= tabs.clientWidth + 1);
   new ResizeObserver(reach).observe(tabs);
   tabs.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    const way = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (!way) return;
     const all = /** @type {any[]} */ ([...tabs.children]).filter((tab) => tab.offsetWidth);
     const at = all.indexOf(document.activeElement);
-    if (at < 0) return;
-    acts.view([all[(at + way + all.length) % all.length].dataset.view, false]);
+    const { length } = all;
+    const to = { ArrowRight: at + 1, ArrowLeft: at + length - 1, Home: 0, End: length - 1 }[event.key];
+    if (at < 0 || to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+    acts.view([all[to % length].dataset.view, false]);
     event.preventDefault();
     event.stopPropagation();
   });
@@ -134,17 +133,17 @@ export function controlsPane(session, acts) {
     node,
     slider,
     tabs,
-    /** @param {boolean} isPlaying @param {boolean} stops */
-    draw(isPlaying, stops) {
-      const { k, last } = session;
-      off(first, k === 0);
-      off(back, k === 0);
-      off(next, k >= last);
-      off(end, k >= last);
-      off(play, last === 0);
-      say(play, isPlaying ? "pause" : "play");
-      attribute(play, "aria-label", isPlaying ? "pause (space)" : "play (space)");
-      attribute(stop, "aria-pressed", String(stops));
+    draw() {
+      const { k, last, playback } = session;
+      able(first, k > 0);
+      able(back, k > 0);
+      able(next, k < last);
+      able(end, k < last);
+      able(play, last > 0);
+      say(play, playback.isOn ? "pause" : "play");
+      attribute(play, "aria-label", playback.isOn ? "pause (space)" : "play (space)");
+      attribute(stop, "aria-pressed", String(playback.stops));
+      speed.value = String(playback.speed);
       attribute(slider, "max", last);
       if (slider.value !== String(k)) slider.value = String(k);
       attribute(slider, "aria-valuetext", `step ${k} of ${last}`);

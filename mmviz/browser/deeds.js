@@ -1,15 +1,14 @@
-// What a person can ask of a stage by a key or a button, and playing.
+// What a person can ask of a stage by a key or a button.
 
 import { COLUMNS } from "./controls.js";
 import { lossOf } from "./game.js";
-import { brokenIn, possibleUntil, shortestRun } from "./story.js";
+import { possibleUntil, shortestRun } from "./story.js";
 import { whyNoChance, whyNoOther, whyNot } from "./causes.js";
 
 const ZOOMS = [70, 85, 100, 115, 130, 150, 175, 200, 250];
-const PACE = 1400; // ms a step while it plays, at speed 1
 
 /**
- * @typedef {{session: import("./session.js").Session, root: HTMLElement, panels: any, drawControls: () => void,
+ * @typedef {{session: import("./session.js").Session, root: HTMLElement, panels: any,
  *   hint: (words: string) => void}} Stage
  */
 
@@ -18,10 +17,6 @@ export class Deeds {
   constructor(stage) {
     this.stage = stage;
     this.session = stage.session;
-    this.stops = false; // playing stops where another actor goes on
-    this.speed = 1;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.timer = undefined;
     /** @type {Record<string, (value?: any) => any>} each returns false when there was nothing to do */
     this.acts = this.all();
   }
@@ -39,12 +34,9 @@ export class Deeds {
       go: (k) => this.go(k),
       choose: (actor) => this.choose(actor),
       visit: (node) => this.halt() && session.visit(node),
-      play: () => (this.timer ? this.halt() : this.play()),
-      speed: (speed) => (this.speed = speed),
-      stop: () => {
-        this.stops = !this.stops;
-        stage.drawControls();
-      },
+      play: () => (session.playback.isOn ? this.halt() : session.playback.start()),
+      speed: (speed) => session.playback.pace(speed),
+      stop: () => session.playback.toggleStops(),
       run: (value) => {
         const [kind, number] = value.split(":");
         if (kind === "node") this.acts.visit(session.tree.nodes[number]);
@@ -70,7 +62,10 @@ export class Deeds {
       smaller: () => this.type(-1),
       full: () =>
         document.fullscreenElement ? document.exitFullscreen() : stage.root.requestFullscreen?.().catch(() => {}),
-      blank: () => void stage.root.classList.toggle("mm-blank"),
+      blank: () => {
+        stage.root.focus({ preventScroll: true }); // what is not seen loses the keyboard
+        stage.root.classList.toggle("mm-blank");
+      },
       view: ([name, isBeside]) => this.openView(name, isBeside),
     };
   }
@@ -118,32 +113,13 @@ export class Deeds {
     this.halt();
     if (!found) return this.stage.hint(film.head.complete ? "no run breaks the promise" : "no such run is here");
     session.keepPlace();
-    session.open(found, 0).then(() => session.before && this.play());
+    session.open(found, 0).then(() => session.before && session.playback.start());
     return undefined;
-  }
-
-  play() {
-    const { session } = this;
-    if (session.k >= session.last) session.go(0);
-    const on = () => {
-      session.go(session.k + 1);
-      const { film, path, k, last } = session;
-      const isSwitch = this.stops && k < last && path[k + 1].actor !== path[k].actor;
-      if (k >= last || isSwitch || brokenIn(film, path, k) === k) this.halt();
-      else this.timer = setTimeout(on, PACE / this.speed);
-    };
-    clearTimeout(this.timer);
-    this.timer = setTimeout(on, Math.min(250, PACE / this.speed));
-    this.stage.drawControls();
   }
 
   /** Stop playing, if it does. Always true. */
   halt() {
-    if (!this.timer) return true;
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    this.stage.drawControls();
-    return true;
+    return this.session.playback.halt();
   }
 
   /** Larger or smaller type. @param {number} way */

@@ -35,16 +35,32 @@ export function drawn(tag, attributes = {}, ...children) {
 }
 
 /**
- * A push button: what stands on it, its name for those who do not see it, and what it does.
+ * A push button: what stands on it, what is said of it, and what it does. Words that stand on it are its name,
+ * so that it can be called by them; where there is a sign or nothing, the label is its name.
  * @param {string} className
  * @param {string} sign
  * @param {string} label
  * @param {(event: Event) => void} act
  */
 export function push(className, sign, label, act) {
-  const made = element("button", `mm-button ${className}`, sign, { type: "button", "aria-label": label, title: label });
-  made.addEventListener("click", act);
+  const made = element("button", `mm-button ${className}`, sign, { type: "button", title: label });
+  if (!/\p{L}/u.test(sign)) made.setAttribute("aria-label", label);
+  made.addEventListener("click", (/** @type {Event} */ event) => isAble(made) && act(event));
   return made;
+}
+
+/** @param {Element} button */
+export const isAble = (button) => button.getAttribute("aria-disabled") !== "true";
+
+/**
+ * Say whether a button can be pressed. One that cannot is no stop of Tab, but it keeps the focus that it has:
+ * with `disabled` the keyboard would be lost.
+ * @param {HTMLElement} button
+ * @param {boolean} can
+ */
+export function able(button, can) {
+  attribute(button, "aria-disabled", can ? null : "true");
+  attribute(button, "tabindex", can ? null : -1);
 }
 
 /**

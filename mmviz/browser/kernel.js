@@ -5,9 +5,13 @@ const SILENT = "The kernel does not answer. What the stage has goes on working; 
 const ALONE = "This page has no kernel: states and views that are not stored in it cannot be shown.";
 
 export class Kernel {
-  /** @param {((message: any) => void) | undefined} send undefined: there is no kernel */
-  constructor(send) {
+  /**
+   * @param {((message: any) => void) | undefined} send undefined: there is no kernel
+   * @param {() => boolean} [isThere] whether the kernel that made the stage is still connected
+   */
+  constructor(send, isThere = () => true) {
     this.send = send;
+    this.isThere = isThere;
     this.questions = 0;
     /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void, timer: ReturnType<typeof setTimeout>}>} */
     this.waiting = new Map();
@@ -21,6 +25,7 @@ export class Kernel {
   ask(message) {
     const { send } = this;
     if (!send) return Promise.reject(new Error(ALONE));
+    if (!this.isThere()) return Promise.reject(new Error(SILENT));
     const id = ++this.questions;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.fail(id), PATIENCE);
@@ -42,10 +47,10 @@ export class Kernel {
     question.reject(new Error(SILENT));
   }
 
-  /** Take an answer. Return whether it answers one of the questions without an error. @param {any} answer */
+  /** Take an answer. Return whether it answers one of the questions, even late, without an error. @param {any} answer */
   hear(answer) {
     const question = this.waiting.get(answer.id);
-    if (!question) return false;
+    if (!question) return answer.id > 0 && answer.id <= this.questions && !answer.error;
     this.waiting.delete(answer.id);
     clearTimeout(question.timer);
     if (answer.error) question.reject(new Error(answer.error));

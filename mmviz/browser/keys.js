@@ -1,4 +1,4 @@
-// The keys of the stage. Only these are stopped; Tab leaves.
+// The keys of the stage. Tab leaves.
 
 export const KEYS = [
   ["→ ↓ PageDown", "one step on"],
@@ -52,6 +52,14 @@ const MEANING = {
   "?": "help",
 };
 
+const READING = ["ArrowDown", "ArrowUp", "Home", "End"];
+
+/** Whether a key scrolls the panel that has the focus; a clicker's keys never do. @param {KeyboardEvent} event */
+function scrolls(event) {
+  const panel = /** @type {any} */ (event.target)?.closest?.(".mm-twin, .mm-panel");
+  return READING.includes(event.key) && panel && panel.scrollHeight > panel.clientHeight + 1;
+}
+
 /**
  * What a key asks for: [name, number], or null when the key is not the stage's.
  * @param {KeyboardEvent} event
@@ -65,6 +73,7 @@ export function meaningOf(event, actors, named) {
   const tag = target?.tagName;
   if (tag === "SELECT" || tag === "TEXTAREA" || (tag === "INPUT" && target.type === "text"))
     return event.key === "Escape" ? ["escape", 0] : null;
+  if (scrolls(event)) return null;
   if (/^[1-9]$/.test(event.key)) return Number(event.key) <= actors ? ["choose", Number(event.key) - 1] : null;
   const digit = /^Digit([1-9])$/.exec(event.code || "");
   if (digit && event.shiftKey) return Number(digit[1]) <= named ? ["named", Number(digit[1]) - 1] : null;

@@ -4,15 +4,15 @@ import { attribute, drawn, element } from "./dom.js";
 import { balls } from "./balls.js";
 import { layer } from "./marks.js";
 import { columnLetters, columnWidth, sides } from "./columns.js";
-import { boxesOf, chosenMarks, LEAST_SCALE, MOST_SCALE, picture } from "./picture.js";
+import { fieldOfMark } from "./chosen.js";
+import { LEAST_SCALE, MOST_SCALE, SCROLL_BAR, picture, shows } from "./picture.js";
 import { pose } from "./pose.js";
 import { written } from "./story.js";
 
 const STILL = 800; // ms: where the balls stand when motion is not wanted
-const WIDE = 1300; // px: from here on, two views stand side by side
+export const BROAD = 1180; // px: from here on, two views stand side by side; JupyterLab has 1205 of 1400
 const MEMORY = "memory";
 const [WIDEST_SIDE, NARROWEST_SIDE] = [0.3, 0.16]; // of the width of the stage that a side takes
-const SCROLL_BAR = 12; // px
 const MIDDLE_GAPS = 14; // px between the sides and the middle
 
 export class Middle {
@@ -28,15 +28,16 @@ export class Middle {
     this.seats = element("div", "mm-seats");
     this.node = element("div", "mm-middle", "", { "data-pane": "memory" }, this.seats);
     this.tokens = drawn("g");
-    this.halo = drawn("g");
-    this.overlay = drawn("svg", { class: "mm-overlay", "aria-hidden": "true" }, this.halo, this.tokens);
+    this.overlay = drawn("svg", { class: "mm-overlay", "aria-hidden": "true" }, this.tokens);
     this.drawTokens = layer(this.tokens);
-    this.drawHalo = layer(this.halo);
     this.shown = ""; // what the still layers show
     /** @type {{node: any, cue: any} | null} */
     this.cued = null;
     this.isFresh = false;
+    /** @type {Set<string>} the views in which what the step wrote is still to be scrolled into view */
+    this.unseen = new Set();
     this.screen = 1;
+    this.type = 1;
   }
 
   get memory() {
@@ -52,7 +53,7 @@ export class Middle {
    * Draw the pictures at `p` of a path.
    * @param {import("./tree.js").TreeNode[]} path
    * @param {number} p
-   * @param {Set<string>} hot fields that the reader points at
+   * @param {{fields: Set<string>, lines: Set<string>}} hot what the reader points at
    * @param {boolean} isCalm
    */
   paint(path, p, hot, isCalm) {
@@ -66,7 +67,7 @@ export class Middle {
         if (pane.name === MEMORY) this.paintMemory(pane, path, i, u);
         else this.paintFrames(pane, i, u);
       }
-      if (hot.size) this.point(hot);
+      if (hot.fields.size || hot.lines.size) this.point(hot);
     }
     const T = isCalm ? STILL : performance.now();
     for (const pane of this.panes.values()) pane.drawLive(balls(pane.marks, T));
@@ -74,7 +75,7 @@ export class Middle {
 
   /** @param {Mark[]} marks */
   chosen(marks) {
-    return chosenMarks(marks, this.session.hidden, this.session.focus);
+    return this.session.choice.of(marks, this.session.path);
   }
 
   /** @param {ReturnType<typeof picture>} pane @param {import("./tree.js").TreeNode[]} path @param {number} i @param {number} u */
@@ -99,7 +100,9 @@ export class Middle {
     pane.hint.hidden = Boolean(held?.scenes.has(session.k));
     const [from, to] = [held?.scenes.get(i), held?.scenes.get(i + 1)];
     if (!held || !from) return;
-    if (held.size.join() !== pane.size.join()) pane.fit(held.size, this.screen);
+    if (held.size.join() !== pane.size.join()) pane.fit(held.size, this.screen, this.type);
+    if (held.scenes.has(session.k) && this.unseen.delete(pane.name))
+      pane.reveal(held.scenes.get(session.k) ?? [], this.wrote());
     pane.draw(
       u && to ? pose(this.chosen(from), this.chosen(to), { line: null, writes: [], reads: [] }, u) : this.chosen(from),
     );
@@ -129,10 +132,8 @@ export class Middle {
     this.cued = null;
     const { film, path, k } = this.session;
     const node = path[k];
-    if (this.memory && node.move >= 0) {
-      const paths = written(film, path, k).map(([field]) => field);
-      this.memory.reveal(film.picture(node.state, node.move), paths);
-    }
+    this.unseen = new Set(this.panes.keys());
+    if (this.memory && node.move >= 0) this.memory.reveal(film.picture(node.state, node.move), this.wrote());
     this.place();
   }
 
@@ -143,29 +144,35 @@ export class Middle {
     const [home, box] = [this.overlay.getBoundingClientRect(), pane.svg.getBoundingClientRect()];
     const said = `translate(${box.left - home.left} ${box.top - home.top}) scale(${pane.scale})`;
     attribute(this.tokens, "transform", said);
-    attribute(this.halo, "transform", said);
   }
 
-  /** Outline the values of fields. @param {Set<string>} fields */
-  point(fields) {
-    const pane = this.memory;
-    if (!pane) return;
-    const boxes = [...fields].flatMap((field) =>
-      boxesOf(pane.marks, (each) => each === field).map(
-        ([left, top, right, bottom], i) =>
-          /** @type {Mark} */ ({
-            k: `${field} ${i}`,
-            t: "rect",
-            c: "hot",
-            x: left - 3,
-            y: top - 2,
-            w: right - left + 6,
-            h: bottom - top + 4,
-            rx: 4,
-          }),
-      ),
-    );
-    this.drawHalo(boxes);
+  /** The fields that the last step wrote. */
+  wrote() {
+    const { film, path, k } = this.session;
+    return written(film, path, k).map(([field]) => field);
+  }
+
+  /**
+   * The path of the field whose box is at a point of the screen; "" for none. In other views than memory the box of a
+   * field is drawn only when it is lit.
+   * @param {Node} target @param {number} x @param {number} y
+   */
+  fieldAt(target, x, y) {
+    for (const pane of this.panes.values()) {
+      if (!pane.svg.contains(target)) continue;
+      const [left, top] = pane.inside(x, y);
+      const isAt = (/** @type {Mark} */ mark) =>
+        mark.t === "rect" && left >= mark.x && left <= mark.x + mark.w && top >= mark.y && top <= mark.y + mark.h;
+      const found = pane.marks.find((mark) => mark.f === undefined && fieldOfMark(mark) !== undefined && isAt(mark));
+      return (found && fieldOfMark(found)) || "";
+    }
+    return "";
+  }
+
+  /** Outline the values of fields, and lines of code. @param {{fields: Set<string>, lines: Set<string>}} hot */
+  point({ fields, lines }) {
+    const isHot = (/** @type {Mark} */ mark) => lines.has(mark.s ?? "") || shows(mark, (field) => fields.has(field));
+    for (const pane of this.panes.values()) pane.point(isHot);
   }
 
   /** The names of the views that are open. */
@@ -173,7 +180,7 @@ export class Middle {
     const { pane, pinned, film } = this.session;
     const known = film.head.views.map((/** @type {any} */ view) => view.name);
     const first = known.includes(pane) ? pane : MEMORY;
-    const isWide = (this.overlay.closest(".mm-stage")?.clientWidth ?? 0) >= WIDE;
+    const isWide = (this.overlay.closest(".mm-stage")?.clientWidth ?? 0) >= BROAD;
     return isWide ? [first, ...pinned.filter((name) => name !== first)].slice(0, 2) : [first];
   }
 
@@ -187,18 +194,20 @@ export class Middle {
     const { columns, size } = this.session.film.head;
     const [wide, high] = [root.clientWidth, this.node.clientHeight];
     const type = Number.parseFloat(root.style.getPropertyValue("--mm-zoom")) || 1;
-    const bar = high < size[1] * LEAST_SCALE ? SCROLL_BAR : 0;
+    const floor = LEAST_SCALE * Math.max(1, type);
+    const bar = high < size[1] * floor ? SCROLL_BAR : 0;
     const side = (Number.parseFloat(root.style.getPropertyValue("--mm-side")) || WIDEST_SIDE * wide) - bar / 2;
-    const scale = Math.max(LEAST_SCALE, Math.min(high / size[1], MOST_SCALE * type));
-    const used = count > 1 ? wide : size[0] * scale;
+    const scale = Math.max(floor, Math.min(high / size[1], MOST_SCALE * type));
+    const used = size[0] * scale;
     const rows = columns.map((/** @type {any} */ column) => column.rows.length);
     const wanted = sides(rows).map((actors) =>
       Math.max(0, ...actors.map((actor) => columnWidth(columnLetters(columns[actor]), type))),
     );
     const least = wanted.map((each) => Math.min(side, Math.max(each, NARROWEST_SIDE * wide)));
+    if (count > 1) least.fill(NARROWEST_SIDE * wide);
     const lacks = wanted.map((each, i) => Math.max(0, Math.min(each, WIDEST_SIDE * wide) - least[i]));
     const [lack, held] = [lacks[0] + lacks[1], least[0] + least[1]];
-    const spare = Math.max(0, Math.max(2 * side, wide - MIDDLE_GAPS - used) - held);
+    const spare = count > 1 ? 0 : Math.max(0, Math.max(2 * side, wide - MIDDLE_GAPS - used) - held);
     const part = lack ? Math.min(1, spare / lack) : 0;
     for (const [i, name] of ["--mm-left", "--mm-right"].entries())
       root.style.setProperty(name, `${Math.floor(least[i] + lacks[i] * part)}px`);
@@ -216,17 +225,15 @@ export class Middle {
     const kept = this.panes;
     this.panes = new Map(wanted.map((name) => [name, kept.get(name) || picture(name, titles[name] || "Memory")]));
     this.seats.replaceChildren(...[...this.panes.values()].map((pane) => pane.node));
-    if (this.memory) return;
-    this.drawTokens([]);
-    this.drawHalo([]);
+    if (!this.memory) this.drawTokens([]);
   }
 
-  /** Fit the pictures to the room. @param {number} screen how much larger a full screen is */
-  fit(screen) {
-    this.screen = screen;
+  /** Fit the pictures to the room. @param {number} screen how much larger a full screen is @param {number} type */
+  fit(screen, type) {
+    [this.screen, this.type] = [screen, type];
     for (const pane of this.panes.values()) {
       const held = pane.name === MEMORY ? null : this.session.view(pane.name);
-      pane.fit(pane.name === MEMORY ? this.session.film.head.size : (held?.size ?? pane.size), screen);
+      pane.fit(pane.name === MEMORY ? this.session.film.head.size : (held?.size ?? pane.size), screen, type);
     }
     this.place();
     this.shown = "";

@@ -1,6 +1,7 @@
 // Panels that lie over the stage and move nothing: limits of the model, keys, reasons, a note, the
 // question, the run as text. One at a time.
 
+import { actorName } from "./chosen.js";
 import { element, push } from "./dom.js";
 import { KEYS } from "./keys.js";
 import { possibleBox } from "./game.js";
@@ -23,6 +24,7 @@ export function panels(session, acts) {
   /** @type {ReturnType<typeof possibleBox> | null} */
   let box = null;
   const pre = element("pre", "mm-twin-text");
+  let written = "";
 
   const close = () => {
     if (!open) return false;
@@ -58,9 +60,8 @@ export function panels(session, acts) {
   /** What the step depends on; where it broke the promise, the kernel knows other runs that do, and some that do not. */
   const explained = () => {
     const { film, path, k } = session;
-    const said = reasons(film, path, k).filter((words) => !words.endsWith("the violation was unavoidable."));
     const sure = session.isSealed ? "" : certainty(film, path, k);
-    const parts = paragraphs([...witnessed(film, path, k), ...(sure ? [sure] : []), ...said]);
+    const parts = paragraphs([...witnessed(film, path, k), ...(sure ? [sure] : []), ...reasons(film, path, k)]);
     const broken = brokenBy(film, path, k);
     if (broken < 0 || session.isSealed || !session.source.send) return parts;
     const list = element("div", "mm-others");
@@ -86,9 +87,45 @@ export function panels(session, acts) {
     );
     return [...parts, asked, list];
   };
+  /** What is too long for a line goes on under its first word. */
   const drawText = () => {
     const text = twinText(session, acts.views());
-    if (pre.textContent !== text) pre.textContent = text;
+    if (text === written) return;
+    written = text;
+    const lines = text.split("\n").map((line) => {
+      const made = element("span", "mm-twin-line", `${line}\n`);
+      made.style.setProperty("--in", String(line.length - line.trimStart().length + 2));
+      return made;
+    });
+    pre.replaceChildren(...lines);
+  };
+  const item = (/** @type {string} */ label, /** @type {() => void} */ act) =>
+    push("mm-item", label, label, () => {
+      close();
+      act();
+    });
+  /** What a menu offers on a field or an actor: leave it out, or all others in the background. @param {string} name @param {string} words */
+  const choices = (name, words) => {
+    const { hidden, focus } = session;
+    const without = (/** @type {Set<string>} */ some) => new Set([...some].filter((each) => each !== name));
+    const items = [
+      hidden.has(name)
+        ? item(`show ${words}`, () => session.set("hidden", without(hidden)))
+        : item(`hide ${words}`, () => session.set("hidden", new Set([...hidden, name]))),
+      focus.has(name)
+        ? item(`no longer only ${words}`, () => session.set("focus", without(focus)))
+        : item(`only ${words}`, () => session.set("focus", new Set([...focus, name]))),
+    ];
+    if (!hidden.size && !focus.size) return items;
+    const all = item("show everything again", () => {
+      session.set("hidden", new Set());
+      session.set("focus", new Set());
+    });
+    return [...items, all];
+  };
+  const offer = (/** @type {string} */ label, /** @type {Node[]} */ items) => {
+    close();
+    show("menu", label, [element("strong", "", label), ...items], items[0]);
   };
 
   return {
@@ -167,30 +204,13 @@ export function panels(session, acts) {
     },
     /** A menu on a field of the picture. @param {string} field @param {string} words */
     menu(field, words) {
-      const item = (/** @type {string} */ label, /** @type {() => void} */ act) =>
-        push("mm-item", label, label, () => {
-          close();
-          act();
-        });
-      const name = { hidden: new Set(session.hidden), focus: new Set(session.focus) };
-      const items = [
-        item(`is ${field} = ${words} possible?`, () => this.add(field)),
-        item(`hide ${field}`, () => session.set("hidden", name.hidden.add(field))),
-        item(name.focus.has(field) ? `no longer only ${field}` : `only ${field}`, () => {
-          if (!name.focus.delete(field)) name.focus.add(field);
-          session.set("focus", name.focus);
-        }),
-      ];
-      if (name.hidden.size || name.focus.size) {
-        items.push(
-          item("show every field again", () => {
-            session.set("hidden", new Set());
-            session.set("focus", new Set());
-          }),
-        );
-      }
-      close();
-      show("menu", `${field} = ${words}`, [element("strong", "", `${field} = ${words}`), ...items], items[0]);
+      const asked = item(`is ${field} = ${words} possible?`, () => this.add(field));
+      offer(`${field} = ${words}`, [asked, ...choices(field, field)]);
+    },
+    /** A menu on an actor. @param {number} actor */
+    aboutActor(actor) {
+      const name = session.film.head.actors[actor];
+      offer(name, choices(actorName(name), name));
     },
     /** After a step, or when anything else may have changed: what is about the same step stays as it is. */
     draw() {

@@ -10,6 +10,17 @@ const LEAST = 11.3;
 const RAGGED = 0.15; // of a line that is lost where it breaks
 
 /**
+ * A goal, the sentence of each bad state that it only names, and the promise.
+ * @param {string} goal
+ * @param {{words: string, sentence: string}[]} bads
+ * @param {string} promise
+ */
+export function goalInFull(goal, bads, promise) {
+  const named = bads.filter(({ words, sentence }) => goal.includes(words) && !goal.includes(sentence));
+  return [goal, ...named.map(({ words, sentence }) => `${words}: ${sentence}`), `Promise: ${promise}`].join("\n");
+}
+
+/**
  * @param {import("./session.js").Session} session
  * @param {Record<string, () => void>} acts
  */
@@ -18,7 +29,7 @@ export function promisePane(session, acts) {
   const isDriver = session.mode === "driver";
   const [sign, words, verdict] = [
     element("span", "mm-sign", "", { "aria-hidden": "true" }),
-    element("span", "mm-words"),
+    element("span", "mm-words", "", { role: "group", "aria-label": isDriver ? "goal and promise" : "promise" }),
     element("span", "mm-verdict"),
   ];
   const memory = push("mm-memory", head.memory || "memory model", "what this model leaves out", acts.limits);
@@ -29,6 +40,15 @@ export function promisePane(session, acts) {
   const promise = head.promise || head.kept || head.title;
   const goal = isDriver ? session.game.goal || head.goal : "";
   const texts = [goal || promise, promise];
+  const titles = new Map([
+    [goal, goalInFull(goal, head.bads, promise)],
+    [promise, `Promise: ${promise}`],
+  ]);
+  /** What is longer than its room can be scrolled by key. */
+  const reach = () => {
+    const isLong = words.scrollWidth > words.clientWidth + 1 || words.scrollHeight > words.clientHeight + 1;
+    attribute(words, "tabindex", isLong ? 0 : null);
+  };
   return {
     node,
     /** One size for the whole case. @param {number} zoom */
@@ -44,6 +64,7 @@ export function promisePane(session, acts) {
       const one = ONE_LINE.find((size) => fits(size, 1));
       node.classList.toggle("mm-two-lines", !one);
       words.style.fontSize = `${(one ?? TWO_LINES.find((size) => fits(size, 2)) ?? LEAST) * zoom}px`;
+      reach();
     },
     /** @param {boolean} isLate the verdict is still to come */
     draw(isLate) {
@@ -55,8 +76,11 @@ export function promisePane(session, acts) {
       node.classList.toggle("mm-won", won >= 0);
       say(sign, isBroken ? "✗" : isDriver && won < 0 ? "▸" : "✓");
       const said = won >= 0 ? victoryOf(session) : isBroken || !goal ? promise : goal;
-      say(words, said);
-      attribute(words, "title", said === promise ? `Promise: ${promise}` : said);
+      if (words.textContent !== said) {
+        say(words, said);
+        reach();
+      }
+      attribute(words, "title", titles.get(said) ?? said);
       say(verdict, isBroken ? (broken ? `broken in step ${broken}` : "broken at the start") : "holds so far");
     },
   };

@@ -1,8 +1,11 @@
 // One session a model: film, tree and cursor, shared by every view of the model, and the questions to the
 // kernel. No DOM.
 
+import { Choice } from "./chosen.js";
 import { Film } from "./film.js";
+import { Frames } from "./frames.js";
 import { Kernel } from "./kernel.js";
+import { Playback } from "./playback.js";
 import { Tree } from "./tree.js";
 import { brokenIn, preemptions } from "./story.js";
 
@@ -12,7 +15,7 @@ const REST = 2_000; // ms after the last step until the cursor is written back
 /**
  * @typedef {{film: any, at?: any, named?: any[], mode?: string, game?: any, height?: number, zoom?: number,
  *   pane?: string, pinned?: string[], notes?: Record<string, string>, hidden?: string[], focus?: string[],
- *   send?: (message: any) => void, keep?: (name: string, value: any, isNow: boolean) => void}} Source
+ *   send?: (message: any) => void, isThere?: () => boolean, keep?: (name: string, value: any, isNow: boolean) => void}} Source
  */
 
 export class Session {
@@ -21,7 +24,7 @@ export class Session {
     this.source = source;
     /** @type {Set<(what: string) => void>} */
     this.listeners = new Set();
-    this.kernel = new Kernel(source.send);
+    this.kernel = new Kernel(source.send, source.isThere);
     this.turn = source.at?.n || 0;
     this.opening = 0; // a run that is still being fetched is void once the reader goes elsewhere
     this.isUnsealed = false;
@@ -35,7 +38,6 @@ export class Session {
     /** @type {import("./tree.js").TreeNode[] | null} the run to which Backspace returned before a what-if */
     this.base = null;
     this.isAsking = false;
-    this.areFramesAsked = false;
     this.hasGrown = false; // by pieces that the model does not have yet
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -50,14 +52,18 @@ export class Session {
     this.notes = { ...source.notes };
     this.hidden = new Set(source.hidden || []);
     this.focus = new Set(source.focus || []);
+    /** @type {{of: any[], choice: Choice} | null} */
+    this.chose = null;
     this.named = source.named || [];
+    /** @type {any[]} runs tried on the stage that was here before, to offer */
+    this.kept = [];
     this.mode = source.mode || "player";
     this.game = source.game || {};
     this.film = new Film(source.film);
     this.tree = new Tree(this.film);
     this.k = 0;
-    /** @type {Map<string, {size: number[], scenes: Map<number, any[]>, twins: Map<number, string>}>} */
-    this.frames = new Map();
+    this.frames = new Frames(this);
+    this.playback = new Playback(this);
     this.place(source.at);
   }
 
@@ -65,7 +71,8 @@ export class Session {
   load(film) {
     this.film = new Film(film);
     this.tree = new Tree(this.film);
-    this.frames = new Map();
+    this.frames.forget();
+    this.playback.halt();
     this.place(this.source.at);
   }
 
@@ -271,11 +278,20 @@ export class Session {
     if (this.source.keep) this.source.keep(name, value, name !== "film" && name !== "k");
   }
 
+  /** What the reader hid or brought into focus. */
+  get choice() {
+    const { film, hidden, focus } = this;
+    const of = [film, hidden, focus, film.tables.moves.length];
+    if (!this.chose || of.some((each, i) => each !== this.chose?.of[i]))
+      this.chose = { of, choice: new Choice(film, hidden, focus) };
+    return this.chose.choice;
+  }
+
   /** @param {string} name @param {any} value of an option that is kept with the run */
   set(name, value) {
     /** @type {any} */ (this)[name] = value;
+    this.tell(name === "pane" || name === "pinned" ? "pane" : "options"); // first, as a view may ask the kernel
     this.keep(name, value instanceof Set ? [...value] : value);
-    this.tell(name === "pane" || name === "pinned" ? "pane" : "options");
   }
 
   // ---- the game
@@ -307,7 +323,7 @@ export class Session {
 
   /** The runs that may be offered. */
   offered() {
-    return this.named.filter((run) => !(run.sealed && this.isSealed));
+    return [...this.named, ...this.kept].filter((run) => !(run.sealed && this.isSealed));
   }
 
   score() {
@@ -383,32 +399,7 @@ export class Session {
 
   /** The frames of another view along the path: what is here, or null after asking. @param {string} name */
   view(name) {
-    const key = `${name} ${this.tree.schedule().join()}`;
-    const known = this.frames.get(key);
-    if (known?.scenes.has(this.k)) return known;
-    this.wantFrames(name, key);
-    return known || null;
-  }
-
-  /** @param {string} name @param {string} key */
-  async wantFrames(name, key) {
-    if (this.areFramesAsked || this.isSilent) return;
-    this.areFramesAsked = true;
-    const schedule = this.tree.schedule();
-    try {
-      const { frames } = await this.ask({ ask: "view", name, schedule, k: this.k });
-      const held = this.frames.get(key) || { size: frames.size, scenes: new Map(), twins: new Map() };
-      const scenes = frames.scenes.map((/** @type {number[]} */ scene) => scene.map((i) => frames.marks[i]));
-      for (const [i, scene] of scenes.entries()) held.scenes.set(frames.first + i, scene);
-      for (const [i, twin] of (frames.twins || []).entries()) held.twins.set(frames.first + i, twin);
-      this.frames.set(key, held);
-      this.areFramesAsked = false;
-      this.tell("frames");
-    } catch (error) {
-      this.areFramesAsked = false;
-      this.isSilent = true;
-      this.complain(/** @type {Error} */ (error).message);
-    }
+    return this.frames.view(name);
   }
 
   /** The key under which a note on a step is kept. @param {number} [k] */
@@ -418,6 +409,8 @@ export class Session {
 
   close() {
     clearTimeout(this.timer);
+    this.frames.close();
+    this.playback.halt();
     this.kernel.close();
   }
 }

@@ -1,10 +1,16 @@
 // The stage: what a page or a notebook calls.
 
+import { offerRuns } from "./before.js";
+import { say } from "./dom.js";
+import { Kernel } from "./kernel.js";
 import { Session } from "./session.js";
 import { StageView } from "./view.js";
 
 const OPTIONS = ["zoom", "pane", "pinned", "notes", "hidden", "focus"];
 const LISTS = ["hidden", "focus"]; // sets in the browser
+const LARGE = ["film", "code", "look"];
+const PAGE = Math.random().toString(36).slice(2);
+const UNSEEN = 200; // ms without a view: a cell that is moved makes its views anew
 
 /**
  * Show a film on a page without Jupyter. Return what takes it away again; its `session` can be asked.
@@ -21,6 +27,16 @@ export function mount(root, source) {
   return Object.assign(close, { session, view });
 }
 
+/** Ask the kernel. Every page hears every answer, and each counts its own questions. @param {any} model @param {any} message */
+function ask(model, message) {
+  return model.send({ ...message, page: PAGE });
+}
+
+/** What an answer is to this page: one to another page brings its piece of the film, no more. @param {any} answer */
+function answered(answer) {
+  return answer?.page && answer.page !== PAGE ? { id: null, piece: answer.piece } : answer;
+}
+
 /** The sessions of the models on the page: two views of one model share film, tree and cursor. */
 /** @type {WeakMap<any, ReturnType<typeof shared>>} */
 const SESSIONS = new WeakMap();
@@ -35,7 +51,7 @@ function shared(model) {
     if (isNow) model.save_changes();
   };
   /** @type {any} */
-  const source = { keep, send: (/** @type {any} */ message) => model.send(message) };
+  const source = { keep, send: (/** @type {any} */ message) => ask(model, message), isThere: () => isThere(model) };
   const read = () => {
     for (const name of ["film", "at", "named", "mode", "game", ...OPTIONS]) source[name] = model.get(name);
   };
@@ -46,7 +62,7 @@ function shared(model) {
   const again = (/** @type {any} */ view) => view.rebuild();
   /** @type {[string, (value?: any) => void][]} */
   const heard = [
-    ["msg:custom", (answer) => session.hear(answer)],
+    ["msg:custom", (answer) => session.hear(answered(answer))],
     [
       "change:film",
       () => {
@@ -98,6 +114,8 @@ function shared(model) {
   return {
     session,
     views,
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    leaving: undefined,
     /** Hear and speak through this view of the model from now on. @param {any} next */
     use(next) {
       for (const [event, act] of heard) model.off(event, act);
@@ -116,10 +134,51 @@ function identity(model) {
   return layout && typeof layout === "object" ? layout : model;
 }
 
+/** Whether the kernel that made a model is connected; a page that cannot tell has one. @param {any} model */
+function isThere(model) {
+  return model.get("layout")?.comm_live !== false;
+}
+
+/**
+ * Forget what is large of a model without a view: a cell that is run again leaves one behind, and page and
+ * saved notebook would keep it. Should it be shown again, the kernel is asked for it.
+ * @param {any} model
+ */
+function unload(model) {
+  if (model.get("layout")?.comm_live !== true) return;
+  for (const name of LARGE) model.set(name, "");
+}
+
+/** Ask the kernel for what was forgotten. @param {any} model @param {HTMLElement} el */
+async function reload(model, el) {
+  const kernel = new Kernel(
+    (message) => ask(model, message),
+    () => isThere(model),
+  );
+  const hear = (/** @type {any} */ answer) => kernel.hear(answered(answer));
+  model.on("msg:custom", hear);
+  try {
+    const { film } = await kernel.ask({ ask: "film" });
+    model.set("film", film);
+  } catch (error) {
+    say(el, /** @type {Error} */ (error).message);
+  } finally {
+    model.off("msg:custom", hear);
+    kernel.close();
+  }
+}
+
 /** @param {{model: any, el: HTMLElement}} context of anywidget */
 function render({ model, el }) {
+  if (model.get("film")) return shown(model, el);
+  return reload(model, el).then(() => (model.get("film") ? shown(model, el) : undefined));
+}
+
+/** Show a model; return what takes it away again. @param {any} model @param {HTMLElement} el */
+function shown(model, el) {
   const known = SESSIONS.get(identity(model)) || shared(model);
   SESSIONS.set(identity(model), known);
+  clearTimeout(known.leaving);
   if (!known.views.size) known.use(model);
   const made = () => new StageView(el, known.session, model.get("height") || 0);
   const entry = {
@@ -131,14 +190,20 @@ function render({ model, el }) {
     },
   };
   known.views.add(entry);
+  const keep = offerRuns(el, known.session);
   return () => {
+    keep();
     entry.view.close();
     known.views.delete(entry);
     const [other] = known.views;
     if (other) return void known.use(other.model);
     known.session.rest();
-    known.session.close();
-    known.leave();
+    known.leaving = setTimeout(() => {
+      known.session.close();
+      known.leave();
+      SESSIONS.delete(identity(model));
+      unload(model);
+    }, UNSEEN);
   };
 }
 

@@ -270,8 +270,7 @@ function story(film, path, k) {
 }
 
 /**
- * Why step `k` came out as it did: which earlier steps wrote what it read, and from where a violation was
- * unavoidable.
+ * Why step `k` came out as it did: which earlier steps wrote what it read.
  * @param {FilmOf} film @param {PathNode[]} path @param {number} k
  */
 export function reasons(film, path, k) {
@@ -287,10 +286,6 @@ export function reasons(film, path, k) {
     said.push(`It depends on step ${at} (${stepName(film, path, at)}), which wrote ${fields.join(", ")}.`);
   if (!by.size) said.push("Nothing that it read was written in this run.");
   if (brokenIn(film, path, k) === k) said.push(...story(film, path, k));
-  if (brokenIn(film, path, k) === k) {
-    const sure = path.findIndex((node) => [...(film.fates.get(node.state) || "")].includes("2"));
-    if (sure >= 0 && sure < k) said.push(`After step ${sure}, the violation was unavoidable.`);
-  }
   return said;
 }
 

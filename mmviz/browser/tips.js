@@ -1,9 +1,8 @@
-// One sentence on what the pointer is on, beside it and never under it; a tap shows it, too.
+// One sentence on what the pointer is on, beside it and never under it; after a tap it stays until the next.
 
 import { element } from "./dom.js";
 
 const BELOW = 18; // px from the pointer
-const STAYS = 6000; // ms after a tap
 
 /**
  * @param {HTMLElement} root the stage
@@ -14,11 +13,10 @@ export function explain(root, sentence) {
   const tip = element("div", "mm-tip", "", { role: "tooltip" });
   tip.hidden = true;
   root.append(tip);
-  let [timer, frame] = [0, 0];
+  let frame = 0;
   /** @type {PointerEvent | null} */
   let latest = null;
   const hide = () => {
-    clearTimeout(timer);
     tip.hidden = true;
   };
   const show = (/** @type {PointerEvent} */ { target, clientX, clientY }) => {
@@ -47,8 +45,9 @@ export function explain(root, sentence) {
   const tapped = (/** @type {PointerEvent} */ event) => {
     if (event.pointerType !== "touch") return;
     show(event);
-    clearTimeout(timer);
-    timer = setTimeout(hide, STAYS);
+  };
+  const touched = (/** @type {PointerEvent} */ event) => {
+    if (event.pointerType === "touch") hide();
   };
   /** @type {[string, any][]} */
   const heard = [
@@ -59,8 +58,10 @@ export function explain(root, sentence) {
     ["wheel", hide],
   ];
   for (const [event, act] of heard) root.addEventListener(event, act, { passive: true });
+  document.addEventListener("pointerdown", touched, { passive: true, capture: true });
   return () => {
     hide();
+    document.removeEventListener("pointerdown", touched, { capture: true });
     cancelAnimationFrame(frame);
     tip.remove();
     for (const [event, act] of heard) root.removeEventListener(event, act);

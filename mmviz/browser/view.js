@@ -1,23 +1,28 @@
 // One stage on a page: its parts, its clock, and what it hears.
 
+import { stepOf } from "./chosen.js";
 import { Clock } from "./clock.js";
 import { codeColumn, sides } from "./columns.js";
 import { Deeds } from "./deeds.js";
 import { attribute, element, say } from "./dom.js";
 import { meaningOf } from "./keys.js";
-import { Middle } from "./middle.js";
+import { BROAD, Middle } from "./middle.js";
 import { LEAST_SCALE } from "./picture.js";
+import { isSame, pointed, rowsOfLine } from "./pointed.js";
+import { ownKeys } from "./own_keys.js";
 import { panels } from "./panels.js";
 import { captionPane } from "./caption.js";
 import { controlsPane } from "./controls.js";
 import { promisePane } from "./promise.js";
 import { scoreOf } from "./game.js";
-import { stepName, stepSentence, written } from "./story.js";
+import { stepName, stepSentence } from "./story.js";
 import { strip } from "./strip.js";
+import { swiped } from "./swipe.js";
 import { explain } from "./tips.js";
+import { spokenWindow, windowsUntil } from "./windows.js";
 
-const NARROW = 840; // px: below, the columns become a tab; JupyterLab beside its file browser has 848 of 1280
-const BROAD = 1300; // px: from here on, there is room for two views
+const NARROW = 900; // px: below, the columns become a tab; JupyterLab beside its file browser has 848 of 1280
+const SMALL = 700; // px: below, the controls take two rows
 const ROWS = 212; // px of the rows that are not the main one, at type 100 %
 const [SIDE, LEAST_SIDE] = [0.22, 0.175]; // of the width of the stage
 const GAPS = 14; // px between the sides and the middle
@@ -76,8 +81,9 @@ export class StageView {
   constructor(host, session, height) {
     this.session = session;
     const { head } = session.film;
-    /** @type {{steps: Set<number>, fields: Set<string>}} */
-    this.hot = { steps: new Set(), fields: new Set() };
+    /** @type {import("./pointed.js").Hot} */
+    this.hot = pointed(session, {});
+    this.at = ""; // what the pointer is on
     this.path = session.path;
     this.isLate = false;
     this.isJump = false;
@@ -87,15 +93,15 @@ export class StageView {
       tabindex: "0",
       role: "group",
       "aria-label": `${head.race}: ${head.title}`,
-      "data-lm-suppress-shortcuts": "true",
       "aria-keyshortcuts": "ArrowRight ArrowLeft Home End Space ?",
       "data-actors": String(head.actors.length),
     });
     if (height) this.root.style.setProperty("--mm-height", `${height}px`);
     this.deeds = new Deeds(this);
     const { acts } = this.deeds;
-    const point = (/** @type {number[]} */ steps, /** @type {string[]} */ fields) => this.point(steps, fields);
-    const seen = { go: acts.go, visit: acts.visit, choose: acts.choose, point };
+    const point = (/** @type {import("./pointed.js").Pointed} */ what) => this.point(what);
+    const about = (/** @type {number} */ actor) => this.panels.aboutActor(actor);
+    const seen = { go: acts.go, visit: acts.visit, choose: acts.choose, point, about };
     this.promise = promisePane(session, acts);
     this.controls = controlsPane(session, acts);
     this.caption = captionPane(session, acts);
@@ -158,8 +164,8 @@ export class StageView {
         "focusout",
         (/** @type {FocusEvent} */ event) => root.contains(/** @type {Node} */ (event.relatedTarget)) || session.rest(),
       ],
-      [this.middle.seats, "pointerover", (/** @type {Event} */ event) => this.over(event)],
-      [this.middle.seats, "pointerleave", () => this.point([], [])],
+      [this.middle.seats, "pointermove", (/** @type {PointerEvent} */ event) => this.over(event)],
+      [this.middle.seats, "pointerleave", () => this.point({})],
       [this.middle.seats, "scroll", () => this.middle.place()],
       [document, "visibilitychange", () => this.see()],
       [document, "fullscreenchange", () => this.layout()],
@@ -172,14 +178,18 @@ export class StageView {
     const watched = new IntersectionObserver((entries) => this.see(entries[entries.length - 1].isIntersecting));
     watched.observe(root);
     const unexplain = explain(root, (part) => this.tip(part));
+    const unswiped = swiped(root, (way) => this.deeds.go(session.k + way));
     const deaf = session.listen((what) => this.heard(what));
     const unguarded = guard(root);
+    const unkept = ownKeys(root);
     return () => {
       for (const [target, name, act] of heard) target.removeEventListener(name, act, name === "scroll");
       sized.disconnect();
       watched.disconnect();
       unexplain();
+      unswiped();
       unguarded();
+      unkept();
       deaf();
     };
   }
@@ -195,7 +205,6 @@ export class StageView {
     this.isJump = false;
     if (found[0] === "escape" && !done) return;
     event.preventDefault();
-    event.stopPropagation();
   }
 
   /** @param {MouseEvent} event */
@@ -203,10 +212,10 @@ export class StageView {
     const { session, root } = this;
     const part = /** @type {Element} */ (event.target);
     const mark = part.closest(".mm-picture [data-key]");
-    const step = /^step:(\d+)$/.exec(mark?.getAttribute("data-subject") || "");
-    const field = fieldOf(mark);
+    const step = stepOf(mark?.getAttribute("data-subject") || "");
+    const field = fieldOf(mark) || this.middle.fieldAt(part, event.clientX, event.clientY);
     const at = field ? session.film.numbers.get(field) : undefined;
-    if (step) this.deeds.go(Number(step[1]));
+    if (step) this.deeds.go(step);
     else if (field && at !== undefined) {
       if (this.panels.open === "possible") this.panels.add(field);
       else this.panels.menu(field, session.film.words(session.path[session.k].state, at));
@@ -216,24 +225,30 @@ export class StageView {
       root.focus({ preventScroll: true });
   }
 
-  /** @param {Event} event */
+  /** @param {PointerEvent} event */
   over(event) {
-    const field = fieldOf(/** @type {Element} */ (event.target).closest("[data-key]"));
-    this.point([], field ? [field] : []);
+    const part = /** @type {Element} */ (event.target);
+    const mark = part.closest("[data-key]");
+    const subject = mark?.getAttribute("data-subject") ?? "";
+    const step = stepOf(subject);
+    const field = fieldOf(mark) || this.middle.fieldAt(part, event.clientX, event.clientY);
+    this.point({
+      steps: step ? [step] : [],
+      fields: field ? [field] : [],
+      rows: rowsOfLine(this.session.film, subject),
+    });
   }
 
-  /** Light steps, and the fields that they wrote; or fields, and the steps that wrote them. @param {number[]} steps @param {string[]} fields */
-  point(steps, fields) {
-    const { film, path, k } = this.session;
-    const all = { steps: new Set(steps), fields: new Set(fields) };
-    for (const i of steps) if (path[i]) for (const [field] of written(film, path, i)) all.fields.add(field);
-    for (const field of fields)
-      for (let i = 1; i <= k; i++) if (written(film, path, i).some(([each]) => each === field)) all.steps.add(i);
-    const same = (/** @type {Set<any>} */ one, /** @type {Set<any>} */ other) => [...one].join() === [...other].join();
-    if (same(all.steps, this.hot.steps) && same(all.fields, this.hot.fields)) return;
-    this.hot = all;
+  /** Light what the reader points at, wherever it is shown. @param {import("./pointed.js").Pointed} what */
+  point(what) {
+    const at = JSON.stringify([this.session.k, what]);
+    if (at === this.at) return;
+    this.at = at;
+    const hot = pointed(this.session, what);
+    if (isSame(hot, this.hot)) return;
+    this.hot = hot;
     this.drawPath();
-    this.middle.point(all.fields);
+    this.middle.point(hot);
   }
 
   /** The sentence about a part under the pointer. @param {Element} part */
@@ -241,6 +256,10 @@ export class StageView {
     const { film, path, k } = this.session;
     const step = Number(part.closest("[data-step]")?.getAttribute("data-step") || 0);
     if (step && path[step]) return `${step}  ${stepName(film, path, step)}. ${stepSentence(film, path, step)}`;
+    const stretch = part.closest("[data-window]")?.getAttribute("data-window");
+    if (stretch) return spokenWindow(windowsUntil(film, path, k)[Number(stretch)]);
+    const code = part.closest("[data-line]")?.getAttribute("data-line");
+    if (code) return code;
     const mark = part.closest(".mm-picture [data-key]");
     if (!mark) return "";
     const said = film.head.tips?.[mark.getAttribute("data-subject") || ""];
@@ -255,6 +274,7 @@ export class StageView {
     if (what === "step" || what === "busy") this.update();
     else if (what === "error") this.drawError();
     else if (what === "frames") this.redraw();
+    else if (what === "play") this.drawControls();
     else if (what === "notes") this.drawVerdict();
     else {
       this.layout();
@@ -284,11 +304,11 @@ export class StageView {
   }
 
   drawControls() {
-    this.controls.draw(this.deeds.timer !== undefined, this.deeds.stops);
+    this.controls.draw();
   }
 
   drawPath() {
-    for (const column of this.columns) column.draw(this.hot.steps);
+    for (const column of this.columns) column.draw(this.hot.rows);
     this.drawStrip();
   }
 
@@ -298,7 +318,7 @@ export class StageView {
 
   drawVerdict() {
     this.promise.draw(this.isLate);
-    this.caption.draw(this.isLate);
+    this.caption.draw(this.isLate, this.isJump || this.session.playback.isOn);
   }
 
   /** Say for a moment why a key did nothing. @param {string} words */
@@ -323,7 +343,7 @@ export class StageView {
       this.drawStrip();
       this.drawVerdict();
     }
-    this.middle.paint(this.path, p, this.hot.fields, this.calm.matches);
+    this.middle.paint(this.path, p, this.hot, this.calm.matches);
     if (!this.clock.isMoving) this.caption.settle();
   }
 
@@ -347,6 +367,7 @@ export class StageView {
     const type = (session.zoom / 100) * screen;
     if (wide >= NARROW) session.showsColumns = false;
     root.dataset.width = wide < NARROW ? "narrow" : wide >= BROAD ? "wide" : "normal";
+    root.toggleAttribute("data-small", wide < SMALL);
     root.dataset.open = session.showsColumns ? "columns" : "picture";
     root.style.setProperty("--mm-zoom", String(type));
     root.style.setProperty("--mm-tall", String(Math.min(type, (high * MOST_ROWS) / ROWS)));
@@ -355,7 +376,8 @@ export class StageView {
     this.promise.fit(type);
     for (const column of this.columns) column.fit(type);
     this.strip.fit(type);
-    this.middle.fit(screen);
+    this.middle.fit(screen, type);
+    this.middle.isFresh = true; // what was just written is to be seen in the new room, too
     this.drawPath();
     this.redraw();
   }
@@ -368,7 +390,6 @@ export class StageView {
   }
 
   close() {
-    this.deeds.halt();
     this.caption.hush();
     this.clock.close();
     this.undone();

@@ -16,7 +16,8 @@ from mmviz.engine import MmvizError, ModelError
 from mmviz.engine.text import printable, quoted
 
 DIFFERS, USAGE = 1, 2
-LONGEST_MESSAGE = 2_000  # characters
+MOST_DIGITS = 9  # of the number of a step
+LONGEST_MESSAGE = 900  # characters
 INTERRUPTED, BROKEN_PIPE = 130, 141  # what a shell reports of a program that a signal ended
 SELECTION = (
     "a thread (iommu_group), a scenario (iommu_group/release_order), a case of it by name or id "
@@ -132,11 +133,24 @@ def parser() -> Parser:
         command.add_argument("--json", action="store_true", help="print JSON on stdout")
 
     export = commands.add_parser(
-        "export", help="write a case as Promela, so that spin can search it"
+        "export",
+        help="write a case as Promela, or a run of it as a page, a picture or a diagram",
     )
     export.add_argument("scenario", metavar="SCENARIO")
     export.add_argument("case", nargs="?", metavar="CASE", help="a case's name or id")
+    export.add_argument(
+        "schedule",
+        nargs="*",
+        metavar="SCHEDULE",
+        help="the run, as for replay (default: the violation with the fewest preemptions)",
+    )
     export.add_argument("-o", "--output", metavar="FILE", help="the file (default: stdout)")
+    export.add_argument(
+        "--form",
+        choices=("pml", "html", "svg", "txt"),
+        help="Promela for spin; one page with the stage; a picture; a diagram for a mail "
+        "(default: as FILE ends, else pml)",
+    )
     export.add_argument(
         "--set",
         action="append",
@@ -148,7 +162,18 @@ def parser() -> Parser:
         "--sample",
         type=_count,
         metavar="N",
-        help="the states that a short search visits to find the values of the fields",
+        help="pml: the states that a short search visits to find the values of the fields",
+    )
+    export.add_argument(
+        "--step", type=_step, metavar="N", help="svg, html: after this step (svg: the last)"
+    )
+    export.add_argument(
+        "--views", metavar="NAMES", help="svg: such as memory,locks (default: timeline,memory)"
+    )
+    export.add_argument(
+        "--theme",
+        metavar="NAME",
+        help="svg, html: light or dark (svg: light; html: as the reader's system)",
     )
 
     diagram = commands.add_parser(
@@ -192,6 +217,12 @@ def parser() -> Parser:
         metavar="N",
         help="let JupyterLab listen at this port (default: a free one from 8888 on)",
     )
+    lab.add_argument(
+        "--notebook",
+        default="start",
+        metavar="NAME",
+        help="the notebook to open, for example exclusive (default: start)",
+    )
     return top
 
 
@@ -215,7 +246,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except ModelError as error:
         return _complain(error, DIFFERS)
-    except (MmvizError, OSError) as error:
+    except OSError as error:
+        where = "" if error.filename is None else f"{quoted(str(error.filename))}: "
+        return _complain(MmvizError(f"{where}{error.strerror or error}"), USAGE)
+    except MmvizError as error:
         return _complain(error, USAGE)
     return status
 
@@ -252,9 +286,7 @@ def _run(options: argparse.Namespace) -> int:
         case "export":
             from mmviz.cli.export import export
 
-            return export(
-                options.scenario, options.case, options.output, options.set, options.sample
-            )
+            return export(options)
         case "diagram":
             from mmviz.cli.diagram import diagram
 
@@ -266,7 +298,13 @@ def _run(options: argparse.Namespace) -> int:
         case _:
             from mmviz.cli.lab import lab
 
-            return lab(options.folder, options.copy_only, options.no_browser, options.port)
+            return lab(
+                options.folder,
+                options.copy_only,
+                options.no_browser,
+                options.port,
+                options.notebook,
+            )
 
 
 def _complain(error: Exception, status: int) -> int:
@@ -284,6 +322,13 @@ def _port(word: str) -> int:
     """Parse the number of a port."""
     if not (word.isascii() and word.isdigit() and len(word) <= 5 and 1 <= int(word) <= 65535):
         raise argparse.ArgumentTypeError(f"{quoted(word)} is not a port, a number from 1 to 65535")
+    return int(word)
+
+
+def _step(word: str) -> int:
+    """Parse the number of a step."""
+    if not (word.isascii() and word.isdigit() and len(word) <= MOST_DIGITS):
+        raise argparse.ArgumentTypeError(f"{quoted(word)} is not the number of a step, 0 or more")
     return int(word)
 
 

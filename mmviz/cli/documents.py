@@ -12,7 +12,8 @@ from mmviz.engine import Report, Verdict, explore
 from mmviz.engine.report import Outcome
 from mmviz.scenarios import load, names
 from mmviz.survey.catalogue import thread_of
-from mmviz.survey.debate import debate, marked
+from mmviz.survey.debate import debate
+from mmviz.survey.markdown import marked
 from mmviz.survey.mutations import (
     KILLED,
     RACE,

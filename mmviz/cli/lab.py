@@ -11,14 +11,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
-from mmviz.engine import MmvizError
+from mmviz.engine import MmvizError, nearest
 from mmviz.engine.text import quoted
 
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = PACKAGE / "course"  # what a wheel carries
 CHECKOUT = PACKAGE.parent / "notebooks"
-FIRST = "00_start.ipynb"
+NEEDED = ("anywidget", "bqplot", "graphviz", "ipywidgets", "jupyterlab")  # by the course
 NAME = "write mmviz lab FOLDER"
 INSTEAD = f"move it away, or {NAME} to use another place"
 MANIFEST = ".mmviz-course.json"
@@ -29,7 +30,13 @@ OFFLINE = (
 )
 
 
-def lab(folder: str | None, copy_only: bool, no_browser: bool, port: int | None = None) -> int:
+def lab(
+    folder: str | None,
+    copy_only: bool,
+    no_browser: bool,
+    port: int | None = None,
+    notebook: str = "start",
+) -> int:
     """Copy the course if necessary, open it in JupyterLab, and return the exit status.
 
     Args:
@@ -37,23 +44,43 @@ def lab(folder: str | None, copy_only: bool, no_browser: bool, port: int | None 
         copy_only: do not start JupyterLab.
         no_browser: print the address, and open no browser.
         port: where JupyterLab listens; by default it chooses a free one from 8888 on.
+        notebook: the notebook in the folder that JupyterLab opens, "30_exclusive" or "exclusive".
 
     Raises:
-        MmvizError: JupyterLab is not installed, or something in the folder is in the way.
+        MmvizError: something that the course needs is not installed, or something in the folder
+            is in the way.
+        UnknownName: the folder has no such notebook; the nearest is suggested.
     """
     if folder is not None and (not folder or "\0" in folder):
         raise MmvizError(f"{quoted(folder)} is not the name of a folder: write mmviz lab FOLDER")
+    lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if lacking and not copy_only:
+        raise MmvizError(
+            f"the course needs packages that are not installed here: pip install "
+            f"{' '.join(lacking)}, then try again"
+        )
     place = Path(folder or "mmviz-course")
     if folder is None and not copy_only and not SHIPPED.is_dir():
         place = CHECKOUT
     else:
         for line in copy_course(SHIPPED if SHIPPED.is_dir() else CHECKOUT, place):
             print(line)
-    if copy_only:
-        return 0
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise MmvizError("JupyterLab is not installed here: pip install jupyterlab, then try again")
-    return start(place, no_browser, port)
+    opens = _notebook(place, notebook)
+    return 0 if copy_only else start(place, opens, no_browser, port)
+
+
+def _notebook(place: Path, wanted: str) -> str:
+    """Return the name of the notebook that is meant, with or without its number and its ending."""
+    names = sorted(path.name for path in place.glob("*.ipynb"))
+    if wanted in names:
+        return wanted
+    return nearest({_stem(name): name for name in reversed(names)}, _stem(wanted), "notebook")
+
+
+def _stem(name: str) -> str:
+    """Return the name of a notebook without its number and its ending: "hmm" of "20_hmm.ipynb"."""
+    stem = name.removesuffix(".ipynb")
+    return stem.lstrip("0123456789").lstrip("_") or stem
 
 
 def copy_course(source: Path, target: Path) -> Iterator[str]:
@@ -73,29 +100,26 @@ def copy_course(source: Path, target: Path) -> Iterator[str]:
     _make_folder(target)
     shipped_before = _remembered(target / MANIFEST)
     remembered = dict(shipped_before)
-    new, updated, kept = [], [], []
-    for path in sorted(source.rglob("*")):
+    new, updated, kept = {}, {}, []
+    for path in sorted(source.rglob("*")):  # all are looked at before one is written
         name = path.relative_to(source).as_posix()
         if not path.is_file() or any(part.startswith((".", "_")) for part in Path(name).parts):
             continue
-        content = path.read_bytes()
-        mark = _mark(content)
-        there = target / name
         for folder in [target / part for part in Path(name).parents][:-1]:
             if folder.is_symlink():
                 raise MmvizError(f"{quoted(str(folder))} is a link: {INSTEAD}")
-        known = _read(there)
-        if known is not None:
-            found = _mark(known)
-            if found not in (mark, shipped_before.get(name)):
-                kept.append(name)
-                continue
-            updated += [name] if found != mark else []
-        else:
-            new.append(name)
+        content, known = path.read_bytes(), _read(target / name)
+        mark, found = _mark(content), None if known is None else _mark(known)
+        if found is None:
+            new[name] = content
+        elif found not in (mark, shipped_before.get(name)):
+            kept.append(name)
+            continue
+        elif found != mark:
+            updated[name] = content
         remembered[name] = mark
-        if name in new or name in updated:
-            _write(there, content)
+    for name, content in (new | updated).items():
+        _write(target / name, content)
     _write(target / MANIFEST, json.dumps(remembered, indent=1, sort_keys=True).encode())
     yield f"The course is in {target}: {len(new)} new files, {len(updated)} brought up to date."
     for name in kept:
@@ -198,10 +222,11 @@ def _umask() -> int:
     return mask
 
 
-def start(place: Path, no_browser: bool, port: int | None = None) -> int:
-    """Run JupyterLab on the first notebook until it exits; nothing is fetched from a network."""
-    opens = f"--LabApp.default_url=/lab/tree/{FIRST}"
-    command = [sys.executable, "-m", "jupyterlab", opens, *OFFLINE]
+def start(place: Path, notebook: str, no_browser: bool, port: int | None = None) -> int:
+    """Run JupyterLab on a notebook until it exits; nothing is fetched from a network."""
+    opens = f"--LabApp.default_url=/lab/tree/{quote(notebook)}"
+    # -P: a file random.py beside the notebooks is the reader's, and no part of JupyterLab
+    command = [sys.executable, "-P", "-m", "jupyterlab", opens, *OFFLINE]
     if no_browser:
         command.append("--no-browser")
     if port is not None:

@@ -1,9 +1,7 @@
 """`mmviz list`: which cases there are, and what each declares."""
 
-import inspect
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mmviz.engine import Case, MmvizError, ModelError, UnknownName, nearest
@@ -12,8 +10,8 @@ from mmviz.engine.text import quoted
 from mmviz.kernel.provenance import provenance
 from mmviz.kernel.releases import release, spelled
 from mmviz.scenarios import broken, load, names
-
-LARGEST = 9  # of a size; the search grows exponentially with it
+from mmviz.survey import family
+from mmviz.survey.family import LARGEST
 
 
 def select(words: Sequence[str]) -> list[Case]:
@@ -79,22 +77,16 @@ def member(words: Sequence[str], sizes: Sequence[str]) -> Case:
     if len(words) != 1 or ":" in words[0]:
         raise UnknownName("--set goes with one scenario, and with no case of it")
     scenario = load(words[0])
-    family = getattr(scenario.module, "family", None)
-    if family is None:
-        raise UnknownName(f"{scenario.name} has no sizes to set")
-    known = {
-        name: name
-        for name, parameter in inspect.signature(family).parameters.items()
-        if parameter.annotation is int and name != "states"
-    }
     given = {}
     for word in sizes:
         name, _, size = word.partition("=")
-        if not size.isdigit() or not 1 <= int(size) <= LARGEST:
-            raise MmvizError(f"--set {word}: a size is written NAME=N, N from 1 to {LARGEST}")
-        given[nearest(known, name, "size")] = int(size)
-    case: Case = family(**given)
-    return replace(case, scenario=scenario.name, promise=scenario.promise, race=scenario)
+        is_number = size.isascii() and size.isdigit() and len(size) == len(str(LARGEST))
+        if not is_number or not 1 <= int(size) <= LARGEST:
+            raise MmvizError(
+                f"--set {quoted(word)}: a size is written NAME=N, N from 1 to {LARGEST}"
+            )
+        given[name] = int(size)
+    return family.member(scenario, given)
 
 
 def row(case: Case) -> dict[str, Any]:

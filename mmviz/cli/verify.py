@@ -48,7 +48,7 @@ def verify(name: str) -> int:
         sys.stdout.flush()
     print(f"{name}: {f'{failed} of {count} checks failed' if failed else f'all {count} checks ok'}")
     if not failed and name in names():
-        print("`make documents` writes the tables in assets anew.")
+        print("`make documents` writes the tables in assets and the layouts anew.")
     return 1 if failed else 0
 
 

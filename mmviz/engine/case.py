@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import FunctionType
-from typing import Any, TypeVar
+from types import BuiltinFunctionType, FunctionType
+from typing import Any, TypeGuard, TypeVar
 
+from mmviz.engine import parts
 from mmviz.engine.errors import ModelError, UnknownName
-from mmviz.engine.html import escape, html_table
-from mmviz.engine.text import LONGEST, quoted
+from mmviz.engine.html import escape, html_table, verbatim
+from mmviz.engine.text import LONGEST, members, printable, quoted, written
 
 
 class Verdict(StrEnum):
@@ -143,9 +144,9 @@ def check_world(where: str, world: Any) -> None:
     Raises:
         ModelError: it cannot be called.
     """
-    if not callable(world):
+    if not callable(world) or world is type or isinstance(world, BuiltinFunctionType):
         raise ModelError(
-            f"{where}: world={quoted(world)} cannot be called; write the class of the world, or a "
+            f"{where}: world={quoted(world)} does not make a world; write its class, or a "
             "function that builds a new one each time, world=MyWorld"
         )
 
@@ -183,21 +184,32 @@ def checked_bad(where: str, bad: Any) -> tuple[BadState, ...]:
         ModelError: they are not a list, or one is neither a predicate nor a complaint's name.
     """
     if isinstance(bad, str | bytes | Mapping) or not isinstance(bad, Iterable):
-        instead = getattr(bad, "__name__", "page_is_lost") if callable(bad) else "page_is_lost"
+        instead = bad.__name__ if is_predicate(bad) else "page_is_lost"
         raise ModelError(
             f"{where}: bad={quoted(bad)} is not a list; write bad=[{instead}], even for one"
         )
-    states = tuple(bad)
+    instead = "write bad=[page_is_lost]"
+    states = tuple(parts.checked(where, members, bad, "bad", instead, parts.MOST_NAMED))
     for each in states:
         is_name = isinstance(each, str) and 0 < len(each) <= MOST_LETTERS and each.isprintable()
-        if not is_name and not (callable(each) and hasattr(each, "__name__")):
+        if not is_name and not is_predicate(each):
             raise ModelError(
                 f"{where}: {quoted(each)} is not a bad state; write a function of the world that "
                 'returns True or False, or a complaint\'s name such as "use_after_free"'
             )
         if isinstance(each, FunctionType):
             _check_predicate(where, each)
-    return states
+    return tuple(str.__str__(each) if isinstance(each, str) else each for each in states)
+
+
+def is_predicate(value: Any) -> TypeGuard[FunctionType]:
+    """Tell whether a value can be called with the world and has a name of its own."""
+    if isinstance(value, BuiltinFunctionType | type) or not callable(value):
+        return False
+    try:
+        return isinstance(value.__name__, str)
+    except Exception:  # an object may do anything when it is asked
+        return False
 
 
 def _check_predicate(where: str, bad_state: FunctionType) -> None:
@@ -225,7 +237,10 @@ def _check_predicate(where: str, bad_state: FunctionType) -> None:
 DEADLOCK = "No actor can take a step, and not all have finished"
 LIVELOCK = "Every actor keeps running, yet the run never completes"
 MOST_LETTERS = 200  # of a name
-KINDS = ("race", "ordering", "contract")
+TEXTS = ("id", "title", "promise", "note", "memory", "scenario")
+SCHEDULES = 'write schedules={"as shipped": "CPU0*3 CPU1"}'
+DAEMONS = 'write daemons=["GPU"]'
+EXPECT = 'write expect={"use_after_free": Verdict.SOMETIMES}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,30 +314,40 @@ class Case:
         check_world(self.name, self.world)
         object.__setattr__(self, "actors", checked_actors(self.name, self.actors))
         object.__setattr__(self, "bad", checked_bad(self.name, self.bad))
+        where, own = self.name, object.__setattr__
+        parts.texts(where, {name: getattr(self, name) for name in TEXTS})
+        parts.kind(where, self.kind)
+        for name in ("deadlock", "livelock"):
+            parts.flag(where, getattr(self, name), name)
+        own(self, "states", parts.count(where, self.states))
+        own(self, "schedules", parts.by_name(where, self.schedules, "schedules", SCHEDULES))
+        own(self, "interchangeable", parts.groups(where, self.interchangeable))
+        daemons = parts.names(where, self.daemons, "daemons=", self.actors, DAEMONS)
+        expect = parts.by_name(where, self.expect, "expect", EXPECT)
         twice = sorted({name for name in self.bad_states if self.bad_states.count(name) > 1})
         if twice:
             raise ModelError(
                 f"{self.name}: two bad states are called {twice[0]}, so they would have one "
                 "verdict. Write each as a def with a name of its own"
             )
-        idle = (name for name in self.environment if name not in self.daemons)
-        object.__setattr__(self, "daemons", (*self.daemons, *idle))
-        for daemon in self.daemons:
-            if daemon not in self.actors:
-                raise ModelError(f"{self.name}: daemon {daemon!r} is not one of its actors")
-        if self.kind not in KINDS:
-            raise ModelError(f"{self.name}: kind {quoted(self.kind)} is none of {', '.join(KINDS)}")
-        for bad_state in self.expect:
+        idle = (name for name in self.environment if name not in daemons)
+        own(self, "daemons", (*daemons, *idle))
+        for bad_state, verdict in expect.items():
             if bad_state not in self.bad_states:
                 raise ModelError(
-                    f"{self.name}: {bad_state} is expected, but not among the bad states: "
+                    f"{where}: {quoted(bad_state)} is expected, but not among the bad states: "
                     + ", ".join(self.bad_states)
                 )
+            if not isinstance(verdict, str) or verdict not in list(Verdict):
+                raise ModelError(
+                    f"{where}: {bad_state} is expected {quoted(verdict)}, which is no verdict; "
+                    "write Verdict.SOMETIMES"
+                )
         never = dict.fromkeys(self.bad_states, Verdict.NEVER)
-        wrong = set(self.expect.values()) - {Verdict.NEVER} or self.deadlock or self.livelock
-        said = self.declares or wrong or self.states or (self.declares is None and self.expect)
-        object.__setattr__(self, "declares", bool(said))
-        object.__setattr__(self, "expect", never | dict(self.expect))
+        wrong = set(expect.values()) - {Verdict.NEVER} or self.deadlock or self.livelock
+        said = self.declares or wrong or self.states or (self.declares is None and expect)
+        own(self, "declares", bool(said))
+        own(self, "expect", never | expect)
 
     @property
     def is_held(self) -> bool:
@@ -354,7 +379,12 @@ class Case:
         return self.memory or "sequentially consistent"
 
     def sentence(self, bad_state: str) -> str:
-        """Return the sentence that says what is wrong when `bad_state` holds."""
+        """Return the sentence that says what is wrong when `bad_state` holds.
+
+        Raises:
+            MmvizError: it is not the name of a bad state or of a complaint.
+        """
+        written(bad_state, "the name of a bad state")
         for each in self.bad:
             if name_of(each) == bad_state:
                 return sentence_of(each)
@@ -406,7 +436,7 @@ class Case:
         return f"{self.label}: {self.title}" if self.title else self.label
 
     def __str__(self) -> str:
-        return f"{self.headline}\n  declared: {self.declared}"
+        return printable(f"{self.headline}\n  declared: {self.declared}")
 
     def __repr__(self) -> str:
         return str(self)
@@ -417,8 +447,9 @@ class Case:
         ]
         rows += [("deadlock", DEADLOCK, "some run")] * self.deadlock
         rows += [("livelock", LIVELOCK, "some run")] * self.livelock
-        return f"<strong>{escape(self.headline)}</strong>" + html_table(
-            ("what may go wrong", "in words", "declared"), rows
+        return verbatim(
+            f"<strong>{escape(self.headline)}</strong>"
+            + html_table(("what may go wrong", "in words", "declared"), rows)
         )
 
 

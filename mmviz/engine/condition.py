@@ -75,7 +75,7 @@ def with_values(model: Model, wanted: Mapping[Any, Any]) -> Holds:
     fields = {model.ledger.paths[slot]: slot for slot in model.told()}
     tests = []
     for path, value in wanted.items():
-        if path not in fields:
+        if not isinstance(path, str) or path not in fields:
             raise Unreadable(f"there is no field {quoted(path)}{_near(path, fields)}")
         slot = fields[path]
         known = model.bits[slot].values.values()
@@ -91,7 +91,7 @@ def _is(value: Any, now: Any) -> bool:
         return True
     try:
         return bool(token(now) == token(value))
-    except TypeError:  # what cannot be a key is no field's value
+    except (TypeError, RecursionError):  # what cannot be a key is no field's value
         return False
 
 
@@ -377,7 +377,8 @@ def _near(word: Any, known: Iterable[str]) -> str:
     """Return the nearest of the names that are known, as the end of a message."""
     names = list(known)
     folded = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(str(word).lower()[:80], folded, n=3, cutoff=0.4)
+    asked = word.lower()[:80] if isinstance(word, str) else quoted(word)
+    close = difflib.get_close_matches(asked, folded, n=3, cutoff=0.4)
     if close:
         return f"; did you mean {' or '.join(folded[each] for each in close)}?"
     return f"; there is {', '.join(names[:MOST_NAMED])}" + (", …" if names[MOST_NAMED:] else "")

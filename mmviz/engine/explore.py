@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from mmviz.engine.case import Case
 from mmviz.engine.report import Report
 from mmviz.engine.search import MAX_BYTES, MAX_STATES, Search
-from mmviz.engine.text import check_limit, expected
+from mmviz.engine.text import callback, check_limit, expected
 from mmviz.engine.watch import Interrupt, Progress
 
 
@@ -44,6 +44,8 @@ def explore(
     expected(case, Case, "what is searched", "write mmviz.find('thread/race', 'NameOfTheCase')")
     for name, limit in (("max_states", max_states), ("max_bytes", max_bytes)):
         check_limit(name, limit)
+    callback(progress, "progress")
+    callback(stop, "stop")
     kind = kind_of(case)
     with uncollected():
         if not partial:

@@ -118,7 +118,7 @@ class Frame:
         """The function and its arguments; "" at the start."""
         if self.before is None or self.step is None:
             return ""
-        return _label(self.model, self.before.state, self.actor, self.step)
+        return label_in(self.model, self.before.state, self.actor, self.step)
 
     @property
     def cite(self) -> str:
@@ -263,7 +263,7 @@ class Frame:
             location = self.model.location(self.state, p)
             if location.step is not None:
                 step = location.step
-                label = _label(self.model, self.state, name, step)
+                label = label_in(self.model, self.state, name, step)
                 found[name] = Next(label, step.cite, step.doc, location.lines)
         return found
 
@@ -328,7 +328,7 @@ class Frame:
         ]
 
 
-def _label(model: Model, state: int, actor: str, step: Step[Any]) -> str:
+def label_in(model: Model, state: int, actor: str, step: Step[Any]) -> str:
     """Return the step's label; of the environment, what it decides in this state."""
     if actor not in model.case.environment:
         return step.label

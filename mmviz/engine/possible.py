@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mmviz.engine.case import Case, Verdict, checked_bad, name_of
+from mmviz.engine.case import Case, Verdict, checked_bad, is_predicate, name_of
 from mmviz.engine.condition import EXAMPLE, Holds, condition, with_values
 from mmviz.engine.errors import MmvizError
 from mmviz.engine.explore import uncollected
 from mmviz.engine.graph import Fate, Graph
-from mmviz.engine.html import escape
+from mmviz.engine.html import escape, verbatim
 from mmviz.engine.judge import Judge
 from mmviz.engine.learn import Model
-from mmviz.engine.text import check_limit, expected, quoted, replay_line, short
+from mmviz.engine.text import check_limit, expected, printable, quoted, replay_line, short
 
 MOST_STATES = 1_000_000
 MOST_FATES = 100_000  # states of a case in which it is looked for a run that avoids the property
@@ -45,15 +45,17 @@ class Answer:
 
     def __str__(self) -> str:
         if self.schedule is None:
-            return self.text
-        return f"{self.text}\n{replay_line(self.case, self.schedule)}"
+            return printable(self.text)
+        return printable(f"{self.text}\n{replay_line(self.case, self.schedule)}")
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
         line = "" if self.schedule is None else replay_line(self.case, self.schedule)
-        return f"<p>{escape(self.text)}</p>" + (f"<code>{escape(line)}</code>" if line else "")
+        return verbatim(
+            f"<p>{escape(self.text)}</p>" + (f"<code>{escape(line)}</code>" if line else "")
+        )
 
 
 def possible(what: Case | Model, want: Want, max_states: int = MOST_STATES) -> Answer:
@@ -71,9 +73,9 @@ def possible(what: Case | Model, want: Want, max_states: int = MOST_STATES) -> A
             where, and what is near. Or the limit is not a number above 0.
         ModelError: the case or the predicate breaks a rule of the engine.
     """
-    check_limit("max_states", max_states)
+    most = check_limit("max_states", max_states)
     model = what if isinstance(what, Model) else Model(expected(what, Case, "what is asked", CASE))
-    case, most = model.case, int(max_states)
+    case = model.case
     with uncollected():
         if not isinstance(what, Model):
             _search(model, lambda _: False, most)  # its values and steps are learned by the way
@@ -126,7 +128,7 @@ def _test_of(model: Model, want: Any) -> Holds:
         if not want:
             raise MmvizError(f"no value is asked for; {EXAMPLE}")
         return with_values(model, want)
-    if callable(want) and hasattr(want, "__name__") and not isinstance(want, type):
+    if is_predicate(want):
         asked = checked_bad("possible()", [want])
         case = replace(model.case, bad=asked, expect={})
         judge = Judge(case, model.world, model.ledger, model.bits, model.complaints, model.cells)
@@ -135,7 +137,7 @@ def _test_of(model: Model, want: Any) -> Holds:
     raise MmvizError(f"{quoted(want)} cannot be looked for; {EXAMPLE}, or a function of the world")
 
 
-def _search(model: Model, holds: Holds, most: int) -> tuple[int | None, dict[int, int]]:
+def _search(model: Model, holds: Holds, most: float) -> tuple[int | None, dict[int, int]]:
     """Return the first state that passes a test, and the states before each on a shortest way."""
     parent = {model.start: -1}
     if holds(model.start):

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mmviz.engine.closure import NOT_MET, Closure, Judgement, Row, Situation, Table
 from mmviz.engine.diagram import Choice, Diagram, decide, parts
-from mmviz.engine.text import spoken
+from mmviz.engine.text import printable, spoken
 
 Cube = tuple[tuple[int, frozenset[int]], ...]
 """A condition: slots, and the numbers of the values that each may have."""
@@ -489,7 +489,7 @@ def slots_of(diagram: Diagram) -> set[int]:
 
 def comment(text: str) -> str:
     """Return a text that can stand in a comment: one line, and no end of the comment in it."""
-    return " ".join(text.split()).replace("*/", "* /").replace("/*", "/ *")
+    return printable(" ".join(text.split())).replace("*/", "* /").replace("/*", "/ *")
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -17,9 +17,12 @@ import os
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import FunctionType
 from typing import Any, Never, TypeVar, overload
 
+from mmviz.engine import parts
 from mmviz.engine.case import (
+    DAEMONS,
     Actor,
     BadState,
     Case,
@@ -32,9 +35,10 @@ from mmviz.engine.case import (
     nearest,
 )
 from mmviz.engine.errors import ModelError, UnknownName
-from mmviz.engine.html import html_table
-from mmviz.engine.text import quoted
+from mmviz.engine.html import html_table, verbatim
+from mmviz.engine.text import index, left_out, members, printable, quoted
 
+BAD = "write sometimes=[use_after_free], a list, even for one bad state"
 # What a race fills in of its cases.
 SET_BY_RACE = ("name", "id", "title", "bad", "expect", "scenario", "race", "declares")
 
@@ -64,13 +68,21 @@ class Cases(Sequence[Case]):
         """Return a case by its name, its id or its number; or several.
 
         Raises:
-            UnknownName: there is none; the nearest is suggested.
+            UnknownName: there is none of that name; the nearest is suggested.
+            IndexError: there is none of that number.
         """
-        if isinstance(which, int | slice):
+        if isinstance(which, slice):
             return self.cases[which]
+        if hasattr(type(which), "__index__") and not isinstance(which, bool | type):
+            number, last = index(which, "the number of a case"), len(self.cases) - 1
+            if not -last - 1 <= number <= last:
+                raise IndexError(f"there is no case {quoted(number)}: there are cases 0 to {last}")
+            return self.cases[number]
         known = {case.name: case for case in self.cases}
         known |= {case.id: case for case in self.cases if case.id and case.id not in known}
-        return nearest(known, getattr(which, "__name__", which), "case")  # a variant, named like it
+        given: Any = which
+        is_variant = isinstance(given, type | FunctionType)  # it is named like its case
+        return nearest(known, given.__name__ if is_variant else given, "case")
 
 
 class Race(Cases):
@@ -101,7 +113,8 @@ class Race(Cases):
         daemons: Collection[str] = (),
         **shared: Any,
     ) -> None:
-        where = f"race {id}" if id and isinstance(id, str) else "race"
+        named: object = id
+        where = f"race {quoted(id)[1:-1]}" if isinstance(named, str) and named else "race"
         if others or not isinstance(id, str):
             raise ModelError(
                 f"{where}: only the section of the research notes stands without a name; write "
@@ -110,7 +123,8 @@ class Race(Cases):
         check_claims(where, shared)
         check_world(where, world)
         self.id, self.world, self.actors = id, world, checked_actors(where, actors)
-        self.bad, self.daemons, self.shared = checked_bad(where, bad), tuple(daemons), shared
+        self.daemons = parts.names(where, daemons, "daemons=", self.actors, DAEMONS)
+        self.bad, self.shared = checked_bad(where, bad), shared
         self.cases: list[Case] = []
         self._declared_at: dict[str, tuple[str, int]] = {}  # the file and line of each case
 
@@ -118,13 +132,13 @@ class Race(Cases):
         count = f"a race with {len(self.cases)} case{'' if len(self.cases) == 1 else 's'}"
         actors = f"actors {', '.join(self.actors)}; bad states {', '.join(map(name_of, self.bad))}"
         lines = (f"  {each.label:28} {each.title}".rstrip() for each in self.cases)
-        return "\n".join([f"{count}; {actors}", *lines])
+        return printable("\n".join([f"{count}; {actors}", *lines]))
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return case_table(self.cases)
+        return verbatim(case_table(self.cases))
 
     @overload
     def case(self, *words: str, of: None = None, **claims: Any) -> Callable[[V], V]: ...
@@ -224,26 +238,36 @@ class Race(Cases):
                 f"before it at most the id of the research notes; this one has {words!r}"
             )
         *section, title = words
-        name = name or getattr(of, "__name__", "")
-        check_name(name or "unnamed")
-        if not name:
-            raise ModelError(f"{title!r}: {of!r} has no name of its own; write name='…'")
+        if left_out(name):
+            name = of.__name__ if isinstance(of, type | FunctionType) else ""
+            if not name:
+                raise ModelError(
+                    f"{quoted(title)}: {quoted(of)} has no name of its own; write name='…'"
+                )
+        check_name(name)
+        cast = self.actors if actors is None else checked_actors(name, actors)
         variant = of() if isinstance(of, type) else of
         check_claims(name, claims)
         claims = {"race": self} | self.shared | claims
-        said = sometimes or always or any(map(claims.get, ("deadlock", "livelock", "states")))
+        some, every = (
+            parts.checked(name, members, each, "a list of bad states", BAD, parts.MOST_NAMED)
+            for each in (sometimes, always)
+        )
+        said = some or every or any(map(claims.get, ("deadlock", "livelock", "states")))
         return Case(
             id="/".join(filter(None, (self.id, *section))) if section else "",
             name=name,
             title=title,
-            world=world or self.world,
+            world=self.world if world is None else world,
             actors={
                 each: _played(role, variant, of if isinstance(of, type) else None)
-                for each, role in (actors or self.actors).items()
+                for each, role in cast.items()
             },
             bad=self.bad,
-            expect=self._expected(name, sometimes, always),
-            daemons=self.daemons if daemons is None else tuple(daemons),
+            expect=self._expected(name, some, every),
+            daemons=parts.names(
+                name, self.daemons if daemons is None else daemons, "daemons=", cast, DAEMONS
+            ),
             declares=bool(said),
             **claims,
         )
@@ -254,10 +278,6 @@ class Race(Cases):
         """Return the verdict of every bad state: Never unless it is named."""
         expect = dict.fromkeys(map(name_of, self.bad), Verdict.NEVER)
         for verdict, bad_states in ((Verdict.SOMETIMES, sometimes), (Verdict.ALWAYS, always)):
-            if isinstance(bad_states, str):
-                raise ModelError(
-                    f"{name}: write [{quoted(bad_states)}], a list, even for one bad state"
-                )
             for bad in map(name_of, checked_bad(name, bad_states)):
                 if bad not in expect:
                     raise ModelError(

@@ -106,14 +106,17 @@ def code(thing: Callable[..., Any]) -> str:
     The declarations of cases above it are left out, and the comments on redundant lines.
 
     Raises:
-        MmvizError: it is not a class or a function written in Python.
-        OSError: its source is not available.
+        MmvizError: it is not a class or a function written in Python, or its source is not
+            available.
     """
+    given: Any = thing
     try:
-        lines, first = inspect.getsourcelines(thing)
-    except TypeError:
+        if not callable(given):  # a module, for example
+            raise TypeError
+        lines, first = inspect.getsourcelines(given)
+    except Exception:  # a built-in one, one without a file, or anything at all
         raise MmvizError(
-            f"code() shows a class or a function written in Python, not {quoted(thing)}; "
+            f"code() shows a class or a function written in a file or a cell, not {quoted(thing)}; "
             "write code(TheVariant)"
         ) from None
     file = inspect.getsourcefile(thing) or ""

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import NamedTuple, NoReturn
 
 from mmviz.engine import case as cases
-from mmviz.engine.case import Case, Verdict, name_of
-from mmviz.engine.html import escape, html_table
-from mmviz.engine.text import short
+from mmviz.engine.case import Case, Verdict, name_of, nearest
+from mmviz.engine.html import escape, html_table, verbatim
+from mmviz.engine.text import printable, short
 
 # The ways in which a maximal run can end; see `mmviz.engine.case.Verdict`.
 COMPLETES, OOPS, DEADLOCK, LIVELOCK = "completes", "oops", "deadlock", "livelock"
@@ -203,7 +203,12 @@ class Report:
 
         It is the verdict, or "Not judged" where a bad state counts only in a completed run and no
         run completes, or "Not decided" in an undecided report.
+
+        Raises:
+            UnknownName: the case is not judged by that bad state; the nearest is suggested.
         """
+        known = {name: name for name in self.verdicts}
+        bad_state = nearest(known, bad_state, "bad state")
         if self.undecided:
             return NOT_DECIDED
         verdict = self.verdicts[bad_state]
@@ -298,7 +303,7 @@ class Report:
             lines.append(f"  {bad_state:{width}}  {verdict:10}  {remark}".rstrip())
         lines += [f"  not as declared: {each}" for each in self.surprises]
         lines.append(f"  ({self.small_print})")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def __repr__(self) -> str:
         return str(self)
@@ -314,12 +319,13 @@ class Report:
             for bad_state, *rest in self.rows()
         ]
         surprises = [f"<p>Not as declared: {escape(each)}</p>" for each in self.surprises]
-        return (
-            f'<div class="mm-report"><strong>{escape(self.headline)}</strong>'
+        return verbatim(
+            f"<strong>{escape(self.headline)}</strong>"
             f"<p>{escape(self.case.headline)}</p>"
-            + html_table(("what may go wrong", "in words", "verdict", ""), rows)
+            + html_table(("what may go wrong", "in words", "verdict", "steps"), rows)
             + "".join(surprises)
-            + f"<small>{escape(self.small_print)}</small></div>"
+            + f"<small>{escape(self.small_print)}</small>",
+            "mm-report",
         )
 
 

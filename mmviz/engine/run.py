@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, SupportsIndex
 
-from mmviz.engine.case import Case
-from mmviz.engine.errors import ModelError, ScheduleError
+from mmviz.engine.case import Case, nearest
+from mmviz.engine.errors import MmvizError, ModelError, ScheduleError
 from mmviz.engine.frame import Blocked, Frame, Next
 from mmviz.engine.learn import Model
 from mmviz.engine.run_table import columns, table
-from mmviz.engine.text import expected, index, quoted, replay_line
+from mmviz.engine.text import expected, index, members, quoted, replay_line
 
 MOST_TIMES, MOST_DIGITS = 10_000, 10  # of a count, "CPU0*3"
 MOST_STEPS = 100_000  # of a schedule
+LEFT_OUT = "leave it out, and the case is learned"
 CASE = "write mmviz.find('thread/race', 'NameOfTheCase')"
 
 
@@ -31,7 +32,7 @@ class Run:
 
     def __init__(self, case: Case, model: Model | None = None) -> None:
         self.case = expected(case, Case, "what is run", CASE)
-        self.model = model or Model(case)
+        self.model = Model(case) if model is None else expected(model, Model, "a model", LEFT_OUT)
         self.tip = Frame(self.model, self.model.start)
 
     def step(self, actor: str) -> Frame:
@@ -90,8 +91,12 @@ class Run:
         return self.tip.blocked
 
     def describe(self, actor: str) -> Next | None:
-        """Return the step that an actor takes next, None when it has finished."""
-        return self.tip.next.get(actor)
+        """Return the step that an actor takes next, None when it has finished.
+
+        Raises:
+            UnknownName: there is no such actor; the nearest is suggested.
+        """
+        return self.tip.next.get(nearest({name: name for name in self.case.actors}, actor, "actor"))
 
     @property
     def finished(self) -> bool:
@@ -204,11 +209,17 @@ def _words(schedule: Any, instead: str) -> Iterable[Any]:
     """Return the words of a schedule; `instead` says what to write when it has none."""
     if isinstance(schedule, str):
         return filter(None, re.split(r"[\s,]+", schedule))
-    if isinstance(schedule, Iterable) and not isinstance(schedule, bytes | Mapping | Set):
-        return (word for word in schedule if not (isinstance(word, str) and not word))
-    raise ScheduleError(
-        f"a schedule is text or a list of actors, not {quoted(schedule)}; {instead}"
-    )
+    if isinstance(schedule, bytes | bytearray | Mapping | Set) or not isinstance(
+        schedule, Iterable
+    ):
+        raise ScheduleError(
+            f"a schedule is text or a list of actors, not {quoted(schedule)}; {instead}"
+        )
+    try:
+        words = members(schedule, "a schedule", instead, MOST_STEPS)
+    except MmvizError as error:
+        raise ScheduleError(str(error)) from None
+    return [word for word in words if not (isinstance(word, str) and not word)]
 
 
 def _number(count: str) -> int | None:

@@ -6,8 +6,11 @@ from typing import Protocol
 from mmviz.engine.case import Case
 from mmviz.engine.errors import MmvizError
 from mmviz.engine.frame import Frame
-from mmviz.engine.html import escape, html_table
-from mmviz.engine.text import quoted, replay_line
+from mmviz.engine.html import escape, html_table, verbatim
+from mmviz.engine.text import expected, index, printable, quoted, replay_line
+
+WIDEST = 1_000  # characters of a column
+FRAMES = "write slice(1, 5) for steps 1 to 4"
 
 
 class Told(Protocol):
@@ -38,22 +41,30 @@ def table(run: Told, width: int = 38, shown: slice = slice(1, None)) -> str:
         shown: which frames; by default every step.
 
     Raises:
-        MmvizError: it is not a run.
+        MmvizError: it is not a run, or the width or the frames are nothing of the kind.
     """
-    if not hasattr(run, "frames"):
+    wide = index(width, "the width of a column")
+    if not 0 < wide <= WIDEST:
+        raise MmvizError(f"the width of a column is 1 to {WIDEST} characters, not {quoted(width)}")
+    wanted = expected(shown, slice, "which frames are shown", FRAMES)
+    if not hasattr(type(run), "frames"):
         raise MmvizError(
             f"a table is of a run, not of {quoted(run)}; write "
             "mmviz.table(mmviz.replay(case, 'CPU0*3 CPU1'))"
         )
+    try:
+        frames = [frame for frame in run.frames[wanted] if frame.actor]
+    except (TypeError, ValueError):
+        raise MmvizError(f"{quoted(shown)} does not say which frames are shown; {FRAMES}") from None
     actors = list(run.case.actors)
-    lines = ["".join(f"{name:{width}}" for name in actors).rstrip()]
-    lines.append("".join(f"{'-' * len(name):{width}}" for name in actors).rstrip())
-    for frame in run.frames[shown]:
-        indent = " " * (width * actors.index(frame.actor))
+    lines = ["".join(f"{name:{wide}}" for name in actors).rstrip()]
+    lines.append("".join(f"{'-' * len(name):{wide}}" for name in actors).rstrip())
+    for frame in frames:
+        indent = " " * (wide * actors.index(frame.actor))
         lines += [indent + line for line in told(run, frame)]
     lines.append("")
     lines.append(replay_line(run.case, run.schedule))
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def told(run: Told, frame: Frame) -> list[str]:
@@ -72,7 +83,7 @@ def columns(run: Told) -> str:
         cell = "\n".join(told(run, frame))
         row = [cell if name == frame.actor else "" for name in run.case.actors]
         rows.append((str(frame.index), *row))
-    return (
-        html_table(("", *run.case.actors), rows)
+    return verbatim(
+        html_table(("step", *run.case.actors), rows)
         + f"<code>{escape(replay_line(run.case, run.schedule))}</code>"
     )

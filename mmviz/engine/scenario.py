@@ -12,12 +12,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 
+from mmviz.engine import parts
 from mmviz.engine.case import Case
 from mmviz.engine.errors import ModelError
-from mmviz.engine.html import escape
+from mmviz.engine.html import escape, verbatim
 from mmviz.engine.race import Cases, Race, case_table
-from mmviz.engine.text import quoted
+from mmviz.engine.text import members, printable, quoted
 
+TEXTS = ("title", "promise", "story", "memory_model", "simplified", "sources", "name")
+WRITTEN = "a scenario is written Scenario('title', 'what must always hold', cases)"
 SECTIONS = ("Promise", "Memory model", "Simplified", "Sources")
 
 
@@ -56,15 +59,11 @@ class Scenario(Cases):
         Raises:
             ModelError: one of them is no case, or there are none.
         """
-        texts = (self.title, self.promise, self.story, self.memory_model, self.simplified)
-        for text in (*texts, self.sources, self.name):
-            if not isinstance(text, str):
-                raise ModelError(
-                    f"{quoted(text)} stands where a text is wanted; write Scenario('title', 'what "
-                    "must always hold', cases)"
-                )
+        parts.texts(WRITTEN, {name: getattr(self, name) for name in TEXTS})
         given: object = self.cases
-        found = list(given) if isinstance(given, Iterable) else [given]
+        if isinstance(given, str | bytes | bytearray) or not isinstance(given, Iterable):
+            given = [given]
+        found = parts.checked(WRITTEN, members, given, "cases=", "write a Race, or [case]")
         cases = [each for each in found if isinstance(each, Case)]
         if not cases or len(cases) < len(found):
             wrong = next((each for each in found if not isinstance(each, Case)), "nothing")
@@ -145,13 +144,13 @@ class Scenario(Cases):
     def __str__(self) -> str:
         cases = "\n".join(f"  {case.name:28} {case.id:10} {case.title}" for case in self.cases)
         promise = f"Promise: {self.promise}" if self.promise else ""
-        return "\n\n".join(filter(None, (self.headline, self.story, promise, cases)))
+        return printable("\n\n".join(filter(None, (self.headline, self.story, promise, cases))))
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return (
+        return verbatim(
             f"<strong>{escape(self.title)}</strong><p>{escape(self.story)}</p>"
             + (f"<p>Promise: {escape(self.promise)}</p>" if self.promise else "")
             + case_table(self.cases)

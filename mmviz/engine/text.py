@@ -1,14 +1,18 @@
 """How values, schedules and a reader's own words are printed as plain text."""
 
 import operator
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from reprlib import Repr
 from typing import Any, Protocol, TypeVar
 
 from mmviz.engine.errors import MmvizError
 
 T = TypeVar("T")
-LONGEST = 80  # characters of an input that a message repeats
+LONGEST = 60  # characters of an input that a message repeats
+MOST_WRITTEN, MOST_MEMBERS = 1_000_000, 100_000  # characters of a text, and members of a list
+OURS = ("mmviz", "numpy")  # the packages, besides Python's own, whose objects print themselves
 EMPTY = "none"  # an empty field's value as displayed: None, "", (), frozenset()
 
 
@@ -59,23 +63,41 @@ def spoken(value: Any) -> str:
     return str(value)
 
 
+class _Quote(Repr):
+    """Python for a value; what a reader's own class writes about itself is not asked for."""
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        """Return an object as its class writes it, or its class alone."""
+        home = str(getattr(type(x), "__module__", "")).partition(".")[0]
+        if home in OURS or home in sys.stdlib_module_names:
+            return super().repr_instance(x, level)
+        return f"<{type(x).__name__}>"
+
+
 def quoted(value: Any, most: int = LONGEST) -> str:
     """Return what a reader wrote as a message repeats it: in quotes, on one line, shortened.
 
     Control characters, marks that change the direction of text, and lone surrogates are escaped.
-    A value that cannot be printed is named by its class.
+    A value that cannot be printed, or that prints itself, is named by its class.
 
     Args:
         value: anything.
         most: characters to show at most, the quotes included.
     """
-    quote = Repr()
+    quote = _Quote()
     quote.maxstring = quote.maxother = quote.maxlong = most
     try:
+        if isinstance(value, str):
+            value = str.__str__(value)
         text = printable(" ".join(quote.repr(value).splitlines()))
     except Exception:  # its own __repr__ fails, or an integer has too many digits
         text = f"<{type(value).__name__}>"
     return text if len(text) <= most else f"{text[: most - 2]}…{text[-1]}"
+
+
+def left_out(value: Any) -> bool:
+    """Tell whether an optional argument is left out: "" or None."""
+    return value is None or (isinstance(value, str) and not value)
 
 
 def expected(value: Any, kind: type[T], what: str, instead: str) -> T:
@@ -95,6 +117,64 @@ def expected(value: Any, kind: type[T], what: str, instead: str) -> T:
     raise MmvizError(f"{what} is a {kind.__name__}, not {quoted(value)}; {instead}")
 
 
+def written(value: Any, what: str) -> str:
+    """Return a text.
+
+    Args:
+        value: the text.
+        what: what it is, for the message, "the title of a case".
+
+    Raises:
+        MmvizError: it is not text, or has more than a million characters.
+    """
+    if not isinstance(value, str):
+        raise MmvizError(f"{what} is text, not {quoted(value)}; write it in quotes")
+    if len(value) > MOST_WRITTEN:
+        raise MmvizError(
+            f"{what} has {len(value):,} characters, {quoted(value)}; write at most {MOST_WRITTEN:,}"
+        )
+    return value
+
+
+def members(value: Any, what: str, instead: str, most: int = MOST_MEMBERS) -> list[Any]:
+    """Return the members of a list, a generator or the like.
+
+    Args:
+        value: the list; a text or a mapping is none.
+        what: what it is, for the message, "a schedule".
+        instead: what to write, for the message.
+        most: how many there may be.
+
+    Raises:
+        MmvizError: it is no list, cannot be read, or has more members.
+    """
+    is_other = isinstance(value, str | bytes | bytearray | memoryview | Mapping)
+    if is_other or not isinstance(value, Iterable):
+        raise MmvizError(f"{what} is a list, not {quoted(value)}; {instead}")
+    try:
+        found = list(islice(value, most + 1))
+    except Exception as error:
+        raise MmvizError(
+            f"{what} cannot be read from {quoted(value)}, which raised {type(error).__name__}; "
+            f"{instead}"
+        ) from None
+    if len(found) > most:
+        raise MmvizError(f"{what} has at most {most:,} members, and this one has more; {instead}")
+    return found
+
+
+def callback(value: Any, name: str) -> None:
+    """Check a function to be called; None is none.
+
+    Raises:
+        MmvizError: it cannot be called.
+    """
+    if value is not None and not callable(value):
+        raise MmvizError(
+            f"{name}={quoted(value)} cannot be called; write a function, or leave it out"
+        )
+
+
 def index(value: Any, what: str) -> int:
     """Return an integer, one of numpy included.
 
@@ -105,23 +185,30 @@ def index(value: Any, what: str) -> int:
     Raises:
         MmvizError: it is not an integer.
     """
-    if isinstance(value, bool | type) or not hasattr(value, "__index__"):
-        raise MmvizError(f"{what} is an integer, not {quoted(value)}")
-    return operator.index(value)
+    if not isinstance(value, bool | type) and hasattr(type(value), "__index__"):
+        try:
+            return operator.index(value)
+        except Exception:
+            pass  # an array, for example
+    raise MmvizError(f"{what} is an integer, not {quoted(value)}")
 
 
-def check_limit(name: str, limit: Any) -> None:
-    """Check a limit of a search.
+def check_limit(name: str, limit: Any) -> float:
+    """Return a limit of a search: an integer, one of numpy included, or a float.
 
     Raises:
         MmvizError: it is not a number above 0.
     """
-    is_number = isinstance(limit, int | float) or hasattr(limit, "__index__")
-    if isinstance(limit, bool | type) or not is_number or not limit > 0:
+    try:
+        found = float(limit) if isinstance(limit, float) else index(limit, name)
+    except MmvizError:
+        found = 0
+    if not found > 0:
         raise MmvizError(
             f"{name}={quoted(limit)} is not a number above 0; write {name}=1_000_000, or leave "
             "it out"
         )
+    return found
 
 
 def printable(text: str) -> str:

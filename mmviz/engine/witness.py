@@ -5,6 +5,11 @@ matters is what one would have to change.  So a field is a *witness* if it belon
 set of fields that, had they another of the values that they take in some state, would leave
 nothing to object to.  `any(…)` over devices thus names only those that violate.
 
+A violated predicate has its witnesses in every state in which it holds. A complaint belongs to the
+step that raises it: its witnesses are what that step read to decide, and they are told with that
+step only, because later states may have mended or forgotten them. If the step decided by a
+variable of its actor, they are what the earlier step read that answered it.
+
 Source: Reiter, "A theory of diagnosis from first principles" (1987): minimal corrections; on
 one run of a program, Lewis, "Causation" (1973): what would not have happened without.
 """
@@ -12,12 +17,15 @@ one run of a program, Lewis, "Causation" (1973): what would not have happened wi
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from mmviz.engine.bits import token
 from mmviz.engine.case import nearest
 from mmviz.engine.errors import ModelError
-from mmviz.engine.frame import named
+from mmviz.engine.frame import Frame, named
 from mmviz.engine.learn import Model
 from mmviz.engine.ledger import objects_in
-from mmviz.engine.step import Effect
+from mmviz.engine.location import Location
+from mmviz.engine.situation import doing
+from mmviz.engine.step import Step
 from mmviz.engine.struct import Allocated, Struct
 
 LARGEST = 3  # fields that are changed together
@@ -39,6 +47,19 @@ class Witnesses:
         self.model = model
         self._rows: dict[str, list[Any]] = {}  # bad state -> [mask, {packed values: witnesses}]
         self._found: dict[Any, Slots] = {}
+        self._seen: dict[Any, Slots] = {}  # what a step does -> what it read to complain
+
+    def of_frame(self, frame: Frame) -> frozenset[str]:
+        """Return the paths of the fields that witness what is wrong after a step of a run.
+
+        They are those of each bad state that holds, and of each complaint that the step raised.
+        """
+        model, found = self.model, set[int]()
+        if violated := model.violated(frame.state):
+            found |= self.of_state(frame.state, violated)
+        if frame.before is not None and frame.complaints:
+            found |= self.of_step(frame.before.state, model.index[frame.actor])
+        return frozenset(model.ledger.paths[slot] for slot in found)
 
     def of_state(self, state: int, bad_states: Iterable[str]) -> set[int]:
         """Return the slots that witness the violations of a state.
@@ -73,18 +94,26 @@ class Witnesses:
         found = row[1][state & row[0]] = self._found[key]
         return found
 
-    def of_step(self, state: int, p: int, effect: Effect) -> set[int]:
-        """Return the slots that witness what a step complains of.
+    def of_step(self, state: int, p: int) -> Slots:
+        """Return the slots that witness what the next step of an actor complains of.
 
         Args:
-            state: the packed state before it.
+            state: the packed state before the step.
             p: the number of its actor.
-            effect: what the step did.
         """
+        location = self.model.location(state, p)
+        if location.step is None:
+            return frozenset()
+        key = doing(self.model, state, p)
+        found = self._seen.get(key)
+        if found is None:
+            found = self._seen[key] = self._looked(state, p, location.step)
+        return found or self._answered(state, p, location)
+
+    def _looked(self, state: int, p: int, step: Step[Any]) -> Slots:
+        """Return the slots that a step read to decide on its complaints."""
         model = self.model
-        step = model.location(state, p).step
-        if step is None:
-            return set()
+        effect = model.execute(state, p, step)
         reads = effect.reads - {model.complaints, model.dead}
         found: set[int] = set()
         for name in dict.fromkeys(name for name, _ in effect.said):
@@ -99,7 +128,59 @@ class Witnesses:
             found |= self._narrowed(ask, state, reads)
             if name == "use_after_free":
                 found |= self._freed(state, reads)
-        return self._outward(found, state) or set(self._shown(reads))
+        return self._outward(found, state) or self._shown(reads)
+
+    def _answered(self, state: int, p: int, location: Location) -> Slots:
+        """Return the slots that decided the latest answer on which a step depends.
+
+        That is one of its arguments, what contains the object that it acts on, or one that might
+        have been another; NULL only if there is none of these. Where several ways lead here, those
+        count whose answer would be the same now.
+        """
+        cells, step = self.model.cells(state), location.step
+        assert step is not None
+        used = {id(each) for each in (step.on, *step.args)}
+        level, seen, null = [location], {location}, frozenset[int]()
+        while level:
+            sure, rest = set[int](), set[int]()
+            ways = [(asked, told) for here in level for asked, told in self._ways(p, here)]
+            for asked, told in ways:
+                answer, is_one_of_several = told[1], len(asked.nexts) > 1
+                parts = answer._at.values() if isinstance(answer, Struct) else ()
+                if is_one_of_several or used & {id(answer), *(id(cells[slot]) for slot in parts)}:
+                    is_same, found = self._deciding(state, p, asked, told)
+                    if answer is None and not is_one_of_several:
+                        null = null or found
+                    elif is_same:
+                        sure |= found
+                    else:
+                        rest |= found
+            if sure or rest:
+                return frozenset(sure or rest)
+            level = list(dict.fromkeys(asked for asked, _ in ways if asked not in seen))
+            seen.update(level)
+        return null
+
+    def _ways(self, p: int, location: Location) -> Iterator[tuple[Location, Any]]:
+        """Yield the locations before one, each with the token of the answer that leads there."""
+        for before in self.model.locations[p].values():
+            for told, after in before.nexts.items():
+                if after is location:
+                    yield before, told
+
+    def _deciding(self, state: int, p: int, asked: Location, told: Any) -> tuple[bool, Slots]:
+        """Return whether a step would still answer so, and the slots that decide that."""
+        step = asked.step
+        assert step is not None
+
+        def ask(other: int) -> tuple[bool | None, set[int]]:
+            done = self.model.execute(other, p, step)
+            is_same = token(done.answer) == told
+            return None if done.blocked or done.said else is_same, done.reads
+
+        holds, reads = self._try(ask, state)
+        found = self._narrowed(ask, state, reads) if holds else self._shown(reads)
+        return holds is True, self._outward(found, state)
 
     # -- by hand -----------------------------------------------------------------------------
 
@@ -200,7 +281,7 @@ class Witnesses:
         found = {struct._at["freed"] for struct in gone}
         return found | {slot for slot in looked if any(cells[slot] is each for each in gone)}
 
-    def _outward(self, slots: Iterable[int], state: int) -> set[int]:
+    def _outward(self, slots: Iterable[int], state: int) -> Slots:
         """Return slots with what the engine knows of an actor's locks replaced by their fields."""
         model = self.model
         cells, found = model.cells(state), set(slots)
@@ -209,7 +290,7 @@ class Witnesses:
                 found.remove(task._at["held"])
                 for lock in cells[task._at["held"]]:
                     found |= {slot for slot in lock._at.values() if actor in named(cells[slot])}
-        return found - model.internal
+        return frozenset(found) - model.internal
 
     def _mask(self, slots: Iterable[int]) -> int:
         mask = 0

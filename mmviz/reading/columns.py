@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
-from mmviz.reading.heads import FREE_GAP, Head, body, head, without_numbers
+from mmviz.reading.heads import FREE_GAP, SINGLE, Head, body, head, without_numbers
 from mmviz.reading.mail import LABEL, Grid, grids, is_rule, pieces, written
 
 GAP = 4  # blanks between left edges, where a header says how many columns there are
@@ -262,7 +262,7 @@ def choose(rows: list[str]) -> tuple[Model, str, list[Question]]:
         (model for grid in grids(rows) for model in models(grid)), key=lambda model: -model.score
     )
     best = ranked[0]
-    if not best.bounds:
+    if not best.bounds and best.header.how != SINGLE:
         return best, _no_columns(best), []
     mine, questions = best.placed, []
     for other in ranked[1:]:

@@ -174,7 +174,8 @@ class Diagram:
         if self.refused:
             return f"Refused: {self.refused}."
         columns, steps = len(self.columns), len(self.steps)
-        read = f"{columns} columns ({', '.join(self.columns)}), {steps} steps"
+        read = f"{columns} column{'s' * (columns != 1)} ({', '.join(self.columns)}), "
+        read += f"{steps} step{'s' * (steps != 1)}"
         asked = len(self.questions)
         doubt = "" if not asked else f"; {asked} question{'s' * (asked > 1)}"
         return printable(f"{read}{doubt}.")

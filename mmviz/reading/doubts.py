@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 
-from mmviz.reading.columns import Model, Piece, Question
+from mmviz.reading.columns import Model, Piece, Question, is_remark
 from mmviz.reading.heads import NAME, ROLE
 from mmviz.reading.mail import LABEL, grids, is_rule, open_brackets, pieces
 
@@ -46,6 +46,8 @@ def _firsts(model: Model) -> dict[int, Piece]:
 
 
 def _trimmed(model: Model) -> Question | None:
+    if not model.bounds:
+        return None
     left, firsts = _steps(model, 1), _firsts(model)
     alone = [
         each.row
@@ -173,6 +175,8 @@ def _header_wrapped(model: Model) -> Question | None:
     if row is None or model.header.how == "staggered" or row + 1 >= len(rows):
         return None
     below = [text for _, text in pieces(rows[row + 1])]
+    if is_rule(rows[row + 1]) and len(below) == len(model.header.names):
+        return None
     cut = re.search(rf"(?<!\w){ROLE}$", rows[row], re.I)
     if not cut and not any(NAME.fullmatch(text) for text in below):
         return None
@@ -191,9 +195,11 @@ def _tail_of(model: Model, each: Piece, above: Piece, at_border: bool) -> bool:
     if open_brackets(each.text) < 0 < open_brackets(above.text):
         return True
     width = len(rows[above.row]) + 1 + len(each.text.split(" ")[0])
-    if each.x or width <= WRAPS_AT or LABEL.match(each.text):
+    if each.x or width <= WRAPS_AT or LABEL.match(each.text) or is_remark(each.text):
         return False
-    return at_border or not STATEMENT.match(each.text)
+    names = model.header.names
+    at_name = bool(names) and names[0][0] == 0  # column 1 begins at the border
+    return (at_border and not at_name) or not STATEMENT.match(each.text)
 
 
 def _mark(row: str) -> str:

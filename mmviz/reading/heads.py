@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mmviz.reading.mail import is_prose, is_rule, pieces
 
+SINGLE = "the only column"
 FREE_GAP = 8  # blanks between the columns of a diagram whose header is not known
 
 ROLE = (
@@ -38,7 +39,8 @@ class Head(NamedTuple):
 
 def head(rows: list[str]) -> Head:
     """Return the header: names of actors, or what stands where names would."""
-    return _named(rows) or _placed(rows) or _staggered(rows) or Head(None, [], "none", [])
+    found = _named(rows) or _placed(rows) or _staggered(rows) or _single(rows)
+    return found or Head(None, [], "none", [])
 
 
 def _named(rows: list[str]) -> Head | None:
@@ -87,6 +89,17 @@ def _staggered(rows: list[str]) -> Head | None:
     if len(alone) < 2 or len({name for _, (_, name) in alone}) < len(alone) or not steps_right:
         return None
     return Head(alone[0][0], [piece for _, piece in alone], "staggered", [])
+
+
+def _single(rows: list[str]) -> Head | None:
+    """Return the name of the only column; a rule below it shows that it is one."""
+    for number, (row, below) in enumerate(pairwise(rows)):
+        found = pieces(row)
+        if len(found) == 1 and is_rule(below) and len(pieces(below)) == 1:
+            x, text = found[0]
+            if pieces(below)[0][0] == x and (NAME.fullmatch(text) or re.fullmatch(r"\w+", text)):
+                return Head(number, found, SINGLE, [])
+    return None
 
 
 def body(rows: list[str], header: int | None) -> tuple[int, int]:

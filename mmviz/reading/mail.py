@@ -146,6 +146,8 @@ def pieces(row: str) -> list[tuple[int, str]]:
 
 def is_prose(row: str) -> bool:
     """Tell whether a row is a line of a paragraph: five words, most of them plain."""
+    if re.fullmatch(r"\s*\w+\(.*\)[;:]?", row):
+        return False  # one call, whose arguments may be words
     words = row.split()
     plain = [
         word

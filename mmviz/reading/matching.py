@@ -12,6 +12,7 @@ from typing import Any
 
 from mmviz.engine import Case, Fate, Graph, Line, MmvizError, Run
 from mmviz.engine.explore import uncollected
+from mmviz.engine.frame import label_in
 from mmviz.engine.learn import Model
 from mmviz.engine.location import Location
 from mmviz.reading.diagram import (
@@ -57,7 +58,9 @@ class _Code:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.model = Model(case)
-        self.cut = not _visit(self.model)
+        #: What the environment may decide, in words.
+        self.decisions: set[str] = set()
+        self.cut = not self._visit()
         #: For each actor, the functions that it may be in, and from how many places of its code;
         #: a place in a loop counts twice.
         self.functions: dict[str, dict[str, int]] = {}
@@ -73,6 +76,41 @@ class _Code:
                     if again:
                         places[function].add((place, "again"))
             self.functions[name] = {function: len(at) for function, at in places.items()}
+            if name in self.case.environment:
+                self.functions[name] |= dict.fromkeys(self.decisions, 2)
+
+    def named(self, step: Step, actor: str) -> str:
+        """Return what a step of the diagram names in an actor's code, "" for nothing."""
+        own = self.functions.get(actor, {})
+        words = step.text.rstrip("; ")
+        return next((name for name in (step.function, words) if name and name in own), "")
+
+    def _visit(self) -> bool:
+        """Visit every state, so that every location is known; tell whether it was not too many."""
+        model, decides = self.model, [self.model.index[name] for name in self.case.environment]
+        seen, level = {model.start}, [model.start]
+        while level:
+            below = []
+            for state in level:
+                for p in range(len(model.actors)):
+                    after = model.successor(state, p)
+                    if after is None:
+                        continue
+                    if p in decides:
+                        self.decisions.add(decision(model, state, p))
+                    if after not in seen:
+                        seen.add(after)
+                        below.append(after)
+            if len(seen) > MOST_NODES:
+                return False
+            level = below
+        return True
+
+
+def decision(model: Model, state: int, p: int) -> str:
+    """Return what the environment decides by its step in a state, in words."""
+    step = model.location(state, p).step
+    return "" if step is None else label_in(model, state, model.actors[p], step)
 
 
 def _comes_again(location: Location) -> bool:
@@ -88,37 +126,19 @@ def _comes_again(location: Location) -> bool:
     return False
 
 
-def _visit(model: Model) -> bool:
-    """Visit every state, so that every location is known; tell whether there were not too many."""
-    seen, level = {model.start}, [model.start]
-    while level:
-        below = []
-        for state in level:
-            for p in range(len(model.actors)):
-                after = model.successor(state, p)
-                if after is not None and after not in seen:
-                    seen.add(after)
-                    below.append(after)
-        if len(seen) > MOST_NODES:
-            return False
-        level = below
-    return True
-
-
 def _assignments(diagram: Diagram, code: _Code) -> list[tuple[str, ...]]:
     """Return the actors that the columns may be: those whose functions the columns name most."""
-    asked: list[list[str]] = [[] for _ in diagram.columns]
+    asked: list[list[Step]] = [[] for _ in diagram.columns]
     for step in diagram.steps:
-        if step.function:
-            asked[step.column - 1].append(step.function)
+        asked[step.column - 1].append(step)
     actors = [*code.model.actors[:MOST_ACTORS]]
     actors += [""] * max(0, len(asked) - len(actors))
     best = 0.0
     found: list[tuple[str, ...]] = []
     for chosen in dict.fromkeys(permutations(actors, len(asked))):
         has = [
-            sum(name in code.functions.get(actor, ()) for name in names)
-            for actor, names in zip(chosen, asked, strict=True)
+            sum(bool(code.named(step, actor)) for step in steps)
+            for actor, steps in zip(chosen, asked, strict=True)
         ]
         same = sum(
             _plain(actor) == _plain(name)
@@ -151,8 +171,8 @@ class _Fit:
         self.rows: list[tuple[int, int, str]] = []  # (number of the step, actor, function)
         for number, step in enumerate(diagram.steps, 1):
             actor = actors[step.column - 1]
-            if step.function and step.function in code.functions.get(actor, ()):
-                self.rows.append((number, self.model.index[actor], step.function))
+            if named := code.named(step, actor):
+                self.rows.append((number, self.model.index[actor], named))
             else:
                 self.unmatched.append(self._missing(number, step, actor))
         self.parent: dict[Node, tuple[Node, int] | None] = {}
@@ -221,7 +241,8 @@ class _Fit:
     def _ends(self) -> tuple[list[Node], bool]:
         """Return the nearest nodes in which all rows have happened, and whether it was cut.
 
-        The first is the nearest; the search goes on for one in which something is violated.
+        The first is the nearest. Unless its rows are the whole run, the search goes on for one
+        in which something is violated.
         """
         model = self.model
         start: Node = (model.start, 0, (None,) * len(model.actors))
@@ -231,7 +252,7 @@ class _Fit:
             node = queue.popleft()
             if node[1] == len(self.rows):
                 ends.append(node)
-                if model.violated(node[0]):
+                if model.violated(node[0]) or self._fills_nothing(node):
                     return ends, False
                 continue
             for p, after in self._moves(node):
@@ -241,6 +262,14 @@ class _Fit:
             if len(self.parent) > MOST_NODES:
                 return ends, True
         return ends, False
+
+    def _fills_nothing(self, node: Node) -> bool:
+        """Tell whether the rows are the whole run."""
+        while (before := self.parent[node]) is not None:
+            if before[0][1] == node[1]:
+                return False
+            node = before[0]
+        return True
 
     def _moves(self, node: Node) -> Iterator[tuple[int, Node]]:
         state, done, last = node
@@ -254,15 +283,21 @@ class _Fit:
             if after is None:
                 continue
             where = (*last[:p], location, *last[p + 1 :])
-            most = self._happening(p, done, last[p], location)
+            events = self._events(state, p, last[p], location)
+            most = self._happening(p, done, events)
             if most > done:
                 yield p, (after, most, where)
-            if self.kept[done].get(p) not in _events(last[p], location):
+            if self.kept[done].get(p) not in events:
                 yield p, (after, done, where)
 
-    def _happening(self, p: int, done: int, before: Location | None, location: Location) -> int:
-        """Return how many rows have happened once an actor takes the step of a location."""
-        for event in _events(before, location):
+    def _events(self, state: int, p: int, before: Location | None, location: Location) -> list[str]:
+        if self.model.actors[p] in self.model.case.environment:
+            return [decision(self.model, state, p)]
+        return _events(before, location)
+
+    def _happening(self, p: int, done: int, events: list[str]) -> int:
+        """Return how many rows have happened once an actor has done something."""
+        for event in events:
             if done < len(self.rows) and self.rows[done][1:] == (p, event):
                 done += 1
         return done
@@ -303,7 +338,7 @@ class _Fit:
         location = self.model.location(state, p)
         if location.step is None or self.model.is_dead(state):
             return False
-        comes = self._happening(p, done, last[p], location) > done
+        comes = self._happening(p, done, self._events(state, p, last[p], location)) > done
         return comes and self.model.successor(state, p) is None
 
     def _schedule(self, node: Node) -> tuple[str, ...]:

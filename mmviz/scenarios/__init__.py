@@ -11,14 +11,14 @@ import importlib
 import pkgutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from mmviz.engine import Case, MmvizError, ModelError, Race, Scenario, UnknownName, nearest
-from mmviz.engine.text import quoted
+from mmviz.engine.text import left_out, members, quoted
 
 SHARED = "worlds"
 LONGEST_NAME = 300  # characters
@@ -113,12 +113,16 @@ def cases_of(what: Named | Case | Iterable[Case]) -> Sequence[Case]:
     if isinstance(what, Race) and not what.cases:
         raise UnknownName("this race has no cases yet; declare one with @race.case('what differs')")
     given: object = what
-    found = list(given) if isinstance(given, Iterable) else [given]
+    found = members(given, "what to choose from", EXPECTED) if _is_list(given) else [given]
     cases = [each for each in found if isinstance(each, Case)]
     if not cases or len(cases) < len(found):
         wrong = next((each for each in found if not isinstance(each, Case)), found)
         raise MmvizError(f"{quoted(wrong)} is no case, {EXPECTED}")
     return cases
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | Mapping)
 
 
 EXPECTED = "race or scenario; give one of these, or a name such as 'iommu_group/release_order'"
@@ -141,7 +145,7 @@ def one_case(what: Named | Case, case: str = "", first: bool = False) -> Case:
     if not isinstance(what, str | Scenario | Race):
         raise MmvizError(f"{quoted(what)} is no case, {EXPECTED}")
     cases = cases_of(what)
-    if case:
+    if not left_out(case):
         group = load(what) if isinstance(what, str) else what
         found = group[_name(case)]
         assert isinstance(found, Case)
@@ -158,7 +162,7 @@ def _name(name: object) -> str:
     Raises:
         MmvizError: it is too long, or nothing that a name may be written as.
     """
-    text = getattr(name, "__name__", name)  # a variant is named like its case
+    text = name.__name__ if isinstance(name, type | FunctionType) else name  # a variant
     if not isinstance(text, str):
         raise MmvizError(f"{quoted(name)} is no name; names are text, 'DelistThenRelease'")
     if len(text) > LONGEST_NAME:
@@ -208,7 +212,9 @@ def _read(path: Path, name: str) -> Scenario:
     try:
         exec(compile(path.read_bytes(), file, "exec", dont_inherit=True), vars(module))
         return _told(name, module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the file may do anything
         raise ModelError(_what_is_wrong(error, path.name)) from None
     finally:
         sys.path[:] = before

@@ -8,6 +8,7 @@ source, under the names of their functions.
 import linecache
 import re
 from collections.abc import Iterable
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from mmviz.engine import Line, Model
@@ -29,19 +30,22 @@ class Row(NamedTuple):
         text: the step with its arguments, where they are the same in every state.
         short: the name of the function that the step calls.
         full: the statement as it stands in the source.
+        line: its place there, "file:number" without a folder.
     """
 
     head: str = ""
     text: str = ""
     short: str = ""
     full: str = ""
+    line: str = ""
 
     @property
     def plain(self) -> dict[str, str]:
         """The row as the browser receives it."""
         if self.head:
             return {"head": self.head}
-        return {"text": self.text, "short": self.short, "full": self.full}
+        found = {"text": self.text, "short": self.short, "full": self.full}
+        return found | {"line": self.line} if self.line else found
 
 
 class Column:
@@ -89,7 +93,8 @@ class Column:
             before = calls
             self._rows[chain] = len(self.rows)
             full = statement(chain[-1]) if chain else ""
-            self.rows.append(_row(steps[chain], full))
+            line = place(chain[-1].file, chain[-1].number) if chain else ""
+            self.rows.append(_row(steps[chain], full)._replace(line=line))
 
     def number(self, location: Location, label: str = "") -> int:
         """Return the number of the row of a location; -1 once the actor has finished.
@@ -186,6 +191,11 @@ def _in_order(chains: Iterable[Chain]) -> list[Chain]:
 
     keys = {chain: key(chain) for chain in chains}
     return sorted(keys, key=keys.__getitem__)
+
+
+def place(file: str, number: int) -> str:
+    """Return the place of a line of code, "file:number" without a folder."""
+    return f"{PurePath(file).name}:{number}"
 
 
 def statement(line: Line) -> str:

@@ -37,8 +37,8 @@ class Peer(NamedTuple):
 
     @property
     def absent(self) -> str:
-        """The text where the peer refers to nothing."""
-        return "stale" if self.is_source else f"{self.name}: none"
+        """The text where the peer refers to nothing any more: what is still used was taken away."""
+        return "✗ stale" if self.is_source else f"✗ {self.name}: none"
 
 
 class Entry(NamedTuple):

@@ -4,7 +4,7 @@ An entry of a model holds the page and whether it is writable. The other bits of
 (accessed, dirty and so on) are not modelled and shown as "?".
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import singledispatch
 from typing import Any
 
@@ -20,6 +20,7 @@ from mmviz.scene.entry_bits import Word, parts, word
 from mmviz.scene.entry_panel import HEIGHT, SIDE, panel, sentences
 from mmviz.scene.entry_stored import chosen, stored
 from mmviz.scene.layout import ROOM
+from mmviz.scene.lit import wrong
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.reach import structs_in
 from mmviz.scene.searched import SearchedCase
@@ -58,7 +59,7 @@ class EntryView:
     name, title, looks_ahead = "entry", "Page-table entries", False
 
     def __init__(self, searched: SearchedCase, paths: list[str]) -> None:
-        case, reach = searched.case, searched.reach
+        case, reach, self.witnesses = searched.case, searched.reach, searched.witnesses
         touched = [path for path in paths if reach.varies(path)]
         self.paths = paths if len(paths) <= MOST else touched or paths[:1]
         self.left_out = len(paths) - len(self.paths)
@@ -88,8 +89,9 @@ class EntryView:
             marks.append(Text(SIDE, low, line, "quiet"))
             low += 1.1
         low += 0.4
+        bad = self.witnesses.of_frame(frame)
         for path in self.paths:
-            marks += self._row(path, frame, low)
+            marks += self._row(path, frame, low, bad)
             low += 1.3
         low += 0.6
         last, change = self._last(run, k)
@@ -148,12 +150,13 @@ class EntryView:
             found.append(f"… {self.left_out} more entries, which no step changes.")
         return found
 
-    def _row(self, path: str, frame: Frame, y: float) -> Iterator[Mark]:
+    def _row(self, path: str, frame: Frame, y: float, bad: Collection[str]) -> Iterator[Mark]:
         """Draw an entry in one line."""
         shown, dangling = self.word(frame.values[path]), self._dangling(path, frame)
         written = any(change.field == path for change in frame.writes)
         role = "dangling" if dangling else "read" if path in frame.reads else "plain"
         role = "written" if written else role
+        role = wrong(role) if path in bad else role
         yield Box(SIDE, y, ROOM - 2 * SIDE, 1.1, role, f"field:{path}")
         yield Text(SIDE + 1, y + 0.05, self.labels[path], role, bold=True)
         left = SIDE + self.wide + 4

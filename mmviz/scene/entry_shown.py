@@ -12,9 +12,10 @@ from typing import Any, SupportsIndex
 from mmviz.kernel.x86.entry import Explanation
 from mmviz.kernel.x86.entry import entry as explain
 from mmviz.kernel.x86.transitions import Place, place, way
+from mmviz.scene.dot import NoGraphviz
 from mmviz.scene.entry_bits import Mark, Word, differ, spelled
 from mmviz.scene.entry_panel import HEIGHT, SIDE, SINGLE, panel, sentences, single, survivors
-from mmviz.scene.layout import ROOM, NoGraphviz
+from mmviz.scene.layout import ROOM
 from mmviz.scene.marks import Scene, Text, sheet, shorten
 from mmviz.scene.svg import PAGE, svg
 from mmviz.scene.theme import css
@@ -47,7 +48,7 @@ class EntryPicture(Explanation):
         """Return the picture: the bits, what the change kept, and the diagram of kinds.
 
         Raises:
-            NoGraphviz: neither pygraphviz nor `dot` is installed.
+            NoGraphviz: the layout is not known, and there is no Graphviz.
         """
         low = GAP / 2 + (SINGLE + 1 if self.after is None else HEIGHT) + GAP
         plan = diagram(self.where)

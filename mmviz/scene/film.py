@@ -45,7 +45,7 @@ class Film:
         self, searched: SearchedCase, memory: Memory | None = None, most: int = MOST
     ) -> None:
         self.searched, self.model, self.most = searched, searched.model, most
-        self.rows = Rows(searched.model, memory)
+        self.rows = Rows(searched, memory)
         self.graph: dict[str, list[Any]] = {"states": [], "moves": [], "opened": [], "fates": []}
         self.tables = self.rows.tables | self.graph
         self.numbers: dict[int, int] = {}

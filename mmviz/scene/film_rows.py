@@ -8,14 +8,14 @@ learned model.
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from mmviz.engine import Model, spoken
+from mmviz.engine import spoken
 from mmviz.engine.choose import pending
 from mmviz.engine.frame import acting, held
 from mmviz.engine.situation import EachValue, changed, doing, place, value
-from mmviz.engine.witness import Witnesses
 from mmviz.scene.cards import wordings
 from mmviz.scene.columns import columns, remark
 from mmviz.scene.keyed import plain
+from mmviz.scene.searched import SearchedCase
 
 MOST_LOOKED = 2_000  # states in which only devices move, to see whether a thread ever can
 DONE, DEADLOCK, STOPPED = "done", "deadlock", "stopped"
@@ -56,7 +56,7 @@ class Rows:
     """The rows of the states and moves of one case.
 
     Args:
-        model: the searched case.
+        searched: the case.
         memory: its picture of memory; None for rows without pictures.
 
     Attributes:
@@ -66,13 +66,14 @@ class Rows:
         bads: the names of the bad states, the case's own first, then the other complaints.
     """
 
-    def __init__(self, model: Model, memory: Memory | None = None) -> None:
+    def __init__(self, searched: SearchedCase, memory: Memory | None = None) -> None:
+        model = searched.model
         self.model, self.memory = model, memory
         self.slots = model.told()
         self.fields = {slot: number for number, slot in enumerate(self.slots)}
         self.columns = columns(model)
         self.environment = model.case.environment
-        self.witnesses = Witnesses(model)
+        self.witnesses = searched.witnesses
         self.bads = list(model.case.bad_states)
         self._bad_numbers = {name: number for number, name in enumerate(self.bads)}
         self._words, self._says, self._steps = Table(), Table(), Table()
@@ -222,17 +223,16 @@ class Rows:
             effect = model.execute(state, p, location.step)
             writes = changed(model, state, effect.writes)
             answer = -1 if effect.answer is None else self._say(spoken(effect.answer))
-            names = list(dict.fromkeys(name for name, _ in effect.said))
-            witnesses = self.witnesses.of_step(state, p, effect) if names else ()
+            names = dict.fromkeys(name for name, _ in effect.said)
             known = self._deed_of[key] = [
                 self._fields(writes),
                 self._fields(effect.reads),
                 answer,
                 [self._say(text) for _, text in effect.said],
                 [self.number_of(name) for name in names],
-                self._fields(witnesses),
             ]
-        return known
+        complains = bool(known[4])  # its witnesses may depend on more than what the step does
+        return [*known, self._fields(self.witnesses.of_step(state, p)) if complains else []]
 
     def _say(self, text: str) -> int:
         return self._says.number(text, text)

@@ -38,7 +38,8 @@ def _readers(accounts: Accounts, reach: Reach) -> Iterator[Lane]:
                 return ("" if inside is None else f"inside {since(inside)}: {sleeps}"), "plain"
 
             section = f"Reader of {'RCU' if plain else 'SRCU'}"
-            yield Lane(section, f"{actor} in {srcu.name}", cell, sentence, f"object:{srcu.name}")
+            label, field = f"{actor} in {srcu.name}", srcu.path("readers")
+            yield Lane(section, label, cell, sentence, f"object:{srcu.name}", field=field)
 
 
 def _graces(accounts: Accounts, reach: Reach) -> Iterator[Lane]:

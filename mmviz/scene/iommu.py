@@ -12,6 +12,7 @@ from mmviz.kernel.iommu.iommu import IommuGroup
 from mmviz.scene.cards import FREED, ROW, TITLE, Card, Values, dangles, gone
 from mmviz.scene.iommu_cards import Shown, led, place, plainly, refers, shown
 from mmviz.scene.layout import ROOM, Plan, Route, in_columns
+from mmviz.scene.lit import wrong
 from mmviz.scene.lives import keeper
 from mmviz.scene.marks import Box, Line, Scene, Text, moved, sheet
 from mmviz.scene.objects import objects
@@ -32,6 +33,7 @@ class Iommus:
     def __init__(self, searched: SearchedCase, found: Shown) -> None:
         reach = searched.reach
         self.actors, self.found = tuple(searched.case.actors), found
+        self.witnesses = searched.witnesses
         self.keepers = {card.name: keeper(card.struct, reach) for card in found.cards if card.foot}
         columns: dict[int, list[Card]] = {}
         heads: dict[int, dict[str, None]] = {}
@@ -49,7 +51,8 @@ class Iommus:
     def scene(self, run: Run, k: int) -> Scene:
         """Draw frame `k`."""
         frame, plan = run.frames[k], self.plan
-        base = moved(objects(frame, plan._replace(routes={}), self.actors), 0, TOP)
+        bad = self.witnesses.of_frame(frame)
+        base = moved(objects(frame, plan._replace(routes={}), self.actors, bad), 0, TOP)
         marks: list[Box | Line | Text] = [*base.boxes, *base.lines, *base.texts]
         marks += [Text(x, 0.3, head, "quiet", bold=True) for x, head in self.heads]
         for card in plan.cards:
@@ -57,6 +60,8 @@ class Iommus:
         for route, points in plan.routes.items():
             down = tuple((x, y + TOP) for x, y in points)
             role = _edge(route, plan, frame)
+            if role != CLEAR and route.path in bad:
+                role = wrong("dangling" if role == "dangling" else "")
             marks.append(Line(down, role, arrow=True, key=f"field:{route.path}"))
         low = base.height
         for line in self.found.folded:

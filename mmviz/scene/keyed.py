@@ -3,11 +3,11 @@
 The unit is a pixel at a type of 13 pixels. In the list, later marks lie over earlier ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Box, Flow, Line, Mark, Point, Scene, head
-from mmviz.scene.theme import CLEAR
+from mmviz.scene.theme import CLEAR, WITNESS
 
 TYPE = 13.0  # pixels
 WIDE, HIGH = CELL_WIDTH * TYPE, CELL_HEIGHT * TYPE  # pixels of a cell
@@ -23,7 +23,12 @@ def size(scene: Scene) -> tuple[float, float]:
 
 def of_scene(scene: Scene) -> list[Plain]:
     """Return the marks of a scene, boxes below lines below texts."""
-    return plain([*scene.boxes, *scene.lines, *scene.texts, *scene.flows])
+    return plain(marks_of(scene))
+
+
+def marks_of(scene: Scene) -> list[Mark]:
+    """Return the marks of a scene in the order in which they are drawn."""
+    return [*scene.boxes, *scene.lines, *scene.texts, *scene.flows]
 
 
 def plain(marks: Iterable[Mark]) -> list[Plain]:
@@ -32,15 +37,18 @@ def plain(marks: Iterable[Mark]) -> list[Plain]:
     Each has `k`, unique in the list; `t`, its type; `c`, its role; `s`, what it stands for; and
     `f`, the path of the field it shows, if there is one. An invisible mark has the opacity 0.
     """
+    return [part for mark, key in with_keys(marks) for part in plain_parts(mark, key)]
+
+
+def with_keys(marks: Iterable[Mark]) -> Iterator[tuple[Mark, str]]:
+    """Yield each mark with a key that is unique in the list."""
     used: dict[str, int] = {}
-    made: list[Plain] = []
     for mark in marks:
         kind = type(mark).__name__.lower()
         key = mark.key or kind
         number = used.get(key, 0)
         used[key] = number + 1
-        made += _marks(mark, key if mark.key and not number else f"{key}:{kind}{number}")
-    return made
+        yield mark, key if mark.key and not number else f"{key}:{kind}{number}"
 
 
 def subject(mark: Mark) -> str:
@@ -49,13 +57,15 @@ def subject(mark: Mark) -> str:
     return f"field:{field}" if field else mark.key
 
 
-def _marks(mark: Mark, key: str) -> Iterable[Plain]:
+def plain_parts(mark: Mark, key: str) -> Iterator[Plain]:
     """Yield what draws one mark: a line is its glow, its body and its head."""
     base: Plain = {"k": key, "s": subject(mark), "c": mark.role}
     if field := getattr(mark, "field", ""):
         base["f"] = field
     if mark.role == CLEAR:
         base["o"] = 0
+    if mark.role in WITNESS:
+        base["l"] = "bad"
     if isinstance(mark, Box):
         x, y = _at((mark.x, mark.y))
         w, h = _at((mark.w, mark.h))

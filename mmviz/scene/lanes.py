@@ -38,6 +38,7 @@ class Lane(NamedTuple):
         sentence: returns a sentence about a frame, and its role; None if the lane has only cells.
         key: the target of a click on the label.
         rows: the most lines of the sentence.
+        field: the path of the field that it shows, if it is one.
     """
 
     section: str
@@ -46,6 +47,7 @@ class Lane(NamedTuple):
     sentence: Callable[[Frame], tuple[str, str]] | None = None
     key: str = ""
     rows: int = 1
+    field: str = ""
 
 
 def lanes(accounts: Accounts, reach: Reach, subscribed: Sequence[Subscription]) -> list[Lane]:
@@ -116,7 +118,7 @@ def _callbacks(accounts: Accounts, reach: Reach) -> Iterator[Lane]:
 
 
 def _forbids(section: Struct) -> bool:
-    return bool(getattr(section, "forbids_sleep", False))
+    return bool(getattr(type(section), "forbids_sleep", False))
 
 
 def _atomic(frame: Frame, actor: str) -> str:
@@ -144,7 +146,7 @@ def _numbers(
             written = any(change.field == path for change in frame.writes)
             return Cell(word, "past" if written else "quiet", written)
 
-        yield Lane("Sequence and count", path, cell, key=f"field:{path}")
+        yield Lane("Sequence and count", path, cell, key=f"field:{path}", field=path)
 
 
 def _samples(accounts: Accounts) -> Iterator[Lane]:

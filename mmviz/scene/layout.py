@@ -1,13 +1,9 @@
 """The layout: dot places the cards once, for all runs of a case.
 
-The `graphviz` package writes the DOT source. The Graphviz in pygraphviz lays it out in this
-process; without pygraphviz, `dot` on PATH does. Sizes are counted in characters, so the fonts of
-the machine do not matter.
+The `graphviz` package writes the DOT source. Sizes are counted in characters, so the fonts of the
+machine do not matter.
 """
 
-import json
-import shutil
-import subprocess
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,6 +11,7 @@ from typing import NamedTuple
 import graphviz
 
 from mmviz.scene.cards import ROW, TITLE, Card, cards, drawn_and_still, trimmed
+from mmviz.scene.dot import Placed, best
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Point
 from mmviz.scene.reach import Reach, pointee
 from mmviz.scene.words import omitted
@@ -25,7 +22,6 @@ MARGIN, GAP = 1.0, 2.0
 ROOM = 124.0  # cells that fit across a notebook
 LOOSE, TIGHT, TIGHTEST = 0.55, 0.25, 0.19  # inches between ranks; less if the sheet is too wide
 NEVER = "which no step changes"
-SAMPLES = 10  # points on each piece of a spline
 
 
 class Route(NamedTuple):
@@ -50,15 +46,15 @@ class Plan(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class NoGraphviz(RuntimeError):
-    """No Graphviz is installed."""
+# The upper left corner of each card, the path of each arrow, width and height.
+Sheet = tuple[dict[str, Point], dict[Route, tuple[Point, ...]], float, float]
 
 
 def plan(reach: Reach) -> Plan:
     """Lay out every object of a case, and every possible reference.
 
     Raises:
-        NoGraphviz: neither pygraphviz nor `dot` is installed.
+        NoGraphviz: the layout is not known, and there is no Graphviz.
     """
     whole, still = drawn_and_still(cards(reach), reach)
     notes = omitted([card.name for card in still], "object", NEVER, 64)
@@ -68,28 +64,21 @@ def plan(reach: Reach) -> Plan:
         shown.append(card)
         notes += omitted(left_out, f"row of {card.name}", NEVER, 64)
     by_name = {card.struct.name: card for card in shown}
-    arrows: dict[Route, None] = {}
+    order = {card.name: number for number, card in enumerate(shown)}
+    arrows = []
     for card in shown:
         for row in card.rows:
-            for value in reach.values[row.path]:
-                struct = pointee(value)
-                target = by_name.get(struct.name) if struct is not None else None
-                if target is not None and target is not card:
-                    arrows[Route(card.name, row.path, target.name)] = None
+            pointees = filter(None, map(pointee, reach.values[row.path]))
+            targets = {by_name[each.name].name for each in pointees if each.name in by_name}
+            ends = sorted(targets - {card.name}, key=order.__getitem__)
+            arrows += [Route(card.name, row.path, target) for target in ends]
     tied = {arrow.card for arrow in arrows} | {arrow.target for arrow in arrows}
     drawn = [card for card in shown if card.name in tied]
     at: dict[str, Point] = {}
     routes: dict[Route, tuple[Point, ...]] = {}
     width = height = 0.0
     if drawn:
-        ways = [
-            (ranks, frozenset(arrow for arrow in arrows if arrow.card in right))
-            for ranks, right in _sides(drawn, arrows)
-        ]
-        tries = [_dotted(drawn, list(arrows), *sides) for sides in ways]
-        if min(one[2] for one in tries) > ROOM:
-            tries += [_dotted(drawn, list(arrows), *sides, TIGHT) for sides in ways]
-        at, routes, width, height = min(tries, key=lambda one: (max(one[2], ROOM), one[3]))
+        at, routes, width, height = _narrowest(drawn, arrows)
     loose = [card for card in shown if card.name not in tied]
     placed, width, height = _shelved(loose, width, height)
     width = max([width, *(len(note) + 2 * MARGIN for note in notes)])
@@ -100,13 +89,17 @@ def in_columns(columns: Sequence[Sequence[Card]], arrows: Sequence[Route]) -> Pl
     """Lay cards out in columns from left to right; no column is empty.
 
     Raises:
-        NoGraphviz: neither pygraphviz nor `dot` is installed.
+        NoGraphviz: the layout is not known, and there is no Graphviz.
     """
     drawn = [card for column in columns for card in column]
+    order = {card.name: index for index, card in enumerate(drawn)}
+    arrows = sorted(arrows, key=lambda one: (order[one.card], one.path, order[one.target]))
     place = {card.name: number for number, column in enumerate(columns) for card in column}
     back = [arrow for arrow in arrows if place[arrow.card] > place[arrow.target]]
-    tries = [_dotted(drawn, arrows, "LR", back, gap, columns) for gap in (LOOSE, TIGHT, TIGHTEST)]
-    at, routes, width, _ = min(tries, key=lambda one: max(one[2], ROOM))
+    gaps = LOOSE, TIGHT, TIGHTEST
+    texts = [source(drawn, arrows, "LR", back, gap, columns) for gap in gaps]
+    _, placed = best(texts, lambda one: max(_across(one), ROOM))
+    at, routes, width, _ = _read(placed, drawn, arrows, back)
     drawn_at = [y for _, y in at.values()] + [y for way in routes.values() for _, y in way]
     up = min(drawn_at) - MARGIN / 2  # dot leaves room for the edges that only keep the order
     low = max([at[card.name][1] + card.height for card in drawn] + drawn_at) - up + MARGIN / 2
@@ -134,36 +127,49 @@ def _sides(drawn: Sequence[Card], arrows: Iterable[Route]) -> Iterator[tuple[str
     yield "LR", frozenset(sources[1::2])
 
 
-def _dotted(
-    drawn: Sequence[Card],
-    arrows: Sequence[Route],
-    ranks: str,
-    back: Collection[Route],
-    apart: float = LOOSE,
-    columns: Sequence[Sequence[Card]] = (),
-) -> tuple[dict[str, Point], dict[Route, tuple[Point, ...]], float, float]:
-    """Let dot place the cards that arrows connect; see `source`."""
-    picture = json.loads(dot(source(drawn, arrows, ranks, back, apart, columns)))
-    _, _, wide, top = map(float, picture["bb"].split(","))
+def _narrowest(drawn: Sequence[Card], arrows: Sequence[Route]) -> Sheet:
+    """Let dot place the cards that arrows connect: in the lowest way that fits, if one does."""
+    ways = [
+        (ranks, frozenset(arrow for arrow in arrows if arrow.card in right))
+        for ranks, right in _sides(drawn, arrows)
+    ]
+
+    def cost(placed: Placed) -> tuple[float, float]:
+        return max(_across(placed), ROOM), placed.height
+
+    found = []
+    for gap in (LOOSE, TIGHT):
+        number, placed = best([source(drawn, arrows, *way, gap) for way in ways], cost)
+        found.append((cost(placed), _read(placed, drawn, arrows, ways[number][1])))
+        if _across(placed) <= ROOM:
+            break
+    return min(found, key=lambda pair: pair[0])[1]
+
+
+def _across(placed: Placed) -> float:
+    """Return the width of a sheet in cells."""
+    return placed.width / CHAR + 2 * MARGIN
+
+
+def _read(
+    placed: Placed, drawn: Sequence[Card], arrows: Sequence[Route], back: Collection[Route]
+) -> Sheet:
+    """Return the sheet that dot laid out; see `source`."""
 
     def cell(x: float, y: float) -> Point:
-        return (x / CHAR + MARGIN, (top - y) / LINE + MARGIN / 2)
+        return (x / CHAR + MARGIN, y / LINE + MARGIN / 2)
 
     at = {}
-    for node in picture["objects"]:
-        if "pos" not in node:
-            continue  # a column
-        card = drawn[int(node["name"])]
-        x, y = cell(*map(float, node["pos"].split(",")))
+    for name, centre in placed.nodes.items():
+        card = drawn[int(name)]
+        x, y = cell(*centre)
         at[card.name] = (x - card.width / 2, y - card.height / 2)
     routes = {}
-    for edge in picture.get("edges", ()):
-        if "id" not in edge:
-            continue  # it only keeps columns in order
-        arrow = arrows[int(edge["id"])]
-        way = tuple(cell(x, y) for x, y in sampled(edge["pos"]))
+    for number, points in placed.edges.items():
+        arrow = arrows[int(number)]
+        way = tuple(cell(x, y) for x, y in points)
         routes[arrow] = way[::-1] if arrow in back else way
-    return at, routes, wide / CHAR + 2 * MARGIN, top / LINE + MARGIN
+    return at, routes, _across(placed), placed.height / LINE + MARGIN
 
 
 def source(
@@ -213,56 +219,6 @@ def _cell(port: str, width: float, height: float) -> str:
     return (
         f'<TD PORT="{port}" FIXEDSIZE="TRUE" WIDTH="{round(width * CHAR)}" '
         f'HEIGHT="{round(height * LINE)}"></TD>'
-    )
-
-
-def dot(text: str) -> str:
-    """Run dot on a DOT source and return its JSON."""
-    try:
-        import pygraphviz
-    except ImportError:
-        return _dot_on_path(text)
-    graph = pygraphviz.AGraph(string=text)
-    try:
-        return str(graph.draw(format="json", prog="dot").decode("utf-8"))
-    finally:
-        graph.close()
-
-
-def _dot_on_path(text: str) -> str:
-    """Run `dot` from PATH."""
-    found = shutil.which("dot")
-    if found is None:
-        raise NoGraphviz(
-            "Graphviz is missing: pygraphviz cannot be imported, and `dot` is not on PATH. "
-            "Install it: pip install pygraphviz"
-        )
-    done = subprocess.run(
-        [found, "-Tjson"], input=text, capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout
-
-
-def sampled(spline: str) -> list[Point]:
-    """Return points along one of dot's splines, "x,y x,y x,y …"."""
-    points = [_point(word) for word in spline.split(";")[0].split()]
-    found = [points[0]]
-    for index in range(0, len(points) - 3, 3):
-        found += [_on_curve(points[index : index + 4], n / SAMPLES) for n in range(1, SAMPLES + 1)]
-    return found
-
-
-def _point(text: str) -> Point:
-    x, _, y = text.partition(",")
-    return (float(x), float(y))
-
-
-def _on_curve(controls: Sequence[Point], t: float) -> Point:
-    """Return the point at `t`, from 0 to 1, of a cubic Bezier curve."""
-    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-    return (
-        sum(w * x for w, (x, _) in zip(weights, controls, strict=True)),
-        sum(w * y for w, (_, y) in zip(weights, controls, strict=True)),
     )
 
 

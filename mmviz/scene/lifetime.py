@@ -12,31 +12,36 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from mmviz.engine import Frame, Run, spoken
+from mmviz.scene import layout
+from mmviz.scene.lit import wrong
 from mmviz.scene.lives import Subject, Use, subjects, uses
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.searched import SearchedCase
-from mmviz.scene.theme import CLEAR
+from mmviz.scene.theme import CLEAR, WITNESS
 from mmviz.scene.timeline import MOST_ROWS, beyond, page
 from mmviz.scene.words import omitted
 
 LEFT, CELL, ROOM = 29.0, 5.85, 5  # cells of the names and of a step; characters in a step
+AIR, LONGEST = 0.85, 11  # cells around the name of an actor in a step, and its characters
 ROOMS = (8, 12, MOST_ROWS + 1)  # possible columns of a sheet; few, so that it seldom grows
 HEAD = 2.9  # lines of the axis
 TRACK, GAP, LINE = 2.3, 0.6, 0.95  # lines of a bar for each count on it, between bars, of a count
 FLAT, TIGHT = 1.15, 0.25  # the same for many bars, which have numbers instead of lines
+BOLD = WITNESS | {"bad", "written"}
 ROOMY = 12  # the most bars that are high
 
 
 class Page(NamedTuple):
-    """The visible steps: frame `first` is the leftmost of `most` columns."""
+    """The visible steps: frame `first` is the leftmost of `most` columns, each `cell` wide."""
 
     first: int
     last: int
     most: int
+    cell: float
 
     def left(self, index: int) -> float:
         """Return where a frame's column begins."""
-        return LEFT + CELL * (index - self.first)
+        return LEFT + self.cell * (index - self.first)
 
 
 class Lifetime:
@@ -47,6 +52,10 @@ class Lifetime:
 
     def __init__(self, searched: SearchedCase, bars: list[Subject], lasting: list[Subject]) -> None:
         self.bars, self.is_flat = bars, len(bars) > ROOMY
+        self.witnesses = searched.witnesses
+        longest = min(max(map(len, searched.case.actors)), LONGEST)
+        self.cell = max(CELL, longest + AIR)
+        self.steps = min(MOST_ROWS, int((layout.ROOM - LEFT) / self.cell) - 1)  # of a page
         self.values = searched.reach.values
         names = [subject.card.name for subject in lasting]
         self.folded = omitted(names, "object", "which no run frees or counts")
@@ -63,15 +72,18 @@ class Lifetime:
     def scene(self, run: Run, k: int) -> Scene:
         """Draw the bars up to frame `k`."""
         frames, steps = run.frames, len(run.frames) - 1
-        first, last = page(steps, k)
-        most = next(room for room in ROOMS if min(steps, MOST_ROWS) < room)
-        shown = Page(first - 1, last, most)
-        width = max(LEFT + CELL * shown.most + 1, 64, *(len(line) + 2 for line in self.folded))
+        first, last = page(steps, k, self.steps)
+        rooms = (min(room, self.steps + 1) for room in ROOMS)
+        most = next(room for room in rooms if min(steps, self.steps) < room)
+        shown = Page(first - 1, last, most, self.cell)
+        width = max(LEFT + self.cell * shown.most + 1, 64, *(len(line) + 2 for line in self.folded))
+        bad = self.witnesses.of_frame(frames[k])
         marks: list[Box | Line | Text] = []
         y = HEAD
         for subject in self.bars:
             height = FLAT if self.is_flat else TRACK * max(len(subject.counts), 1)
-            marks += self._bar(frames, subject, k, shown, y, height)
+            is_bad = not bad.isdisjoint({*subject.paths, subject.card.struct.path("freed")})
+            marks += self._bar(frames, subject, k, shown, y, height, is_bad)
             y += height + (TIGHT if self.is_flat else GAP)
         marks += _axis(frames, k, shown, y)
         notes = list(self.folded)
@@ -80,7 +92,7 @@ class Lifetime:
         for line in notes:
             marks.append(Text(1, y, line, "quiet"))
             y += 1.2
-        if steps > MOST_ROWS:
+        if steps > self.steps:
             marks.append(Text(1, y, beyond(first, last, steps), "quiet", live=True))
             y += 1.2
         return sheet(width, y + 0.3, marks)
@@ -99,6 +111,7 @@ class Lifetime:
         shown: Page,
         y: float,
         height: float,
+        is_bad: bool,
     ) -> Iterator[Box | Line | Text]:
         """Draw one object's name, and its bar."""
         used = self._used(frames[-1])[subject.card.name]
@@ -112,14 +125,15 @@ class Lifetime:
             if index <= shown.last:
                 role, word, is_over = _cell(frames, index, k, subject, used)
                 role = "good" if role == "plain" and self.is_flat else role
+                role = wrong(role) if is_bad and index == k and role != "bad" else role
             key = f"step:{index}" if index in used else f"object:{subject.card.name}"
-            yield Box(x, y, CELL, height, CLEAR if is_over and not word else role, key)
+            yield Box(x, y, shown.cell, height, CLEAR if is_over and not word else role, key)
             for number, track in enumerate(tracks):
                 top = y + 0.1 + TRACK * number
                 words = word if not number else ""
                 if not is_over and index <= shown.last:
                     words = _changed(frames, index, shown, track, subject)
-                yield Text(x + 0.35, top, words, role, bold=role in ("bad", "written"))
+                yield Text(x + 0.35, top, words, role, bold=role in BOLD)
                 if not self.is_flat:
                     yield from self._line(frames, index, shown, "".join(track), top, is_over, role)
 
@@ -160,10 +174,11 @@ class Lifetime:
             earlier = frames[max(index - 1, shown.first)]
             before = low - rise * levels.index(earlier.values[path])
         seen = role != CLEAR and not is_over
-        yield Box(x, now, CELL, low - now, "good" if seen and now < low else CLEAR, f"field:{path}")
+        fill, wide = "good" if seen and now < low else CLEAR, shown.cell
+        yield Box(x, now, wide, low - now, fill, f"field:{path}")
         level = top + 1.55 if is_over else now
         trace = "ghost" if role == "ghost" else "link" if seen and path else CLEAR
-        yield Line(((x, level if is_over else before), (x, level), (x + CELL, level)), trace)
+        yield Line(((x, level if is_over else before), (x, level), (x + wide, level)), trace)
 
 
 def _cell(
@@ -234,12 +249,12 @@ def _axis(frames: Sequence[Frame], k: int, shown: Page, low: float) -> Iterator[
         actor = frames[index].actor if there else ""
         if there and index <= k and frames[index].violated:
             role, number = "bad", f"✗ {number}"
-        yield Box(x, 0.2, CELL, 2.3, role, f"step:{index}")
+        yield Box(x, 0.2, shown.cell, 2.3, role, f"step:{index}")
         is_bold = role in ("now", "bad")
         yield Text(x + 0.35, 0.3, number if there else "", role, bold=is_bold, live=True)
-        yield Text(x + 0.35, 1.35, shorten(actor, ROOM), role)
+        yield Text(x + 0.35, 1.35, shorten(actor, int(shown.cell - AIR)), role)
         edge = "now" if index == k else CLEAR
-        yield Line(((x + CELL, 2.5), (x + CELL, low - 0.3)), edge)
+        yield Line(((x + shown.cell, 2.5), (x + shown.cell, low - 0.3)), edge)
 
 
 def _life(frames: Sequence[Frame], subject: Subject, used: Sequence[Use]) -> str:

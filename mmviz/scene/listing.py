@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from mmviz.engine import Run
+from mmviz.scene.columns import place
 from mmviz.scene.layout import ROOM
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.searched import SearchedCase
@@ -22,10 +23,13 @@ class Listing:
     """The code that each actor runs."""
 
     name, title, looks_ahead = "code", "Code", False
-    tips: Mapping[str, str] = {}
 
     def __init__(self, searched: SearchedCase) -> None:
         self.codes = codes(searched.reach)
+        self.steps = {
+            actor: {(line.file, line.number) for lines in places for line in lines[-1:]}
+            for actor, places in searched.reach.lines.items()
+        }
         columns = min(len(self.codes), MOST_COLUMNS)
         self.wide = (ROOM - GAP * (columns - 1)) / columns
         self.folded = [[_folded(line, int(self.wide - 3)) for line in c.lines] for c in self.codes]
@@ -37,6 +41,23 @@ class Listing:
             self.at.append((place * (self.wide + GAP), y))
             low = max(low, y + HEAD + sum(map(len, rows)) + AIR)
         self.size = (ROOM, low)
+
+    @property
+    def tips(self) -> Mapping[str, str]:
+        """A sentence for each line that is a step."""
+        return {
+            key: f"A step of {code.actor}"
+            for code in self.codes
+            for key in self._keys(code).values()
+        }
+
+    def _keys(self, code: Code) -> dict[int, str]:
+        """Return the keys of the lines that are steps, by their index in the code."""
+        return {
+            index: f"line:{code.actor}:{place(*where)}"
+            for where, index in code.at.items()
+            if where in self.steps[code.actor]
+        }
 
     def scene(self, run: Run, k: int) -> Scene:
         """Draw every line of every actor's code; a long line wraps."""
@@ -66,14 +87,17 @@ class Listing:
         note = shorten(light.note, int(x + self.wide - left - 1))
         yield Text(left, y + 0.1, note, "head", live=True)
         y += HEAD
+        keys = self._keys(code)
         for number, lines in enumerate(rows):
+            key = keys.get(number, "")
             is_next = number == light.line
             role = "blocked" if light.role == "blocked" else "now"
             outer = number in light.outer
             seen = role if is_next else "past" if outer else CLEAR
-            yield Box(x + 0.3, y, self.wide - 0.6, len(lines), seen)
+            yield Box(x + 0.3, y, self.wide - 0.6, len(lines), seen, key)
             for line in lines:
-                yield Text(x + AIR, y, line, "quiet" if seen == CLEAR else seen, bold=is_next)
+                written = "quiet" if seen == CLEAR else seen
+                yield Text(x + AIR, y, line, written, bold=is_next, key=key)
                 y += 1
 
 

@@ -5,8 +5,10 @@ The browser does the same to the plain marks, in `marks.js`.
 
 from collections.abc import Collection, Iterable, Iterator
 
-from mmviz.scene.marks import Box, Line, Mark, Text
-from mmviz.scene.theme import CELL, CLEAR
+from mmviz.scene.marks import Box, Mark, Text
+from mmviz.scene.theme import CELL, CLEAR, SHAPES, THEMES
+
+TILE = "tile"
 
 
 def lit(
@@ -25,14 +27,22 @@ def lit(
         if not field or mark.role == CLEAR:
             yield mark
         elif isinstance(mark, Box) and mark.role == CELL:
-            lights = {"now": now, "bad": bad, "read": read}
-            role = next((light for light, fields in lights.items() if field in fields), CELL)
-            yield mark._replace(role=role)
-        elif isinstance(mark, Line) and field in bad:
-            yield mark._replace(role="dangling")
+            did = "now" if field in now else "read" if field in read else CELL
+            yield mark._replace(role=wrong(did) if field in bad else did)
+        elif isinstance(mark, Text) and field in bad:
+            yield mark._replace(role=wrong("now" if field in now else mark.role), bold=True)
+        elif field in bad and mark.role != TILE:
+            is_solid = isinstance(mark, Box) and mark.role in SHAPES
+            yield mark._replace(role="witnessbar" if is_solid else wrong(mark.role))
         elif isinstance(mark, Text) and field in now:
             yield mark._replace(role="now")
-        elif isinstance(mark, Text) and field in bad:
-            yield mark._replace(role="bad")
         else:
             yield mark
+
+
+def wrong(role: str) -> str:
+    """Return the role of a mark of some role whose field is wrong: just written, dashed, or not."""
+    if role in ("now", "written"):
+        return "witnessnow"
+    known = THEMES["light"].get(role)
+    return "witnessdash" if known is not None and known.dash else "witness"

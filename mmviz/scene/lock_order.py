@@ -1,14 +1,14 @@
 """The order in which locks are taken: a graph laid out once, and the uses of each order."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import graphviz
 
+from mmviz.scene.dot import Placed, best
 from mmviz.scene.held import LockState, Order, Use
-from mmviz.scene.layout import CHAR, LINE, ROOM, dot, sampled
+from mmviz.scene.layout import CHAR, LINE, ROOM
 from mmviz.scene.marks import Box, Line, Point, Text, shorten
 from mmviz.scene.theme import CLEAR
 
@@ -106,43 +106,64 @@ def _uses(uses: Sequence[Use]) -> str:
 
 
 def drawing(orders: Sequence[Order]) -> Drawing:
-    """Lay out all possible orders, in the lower of two layouts that fits."""
+    """Lay out all possible orders, in the lower of two layouts that fits.
+
+    Raises:
+        NoGraphviz: the layout is not known, and there is no Graphviz.
+    """
     if not orders:
         return Drawing((), {}, {}, 0, 1.2, (0, 0))
-    tries = [_dotted(orders, ranks) for ranks in ("LR", "TB")]
-    return min(tries, key=lambda one: (max(one.width, ROOM), one.height))
+    orders = sorted(orders)
+
+    def cost(placed: Placed) -> tuple[float, float]:
+        drawn = _read(placed, orders)
+        return max(drawn.width, ROOM), drawn.height
+
+    _, placed = best([_source(orders, ranks) for ranks in ("LR", "TB")], cost)
+    return _read(placed, orders)
 
 
-def _dotted(orders: Sequence[Order], ranks: str) -> Drawing:
-    """Let dot place the locks."""
-    names = list(dict.fromkeys(name for order in orders for name in order))
+def _names(orders: Iterable[Order]) -> dict[str, float]:
+    """Return the locks, each with the width of its box."""
+    names = (name for order in orders for name in order)
+    return {name: min(len(name), NAME) + 2.0 for name in names}
+
+
+def _source(orders: Sequence[Order], ranks: str) -> str:
+    """Return the DOT source: a box for each lock."""
     graph = graphviz.Digraph(
         graph_attr={"rankdir": ranks, "nodesep": "0.2", "ranksep": "0.4"},
         node_attr={"shape": "box", "fixedsize": "true", "label": ""},
     )
-    wide = {name: min(len(name), NAME) + 2.0 for name in names}
-    for number, name in enumerate(names):
+    wide = _names(orders)
+    index = {name: str(number) for number, name in enumerate(wide)}
+    for name, node in index.items():
         size = {"width": str(wide[name] * CHAR / 72), "height": str(NODE * LINE / 72)}
-        graph.node(str(number), **size)
+        graph.node(node, **size)
     for number, order in enumerate(orders):
-        graph.edge(*(str(names.index(name)) for name in order), id=str(number), dir="none")
-    picture = json.loads(dot(str(graph.source)))
-    _, _, right, top = map(float, picture["bb"].split(","))
+        graph.edge(index[order.outer], index[order.inner], id=str(number), dir="none")
+    return str(graph.source)
+
+
+def _read(placed: Placed, orders: Sequence[Order]) -> Drawing:
+    """Return the drawing that dot laid out."""
     head = 1.6
+    wide = _names(orders)
+    names = list(wide)
 
     def cell(x: float, y: float) -> Point:
-        return (x / CHAR + 1, (top - y) / LINE + head)
+        return (x / CHAR + 1, y / LINE + head)
 
     at: dict[str, tuple[float, float, float]] = {}
-    for node in picture["objects"]:
-        name = names[int(node["name"])]
-        x, y = cell(*map(float, node["pos"].split(",")))
+    for node, centre in placed.nodes.items():
+        name = names[int(node)]
+        x, y = cell(*centre)
         at[name] = (x - wide[name] / 2, y - NODE / 2, wide[name])
     ways = {
-        orders[int(edge["id"])]: tuple(cell(x, y) for x, y in sampled(edge["pos"]))
-        for edge in picture["edges"]
+        orders[int(number)]: tuple(cell(x, y) for x, y in points)
+        for number, points in placed.edges.items()
     }
-    width, height = right / CHAR + 2, top / LINE + head + 0.3
+    width, height = placed.width / CHAR + 2, placed.height / LINE + head + 0.3
     rows = (min(len(orders), MOST_ORDERS) + 2) * ROW
     if width + LIST <= ROOM:
         return Drawing(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from mmviz.engine import Frame, Run, Struct
+from mmviz.scene.cards import walk
 from mmviz.scene.held import LockHistory, LockState, kind, possible, used_locks
 from mmviz.scene.layout import ROOM
 from mmviz.scene.lock_order import drawing
@@ -30,6 +31,11 @@ class LockView:
 
     def __init__(self, searched: SearchedCase, known: list[Struct]) -> None:
         self.locks, self.case = known[:MOST_LOCKS], searched.case
+        self.witnesses = searched.witnesses
+        self.paths = {
+            each.name: {each.path(key) for key, _ in each.fields()}
+            for each in walk(searched.reach.world)
+        }
         self.folded = len(known) - len(self.locks)
         self.actors = tuple(searched.case.actors)
         self.history = LockHistory(known)
@@ -41,16 +47,17 @@ class LockView:
         self.column = min(WIDEST, (ROOM - 3 - self.left) / len(self.actors))
         self.width = max(self.left + self.column * len(self.actors) + 1, self.orders.width, 72)
         self.note = f"… {self.folded} more locks and sections"
-        self.can_sleep = any(getattr(lock, "forbids_sleep", False) for lock in known)
+        self.can_sleep = any(getattr(type(lock), "forbids_sleep", False) for lock in known)
 
     def scene(self, run: Run, k: int) -> Scene:
         """Draw the holders and waiters after step `k`."""
         frame = run.frames[k]
-        state = self.history.at(frame)
+        state, bad = self.history.at(frame), self.witnesses.of_frame(frame)
         marks: list[Box | Line | Text] = [*self._heads(frame, state)]
         y = 3.4
         for lock in self.locks:
-            marks += self._row(lock, frame, state, y)
+            is_bad = not bad.isdisjoint(self.paths.get(lock.name, ()))
+            marks += self._row(lock, frame, state, y, is_bad)
             y += ROW
         if self.folded:
             marks.append(Text(1, y + 0.1, self.note, "quiet"))
@@ -81,15 +88,18 @@ class LockView:
                 banned = [
                     lock.name
                     for lock in self.locks
-                    if getattr(lock, "forbids_sleep", False) and (lock.name, actor) in state.holds
+                    if getattr(type(lock), "forbids_sleep", False)
+                    and (lock.name, actor) in state.holds
                 ]
                 doing += ", must not sleep" if banned else ""
             yield Text(x + 0.6, 1.5, shorten(doing, room), role, live=True)
 
-    def _row(self, lock: Struct, frame: Frame, state: LockState, y: float) -> Marks:
+    def _row(self, lock: Struct, frame: Frame, state: LockState, y: float, is_bad: bool) -> Marks:
         """Draw one lock, and the state of each actor towards it."""
         name = shorten(lock.name, NAME)
-        yield Text(1, y + 0.15, name, "plain", bold=True)
+        role = "witness" if is_bad else "plain"
+        yield Box(0.4, y, self.left - 1, BOX, role if is_bad else CLEAR, f"object:{lock.name}")
+        yield Text(1, y + 0.15, name, role, bold=True)
         if len(name) < len(_named(lock)) <= NAME:
             yield Text(2 + len(name), y + 0.15, kind(lock), "quiet")
         for number, actor in enumerate(self.actors):

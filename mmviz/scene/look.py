@@ -9,9 +9,11 @@ from typing import Any
 
 from mmviz.engine import Model
 from mmviz.engine.location import Location
+from mmviz.engine.witness import Witnesses
 from mmviz.scene.marks import Mark
 
 Drawing = tuple[Mark, ...]
+LEAKED = "leaked"  # the question whether some fields are wrong at the end
 
 
 class Look(Mapping[str, Any]):
@@ -20,10 +22,12 @@ class Look(Mapping[str, Any]):
     Args:
         model: the learned case.
         state: the packed state.
+        witnesses: of the case; without them no object is seen to be leaked.
     """
 
-    def __init__(self, model: Model, state: int) -> None:
-        self._model, self._state = model, state
+    def __init__(self, model: Model, state: int, witnesses: Witnesses | None = None) -> None:
+        self._model, self._state, self._witnesses = model, state, witnesses
+        self._leaked: frozenset[str] | None = None
         self._cells = model.cells(state)
         self._at = {path: slot for slot, path in enumerate(model.ledger.paths)}
         self.noted: list[tuple[str, Any]] = []
@@ -58,10 +62,33 @@ class Look(Mapping[str, Any]):
         self.noted.append((question, value))
         return value
 
+    def leaks(self, paths: Iterable[str]) -> bool:
+        """Tell whether a run ends here with a bad state that one of these fields witnesses.
+
+        The bad state is judged at the end of a run: nothing is going to change the field.
+        """
+        if not self._model.judge.ends:
+            return False
+        question = "\n".join((LEAKED, *paths))
+        value = bool(self.answer(question))
+        self.noted.append((question, value))
+        return value
+
+    def _at_the_end(self) -> frozenset[str]:
+        """Return the fields that witness what is violated at the end of a run."""
+        if self._leaked is None:
+            model, found = self._model, set[int]()
+            if self._witnesses is not None and model.is_complete(self._state):
+                found = self._witnesses.of_state(self._state, model.judge.end(self._state))
+            self._leaked = frozenset(model.ledger.paths[slot] for slot in found)
+        return self._leaked
+
     def answer(self, question: str) -> Any:
-        """Return what `self[path]`, `inside` or `at` would, without a note."""
+        """Return what `self[path]`, `inside`, `at` or `leaks` would, without a note."""
         if question in self._at:
             return self._cells[self._at[question]]
+        if question.startswith(LEAKED):
+            return not self._at_the_end().isdisjoint(question.split("\n"))
         if question.startswith("at "):
             return self._model.location(self._state, self._model.index[question[3:]])
         number = self._model.index[question.removeprefix("inside ")]

@@ -24,6 +24,7 @@ from mmviz.scene.cards import (
     gone,
 )
 from mmviz.scene.layout import Route
+from mmviz.scene.lives import counts
 from mmviz.scene.look import Look, Part
 from mmviz.scene.marks import Box, Line, Mark, Point, Text, shorten
 from mmviz.scene.padlocks import Docks, docks, padlocks
@@ -36,6 +37,7 @@ FLAT = 19.0  # lines of a sheet that may have more than it needs
 COMMON = 10  # characters of a label before its value begins later than those above it
 WIDEST = 18  # characters of a value in a row
 DEAD = " ✗"  # after a pointer to freed memory
+LEAK = " ✗ leak"  # after the name of memory that is never freed
 TILES = (
     (-0.3, 0.1, -9),
     (0.1, 0.35, 5),
@@ -307,6 +309,7 @@ def parts(picture: Picture) -> Iterator[Part]:
 def _card_parts(each: Card, picture: Picture) -> Iterator[Part]:
     """Yield a card and its rows.
 
+    What is never freed, and is pointed at by nothing that could, has a broken outline at the end.
     What is free at the start is an empty outline, and has not crumbled. Simplified: so it is again
     if it is freed later, because a state does not tell whether it has been in use.
     """
@@ -314,6 +317,7 @@ def _card_parts(each: Card, picture: Picture) -> Iterator[Part]:
     struct = each.struct
     titles = picture.shapes.titles.get(struct.name, ())
     is_new = can_be_freed(struct) and unused(struct, picture.reach)
+    ends = ends_by(struct)
 
     def body(look: Look) -> Iterator[Mark]:
         is_gone = gone(struct, look)
@@ -321,7 +325,8 @@ def _card_parts(each: Card, picture: Picture) -> Iterator[Part]:
             role = "clear" if is_gone and is_new else "tile"
             crumbled = bool(is_gone) and not is_new
             yield from tiles(each.name, x, y, each.width, each.height, crumbled, role)
-        role = "ghost" if is_gone else "card"
+        leaks = bool(ends) and not is_gone and look.leaks(ends)
+        role = "ghost" if is_gone else "leaked" if leaks else "card"
         yield Box(x, y, each.width, each.height, role, f"object:{each.name}", round=0.25)
         freed = struct.path("freed") if hasattr(type(struct), "freed") else ""
         paths = titles or (freed,)
@@ -330,12 +335,12 @@ def _card_parts(each: Card, picture: Picture) -> Iterator[Part]:
             key = f"cell:{path or each.name}"
             yield Box(x + 0.3, y + low, each.width - 0.6, tall, "cell", key, path, 0.15)
         end = f"({is_gone})" if is_new else f"✗ {is_gone}"
-        title = f"{each.name} {end}" if is_gone else each.name
+        title = f"{each.name} {end}" if is_gone else each.name + LEAK * leaks
         yield Text(
             x + 0.8,
             y + 0.12,
             title,
-            "ghost" if is_gone else "value",
+            "ghost" if is_gone else "bad" if leaks else "value",
             True,
             True,
             f"title:{each.name}",
@@ -378,7 +383,12 @@ def _by_path(routes: Mapping[Route, tuple[Point, ...]]) -> dict[str, dict[str, t
 
 
 def _arrow(path: str, ways: Mapping[str, tuple[Point, ...]], picture: Picture) -> Part:
-    """Return the arrow of a field, which swings to what the field points at."""
+    """Return the arrow of a field, which swings to what the field points at.
+
+    In freed memory it is only a trace: no step may follow it.
+    """
+    every = picture.cards.values()
+    source = next(each.struct for each in every if any(row.path == path for row in each.rows))
 
     def draw(look: Look) -> Iterator[Mark]:
         target = pointee(look[path])
@@ -387,6 +397,8 @@ def _arrow(path: str, ways: Mapping[str, tuple[Point, ...]], picture: Picture) -
             return
         is_gone = end_of(target, look) or end_of(card.struct, look)
         role = "dangling" if is_gone else stroke(look[path])
+        if end_of(source, look):
+            role = "ghost"
         yield Line(ways[card.name], role, True, f"arrow:{path}", path, curved=True)
 
     return Part(f"arrow:{path}", draw)
@@ -404,6 +416,14 @@ def tiles(
         yield Box(
             left, top, w / 3, h / 2, role, f"tile:{name}:{index}", turn=turn if is_gone else 0.0
         )
+
+
+def ends_by(struct: Struct) -> tuple[str, ...]:
+    """Return the fields that tell whether an object is freed; none of what cannot be."""
+    if not can_be_freed(struct):
+        return ()
+    keys = {key for key, _ in struct.fields()}
+    return tuple(struct.path(key) for key in ("freed", *counts(struct)) if key in keys)
 
 
 def end_of(struct: Struct, look: Look) -> str:

@@ -26,14 +26,14 @@ class Memory:
     tips: Mapping[str, str] = {}
 
     def __init__(self, searched: SearchedCase) -> None:
-        self.model = searched.model
+        self.model, self.witnesses = searched.model, searched.witnesses
         self.picture = picture(searched.reach, tuple(searched.case.actors), searched.model)
         self.parts = list(parts(self.picture))
         self.size = (self.picture.places.width, self.picture.places.height)
 
     def variants(self, state: int) -> list[int]:
         """Return the number of each part's drawing in a packed state."""
-        look = Look(self.model, state)
+        look = Look(self.model, state, self.witnesses)
         return [part.number(look) for part in self.parts]
 
     def marks(self, state: int) -> list[Mark]:
@@ -46,11 +46,12 @@ class Memory:
         ]
 
     def scene(self, run: Run, k: int) -> Scene:
-        """Draw frame `k`, with what its step did."""
+        """Draw frame `k`, with what its step did, and what is wrong."""
         frame = run.frames[k]
         marks = self.marks(frame.state)
         written = {change.field for change in frame.writes}
-        return sheet(*self.size, lit(marks, written, set(frame.reads) - written, set()))
+        bad = self.witnesses.of_frame(frame)
+        return sheet(*self.size, lit(marks, written, set(frame.reads) - written, bad))
 
     def text(self, run: Run, k: int) -> str:
         """Return the caption of the step."""

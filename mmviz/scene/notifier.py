@@ -5,7 +5,7 @@ steps: invalidations from start to end, callbacks and whether they may sleep, sa
 when they are stale, sequence numbers and counts, readers, grace periods.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from textwrap import wrap
 
 from mmviz.engine import Frame, Run
@@ -13,6 +13,7 @@ from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable
 from mmviz.scene.cards import gone
 from mmviz.scene.grace import grace_lanes
 from mmviz.scene.lanes import Cell, Lane, lanes
+from mmviz.scene.lit import wrong
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.reach import Reach
 from mmviz.scene.searched import SearchedCase
@@ -52,7 +53,7 @@ class Notifier:
 
     def __init__(self, searched: SearchedCase) -> None:
         reach, model = searched.reach, searched.model
-        self.accounts = Accounts(reach, model)
+        self.accounts, self.witnesses = Accounts(reach, model), searched.witnesses
         self.subscriptions = subscriptions(self.accounts.structs, reach)
         every = lanes(self.accounts, reach, self.subscriptions) + grace_lanes(self.accounts, reach)
         self.lanes, self.left_out = _most(every)
@@ -66,13 +67,14 @@ class Notifier:
         """Draw frame `k`, and nothing of later steps."""
         frames = run.frames
         frame = frames[k]
+        bad = self.witnesses.of_frame(frame)
         marks: list[Box | Line | Text] = []
         y = 0.3
         if self.ranges:
             marks += self._bar(frame, y)
             y += 2.7
         for each in self.subscriptions:
-            marks += self._subscription(each, frame, y)
+            marks += self._subscription(each, frame, y, bad)
             y += SENTENCE
         y += 0.5 if self.subscriptions else 0
         first = begins(k, self.columns)
@@ -86,7 +88,7 @@ class Notifier:
                 marks.append(Box(MARGIN, y, LABEL - 2, HEAD, CLEAR, f"notifier:{section}"))
                 marks.append(Text(MARGIN, y + 0.1, section, "quiet", bold=True))
                 y += HEAD
-            marks += self._lane(lane, frames, k, shown, y)
+            marks += self._lane(lane, frames, k, shown, y, bad)
             y += ROW + (SENTENCE * lane.rows if lane.sentence else 0)
         if self.left_out:
             marks.append(Text(MARGIN, y, shorten(self.left_out, int(self.width) - 2), "quiet"))
@@ -138,10 +140,14 @@ class Notifier:
         words = shorten(self._invalidated(frame), int(self.width - LABEL) - 2)
         yield Text(LABEL + 1, y + 1.3, words, "plain", live=True)
 
-    def _subscription(self, each: Subscription, frame: Frame, y: float) -> Iterator[Box | Text]:
+    def _subscription(
+        self, each: Subscription, frame: Frame, y: float, bad: Set[str]
+    ) -> Iterator[Box | Text]:
         """Draw one notifier or list of notifiers, and its state."""
         written = any(change.field in each.fields for change in frame.writes)
         role = "ghost" if gone(each.struct, frame.values) else "written" if written else "plain"
+        if not bad.isdisjoint({*each.fields, each.struct.path("freed")}):
+            role = wrong(role)
         name = shorten(each.struct.name or "world", 12)
         yield Text(MARGIN, y + 0.05, name, "plain", bold=True)
         yield Text(MARGIN + 13, y + 0.05, shorten(each.kind, 19), "quiet")
@@ -166,7 +172,13 @@ class Notifier:
             yield Text(x + 0.5, y + 1.1, actor, role, bold=n == k, live=True)
 
     def _lane(
-        self, lane: Lane, frames: Sequence[Frame], k: int, shown: range, y: float
+        self,
+        lane: Lane,
+        frames: Sequence[Frame],
+        k: int,
+        shown: range,
+        y: float,
+        bad: Set[str],
     ) -> Iterator[Box | Line | Text]:
         """Draw a lane: its label, a cell for each step of the page, its sentence."""
         yield Box(MARGIN, y, LABEL - MARGIN - 1, BOX, CLEAR, lane.key)
@@ -178,6 +190,8 @@ class Notifier:
             role = cell.role
             if n == k and cell.bold and role in ("past", "held"):
                 role = "written"
+            if n == k and lane.field in bad and role != CLEAR:
+                role = wrong(role)
             yield Box(x, y, self.column, BOX, role, f"step:{n}" if n <= k else "")
             word = shorten(cell.word, self.column - 1)
             yield Text(x + 0.5, y + 0.05, word, role, cell.bold, live=True)

@@ -157,7 +157,9 @@ def padlocks(
                 draw = pill if isinstance(lock, Srcu) else padlock
                 is_first = not actor or (only and actor == takers[0])
                 hidden_by = () if actor else others
-                yield _padlock(path, actor, takers, at, home(path), draw, is_first, hidden_by)
+                other = next((each for each in others if not reach.varies(each)), "")
+                drawn = partial(draw, other=other)
+                yield _padlock(path, actor, takers, at, home(path), drawn, is_first, hidden_by)
 
 
 def _name(dock: Dock, x: float, _look: Look) -> Iterator[Mark]:
@@ -196,22 +198,40 @@ def _padlock(
 
 
 def padlock(
-    key: str, path: str, x: float, y: float, words: str, is_held: bool, is_seen: bool = True
+    key: str,
+    path: str,
+    x: float,
+    y: float,
+    words: str,
+    is_held: bool,
+    is_seen: bool = True,
+    other: str = "",
 ) -> Iterator[Mark]:
-    """Draw a padlock, 1.6 cells wide, open or shut, and the name of what it locks."""
+    """Draw a padlock, 1.6 cells wide, open or shut, and the name of what it locks.
+
+    The words, which say in which mode it is held, also stand for the `other` mode, which no run
+    of the case uses.
+    """
     up, foot = (0.02, 0.5) if is_held else (-0.1, 0.25)
     points = ((x + 0.35, y + 0.5), (x + 0.35, y + up), (x + 1.25, y + up), (x + 1.25, y + foot))
     role = "pad" if is_held else "padoff"
     line, body = (f"{role}line", role) if is_seen else ("clear", "clear")
     yield Line(points, line, False, f"{key}:shackle", curved=True)
     yield Box(x, y + 0.45, 1.6, 0.5, body, f"{key}:body", path, 0.12)
-    yield Text(x + PAD, y + 0.05, words, "held", False, True, f"{key}:words")
+    yield Text(x + PAD, y + 0.05, words, "held", False, True, f"{key}:words", other)
 
 
 def pill(
-    key: str, path: str, x: float, y: float, words: str, is_held: bool, is_seen: bool = True
+    key: str,
+    path: str,
+    x: float,
+    y: float,
+    words: str,
+    is_held: bool,
+    is_seen: bool = True,
+    other: str = "",
 ) -> Iterator[Mark]:
     """Draw a read section that an actor is in: a pill around its name."""
     role = "held" if is_held else "clear"
     yield Box(x, y + 0.08, PAD + len(words) + 0.4, 0.94, role, f"{key}:body", path, 0.45)
-    yield Text(x + PAD / 2 + 0.2, y + 0.05, words, role, False, True, f"{key}:words")
+    yield Text(x + PAD / 2 + 0.2, y + 0.05, words, role, False, True, f"{key}:words", other)

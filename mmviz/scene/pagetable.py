@@ -39,7 +39,7 @@ class PageTables:
     name, title, looks_ahead = "pagetable", "Page tables", False
 
     def __init__(self, searched: SearchedCase, tables: Sequence[Table]) -> None:
-        self.actors = tuple(searched.case.actors)
+        self.actors, self.witnesses = tuple(searched.case.actors), searched.witnesses
         self.placed, plan = table_plan(tables, searched.reach)
         self.notes = tuple(_notes(tables))
         wide = max(len(note) + 2 * MARGIN for note in (*self.notes, ""))
@@ -53,7 +53,7 @@ class PageTables:
     def scene(self, run: Run, k: int) -> Scene:
         """Draw every table, cache and page in its place."""
         frame = run.frames[k]
-        drawn = objects(frame, self.plan, self.actors)
+        drawn = objects(frame, self.plan, self.actors, self.witnesses.of_frame(frame))
         marks: list[Box | Line | Text] = [*drawn.boxes, *drawn.lines, *drawn.texts]
         for each in self.placed:
             if each.table is not None:

@@ -115,7 +115,7 @@ def _with_peers(table: Table, peers: Mapping[str, Peer], only: Peer | None) -> T
 
 
 def verdict(entry: Entry, values: Values) -> Verdict:
-    """Return whether an entry and its peer agree: "= cpu", "≠ cpu", "cpu: none", "stale".
+    """Return whether an entry and its peer agree: "= cpu", "≠ cpu", "✗ cpu: none", "✗ stale".
 
     A page is compared with the page that the peer leads to, even through a table. A device that
     may do atomic operations disagrees with a CPU that may write.
@@ -133,7 +133,7 @@ def verdict(entry: Entry, values: Values) -> Verdict:
     if mine is None or isinstance(mine, PageTable):
         return Verdict()  # a table is not compared with the pages it leads to
     if theirs is None:
-        return Verdict(entry.peer.absent, "blocked")
+        return Verdict(entry.peer.absent, "bad")
     return same if theirs is mine else differs
 
 

@@ -10,13 +10,14 @@ from xml.etree import ElementTree
 from mmviz.engine import Case, Frame, Run
 from mmviz.scene.cards import cards
 from mmviz.scene.check import problems
-from mmviz.scene.keyed import of_scene, subject
+from mmviz.scene.keyed import marks_of, of_scene, subject
 from mmviz.scene.layout import ROOM, plan
 from mmviz.scene.listing import Listing
-from mmviz.scene.marks import Scene
+from mmviz.scene.marks import Line, Mark, Scene
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.source import lit
 from mmviz.scene.svg import svg
+from mmviz.scene.theme import WITNESS
 from mmviz.scene.timeline import columns
 from mmviz.scene.tips import step_tip, tips
 from mmviz.scene.views import FIRST, STILL, VIEWS, every
@@ -25,7 +26,7 @@ from mmviz.scene.words import caption, goal, promises
 MOST_STEPS, SEEN = 40, 4  # of a random run; of another run's frames
 MOST_SVG = 300_000  # bytes
 PAGED = {"timeline"}  # pages have different numbers of rows, on a sheet of one size
-MOVES = {FIRST}  # marks move by key, on a sheet of one size
+WITH_ROWS = {"memory", "objects", "pagetable", "iommu", "entry"}  # a field has a box of its own
 GROWS = {"lifetime", "causes"}  # the sizes of their bars and boxes change
 MOVES = {"memory"}  # marks with unique keys, which move
 
@@ -199,6 +200,58 @@ def pointed_at(played: Played) -> list[str]:
     ]
 
 
+def lightable(played: Played) -> list[str]:
+    """In memory each field that some step changes has a mark, and each arrow is a field's."""
+    model, reach = played.searched.model, played.searched.reach
+    marks = {mark for scene in played.scenes[FIRST] for mark in marks_of(scene)}
+    shown = {field for mark in marks if (field := getattr(mark, "field", ""))}
+    told = {model.ledger.paths[slot] for slot in model.told()}
+    asked = {f"{actor}.asked" for actor in model.actors}  # what an actor leaves to be decided
+    moving = {path for path in told - asked if reach.varies(path)}
+    return [
+        *(f"a step changes {path}, which memory does not show" for path in sorted(moving - shown)),
+        *(
+            f"memory shows {path}, which is no field"
+            for path in sorted(shown - reach.values.keys())
+        ),
+        *(
+            f"the arrow {mark.key} belongs to no field"
+            for mark in marks
+            if isinstance(mark, Line) and mark.arrow and not mark.field
+        ),
+    ]
+
+
+def blamed(played: Played) -> list[str]:
+    """Each violation marks in memory, and wherever else they are drawn, the fields that it is."""
+    searched, wrong = played.searched, dict[str, None]()
+    memory = played.views[FIRST]
+    for bad_state, found in searched.report.counterexamples.items():
+        run = searched.run(found.shortest)
+        scene = memory.scene(run, len(run.frames) - 1)
+        if not marked(scene):
+            wrong[f"memory marks no field where {bad_state} is violated"] = None
+    for frame in played.run.frames:
+        bad = searched.witnesses.of_frame(frame)
+        for name in WITH_ROWS & played.views.keys() if bad else ():
+            scene = played.scenes[name][frame.index]
+            drawn = {field_of(box) for box in scene.boxes} & bad
+            for field in drawn - marked(scene):
+                wrong[f"{name}: {field} is wrong in step {frame.index}, and not marked"] = None
+    return list(wrong)
+
+
+def marked(scene: Scene) -> set[str]:
+    """Return the fields that a picture marks as wrong."""
+    return {field_of(mark) for mark in marks_of(scene) if mark.role in WITNESS} - {""}
+
+
+def field_of(mark: Mark) -> str:
+    """Return the field that a mark shows, "" for none."""
+    found = subject(mark)
+    return found.removeprefix("field:") if found.startswith("field:") else ""
+
+
 RULES: dict[str, Callable[[Played], list[str]]] = {
     "pictures": legible,
     "pictures of a part of a run": blind,
@@ -206,5 +259,7 @@ RULES: dict[str, Callable[[Played], list[str]]] = {
     "views of a stage": chosen,
     "lit lines and captions": told,
     "tips": pointed_at,
+    "fields": lightable,
+    "witnesses": blamed,
 }
 """What is checked, by name; the docstring of each says what must hold."""

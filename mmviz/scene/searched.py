@@ -6,6 +6,7 @@ from itertools import islice, permutations
 from mmviz.engine import Case, Run, ScheduleError, conflict, parse_schedule, turned
 from mmviz.engine.causes import COMPLETES
 from mmviz.engine.search import Search
+from mmviz.engine.witness import Witnesses
 from mmviz.scene.reach import reach
 from mmviz.scene.words import readable
 
@@ -21,12 +22,14 @@ class SearchedCase:
         report: what the search found.
         model: the learned case; all runs share it.
         reach: the values and steps that a run of the case may show.
+        witnesses: finds the fields that every picture of the case marks as wrong.
     """
 
     def __init__(self, case: Case) -> None:
         search = Search(case, MOST_STATES, MOST_BYTES, None, None)
         self.case, self.report, self.model = case, search.report(), search.model
         self.reach = reach(search.model)
+        self.witnesses = Witnesses(search.model)
 
     def run(self, schedule: Sequence[str] = ()) -> Run:
         """Return the run of a schedule.

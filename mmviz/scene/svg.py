@@ -5,11 +5,11 @@ lines and texts of the stage in the same places, in the colours of one theme.
 """
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from itertools import pairwise
 from math import hypot
 
 from mmviz.engine import nearest
+from mmviz.engine.html import escape
 from mmviz.scene.marks import (
     CELL_HEIGHT,
     CELL_WIDTH,
@@ -53,7 +53,7 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
         f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{FONT_SIZE}" role="img" '
-        'style="max-width:100%;height:auto">',  # on a narrow page it shrinks
+        'style="max-width:100%">',  # on a narrow page it shrinks
         f"<title>{escape(title)}</title>" if title else "",
         f'<rect width="{wide}" height="{high}" fill="{paper}"/>',
     ]

@@ -14,7 +14,7 @@ from mmviz.scene.reach import Reach, pointee, structs_in
 CHAIN, DOWN = 1.2, 0.6  # lines of the levels above a table, and of the arrow below them
 BETWEEN = 2.0  # cells from level to level
 GAP = 1.0  # lines from card to card
-NARROW, LOOSE = 4.0, 10.0  # cells from column to column
+NARROW, LOOSE = 3.0, 10.0  # cells from column to column
 SLIM = 28  # the most characters of a value if the sheet is full
 STEPS = 16  # pieces of an arrow
 BULGE = 1.5  # cells by which an arrow within a column curves

@@ -37,6 +37,11 @@ THEMES: dict[str, dict[str, Style]] = {
         "good": Style("#d5f2e5", "#00704d", "#004d35"),
         "bad": Style("#ffd8ca", "#b3300c", "#7a1f06", heavy=True),
         "broken": Style("#b3300c", "#7a1f06", "#ffffff", heavy=True),
+        "leaked": Style("#ffffff", "#b3300c", "#1b1f24", dash=True, heavy=True),
+        "witness": Style("#ffd8ca", "#b3300c", "#7a1f06", heavy=True),
+        "witnessdash": Style("#ffd8ca", "#b3300c", "#7a1f06", dash=True, heavy=True),
+        "witnessbar": Style("#b3300c", "#b3300c", "#ffffff", heavy=True),
+        "witnessnow": Style("#ffd24d", "#b3300c", "#7a1f06", heavy=True),
         "ghost": Style("#ffffff", "#6e7781", "#57606a", dash=True),
         "dangling": Style("#ffd8ca", "#b3300c", "#7a1f06", dash=True, heavy=True),
         "blocked": Style("#f5f6f8", "#6e7781", "#57606a", dash=True),
@@ -75,6 +80,11 @@ THEMES: dict[str, dict[str, Style]] = {
         "good": Style("#0c3d2c", "#2fbf8f", "#b9f2dc"),
         "bad": Style("#5c1f0d", "#ff8a5f", "#ffe1d6", heavy=True),
         "broken": Style("#ff9670", "#ffc4ae", "#2b0c02", heavy=True),
+        "leaked": Style("#22262c", "#ff8a5f", "#eceff2", dash=True, heavy=True),
+        "witness": Style("#5c1f0d", "#ff8a5f", "#ffe1d6", heavy=True),
+        "witnessdash": Style("#5c1f0d", "#ff8a5f", "#ffe1d6", dash=True, heavy=True),
+        "witnessbar": Style("#ff8a5f", "#ff8a5f", "#2b0c02", heavy=True),
+        "witnessnow": Style("#f0bf2f", "#ff8a5f", "#5c1f0d", heavy=True),
         "ghost": Style("#111111", "#8b949e", "#a3adb8", dash=True),
         "dangling": Style("#5c1f0d", "#ff8a5f", "#ffe1d6", dash=True, heavy=True),
         "blocked": Style("#22262c", "#8b949e", "#a3adb8", dash=True),
@@ -110,9 +120,20 @@ SHAPES = frozenset(  # roles of marks on which no text stands
 FAINT = frozenset({"plain", "head", "quiet", "past", "future", "hatch", "rail", "tile"}) | {
     *("label", "value", "wire", "padoff", "padoffline")
 }  # roles whose outline carries no information
+WITNESS = frozenset({"witness", "witnessdash", "witnessbar", "witnessnow"})  # what is wrong
 CLEAR = "clear"  # the role of an invisible mark
 CELL = "cell"  # of the box behind a value, which is invisible until something lights it
 ROLES = frozenset({*THEMES["light"], CLEAR, CELL})
+
+DARK = (  # how the element around a page says that the page is dark
+    '[data-jp-theme-light="false"]',  # JupyterLab, Notebook, Voilà, nbconvert
+    '[data-theme="dark"]',  # Jupyter Book 1, Sphinx
+    ".dark",  # Jupyter Book 2, marimo
+    ".theme--dark",  # Solara
+    ".vscode-dark",
+    ".vscode-high-contrast:not(.vscode-high-contrast-light)",
+    'html[theme="dark"]',  # Colab
+)
 
 ALIKE = {  # what has the colour of a role
     "ink": ("card", "text"),
@@ -142,6 +163,34 @@ INK: dict[str, dict[str, str]] = {  # of the stage around the marks: `--mm-pane`
     for number, (theme, styles) in enumerate(THEMES.items())
 }
 
+PLAIN = Style("Canvas", "CanvasText", "CanvasText")
+LIT = Style("Highlight", "Highlight", "HighlightText")
+WRONG = Style("Canvas", "LinkText", "LinkText")
+SOLID = Style("CanvasText", "CanvasText", "Canvas")
+PALE = Style("Canvas", "GrayText", "CanvasText")
+FORCED: dict[str, Style] = {  # the system's colours, where the reader has chosen all colours
+    **dict.fromkeys(THEMES["light"], PLAIN),
+    **dict.fromkeys(("future", "hatch", "rail", "tile"), PALE),
+    **dict.fromkeys(("wire", "padoff", "padoffline"), Style("GrayText", "GrayText", "CanvasText")),
+    **dict.fromkeys(SHAPES - FAINT, Style("CanvasText", "CanvasText", "CanvasText")),
+    **dict.fromkeys(("now", "written"), LIT),
+    **dict.fromkeys(("bad", "dangling", "witness", "witnessdash"), WRONG),
+    "witnessnow": Style("Highlight", "LinkText", "HighlightText"),
+    "broken": Style("LinkText", "LinkText", "Canvas"),
+    "read": Style("Canvas", "LinkText", "CanvasText"),
+    "message": SOLID,
+}
+FORCED_OWN = {
+    "pane": "Canvas",
+    "rule": "CanvasText",
+    "now": "Highlight",
+    "nowink": "HighlightText",
+    "badfill": "Canvas",
+    "badnow": "HighlightText",
+    "key": "CanvasText",
+    "keyink": "Canvas",
+}
+
 
 @cache
 def style(role: str) -> Style:
@@ -161,12 +210,26 @@ def style(role: str) -> Style:
 def css(selector: str = ".mm-theme") -> str:
     """Return the style sheet that gives the variables of `style` their values.
 
-    JupyterLab sets an attribute of `<body>` to the kind of its theme; other pages are light.
+    What it colours has a ground of its own, `--mm-paper`: a page that says in none of the ways in
+    `DARK` that it is dark gets the light theme, and can be read. Where the reader has chosen all
+    colours, both give way to the system's.
     """
+    forced = f":is({selector}, #stronger)"  # than what says that the page is dark
     return (
         f"{selector} {{{_variables('light')}}}\n"
-        f'[data-jp-theme-light="false"] {selector} {{{_variables("dark")}}}\n'
+        f":is({', '.join(DARK)}) {selector} {{{_variables('dark')}}}\n"
+        f"@media (forced-colors: active) {{ {forced} {{{_forced()}}} "
+        f"{forced} svg {{ forced-color-adjust: none; }} }}\n"
     )
+
+
+def own_css(selector: str = "svg") -> str:
+    """Return the style sheet of a file that stands alone, an image in a page for instance.
+
+    It follows the `color-scheme` of what shows it.
+    """
+    light, dark = _variables("light"), _variables("dark")
+    return f"{selector} {{{light}}} @media (prefers-color-scheme: dark) {{{selector} {{{dark}}}}}"
 
 
 def rules(within: str = ".mm-stage svg") -> str:
@@ -192,9 +255,20 @@ def rules(within: str = ".mm-stage svg") -> str:
 
 def _variables(theme: str) -> str:
     """Write one theme as CSS variables."""
-    colours = [f"--mm-paper: {PAPER[theme]};"]
-    colours += [f"--mm-{name}: {colour};" for name, colour in INK[theme].items()]
-    for role, drawn in THEMES[theme].items():
+    return f"color-scheme: {theme}; " + _written(PAPER[theme], INK[theme], THEMES[theme])
+
+
+def _forced() -> str:
+    """Write the system's colours as CSS variables."""
+    alike = {name: getattr(FORCED[role], part) for name, (role, part) in ALIKE.items()}
+    return "color-scheme: light dark; " + _written("Canvas", alike | FORCED_OWN, FORCED)
+
+
+def _written(paper: str, ink: dict[str, str], styles: dict[str, Style]) -> str:
+    """Write colours as CSS variables."""
+    colours = [f"--mm-paper: {paper};"]
+    colours += [f"--mm-{name}: {colour};" for name, colour in ink.items()]
+    for role, drawn in styles.items():
         for part in ("fill", "stroke", "text"):
             colours.append(f"--mm-{role}-{part}: {getattr(drawn, part)};")
     return " ".join(colours)

@@ -41,13 +41,21 @@ def columns(reach: Reach) -> Columns:
         actor: min(max([min(NARROWEST, fair), *(len(label) + 2 for label in labels)]), WIDEST)
         for actor, labels in reach.labels.items()
     }
-    spare = sum(max(fair - w, 0) for w in wanted.values())
-    wide = sum(w > fair for w in wanted.values()) or 1
-    x, w, at = {}, {}, GUTTER
-    for actor, cells in wanted.items():
-        x[actor], w[actor] = at, min(cells, fair + spare / wide)
+    w, x, at = shared(wanted, room), {}, GUTTER
+    for actor in wanted:
+        x[actor] = at
         at += w[actor] + GAP
     return Columns(x, w)
+
+
+def shared(wanted: Mapping[str, float], room: float) -> dict[str, float]:
+    """Return the widths of columns: what each wants, or an equal part of what the others leave."""
+    widths: dict[str, float] = {}
+    while rest := wanted.keys() - widths.keys():
+        fair = (room - sum(widths.values())) / len(rest)
+        fits = {name: wanted[name] for name in rest if wanted[name] <= fair}
+        widths |= fits or dict.fromkeys(rest, fair)
+    return widths
 
 
 def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int = 0) -> Scene:
@@ -72,7 +80,8 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
     low = y
     marks: list[Box | Line | Text] = []
     for actor in columns.x:
-        marks += _head(now, actor, frames[0], columns, low)
+        marks += _head(now, actor, frames[0], columns)
+        marks += _rail(actor, rows, frames, cursor, columns, low)
     marks += _switches(frames, rows, cursor, columns)
     for index, top in rows.items():
         marks += _step(frames[index], top, cursor, columns)
@@ -91,15 +100,15 @@ def height(steps: int, frames: Sequence[Frame]) -> int:
     return most
 
 
-def page(steps: int, cursor: int) -> tuple[int, int]:
-    """Return the first and last step of the cursor's page.
+def page(steps: int, cursor: int, most: int = MOST_ROWS) -> tuple[int, int]:
+    """Return the first and last step of the cursor's page of at most so many steps.
 
     The page changes only when the cursor leaves it.
     """
-    if steps <= MOST_ROWS:
+    if steps <= most:
         return 1, steps
-    first = begins(cursor - 1, MOST_ROWS) + 1
-    return first, min(first + MOST_ROWS - 1, steps)
+    first = begins(cursor - 1, most) + 1
+    return first, min(first + most - 1, steps)
 
 
 def begins(place: int, most: int) -> int:
@@ -129,9 +138,40 @@ def call(text: str, width: int) -> str:
     return next(fits, shorten(name, width))
 
 
-def _head(
-    now: Frame, actor: str, start: Frame, columns: Columns, low: float
-) -> Iterator[Box | Line | Text]:
+def _rail(
+    actor: str,
+    rows: Mapping[int, float],
+    frames: Sequence[Frame],
+    cursor: int,
+    columns: Columns,
+    low: float,
+) -> Iterator[Line]:
+    """Draw the rail of a column, which passes under the steps of other actors."""
+    x, top = columns.x[actor] - RAIL, 0.8
+    yield Line(((x, top), (columns.x[actor], top)), "rail")
+    for index, y in rows.items():
+        frame = frames[index]
+        left = columns.x[frame.actor]
+        if left < x < left + _wide(frame, cursor, columns):
+            yield Line(((x, top), (x, y)), "rail")
+            top = y + BOX + (ROW - 0.1) * len(frame.violated)
+    yield Line(((x, top), (x, low)), "rail")
+
+
+def _wide(frame: Frame, cursor: int, columns: Columns) -> float:
+    """Return the width of a step: its column's, or more if the call needs it and there is room."""
+    words = frame.label
+    if frame.index <= cursor:
+        words = max(label(frame.label, frame.answer), *map(_broken, frame.violated), "", key=len)
+    room = columns.width - 0.5 - columns.x[frame.actor]
+    return max(columns.w[frame.actor], min(len(words) + 2, room))
+
+
+def _broken(bad_state: str) -> str:
+    return f"✗ {readable(bad_state)}"
+
+
+def _head(now: Frame, actor: str, start: Frame, columns: Columns) -> Iterator[Box | Line | Text]:
     """Draw a column's head: the actor, its function, its state, and the locks that it holds."""
     x, w = columns.x[actor], columns.w[actor]
     if actor in now.done:
@@ -141,8 +181,6 @@ def _head(
     else:
         state, role = "can step", "head"
     held = now.tasks[actor].held
-    yield Line(((x - RAIL, 0.8), (x - RAIL, low)), "rail")
-    yield Line(((x - RAIL, 0.8), (x, 0.8)), "rail")
     yield Box(x, 0.1, w, HEAD - 0.4, role, f"actor:{actor}")
     yield Text(x + 1, 0.15, shorten(actor, int(w) - 2), role, bold=True)
     room = int(w) - len(actor) - 3
@@ -160,7 +198,7 @@ def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box
 
     Future steps hide their return values and their bad states.
     """
-    x, w = columns.x[frame.actor], columns.w[frame.actor]
+    x, w = columns.x[frame.actor], _wide(frame, cursor, columns)
     is_now = frame.index == cursor
     role = "now" if is_now else "past" if frame.index < cursor else "future"
     number = str(frame.index)
@@ -177,7 +215,7 @@ def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box
     for bad_state in frame.violated:
         y += ROW - 0.1
         seen = "bad" if frame.index <= cursor else CLEAR
-        words = shorten(f"✗ {readable(bad_state)}", int(w) - 2)
+        words = shorten(_broken(bad_state), int(w) - 2)
         yield Box(x, y, w, BOX, seen, f"step:{frame.index}")
         yield Text(x + 1, y + 0.15, words, seen, bold=seen == "bad")
 

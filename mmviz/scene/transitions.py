@@ -4,7 +4,6 @@ If one function leads from many kinds to one (to "none"), their arrows meet at i
 the name is there once.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -14,7 +13,8 @@ import graphviz
 
 from mmviz.kernel.x86.layout import Layout
 from mmviz.kernel.x86.transitions import SAID, Place, places, transitions
-from mmviz.scene.layout import CHAR, LINE, dot, sampled
+from mmviz.scene.dot import best
+from mmviz.scene.layout import CHAR, LINE
 from mmviz.scene.marks import Box, Line, Point, Text
 from mmviz.scene.theme import CLEAR
 
@@ -83,40 +83,39 @@ def diagram(where: Layout) -> Diagram:
     """Lay out the transitions of a release.
 
     Raises:
-        NoGraphviz: neither pygraphviz nor `dot` is installed.
+        NoGraphviz: the layout is not known, and there is no Graphviz.
     """
     known, drawn = places(where), ways(where)
-    picture = json.loads(dot(_source(known, drawn)))
-    _, _, wide, top = map(float, picture["bb"].split(","))
+    _, placed = best([_source(known, drawn)], lambda one: one.height)
 
     def cell(x: float, y: float) -> Point:
-        return (x / CHAR + MARGIN, (top - y) / LINE + MARGIN / 2)
+        return (x / CHAR + MARGIN, y / LINE + MARGIN / 2)
 
-    def corner(text: str, width: float, height: float) -> Point:
-        x, y = cell(*map(float, text.split(",")))
+    def corner(centre: Point, width: float, height: float) -> Point:
+        x, y = cell(*centre)
         return (x - width / 2, y - height / 2)
 
     at, names = {}, {}
-    for node in picture["objects"]:
-        kind, number = node["name"][0], int(node["name"][1:])
+    for node, centre in placed.nodes.items():
+        kind, index = node[0], int(node[1:])
         if kind == "p":
-            at[known[number]] = corner(node["pos"], _wide(known[number]), HIGH)
+            at[known[index]] = corner(centre, _wide(known[index]), HIGH)
         else:
-            names[drawn[number]] = corner(node["pos"], *_size(drawn[number]))
+            names[drawn[index]] = corner(centre, *_size(drawn[index]))
     lines: dict[Way, list[tuple[Point, ...]]] = defaultdict(list)
-    for edge in picture["edges"]:
-        number, _, turn = edge["id"].partition("/")
-        points = tuple(cell(x, y) for x, y in sampled(edge["pos"]))
+    for edge, points in placed.edges.items():
+        number, _, turn = edge.partition("/")
         way = drawn[int(number)]
-        lines[way].append(points[::-1] if turn == "back" else points)
-        if "lp" in edge:
-            names[way] = corner(edge["lp"], *_size(way))
+        moved = tuple(cell(x, y) for x, y in points)
+        lines[way].append(moved[::-1] if turn == "back" else moved)
+        if edge in placed.labels:
+            names[way] = corner(placed.labels[edge], *_size(way))
     return Diagram(
         at,
         {way: tuple(found) for way, found in lines.items()},
         names,
-        wide / CHAR + 2 * MARGIN,
-        top / LINE + MARGIN,
+        placed.width / CHAR + 2 * MARGIN,
+        placed.height / LINE + MARGIN,
     )
 
 
@@ -162,7 +161,7 @@ def _source(known: Sequence[Place], drawn: Sequence[Way]) -> str:
             graph.node(f"h{index}", label=_blank(width + 0.3, height))
             graph.edge(f"h{index}", number[way.target], id=f"{index}/")
             for source in way.sources:
-                graph.edge(number[source], f"h{index}", id=f"{index}/")
+                graph.edge(number[source], f"h{index}", id=f"{index}/{number[source]}")
             continue
         pair = [way.sources[0], way.target]
         back = rank[pair[0]] > rank[pair[1]]

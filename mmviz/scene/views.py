@@ -6,14 +6,14 @@ then on it is a pure function of a run and of the cursor's frame.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Protocol
 
-from mmviz.engine import Frame, MmvizError, Run, table
+from mmviz.engine import Frame, Run, table
 from mmviz.engine.case import nearest
-from mmviz.engine.text import quoted
+from mmviz.engine.text import members
 from mmviz.scene import layout, objects, timeline
 from mmviz.scene.causes import Causes, causes
+from mmviz.scene.dot import NoGraphviz
 from mmviz.scene.entry import EntryView, entry
 from mmviz.scene.iommu import Iommus, iommu
 from mmviz.scene.lifetime import Lifetime, lifetime
@@ -24,6 +24,7 @@ from mmviz.scene.memory import Memory, memory
 from mmviz.scene.notifier import Notifier, notifier
 from mmviz.scene.pagetable import PageTables, pagetable
 from mmviz.scene.searched import SearchedCase
+from mmviz.scene.unplaced import Unplaced
 from mmviz.scene.words import caption
 
 
@@ -100,11 +101,12 @@ class Objects:
 
     def __init__(self, searched: SearchedCase) -> None:
         self.plan = layout.plan(searched.reach)
-        self.actors = tuple(searched.case.actors)
+        self.actors, self.witnesses = tuple(searched.case.actors), searched.witnesses
 
     def scene(self, run: Run, k: int) -> Scene:
         """Draw every object in its place."""
-        return objects.objects(run.frames[k], self.plan, self.actors)
+        frame = run.frames[k]
+        return objects.objects(frame, self.plan, self.actors, self.witnesses.of_frame(frame))
 
     def text(self, run: Run, k: int) -> str:
         """Return the caption of the step."""
@@ -138,8 +140,13 @@ MOST_NAMES = 100  # in `views=[…]`
 
 
 def every(searched: SearchedCase) -> dict[str, View]:
-    """Return the views that a case has."""
-    made = {name: make(searched) for name, make in VIEWS.items()}
+    """Return the views that a case has; one that lacks its layout says why."""
+    made: dict[str, View | None] = {}
+    for name, make in VIEWS.items():
+        try:
+            made[name] = make(searched)
+        except NoGraphviz as missing:
+            made[name] = Unplaced(name, TITLES[name], str(missing))
     return {name: view for name, view in made.items() if view is not None}
 
 
@@ -157,14 +164,8 @@ def known(wanted: str | Iterable[str]) -> list[str]:
 def _wanted(views: Any) -> Iterable[str]:
     """Return the names in what a reader wrote for `views`."""
     listed = [views] if isinstance(views, str) else views
-    if isinstance(listed, Iterable) and not isinstance(listed, bytes | Mapping):
-        listed = list(islice(listed, MOST_NAMES + 1))
-        if len(listed) <= MOST_NAMES:
-            return listed
-    raise MmvizError(
-        f"views={quoted(views)} is not a list of views: write views=['timeline', 'locks'], "
-        f"with any of {', '.join(VIEWS)}"
-    )
+    instead = f"write views=['timeline', 'locks'], with any of {', '.join(VIEWS)}"
+    return members(listed, "views=", instead, MOST_NAMES)
 
 
 def picture(views: Iterable[View], run: Run, k: int) -> Scene:

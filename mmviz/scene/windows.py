@@ -54,7 +54,7 @@ class Account(NamedTuple):
         samples: (actor, object) -> the actor's sample of the object.
         sections: (srcu, actor) -> the step that entered the section.
         graces: (srcu, waiter) -> the grace period.
-        inside: actor in a callback -> its function, and since when.
+        inside: actor in a callback -> its function, and the actor's first step in it; to its last.
         held: (actor, lock) -> since when.
         did: the effects of this step, by actor or pair: "start", "end", "retry" and so on.
     """
@@ -139,19 +139,28 @@ class Accounts:
         did: dict[Any, str] = {}
         windows = self._windows(frame, old.windows, did)
         function = self.callback(before.next[actor].lines)
-        inside = {other: at for other, at in old.inside.items() if other != actor}
-        if actor in frame.next and (now := self.callback(frame.next[actor].lines)):
-            same = old.inside.get(actor)
-            inside[actor] = same if same and same[0] == now else (now, k)
         own = step.body.__name__
-        if function or (own in self.ops and step.cite == "driver"):
-            did["callback", actor] = function or own
+        if not function and own in self.ops and step.cite == "driver":
+            function = own
+        inside = {
+            other: at
+            for other, at in old.inside.items()
+            if other != actor and self._is_in(before, other, at[0])
+        }
+        if function:
+            did["callback", actor] = function
+            same = old.inside.get(actor)
+            inside[actor] = same if same and same[0] == function else (function, k)
         held = {key: since for key, since in old.held.items() if key[0] != actor}
         for lock in frame.values[f"{actor}.held"]:
             held[actor, lock.name] = old.held.get((actor, lock.name), k)
         samples = self._samples(frame, old, windows, did)
         sections, graces = self._rcu(frame, old, did)
         return Account(windows, samples, sections, graces, inside, held, did)
+
+    def _is_in(self, frame: Frame, actor: str, function: str) -> bool:
+        """Tell whether the next step of an actor is in a callback, too."""
+        return actor in frame.next and self.callback(frame.next[actor].lines) == function
 
     def _windows(
         self, frame: Frame, old: tuple[Window, ...], did: dict[Any, str]

@@ -8,14 +8,13 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from html import escape
 from typing import Any
 
 from mmviz.engine import Case, MmvizError, ModelError, Scenario, nearest
-from mmviz.engine.html import html_table
+from mmviz.engine.html import escape, html_table, verbatim
 from mmviz.engine.scenario import scenario_of
 from mmviz.engine.search import MAX_BYTES, MAX_STATES, Search
-from mmviz.engine.text import quoted
+from mmviz.engine.text import left_out, printable, quoted
 from mmviz.kernel.provenance import provenance
 from mmviz.kernel.releases import release, spelled
 from mmviz.scenarios import broken, cases_of, every_case
@@ -63,7 +62,7 @@ class Catalogue:
                 lines += ["", *textwrap.wrap(group, ACROSS, subsequent_indent="  ")]
                 shown = group
             lines += [*case_lines(case), f"      {case.title}"]
-        return "\n".join([*lines, *self._unread()])
+        return printable("\n".join([*lines, *self._unread()]))
 
     def _unread(self) -> list[str]:
         """Return what to say of the files that cannot be read."""
@@ -75,11 +74,16 @@ class Catalogue:
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.display(self)._repr_mimebundle_(**kwargs) if self.display else {}
 
+    def _ipython_display_(self) -> None:
+        if not self.display:
+            raise NotImplementedError  # so that another form is shown
+        self.display(self)._ipython_display_()
+
     def _repr_html_(self) -> str:
         rows = [(c.scenario, c.name, c.id, provenance(c).era, kind(c), c.title) for c in self]
         head = ("scenario", "case", "id", "era", "kind", "what it is")
         unread = "".join(f"<p>{escape(each)}</p>" for each in self._unread())
-        return f"<p>{escape(self.headline)}</p>" + html_table(head, rows) + unread
+        return verbatim(f"<p>{escape(self.headline)}</p>" + html_table(head, rows) + unread)
 
 
 Cases = str | Case | Iterable[Case]  # a scenario's name, or a reader's own
@@ -107,17 +111,17 @@ def catalogue(
         )
     asked = [f'"{words.strip()}"'] if words.strip() else []
     cases = list(every_case() if among is None else cases_of(among))
-    if bad_state:
+    if not left_out(bad_state):
         bad_state = nearest(
             {known: known for case in cases for known in case.bad_states}, bad_state, "bad state"
         )
         asked.append(bad_state)
         cases = [case for case in cases if bad_state in case.bad_states]
-    if thread:
+    if not left_out(thread):
         thread = thread_named(thread, cases)
         asked.append(f"thread {thread}")
         cases = [case for case in cases if thread_of(case.scenario) == thread]
-    if kernel:
+    if not left_out(kernel):
         asked.append(f"what {spelled(release(kernel))} does")
         cases = [case for case in cases if provenance(case).behaved_in(kernel)]
     wanted = set(words.lower().split())

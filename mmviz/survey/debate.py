@@ -5,16 +5,15 @@ print(debate("hmm", kernel="5.3").markdown())
 print(debate(race))  # a reader's own
 """
 
-import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import NamedTuple
 
 from mmviz.engine import Case, ModelError, Report, Verdict, explore, replay_line
-from mmviz.engine.html import html_table
+from mmviz.engine.html import escape, html_table, verbatim
 from mmviz.engine.report import NOT_DECIDED, NOT_JUDGED, rests_on
+from mmviz.engine.text import callback, printable
 from mmviz.kernel.provenance import provenance
 from mmviz.scenarios import every_case
 from mmviz.survey.catalogue import (
@@ -25,6 +24,7 @@ from mmviz.survey.catalogue import (
     kind,
     thread_named,
 )
+from mmviz.survey.markdown import coded, marked
 
 HEAD = (
     *("when", "scenario", "case", "id", "message, commit or release"),
@@ -176,7 +176,7 @@ class Debate:
         runs = [
             f"\n{case.name}, {finding.what}\n{line}" for case, finding, line in self._failures()
         ]
-        return "\n".join([*lines, *([f"\n{RUNS}"] if runs else []), *runs])
+        return printable("\n".join([*lines, *([f"\n{RUNS}"] if runs else []), *runs]))
 
     def __repr__(self) -> str:
         return str(self)
@@ -191,16 +191,17 @@ class Debate:
         for row in self:
             *cells, _, states = map(marked, row.cells)
             found = "<br>".join(
-                f"**{each.verdict}** `{each.what}`"
+                f"**{each.verdict}** {coded(each.what)}"
                 if each in row.failing
-                else f"{each.verdict} `{each.what}`"
+                else f"{each.verdict} {coded(each.what)}"
                 for each in row.findings
             )
             found = "<br>".join((found, *(marked(unlike(each)) for each in row.report.surprises)))
             lines.append(f"| {' | '.join((*cells, found, states))} |")
-        lines += ["", self.basis]
+        lines += ["", marked(self.basis)]
         runs = [
-            f"- {case.name}, `{finding.what}`: `{line}`" for case, finding, line in self._failures()
+            f"- {marked(case.name)}, {coded(finding.what)}: {coded(line)}"
+            for case, finding, line in self._failures()
         ]
         return "\n".join([*lines, *(["", f"{RUNS}:", ""] if runs else []), *runs])
 
@@ -208,7 +209,7 @@ class Debate:
         runs = [(case.name, finding.what, line) for case, finding, line in self._failures()]
         table = html_table(HEAD, [row.cells for row in self]) if self.rows else ""
         below = html_table(("case", "what goes wrong", "the run"), runs)
-        return (
+        return verbatim(
             f"<p>{escape(self.asked)}</p>{table}<p><small>{escape(self.small_print)}</small></p>"
             + (f"<details><summary>{escape(RUNS)}</summary>{below}</details>" if runs else "")
         )
@@ -237,6 +238,7 @@ def debate(
         UnknownName: there is no such thread; the nearest is suggested.
         MmvizError: the kernel is not a release, or these are no cases.
     """
+    callback(progress, "progress")
     if isinstance(thread, str) and not thread.endswith(".py"):
         thread = thread_named(thread, every_case())
         found = catalogue(thread=thread, kernel=kernel)
@@ -279,9 +281,3 @@ def unlike(sentence: str) -> str:
 def race_of(scenario: str) -> str:
     """Return the race of a scenario's name, "release_order"; of a file's path, all of it."""
     return scenario.partition("/")[2] if not scenario.endswith(".py") else scenario
-
-
-def marked(text: str) -> str:
-    """Return text for a cell of a Markdown table, its signs taken for what they are."""
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    return "<br>".join(re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", line) for line in lines)

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmviz.engine import Case, MmvizError, Race, Scenario
-from mmviz.engine.html import escape, html_table
+from mmviz.engine.html import escape, html_table, verbatim
 from mmviz.engine.mutation import (
     BROKEN,
     ENDLESS,
@@ -43,8 +43,9 @@ from mmviz.engine.mutation import (
 from mmviz.engine.places import Spot, Watched, passed, watched
 from mmviz.engine.redundant import Comment, comments, redundant
 from mmviz.engine.scenario import scenario_of
+from mmviz.engine.text import printable
 from mmviz.scenarios import broken, load, names, one_case
-from mmviz.survey.debate import marked
+from mmviz.survey.markdown import marked
 
 KILLED, RACE, UNDECIDED, REDUNDANT, UNEXPLAINED = (
     "killed",
@@ -135,7 +136,7 @@ class Mutations:
                 lines += ["", f"  {function}()"]
                 shown = function
             lines += [f"    {text}", f"        {broken}{why and f': {why}'}"]
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def __repr__(self) -> str:
         return str(self)
@@ -148,7 +149,7 @@ class Mutations:
 
     def _repr_html_(self) -> str:
         rows = [entry.cells for entry in self]
-        return f"<p>{escape(self.headline)}</p>" + html_table(HEAD, rows)
+        return verbatim(f"<p>{escape(self.headline)}</p>" + html_table(HEAD, rows))
 
 
 def place(case: Case) -> str:

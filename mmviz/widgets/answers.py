@@ -9,12 +9,12 @@ from mmviz.engine.possible import possible
 from mmviz.engine.text import quoted
 from mmviz.engine.ways import different_runs
 from mmviz.scene.cards import wordings
-from mmviz.scene.keyed import Plain, of_scene, size
-from mmviz.scene.marks import Scene
+from mmviz.scene.keyed import Plain, marks_of, plain_parts, size, with_keys
+from mmviz.scene.marks import Mark, Scene
 from mmviz.widgets import received
 from mmviz.widgets.prepared import Prepared
 
-AROUND = 20  # frames of a view before and after the one asked for
+AROUND = 20  # frames of a view before and after the one asked for, if no other number is
 Answer = dict[str, Any]
 
 
@@ -45,8 +45,9 @@ def frames(message: Mapping[str, Any], show: Prepared) -> Answer:
     name = received.view(message.get("name"), show)
     numbers = received.schedule(message.get("schedule"), show)
     k = received.number(message.get("k"), "the step shown", len(numbers))
+    around = received.number(message.get("around", AROUND), "the frames about it", AROUND)
     run, view = show.run(numbers), show.views[name]
-    first, last = max(k - AROUND, 0), min(k + AROUND, len(numbers))
+    first, last = max(k - around, 0), min(k + around, len(numbers))
     steps = range(first, last + 1)
     scenes = [view.scene(run, step) for step in steps]
     return {
@@ -64,16 +65,16 @@ def frames(message: Mapping[str, Any], show: Prepared) -> Answer:
 def _compact(scenes: Iterable[Scene]) -> Answer:
     """Return scenes as lists of numbers, and the marks that these number, each once."""
     marks: list[Plain] = []
-    numbers: dict[tuple[Any, ...], int] = {}
+    numbers: dict[tuple[Mark, str], range] = {}
     drawn = []
     for scene in scenes:
-        row = []
-        for mark in of_scene(scene):
-            key = tuple(tuple(part) if isinstance(part, list) else part for part in mark.values())
-            known = numbers.setdefault(key, len(marks))
-            if known == len(marks):
-                marks.append(mark)
-            row.append(known)
+        row: list[int] = []
+        for keyed in with_keys(marks_of(scene)):
+            if keyed not in numbers:
+                first = len(marks)
+                marks += plain_parts(*keyed)
+                numbers[keyed] = range(first, len(marks))
+            row += numbers[keyed]
         drawn.append(row)
     return {"marks": marks, "scenes": drawn}
 
@@ -137,4 +138,15 @@ def different(message: Mapping[str, Any], show: Prepared) -> Answer:
     return {"found": {"runs": runs}, "piece": show.piece()}
 
 
-QUESTIONS = {"open": opened, "view": frames, "possible": asked_for, "runs": different}
+def whole(_message: Mapping[str, Any], show: Prepared) -> Answer:
+    """Return the whole film: a page forgets that of a stage which it shows no more."""
+    return {"film": show.first_piece()}
+
+
+QUESTIONS = {
+    "film": whole,
+    "open": opened,
+    "view": frames,
+    "possible": asked_for,
+    "runs": different,
+}

@@ -1,6 +1,6 @@
 // A table of cases, under a heading for each group. A button asks the kernel for a run; when its
-// stage has come, the keyboard goes there. Filters ask the kernel which rows to show. All text
-// goes through textContent.
+// stage has come, the keyboard goes there. Filters ask the kernel which rows to show. The table is
+// one stop of Tab: arrows, Home, End and the page keys move in it. All text goes through textContent.
 
 const PAUSE = 250; // ms without typing before the kernel is asked
 
@@ -10,8 +10,11 @@ function breakable(text) {
   return pieces.flatMap((piece, index) => (index ? [document.createElement("wbr"), piece] : [piece]));
 }
 
+let tables = 0; // on the page, so that names of parts differ
+
 function render({ model, el }) {
-  const root = element("div", "mm-cases-root", "", { "data-lm-suppress-shortcuts": "true" });
+  const root = element("div", "mm-cases-root");
+  ownKeys(root);
   const asked = model.get("asked");
   const columns = model.get("head");
   const rows = model.get("rows");
@@ -39,8 +42,9 @@ function render({ model, el }) {
     bar.append(named);
   }
 
-  const scroll = element("div", "mm-cases-scroll", "", { role: "region", tabindex: "0", "aria-label": asked });
-  const table = element("table", "");
+  const mine = `mm-cases-${tables++}`;
+  const scroll = element("div", "mm-cases-scroll");
+  const table = element("table", "", "", { role: "grid", "aria-readonly": "true" });
   const top = element("tr", "");
   for (const name of columns) top.append(element("th", "", name, { scope: "col" }));
   const head = element("thead", "");
@@ -53,15 +57,17 @@ function render({ model, el }) {
     if (row.group !== group) {
       group = row.group;
       const title = element("tr", "");
-      title.append(element("th", "mm-group", group, { scope: "rowgroup", colspan: String(columns.length) }));
+      const id = `${mine}-${bodies.length}`;
+      title.append(element("th", "mm-group", group, { id, scope: "rowgroup", colspan: String(columns.length) }));
       const body = element("tbody", "");
       body.append(title);
       bodies.push({ body, lines: [] });
       table.append(body);
     }
     const line = element("tr", "");
+    const about = { scope: "row", "aria-describedby": `${mine}-${bodies.length - 1}` };
     row.cells.forEach((parts, column) => {
-      const cell = column ? element("td", "") : element("th", "", "", { scope: "row" });
+      const cell = column ? element("td", "") : element("th", "", "", about);
       for (const { text, look = "", opens = "" } of parts) {
         const part = element(opens ? "button" : "span", `mm-part ${look}`);
         part.append(...breakable(text));
@@ -87,15 +93,7 @@ function render({ model, el }) {
   root.append(scroll, status, element("div", "mm-small", model.get("small_print")), error);
   el.append(root);
 
-  // Up and down go from button to button.
-  table.addEventListener("keydown", (event) => {
-    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const buttons = [...table.querySelectorAll("tr:not([hidden]) button")];
-    const at = buttons.indexOf(event.target);
-    if (!by || at < 0) return;
-    event.preventDefault();
-    buttons[Math.max(0, Math.min(buttons.length - 1, at + by))].focus();
-  });
+  const settleKeyboard = walkable(table);
 
   let arrival = null;
   const settle = () => {
@@ -121,6 +119,7 @@ function render({ model, el }) {
     const opened = model.get("opened");
     lines.forEach((line, index) => {
       line.classList.toggle("mm-opened", index === opened);
+      line.setAttribute("aria-selected", String(index === opened));
       for (const button of line.querySelectorAll("button")) {
         button.setAttribute("aria-pressed", String(index === opened && button.dataset.opens === model.get("opens")));
       }
@@ -133,6 +132,7 @@ function render({ model, el }) {
     const shown = new Set(model.get("shown"));
     lines.forEach((line, index) => { line.hidden = !shown.has(index); });
     for (const each of bodies) each.body.hidden = each.lines.every((line) => line.hidden);
+    settleKeyboard();
   };
   const answered = () => {
     if (model.get("error")) settle();

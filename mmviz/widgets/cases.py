@@ -11,7 +11,10 @@ import traitlets
 
 from mmviz.engine.text import index
 from mmviz.scene import theme
+from mmviz.widgets.closing import close_parts
+from mmviz.widgets.keyboard import KEEP
 from mmviz.widgets.stage import Stage, complaint
+from mmviz.widgets.still import shown
 
 HERE = Path(__file__).parent
 Part = dict[str, str]
@@ -31,7 +34,9 @@ def part(text: str, look: str = "", opens: str = "") -> Part:
 class CaseTable(anywidget.AnyWidget):
     """The table in the browser."""
 
-    _esm = "".join((HERE / name).read_text("utf-8") for name in ("element.js", "cases.js"))
+    _esm = KEEP + "".join(
+        (HERE / name).read_text("utf-8") for name in ("element.js", "grid.js", "cases.js")
+    )
     _css = theme.css(".mm-theme") + (HERE / "cases.css").read_text("utf-8")
 
     #: What it is a table of, and what it rests on.
@@ -83,6 +88,10 @@ class CaseIndex(ipywidgets.VBox):
         """
         raise NotImplementedError
 
+    def still(self) -> str:
+        """Return the table as HTML, for a page where no widget runs."""
+        raise NotImplementedError
+
     def find(self, sought: Mapping[str, str]) -> None:
         """Show the rows that are looked for; only a table with filters is asked to."""
         raise NotImplementedError
@@ -98,6 +107,7 @@ class CaseIndex(ipywidgets.VBox):
             UnknownName: there is nothing of that kind to show.
         """
         with self._turn:
+            number = index(number, "a row")
             stage, before = self.stage(number, what), [*self.children][1:]
             stage.add_class(f"mm-opened-{self.table.answers + 1}")
             self.children = (self.table, stage)
@@ -122,12 +132,19 @@ class CaseIndex(ipywidgets.VBox):
 
     def close(self) -> None:
         """Take the table and its stage off every page."""
-        for each in self.children:
-            each.close()
+        if self.comm is not None:
+            self.table.on_msg(self._heard, remove=True)
+            for each in self.children:
+                each.close()
+            close_parts(self)
         super().close()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
         if isinstance(bundle, dict):
             bundle["text/plain"] = str(self)
+            bundle["text/html"] = self.still()
         return bundle
+
+    def _ipython_display_(self) -> None:
+        shown(self)

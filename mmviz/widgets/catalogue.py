@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmviz.engine import Case, ModelError, Verdict, explore, nearest
+from mmviz.engine import Case, ModelError, UnknownName, Verdict, explore, nearest
 from mmviz.engine.scenario import scenario_of
+from mmviz.engine.text import expected, index, quoted
 from mmviz.kernel.provenance import provenance
 from mmviz.survey.catalogue import Catalogue, catalogue, kind, thread_of
 from mmviz.survey.debate import Row, unlike
@@ -55,6 +56,9 @@ class Index(CaseIndex):
         Raises:
             MmvizError: the kernel is not a release.
         """
+        given = expected(sought, dict, "what is looked for", 'write {"words": "mmu_notifier"}')
+        known = {each["name"]: each["name"] for each in self.table.filters}
+        sought = {nearest(known, name, "filter"): text for name, text in given.items()}
         fit = {id(case) for case in catalogue(**sought, among=self.found)} if self.found else {}
         self.table.shown = [number for number, case in enumerate(self.found) if id(case) in fit]
         self.table.status = f"{len(self.table.shown)} of {len(self.found)} cases"
@@ -63,9 +67,16 @@ class Index(CaseIndex):
         """Return a player or a driver of a case.
 
         Raises:
-            UnknownName: `what` is neither "watch" nor "drive".
+            UnknownName: there is no such row, or `what` is neither "watch" nor "drive".
         """
-        return nearest(OPENS, what, "button")(self.found.cases[number])
+        row, last = index(number, "a row"), len(self.found) - 1
+        if not 0 <= row <= last:
+            raise UnknownName(f"there is no row {quoted(row)}; there are rows 0 to {last}")
+        return nearest(OPENS, what, "button")(self.found.cases[row])
+
+    def still(self) -> str:
+        """Return the table as HTML."""
+        return self.found._repr_html_()
 
     def __str__(self) -> str:
         return str(self.found)

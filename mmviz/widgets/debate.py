@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mmviz.engine import Case, UnknownName
+from mmviz.engine import Case, UnknownName, nearest
+from mmviz.engine.text import index, left_out, quoted
 from mmviz.survey.debate import HEAD as ROW
 from mmviz.survey.debate import Row, debate, unlike
 from mmviz.widgets.cases import CaseIndex, part
@@ -52,24 +53,28 @@ class Debate(CaseIndex):
         Raises:
             UnknownName: there is no such row, or that does not go wrong in it.
         """
-        stage = self.show(number, what or self._failing(number)[0])
+        stage = self.show(number, self._failing(number)[0] if left_out(what) else what)
         assert isinstance(stage, Player)
         return stage
 
     def stage(self, number: int, what: str) -> Player:
         """Return a stage on which a shortest run plays in which that goes wrong."""
-        if what not in self._failing(number):
-            raise UnknownName(f"{what!r} does not go wrong in row {number}")
-        row = self.debate.rows[number]
+        failing = self._failing(number)
+        what = nearest({each: each for each in failing}, what, f"failure of row {number}")
+        row = self.debate.rows[index(number, "a row")]
         (found,) = (finding for finding in row.failing if finding.what == what)
         return Player(row.case, found.schedule)
 
     def _failing(self, number: int) -> list[str]:
         """Return what goes wrong in a row, the first thing first."""
-        rows = self.debate.rows
-        if not 0 <= number < len(rows) or not rows[number].failing:
-            raise UnknownName(f"row {number} of {self.debate.asked} has no run that fails")
-        return [finding.what for finding in rows[number].failing]
+        rows, wanted = self.debate.rows, index(number, "a row")
+        if not 0 <= wanted < len(rows) or not rows[wanted].failing:
+            raise UnknownName(f"row {quoted(wanted)} of {self.debate.asked} has no run that fails")
+        return [finding.what for finding in rows[wanted].failing]
+
+    def still(self) -> str:
+        """Return the table as HTML."""
+        return self.debate._repr_html_()
 
     def __str__(self) -> str:
         return str(self.debate)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, SupportsIndex
 
 from mmviz.engine import Case, UnknownName
-from mmviz.engine.text import index, quoted
+from mmviz.engine.text import index, left_out, quoted
 from mmviz.scenarios import Named, one_case
 from mmviz.scene.goalfilm import OWN
 from mmviz.scene.searched import SearchedCase
@@ -50,7 +50,7 @@ class Driver(Stage):
         chosen = one_case(scenario, case, first=True)
         searched = SearchedCase(chosen)
         self.goal: Goal = goal_of(searched, goal)
-        steps = searched.schedule(schedule) if schedule != "" else ()
+        steps = () if left_out(schedule) else searched.schedule(schedule)
         searched.run(steps)  # raises where the schedule cannot happen
         super().__init__(
             chosen,

@@ -12,8 +12,39 @@ from mmviz.kernel.x86.kinds import EntryError
 from mmviz.kernel.x86.layout import RELEASES, layout
 from mmviz.scene.entry_shown import EntryPicture, entry
 from mmviz.scene.theme import css
+from mmviz.widgets.closing import close_parts
+from mmviz.widgets.keyboard import keep_keys
+from mmviz.widgets.still import shown
+
+
+class _Typed(traitlets.Unicode[str, Any]):
+    """A raw entry: what a person types, or an integer."""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """Return the text in the box."""
+        return _written(value)
+
+
+class _Release(traitlets.Unicode[str, Any]):
+    """A kernel release whose entries are known."""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """Return its name, "v6.15"."""
+        return layout(value).name
+
 
 HINT = "0x… up to 16 digits"
+LOOK = (  # a ground of its own: a dark page may colour neither labels nor boxes
+    "<style>.mm-entry { background: var(--mm-paper); color: var(--mm-plain-text); "
+    "--jp-widgets-label-color: var(--mm-plain-text); "
+    "--jp-widgets-input-color: var(--mm-plain-text); "
+    "--jp-widgets-input-background-color: var(--mm-plain-fill); "
+    "--jp-widgets-input-border-color: var(--mm-plain-stroke); "
+    "--jp-content-font-color1: var(--mm-plain-text); "
+    "--jp-ui-font-color1: var(--mm-plain-text); --jp-layout-color0: var(--mm-paper); "
+    "--jp-rendermime-table-row-background: var(--mm-plain-fill); "
+    "--jp-rendermime-table-row-hover-background: var(--mm-read-fill) }</style>"
+)
 
 
 class Entry(ipywidgets.VBox):
@@ -35,10 +66,10 @@ class Entry(ipywidgets.VBox):
     """
 
     #: The raw entry as it was typed, and the one that took its place.
-    value = traitlets.Unicode()
-    after = traitlets.Unicode()
+    value = _Typed()
+    after = _Typed()
     #: The kernel release, "v6.15".
-    kernel = traitlets.Unicode("v6.15")
+    kernel = _Release("v6.15")
     #: What is wrong with what was typed, "" for nothing.
     error = traitlets.Unicode()
 
@@ -53,16 +84,17 @@ class Entry(ipywidgets.VBox):
         self._bits = _box("entry", HINT)
         self._then = _box("then", "0x… or nothing")
         self._release = ipywidgets.Dropdown(options=releases[::-1], description="kernel")
-        self._release.layout.width = "15em"
+        self._release.layout.width, self._release.layout.max_width = "15em", "100%"
         self._wrong, self._shown = ipywidgets.HTML(), ipywidgets.HTML()
         form = ipywidgets.HBox([self._bits, self._then, self._release])
         form.layout.flex_flow = "row wrap"
+        keep_keys(form)
         written = {"value": _written(value), "after": _written(after)}
         super().__init__([form, self._wrong, self._shown], kernel=layout(kernel).name, **written)
         self.add_class("mm-entry")
         self.add_class("mm-theme")
-        for name, part in (("value", self._bits), ("after", self._then), ("kernel", self._release)):
-            traitlets.link((self, name), (part, "value"))
+        boxes = {"value": self._bits, "after": self._then, "kernel": self._release}
+        self._links = [traitlets.link((self, n), (box, "value")) for n, box in boxes.items()]
         self.observe(self._draw, ["value", "after", "kernel"])
         self._draw()
 
@@ -81,13 +113,18 @@ class Entry(ipywidgets.VBox):
         self.error = "\n".join(wrong)
         if not wrong:
             self.picture = entry(self.value.strip(), self.kernel, after=after)
-            self._shown.value = self.picture._repr_html_()
+            self._shown.value = LOOK + self.picture._repr_html_()
         still = f"The picture below is still of {self.picture.title}" if self.picture else ""
         self._wrong.value = _alert(f"{self.error}\n{still}".strip() if self.error else "")
 
-    @traitlets.validate("kernel")
-    def _known(self, proposal: Any) -> str:
-        return layout(proposal["value"]).name
+    def close(self) -> None:
+        """Take the entry off every page, with its boxes."""
+        if self.comm is not None:
+            self.unobserve_all()
+            for link in self._links:
+                link.unlink()
+            close_parts(self)
+        super().close()
 
     def __str__(self) -> str:
         shown = "" if self.picture is None else str(self.picture)
@@ -105,11 +142,14 @@ class Entry(ipywidgets.VBox):
                 bundle["text/html"] = self.picture._repr_html_()
         return bundle
 
+    def _ipython_display_(self) -> None:
+        shown(self)
+
 
 def _box(label: str, hint: str) -> ipywidgets.Text:
     """Return a box to type in; Enter, or leaving it, says that all is typed."""
     box = ipywidgets.Text(description=label, placeholder=hint, continuous_update=False)
-    box.layout.width = "24em"
+    box.layout.width, box.layout.max_width = "24em", "100%"
     return box
 
 

@@ -19,11 +19,13 @@ from mmviz.engine.text import quoted
 from mmviz.scenarios import one_case
 from mmviz.scene import theme
 from mmviz.scene.statemap import Fated, StateMap, state_map_of
+from mmviz.widgets.closing import close_parts
 from mmviz.widgets.stage import Stage
 
 MOST_COUNTERS = 12
 MOST_STATES = 3_000  # of a map
 BAND = 0.78  # of a counter's row that its curve may take
+INK = "var(--mm-plain-text)"
 MARGINS = {"top": 6, "bottom": 42, "left": 30, "right": 16}
 LOOKS: dict[Fated, tuple[str, str, str]] = {  # the role whose colour a state has, and its shape
     Fated.SAFE: ("good", "circle", "●"),
@@ -77,21 +79,34 @@ class Plot(ipywidgets.VBox):
         self.add_class("mm-plot")
         self.add_class("mm-theme")
 
-    def _put(self, marks: Sequence[Any], axes: Sequence[Any], high: int, words: str) -> None:
-        """Show a figure, and below it what it shows, as HTML."""
-        figure = self.library.Figure(
+    def _put(self, figures: Sequence[Any], words: str) -> None:
+        """Show figures side by side, and below them what they show, as HTML."""
+        self.figures = tuple(figures)
+        style = ipywidgets.HTML(f"<style>{theme.css('.mm-theme')}</style>")
+        row = self.figures[0] if len(self.figures) == 1 else ipywidgets.HBox(self.figures)
+        self.children = (style, row, ipywidgets.HTML(words))
+
+    def _axis(self, name: str, label: str, form: str, **more: Any) -> Any:
+        """Return an axis of a scale."""
+        scale = self.scales[name]
+        look = {"grid_lines": "none"} | more
+        return self.library.Axis(
+            scale=scale, label=label, label_color=INK, tick_format=form, **look
+        )
+
+    def _figure(self, marks: Sequence[Any], axes: Sequence[Any], high: int, **more: Any) -> Any:
+        """Return a figure of `high` pixels, as wide as there is room."""
+        look = {"fig_margin": MARGINS, "layout": {"width": "100%", "height": f"{high}px"}} | more
+        return self.library.Figure(
             marks=list(marks),
             axes=list(axes),
-            fig_margin=MARGINS,
+            title_style={"fill": INK, "font-size": "14px"},
             animation_duration=0,
             display_toolbar=False,
             min_aspect_ratio=0.01,
             max_aspect_ratio=100,
-            layout={"width": "100%", "height": f"{high}px"},
+            **look,
         )
-        self.figure = figure
-        style = ipywidgets.HTML(f"<style>{theme.css('.mm-theme')}</style>")
-        self.children = (style, figure, ipywidgets.HTML(words))
 
     def _follow(self, mark: Any, places: list[Any]) -> None:
         """Let a mark follow the stage; redraw when the stage shows another run."""
@@ -108,10 +123,13 @@ class Plot(ipywidgets.VBox):
         if self.comm is not None:
             if self.stage is not None:
                 self.stage.unobserve(self._moved, "at")
+                close_parts(self.link)
                 self.link.close()
-            figure = self.figure
-            parts = [*figure.marks, *figure.axes, *self.scales.values(), *self.children]
-            for part in (*parts, figure.layout):
+            parts = [*self.scales.values()]
+            for figure in self.figures:
+                parts += [*figure.marks, *figure.axes, figure.scale_x, figure.scale_y]
+            close_parts(self)
+            for part in parts:
                 part.close()
         super().close()
 
@@ -127,12 +145,12 @@ class Counters(Plot):
         self.cursor = self._lines("now", 2.5)
         self.names = self._label("end", "bold")
         self.values = self._label("start", "normal")
-        steps = lib.Axis(scale=self.scales["x"], label="step", tick_format="d", grid_lines="none")
+        steps = self._axis("x", "step", "d")
         self.shown: dict[str, list[int]] = {}
         places = self._draw(run)
         marks = [self.cursor, self.curves, self.names, self.values]
         high = 60 + 34 * max(len(self.shown), 1)
-        self._put(marks, [steps], high, escape(self._words()))
+        self._put([self._figure(marks, [steps], high)], escape(self._words()))
         self._follow(self.cursor, places)
 
     def _lines(self, role: str, wide: float) -> Any:
@@ -155,7 +173,7 @@ class Counters(Plot):
             align=align,
             font_weight=weight,
             default_size=12,
-            colors=["var(--mm-plain-text)"],
+            colors=[INK],
             apply_clip=False,
         )
 
@@ -236,13 +254,11 @@ class Map(Plot):
         self.path = self._lines([0.0], [0.0], "now", 3.0)
         self.here = self._points([0], "now", "circle", 220)
         groups = [self._group(each) for each in Fated if each in self.map.fates]
-        steps = lib.Axis(
-            scale=self.scales["x"], label="steps from the start", tick_format="d", grid_lines="none"
-        )
+        steps = self._axis("x", "steps from the start", "d")
         places = self._draw(None if stage is None else stage.the_run)
         marks = [edges, self.path, self.here, *groups]
-        self._put(marks, [steps], 320, self._legend())
-        self.status = ipywidgets.Label("Click a state to go there.")
+        self._put([self._figure(marks, [steps], 320)], self._legend())
+        self.status = ipywidgets.HTML("Click a state to go there.")  # a Label typesets $…$
         self.children = (*self.children, self.status)
         self._follow(self.here, places)
 
@@ -306,7 +322,7 @@ class Map(Plot):
         if not 0 <= state < len(self.map.fates):
             raise MmvizError(f"the map has states 0 to {len(self.map.fates) - 1}, not {state}")
         self.schedule = self.map.schedule(state)
-        self.status.value = self.map.tells(state)
+        self.status.value = escape(self.map.tells(state))
         if self.stage is not None:
             run = self.stage.the_run
             along = self.map.along(run)

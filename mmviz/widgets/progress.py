@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets
 
 from mmviz.engine import Progress
+from mmviz.widgets.keyboard import keep_keys
 from mmviz.widgets.subshell import answered_in_any_shell
 
 REDRAW_SECONDS = 0.25
@@ -40,15 +41,21 @@ class SearchDisplay:
         self._display = python.display.display
         if getattr(kernel, "_supports_kernel_subshells", False):
             self.box = ipywidgets.HBox([self.button, self.line])
+            keep_keys(self.box)
             answered_in_any_shell(self.button)  # while this one runs the cell
 
-    def show(self, progress: Progress) -> None:
-        """Say how far the search is, a few times a second at most."""
+    def show(self, progress: Progress, what: str = "") -> None:
+        """Say how far the search is, a few times a second at most.
+
+        Args:
+            progress: how far it is.
+            what: what is searched, "faults 4", where there is more than one search.
+        """
         now = time.perf_counter()
         if self.handle is not None and now - self.drawn < REDRAW_SECONDS:
             return
         self.drawn = now
-        text = f"{progress}, {progress.seconds:.0f} s"
+        text = f"{what and what + ': '}{progress}, {progress.seconds:.0f} s"
         if self.box is None:
             self._draw({"text/plain": f"{text}. {INTERRUPT}."})
             return
@@ -63,9 +70,9 @@ class SearchDisplay:
             last: the line.
         """
         self._draw({"text/plain": last})
-        for widget in (self.line, self.button, self.box):
-            if widget is not None:
-                widget.close()
+        parts = (self.line, self.button) if self.box is None else (*self.box.children, self.box)
+        for widget in parts:
+            widget.close()
 
     def _draw(self, bundle: dict[str, str]) -> None:
         if self.handle is None:

@@ -16,7 +16,8 @@ MOST_STEPS = 10_000  # of a run
 MOST_IN_ALL = 100_000  # steps of all runs
 MOST_WORDS = 2_000  # characters of a note
 MOST_NOTES = 1_000
-MOST_FIELDS = 2_000  # that are hidden, or in focus
+MOST_CHOSEN = 2_000  # fields and actors that are hidden, or in focus
+ACTOR = "actor:"  # before the name of an actor, among the paths of fields
 LONGEST_NAME = 300
 SMALLEST, LARGEST = 50, 300  # hundredths of the usual type
 
@@ -111,10 +112,17 @@ def notes(value: Any, _show: Prepared) -> dict[str, str]:
     }
 
 
-def fields(value: Any, _show: Prepared) -> list[str]:
-    """Return the names of fields or actors."""
-    names = listed(value, "hidden fields, or those in focus,", MOST_FIELDS)
-    return [words(name, "the name of a field", LONGEST_NAME) for name in names]
+def chosen(value: Any, show: Prepared) -> list[str]:
+    """Return paths of fields, and actors as "actor:name"."""
+    names = listed(value, "hidden fields and actors, or those in focus,", MOST_CHOSEN)
+    known = {*show.paths, *(ACTOR + actor for actor in show.searched.model.actors)}
+    for name in names:
+        if words(name, "the name of a field or an actor", LONGEST_NAME) not in known:
+            kind, bare = "field", name
+            if name.startswith(ACTOR):
+                kind, bare = "actor", name.removeprefix(ACTOR)
+            raise MmvizError(f"this case has no {kind} {quoted(bare)}")
+    return list(dict.fromkeys(names))
 
 
 def zoom(value: Any, _show: Prepared) -> int:
@@ -133,8 +141,8 @@ CHECKS: dict[str, Callable[[Any, Prepared], Any]] = {
     "pane": view,
     "pinned": pinned,
     "notes": notes,
-    "hidden": fields,
-    "focus": fields,
+    "hidden": chosen,
+    "focus": chosen,
     "zoom": zoom,
     "k": cursor,
 }

@@ -5,6 +5,7 @@ a message. It asks for what it lacks, and writes back, at rest, which runs were 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from threading import RLock
 from typing import Any, SupportsIndex
 
@@ -21,14 +22,21 @@ from mmviz.scene.svg import svg
 from mmviz.scene.views import FIRST, STILL, TITLES, View, known, picture
 from mmviz.scene.words import caption, ending
 from mmviz.widgets.answers import answer
+from mmviz.widgets.closing import close_parts
 from mmviz.widgets.prepared import Prepared
-from mmviz.widgets.received import CHECKS, number
+from mmviz.widgets.received import CHECKS, LONGEST_NAME, number
+from mmviz.widgets.still import picture as picture_of
+from mmviz.widgets.still import shown
 from mmviz.widgets.subshell import answered_in_any_shell
 
 MOST_WAITING = 16  # messages that wait for their answer
 SMALLEST, LARGEST = 320, 2_000  # pixels of a stage's height
 HEIGHT = 560
 STYLE = theme.css(".mm-theme") + theme.rules() + css()
+CODE = esm()
+LARGE = ("film", "code", "look")  # of what the browser gets
+VERSION = sha256((CODE + STYLE).encode()).hexdigest()[:16]
+LOADER = esm(entry="loader.js").replace('VERSION")', f'{VERSION}")')
 
 NamedRun = dict[str, Any]
 
@@ -57,7 +65,8 @@ class Stage(anywidget.AnyWidget):
         own_goal: whether a packed state is what the reader is to reach, if not a bad state.
     """
 
-    _esm = esm()
+    _esm = CODE
+    _is_opening = False
     _css = STYLE
 
     #: The film as JSON, all of it: `{"head", "tables"}`. In Python it is empty, see `prepared`.
@@ -75,7 +84,8 @@ class Stage(anywidget.AnyWidget):
     #: The view that is open, and those pinned beside it.
     pane = traitlets.Unicode(FIRST).tag(sync=True)
     pinned = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    #: What the reader has written on steps, hidden, and brought into focus.
+    #: What the reader has written on steps, hidden, and brought into focus: fields by their path,
+    #: actors as "actor:name".
     notes = traitlets.Dict().tag(sync=True)
     hidden = traitlets.List(traitlets.Unicode()).tag(sync=True)
     focus = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -137,6 +147,31 @@ class Stage(anywidget.AnyWidget):
         if self._prepared is None:
             raise MmvizError("this stage has been closed: make a new one")
         return self._prepared
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """Return the traits as the browser gets them: code and style, which a page has once, apart.
+
+        anywidget would load both anew for each stage.
+        """
+        state: dict[str, Any] = super().get_state(key, drop_defaults)
+        if "_esm" in state:
+            state |= {"code": state["_esm"], "_esm": LOADER}
+        if "_css" in state:
+            state |= {"look": state["_css"], "_css": ""}
+        return state | dict.fromkeys(LARGE, "") if self._is_opening else state
+
+    def open(self) -> None:
+        """Tell the page of the stage, and then of what is large.
+
+        JupyterLab keeps the message that opens a widget as long as the kernel runs.
+        """
+        if self.comm is None:
+            self._is_opening = True
+            try:
+                super().open()
+            finally:
+                self._is_opening = False
+            self.send_state(["film", "_esm", "_css"])
 
     def _film_text(self) -> str:
         prepared = getattr(self, "_prepared", None)
@@ -266,6 +301,9 @@ class Stage(anywidget.AnyWidget):
         """
         asked = message.get("id") if isinstance(message, Mapping) else None
         told: dict[str, Any] = {"id": asked if isinstance(asked, int | float) else None}
+        page = message.get("page") if isinstance(message, Mapping) else None
+        if isinstance(page, str) and len(page) <= LONGEST_NAME:
+            told["page"] = page  # that asked: all of them hear the answer
         if self._waiting >= MOST_WAITING:
             self.send(told | {"error": "Too many questions at once: wait for the answers."})
             return
@@ -292,7 +330,7 @@ class Stage(anywidget.AnyWidget):
                 self._prepared = None
                 self.on_msg(self._heard, remove=True)
                 self.unobserve_all()
-                self.layout.close()
+                close_parts(self)
         super().close()
 
     # -- elsewhere -----------------------------------------------------------------------------
@@ -353,7 +391,11 @@ class Stage(anywidget.AnyWidget):
         if isinstance(bundle, dict):
             bundle["text/plain"] = str(self)
             bundle["image/svg+xml"] = self.svg()
+            bundle["text/html"] = picture_of(self.svg(theme="page"), self._caption(-1))
         return made
+
+    def _ipython_display_(self) -> None:
+        shown(self)
 
 
 def _by_python(runs: Iterable[Iterable[int]], run: int, k: int, turn: int) -> dict[str, Any]:

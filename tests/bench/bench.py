@@ -409,6 +409,7 @@ def on_screen() -> None:
             row("lab", f"{part}: {what}", f"{seconds:.2f} s", f"<= {bar} s", seconds <= bar)
         tabs = one["tabs_ms"]
         row("lab", f"{part}: slowest switch of a view", f"{tabs:.0f} ms", "<= 100 ms", tabs <= 100)
+        row("lab", f"{part}: the same / Button->Label, p50", ratio(one["tabs_ratio"]))
         over = one["kernel_mb"]
         row("lab", f"{part}: kernel over a bare one", f"{over:.0f} MB", "<= 60 MB", over <= 60)
     long = found["long"]

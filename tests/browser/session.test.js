@@ -1,9 +1,10 @@
 // What the reader does, and what the stage takes back, on the small film.
 
 import assert from "node:assert/strict";
-import test from "node:test";
+import test, { mock } from "node:test";
 import { certainty, whyNoChance, whyNoOther, whyNot, witnessed } from "../../mmviz/browser/causes.js";
 import { victoryOf } from "../../mmviz/browser/game.js";
+import { Kernel } from "../../mmviz/browser/kernel.js";
 import { pieces, session } from "./small.js";
 
 const STORY = [0, 0, 0, 1, 0];
@@ -124,4 +125,32 @@ test("a run that is still being fetched does not come once the reader has gone b
     assert.equal(await opened, false);
     assert.deepEqual(of(shown), []);
   });
+});
+
+test("an answer that comes too late tells that the kernel is back, and what it brought is kept", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const asked = [];
+    const kernel = new Kernel((message) => asked.push(message));
+    const failed = assert.rejects(kernel.ask({ ask: "view" }), /does not answer/);
+    mock.timers.tick(10_000);
+    await failed;
+    const [{ id }] = asked;
+    assert.equal(kernel.hear({ id, frames: {} }), true);
+    assert.equal(kernel.hear({ id, error: "wrong" }), false);
+    assert.equal(kernel.hear({ id: null, piece: {} }), false);
+    assert.equal(kernel.hear({ id: id + 1 }), false); // a question of another page
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("a kernel that has gone is not waited for", async () => {
+  const asked = [];
+  const kernel = new Kernel(
+    (message) => asked.push(message),
+    () => false,
+  );
+  await assert.rejects(kernel.ask({ ask: "view" }), /does not answer/);
+  assert.deepEqual(asked, []);
 });

@@ -46,10 +46,8 @@ test("a step depends on the last writers of what it read", () => {
   assert.deepEqual(story.causesOf(shown, path, 4), [{ step: 3, field: 2 }]);
   assert.deepEqual(story.causesOf(shown, path, 5), [{ step: 4, field: 1 }]);
   assert.deepEqual(story.causesOf(shown, path, 2), []);
-  assert.match(
-    story.reasons(shown, path, 5).join(" "),
-    /step 4 \(writer: free\(page\)\), which wrote page\.freed.*After step 4, the violation was unavoidable/,
-  );
+  assert.match(story.reasons(shown, path, 5).join(" "), /step 4 \(writer: free\(page\)\), which wrote page\.freed/);
+  assert.doesNotMatch(story.reasons(shown, path, 5).join(" "), /unavoidable/, "that is told by causes.js");
 });
 
 test("a difference has the old and the new value; a step that only read says what", () => {

@@ -210,12 +210,12 @@ def test_names_that_cannot_stand_in_a_schedule_are_refused():
 
 
 def test_a_declared_daemon_must_exist():
-    with pytest.raises(ModelError, match="daemon 'DEV'"):
+    with pytest.raises(ModelError, match="daemons= names 'DEV', which is none of A, B"):
         case(daemons=("DEV",))
 
 
 def test_a_declared_verdict_is_of_one_of_the_bad_states():
-    with pytest.raises(ModelError, match=r"other is expected, but not among .*: lost_update"):
+    with pytest.raises(ModelError, match=r"'other' is expected, but not among .*: lost_update"):
         case(expect={"other": Verdict.NEVER})
 
 

@@ -254,8 +254,8 @@ def test_a_scenario_has_no_two_cases_of_one_name():
         (lambda: race().case("x", of=Racy, title="y"), "no claim 'title'"),
         (lambda: Race("B", Counter, world=Counter, actors={}, bad=()), "race B: .*Race\\(world="),
         (lambda: Race(Counter, world=Counter, actors={}, bad=()), "race: .*Race\\(world="),
-        (lambda: Scenario("x", race()), "where a text is wanted"),
-        (lambda: Scenario(race()), "where a text is wanted"),
+        (lambda: Scenario("x", race()), "is text, not"),
+        (lambda: Scenario(race()), "is text, not"),
     ],
 )
 def test_a_slip_in_a_declaration_is_a_sentence_that_says_what_to_write(declare, says):

@@ -231,7 +231,7 @@ def complaints(model):
             if model.successor(state, p) is not None:
                 effect = model.execute(state, p, model.location(state, p).step)
                 for _, text in effect.said:
-                    slots = witnesses.of_step(state, p, effect)
+                    slots = witnesses.of_step(state, p)
                     sets.setdefault(text, set()).update(model.ledger.paths[s] for s in slots)
     return sets
 
@@ -296,3 +296,70 @@ def test_what_is_judged_at_the_end_has_witnesses_there():
 def test_the_world_is_not_a_witness():
     paths = [path for names in found(any_device) for path in names]
     assert not {"page", "other", "gpu", "nic"} & set(paths)
+
+
+NULL = "VM_BUG_ON(hmm == NULL); without it the NULL is followed"
+
+
+def test_what_a_variable_decides_shows_the_field_that_it_was_read_from():
+    null = told("hmm/free_under_callback", "LookedUpByMm").pop(NULL)
+    assert null == {"mm.hmm", "hmm.refs"}  # it was cleared, or is no longer counted
+    assert told("hmm/range_used_late", "PoisonFirst").popitem()[1] == {"range.hmm"}
+
+
+def test_an_answer_that_a_step_is_given_shows_the_field_that_decided_it():
+    class Asks(World):
+        flag: bool = False
+        other: int = 0
+        checked: int = 0
+
+        @atomic("toy")
+        def ask(self):
+            return "on" if self.flag else None
+
+        @atomic("toy")
+        def count(self):
+            self.checked += 1
+
+        @atomic("toy")
+        def use(self, answer):
+            if answer is None:
+                warn("sleeps_here", "it got nothing")
+
+        @atomic("toy")
+        def put_on(self):
+            self.flag, self.other = True, 1
+
+    async def asks(k):
+        answer = await k.ask()
+        await k.count()
+        await k.use(answer)
+
+    async def puts(k):
+        await k.put_on()
+
+    model = Model(case(world=Asks, actors={"A": asks, "B": puts}, bad=["sleeps_here"]))
+    assert complaints(model) == {"it got nothing": {"flag"}}
+
+
+def test_a_frame_has_the_witnesses_of_its_state_and_of_its_step():
+    searched = SearchedCase(find("hmm/free_under_callback", "LookedUpByMm"))
+    run = searched.run(searched.report.counterexamples["null_dereference"].shortest)
+    found = [searched.witnesses.of_frame(frame) for frame in run.frames]
+
+    assert found == [frozenset()] * (len(found) - 1) + [{"hmm.refs"}]
+
+
+def test_a_violation_is_marked_as_long_as_it_lasts_and_a_complaint_at_its_step():
+    searched = SearchedCase(find("exclusive/fork_in_window", "CheckOutsideMmapLock"))
+    run = searched.run(searched.report.counterexamples["pin_lost_its_page"].fewest_preemptions)
+    first = next(frame.index for frame in run.frames if frame.violated)
+    holds = ["child.pte" in searched.witnesses.of_frame(frame) for frame in run.frames]
+    assert holds == [k >= first for k in range(len(run.frames))]
+
+    searched = SearchedCase(find("hmm/comment_or_assertion", "Assertion"))
+    run = searched.run(searched.report.counterexamples["lockdep_complains"].shortest)
+    assert searched.witnesses.of_frame(run.tip) == {"mmap_sem.writer"}
+    run.step(run.enabled()[0])
+    assert "lockdep_complains" in run.tip.broken
+    assert searched.witnesses.of_frame(run.tip) == frozenset()

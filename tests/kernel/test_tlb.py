@@ -60,9 +60,19 @@ def test_a_page_that_is_freed_after_the_flush_is_not():
     assert explore(case(flush_then_free, Verdict.NEVER)).as_expected
 
 
+def test_the_window_in_which_a_tlb_is_stale_is_told_loudly():
+    """From the unmap on, before the page is freed: this window is the race."""
+    searched = SearchedCase(case(free_then_flush, Verdict.SOMETIMES))
+    view, run = pagetable(searched), searched.run(["CPU0", "CPU1", "CPU1"])
+    flags = [[t for t in view.scene(run, k).texts if t.text.startswith("✗ cpu")] for k in range(3)]
+
+    assert [len(each) for each in flags] == [0, 0, 1]
+    assert (flags[2][0].role, flags[2][0].bold) == ("bad", True)
+
+
 def test_the_view_of_the_page_tables_shows_the_tlb():
     searched = SearchedCase(case(free_then_flush, Verdict.SOMETIMES))
     run = searched.run(["CPU0", "CPU1", "CPU1"])
     text = pagetable(searched).text(run, 3)
     assert "CPU's TLB" in text
-    assert "page 7 ✗ freed  cpu: none" in text
+    assert "page 7 ✗ freed  ✗ cpu: none" in text

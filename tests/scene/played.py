@@ -7,6 +7,8 @@ from mmviz.scenarios import find, load
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.views import VIEWS
 
+WRITTEN, DANGLING = {"written", "witnessnow"}, {"dangling", "witnessdash"}  # and a witness, too
+
 
 def of_each_case(check):
     """Return a test that runs a check on every case of a scenario; a failure names the case."""

@@ -1,6 +1,7 @@
 """The code columns: a row for each place at which an actor may wait."""
 
 import linecache
+import re
 
 import pytest
 
@@ -58,7 +59,13 @@ def test_the_columns_of_release_order():
     line = rows["detach_and_free(…)"]  # its domain differs from run to run
     assert line.short == "detach_and_free"
     assert line.full == "await k.iommu.detach_and_free(dev, domain)"
-    assert line.plain == {"text": line.text, "short": line.short, "full": line.full}
+    assert re.fullmatch(r"release_order\.py:\d+", line.line)
+    assert line.plain == {
+        "text": line.text,
+        "short": line.short,
+        "full": line.full,
+        "line": line.line,
+    }
     assert found["CPU0"].rows[0].plain == {"head": "__iommu_group_remove_device"}
 
 

@@ -17,7 +17,7 @@ from mmviz.scene.entry_bits import differ, parts
 from mmviz.scene.entry_stored import chosen, stored
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.theme import CLEAR
-from tests.scene.played import of_each_case, shown
+from tests.scene.played import DANGLING, WRITTEN, of_each_case, shown
 from tests.scene.toys import case_of
 
 SAME, PRESENT = 0xF7FFFFFFFDB97400, 0x8000000012345867
@@ -132,7 +132,7 @@ def test_an_entry_of_a_free_page_is_marked():
                 found.add(is_dangling)
                 if is_dangling:
                     assert "✗ points to a free page" in view.text(run, k)
-                    assert row[0].role in ("dangling", "written")
+                    assert row[0].role in DANGLING | WRITTEN
     assert found == {True, False}
 
 

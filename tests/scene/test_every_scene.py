@@ -37,6 +37,14 @@ def test_everything_that_a_reader_can_point_at_has_a_tip(played):
     assert breaches(pictures.pointed_at, played) == {}
 
 
+def test_every_field_that_a_step_changes_can_be_lit_in_memory(played):
+    assert breaches(pictures.lightable, played) == {}
+
+
+def test_a_violation_marks_the_fields_that_it_is_in_every_view_that_shows_them(played):
+    assert breaches(pictures.blamed, played) == {}
+
+
 def test_every_rule_is_held_by_a_test():
     written = Path(__file__).read_text("utf-8")
     assert all(f"pictures.{rule.__name__}," in written for rule in pictures.RULES.values())

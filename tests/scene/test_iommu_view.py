@@ -8,7 +8,7 @@ from mmviz.scene.iommu import iommu
 from mmviz.scene.reach import structs_in
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.theme import CLEAR
-from tests.scene.played import of_each_case, shown
+from tests.scene.played import DANGLING, of_each_case, shown
 from tests.scene.toys import case_of
 
 
@@ -44,7 +44,7 @@ def check_arrows(view, scene, frame):
         assert line.key == f"field:{route.path}"
         assert (line.role == CLEAR) == (target is None)
         if target is not None:
-            assert (line.role == "dangling") == bool(gone(target, frame.values))
+            assert (line.role in DANGLING) == bool(gone(target, frame.values))
 
 
 def check_ghosts(view, scene, frame, text):
@@ -70,8 +70,8 @@ def test_a_freed_domain_stays_and_its_pointers_dangle_in_text_and_shape():
     view, run, scene = last_picture("iommu_group/release_order", "DelistThenRelease")
     assert run.frames[-1].values["domain V.freed"]
 
-    dangling = {line.key for line in scene.lines if line.role == "dangling"}
-    rows = {box.key for box in scene.boxes if box.role == "dangling"}
+    dangling = {line.key for line in scene.lines if line.role in DANGLING}
+    rows = {box.key for box in scene.boxes if box.role in DANGLING}
 
     assert dangling == {"field:device a.domain", "field:IOMMU[01:00.0]"}
     assert dangling | {"object:domain V"} == rows
@@ -124,7 +124,7 @@ def test_the_rid_table_the_owner_and_its_count_are_the_fields():
 
 def test_a_pasid_entry_its_cached_copy_and_the_devices_copies_lead_to_the_page():
     view, _, scene = last_picture("sva/exit_during_dma", "ReleaseNothing")
-    dangling = {line.key for line in scene.lines if line.role == "dangling"}
+    dangling = {line.key for line in scene.lines if line.role in DANGLING}
 
     assert {"PASID entry", "cached entry", "IOTLB", "ATC"} <= words(scene)
     assert {"field:smmu.iotlb", "field:device.atc"} <= dangling

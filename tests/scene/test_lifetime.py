@@ -8,7 +8,8 @@ from mmviz.engine import World, field, mark, spoken
 from mmviz.kernel.iommu.io_mm import SvaBond
 from mmviz.kernel.sync.refcount import RefCount, Slab
 from mmviz.scene.check import problems
-from mmviz.scene.lifetime import CELL, HEAD, LEFT, ROOMY, lifetime
+from mmviz.scene.layout import ROOM
+from mmviz.scene.lifetime import HEAD, LEFT, ROOMY, lifetime
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.svg import svg
 from mmviz.scene.theme import CLEAR
@@ -27,7 +28,7 @@ def bar(scene, name, first=0):
     y = row_of(scene, name)
     cells = [b for b in scene.boxes if abs(b.y - y) < 1e-6 and b.key.startswith(("object", "step"))]
     return {
-        round((b.x - LEFT) / CELL) + first: b.role
+        round((b.x - LEFT) / b.w) + first: b.role
         for b in cells
         if b.role != CLEAR and b.y > HEAD / 2
     }
@@ -43,7 +44,7 @@ def seen(scene):
 def test_counts_agree_with_the_fields(played):
     run, view = played.run, played.views.get("lifetime")
     for k, (frame, scene, words) in enumerate(played.frames("lifetime")):
-        first = page(len(run.schedule), k)[0] - 1
+        first = page(len(run.schedule), k, view.steps)[0] - 1
         for subject in view.bars:
             line = next(line for line in words.split("\n") if line.startswith(subject.card.title))
             for key, path in subject.counts.items():
@@ -61,9 +62,10 @@ def worded(subject, path):
 def check_numbers(scene, subject, frames, first, k):
     """Compare the numbers on a bar, each valid until the next, with the fields."""
     y = row_of(scene, subject.card.name)
+    wide = next(box.w for box in scene.boxes if box.key.startswith("step:"))
     for number, path in enumerate(subject.counts.values()):
         shown = {
-            round((text.x - 0.35 - LEFT) / CELL) + first: text.text
+            round((text.x - 0.35 - LEFT) / wide) + first: text.text
             for text in scene.texts
             if abs(text.y - (y + 0.1 + 2.3 * number)) < 1e-6
             and text.x > LEFT
@@ -226,6 +228,24 @@ def test_a_long_run_is_shown_in_pages_with_a_note():
     for k, scene in enumerate(scenes):
         subject = next(bar for bar in view.bars if bar.card.name == "count")
         check_numbers(scene, subject, run.frames, page(41, k)[0] - 1, k)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "case"),
+    [
+        ("hmm/free_under_callback", "FreedAfterGracePeriod"),  # kworker
+        ("hmm/eagain_leaves_count", ""),  # oom_reaper
+        ("hmm/create_meets_dying", "PublishThenFail"),  # environment
+    ],
+)
+def test_the_name_of_an_actor_is_whole_over_its_steps(scenario, case):
+    view, run = shown("lifetime", scenario, case)
+    names = {actor for actor in run.case.actors if len(actor) > 5}
+    words = {text.text for k in range(len(run.frames)) for text in view.scene(run, k).texts}
+
+    assert names & set(run.schedule) <= words
+    assert all(view.scene(run, k).width <= ROOM + 2 for k in range(len(run.frames)))
+    assert names
 
 
 @of_each_case

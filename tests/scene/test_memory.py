@@ -3,8 +3,10 @@
 import pytest
 
 from mmviz.engine import Allocated, Case, Struct, World, atomic
-from mmviz.scenarios import load, names
+from mmviz.scenarios import find, load, names
+from mmviz.scene import pictures
 from mmviz.scene.check import problems
+from mmviz.scene.film import Film
 from mmviz.scene.keyed import of_scene, plain, size
 from mmviz.scene.lit import lit
 from mmviz.scene.marks import Box, Line, Text, sheet
@@ -110,10 +112,63 @@ def test_what_a_step_did_is_lit_where_the_field_is_shown(moved):
 
     assert written["cell:queue.head"].role == "now"
     assert written["field:queue.head"].role == "now"
-    assert wrong["cell:queue.head"].role == "bad"
-    assert wrong["arrow:queue.head"].role == "dangling"
+    assert wrong["cell:queue.head"].role == "witness"
+    assert wrong["arrow:queue.head"].role == "witness"
     scene = picture.scene(run, 1)
     assert [box.field for box in scene.boxes if box.role == "now"] == ["queue.head"]
+
+
+def test_what_is_wrong_is_lit_like_what_a_step_did():
+    """A padlock, a dashed arrow and a tile keep what they look like, with red."""
+    marks = [
+        Box(0, 0, 1, 1, "cell", "a", "field"),
+        Box(0, 0, 1, 1, "pad", "b", "field"),
+        Line(((0, 0), (1, 1)), "excl", True, "c", "field"),
+        Text(0, 0, "words", "value", False, True, "d", "field"),
+        Text(0, 0, "words", "value", False, True, "e", "other"),
+    ]
+    roles = [mark.role for mark in lit(marks, [], ["field"], ["field"])]
+    assert roles == ["witness", "witnessbar", "witnessdash", "witness", "value"]
+    roles = [mark.role for mark in lit(marks, ["field"], [], ["field"])]
+    assert roles == ["witnessnow", "witnessbar", "witnessdash", "witnessnow", "value"]
+    assert [mark.bold for mark in lit(marks, [], [], ["field"]) if isinstance(mark, Text)] == [
+        *(True, False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name"),
+    [
+        ("exclusive/fork_in_window", "CheckOutsideMmapLock"),
+        ("hmm/comment_or_assertion", "CommentOnlyFirst"),
+        ("hmm/range_used_late", "PoisonRace"),
+        ("iommu_group/release_order", "DelistThenRelease"),
+    ],
+)
+def test_a_still_picture_marks_what_the_browser_marks(scenario, name):
+    """The film has the witnesses that the browser lights; see `Film.picture` in film.js."""
+    searched = SearchedCase(find(scenario, name))
+    picture = memory(searched)
+    film = Film(searched, picture)
+    fields = film.head()["fields"]
+    marked = set()
+    for example in searched.report.counterexamples.values():
+        numbers, run = film.along(example.shortest), searched.run(example.shortest)
+        for before, number, frame in zip([-1, *numbers], numbers, run.frames, strict=False):
+            bad = set(film.tables["states"][number][5])
+            for move in film.tables["moves"]:
+                if move[:3] == [before, run.model.index.get(frame.actor), number]:
+                    bad |= set(move[8])
+            drawn = {mark.field for mark in picture.marks(frame.state) if fields_of(mark)}
+            scene = picture.scene(run, frame.index)
+            assert pictures.marked(scene) == {fields[field] for field in bad} & drawn
+            marked |= pictures.marked(scene)
+    assert marked
+
+
+def fields_of(mark):
+    """Return the field that a visible mark shows; a tile's is lit in no still picture."""
+    return "" if mark.role in ("clear", "tile") else getattr(mark, "field", "")
 
 
 def test_a_picture_depends_on_nothing_but_the_state(moved):
@@ -214,3 +269,48 @@ def test_a_pointer_that_never_changes_dangles_when_its_target_is_freed():
     picture, run = memory(searched), searched.run(["CPU0", "CPU1"])
     roles = [drawn(picture, run, k)["arrow:queue.head"].role for k in range(3)]
     assert roles == ["arrow", "arrow", "dangling"]
+
+
+LEAKS = [
+    ("exclusive/retry_loop", "RetryLeaksPage", "page_leaked", "page 7"),
+    ("hmm/mm_without_grab", "GrabAndNeverDrop", "mm_struct_is_leaked", "mm"),
+    ("teardown/reset_times_out", "", "data_is_leaked", "data"),
+]
+
+
+@pytest.mark.parametrize(("scenario", "name", "bad_state", "lost"), LEAKS)
+def test_memory_that_is_never_freed_is_marked_at_the_end_with_a_word_and_an_outline(
+    scenario, name, bad_state, lost
+):
+    cases = [find(scenario, name)] if name else load(scenario).cases
+    leaks = 0
+    for case in cases:
+        searched = SearchedCase(case)
+        found = searched.report.counterexamples.get(bad_state)
+        if found is None:
+            continue
+        leaks += 1
+        picture, run = memory(searched), searched.run(found.shortest)
+        seen = [drawn(picture, run, k) for k in range(len(run.frames))]
+        assert seen[-1][f"title:{lost}"].text == f"{lost} ✗ leak"
+        assert seen[-1][f"object:{lost}"].role == "leaked"
+        assert not any(each[f"title:{lost}"].text.endswith("leak") for each in seen[:-1])
+        assert problems(picture.scene(run, len(run.frames) - 1)) == []
+    assert leaks
+
+
+def test_what_is_freed_or_kept_at_the_end_is_no_leak():
+    searched = SearchedCase(find("hmm/mm_without_grab", "GrabUntilCallback"))
+    picture = memory(searched)
+    for schedule in searched.runs().values():
+        end = searched.run(schedule).tip.state
+        assert not any("leak" in getattr(mark, "text", "") for mark in picture.marks(end))
+
+
+def test_a_pointer_in_freed_memory_is_only_a_trace():
+    searched = SearchedCase(find("hmm/mm_without_grab", "GrabAndNeverDrop"))
+    found = searched.report.counterexamples["mm_struct_is_leaked"]
+    picture, run = memory(searched), searched.run(found.shortest)
+    for k, frame in enumerate(run.frames):
+        role = drawn(picture, run, k)["arrow:hmm.mm"].role
+        assert role == ("ghost" if frame.values["hmm.freed"] else "arrow")

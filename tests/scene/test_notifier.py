@@ -1,5 +1,7 @@
 """The view of notifiers: on every case that has it, and word for word on known runs."""
 
+import pytest
+
 from mmviz.engine import World, field, parse_schedule
 from mmviz.kernel.notifier.interval import IntervalSubscriptions, MmuIntervalNotifier
 from mmviz.kernel.sync.locks import SpinLock
@@ -145,11 +147,39 @@ def test_a_callback_under_a_spinlock_must_not_sleep_and_others_may():
     view, run = view_and_run("invalidate_page/told_under_ptl", "SequenceWithUnmap", "CPU0*4")
     words = [lines(view, run, k, "Inside a callback") for k in range(5)]
 
-    assert any("must not sleep: in cpu.ptl (step 2)" in line for line in words[3])
+    assert not any(words[:4])  # its first step in the callback is the fourth
+    assert any("must not sleep: in cpu.ptl (step 2)" in line for line in words[4])
     view, run = view_and_run(
         "invalidate_page/sequence_and_counter", "SequenceAndCounter", "it has come and gone"
     )
-    assert "invalidate_range_start() since step 3; may sleep" in view.text(run, 4)
+    assert "invalidate_range_start() since step 4; may sleep" in view.text(run, 4)
+    assert "invalidate_range_start()" not in view.text(run, 3)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name"),
+    [
+        ("invalidate_page/reaper_must_not_wait", "TryingCallback"),
+        ("invalidate_page/range_end_unpaired", ""),
+        ("hmm/eagain_leaves_count", "CountLeftBehind"),
+        ("invalidate_page/told_under_ptl", ""),
+    ],
+)
+def test_an_actor_is_inside_a_callback_from_its_first_step_in_it_to_its_last(scenario, name):
+    searched = searched_case(scenario, name)
+    view, seen = notifier(searched), set()
+    for schedule in searched.runs().values():
+        run = searched.run(schedule)
+        for k, frame in enumerate(run.frames):
+            for actor, (function, since) in view.accounts.account(frame).inside.items():
+                first = run.frames[since]
+                assert first.actor == actor
+                assert 0 < since <= k
+                assert frame.actor == actor or function in {
+                    line.function for line in frame.next[actor].lines
+                }
+                seen.add(actor)
+    assert seen
 
 
 def test_a_long_run_is_shown_in_pages_that_count_the_others():
@@ -217,7 +247,7 @@ def test_a_new_world_gets_the_view_from_its_kernel_objects():
     assert lines(view, run, 4, sample) == [f"{sample}, stale since step 2 (CPU's invalidation)"]
     assert lines(view, run, 3, "Inside") == [
         "Inside a callback: CPU invalidate(): "
-        "invalidate() since step 2; must not sleep: in inner.lock (step 3)"
+        "invalidate() since step 3; must not sleep: in inner.lock (step 3)"
     ]
     assert lines(view, run, 5, sample)[0].endswith("detected in step 5: retry")
     assert [t for t in view.scene(run, 5).texts if t.text == "retry" and t.role != CLEAR]

@@ -10,7 +10,7 @@ from mmviz.scene.check import problems
 from mmviz.scene.pagetable import pagetable
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.walk import upper
-from tests.scene.played import first_run, of_each_case, shown
+from tests.scene.played import DANGLING, WRITTEN, first_run, of_each_case, shown
 from tests.scene.toys import case_of
 
 ENTRIES, TOUCHED = 512, 3
@@ -27,7 +27,8 @@ def words(scene):
 
 
 def lit(scene, role):
-    return [box.key for box in scene.boxes if box.role == role]
+    roles = next((roles for roles in (WRITTEN, DANGLING) if role in roles), {role})
+    return [box.key for box in scene.boxes if box.role in roles]
 
 
 @of_each_case
@@ -38,7 +39,7 @@ def test_written_fields_are_highlighted_and_dangling_entries_are_marked(played):
         written = {change.field for change in frame.writes}
         rows = [key for key in lit(scene, "written") if key.startswith("field:")]
         assert sorted(rows) == sorted(f"field:{path}" for path in written & shown.keys())
-        broken = {line.key for line in scene.lines if line.role == "dangling"}
+        broken = {line.key for line in scene.lines if line.role in DANGLING}
         assert all(dangles(shown[key.removeprefix("field:")], frame) for key in broken)
         marked = [each for each in words(scene) if each.endswith("✗ freed")]
         assert len(marked) >= len(broken)
@@ -64,7 +65,7 @@ def test_an_entry_of_a_freed_page_is_marked_and_its_arrow_dangles():
     assert words(scene).count("page 7 ✗ freed") == 3  # IOTLB, ATC, the DMA under way
     assert "field:smmu.iotlb" in lit(scene, "dangling")
     arrow = next(line for line in scene.lines if line.key == "field:smmu.iotlb")
-    assert arrow.role == "dangling"
+    assert arrow.role in DANGLING
     assert "object:page 7" in lit(scene, "ghost")
 
 
@@ -85,7 +86,8 @@ def test_a_cached_pasid_entry_that_differs_from_the_table_is_flagged():
 
     assert "≠ entry" in words(scene)
     assert {"object:pgd", "object:dummy pgd"} <= {box.key for box in scene.boxes}
-    assert lit(scene, "bad") == ["field:smmu.cached_entry"]
+    stale = {"field:smmu.iotlb", "field:device.atc", "field:device.inflight"}
+    assert set(lit(scene, "bad")) == {"field:smmu.cached_entry"} | stale
 
 
 def test_a_table_that_no_entry_leads_to_is_left_out():
@@ -98,8 +100,8 @@ def test_a_cached_entry_that_the_table_lacks_is_stale():
     view, run = shown("pagetable", "sva/munmap_under_dma")
     at = next(k for k, frame in enumerate(run.frames) if frame.label.startswith("zap_pte_range"))
 
-    assert "stale" not in words(view.scene(run, at - 1))
-    assert words(view.scene(run, at)).count("stale") == 3
+    assert "✗ stale" not in words(view.scene(run, at - 1))
+    assert words(view.scene(run, at)).count("✗ stale") == 3
 
 
 def test_a_step_that_changes_one_field_highlights_one_row():
@@ -206,7 +208,7 @@ def test_a_table_of_512_entries_folds_unchanged_ones_and_counts_them():
     assert scene.height < 30
     assert problems(scene) == []
     assert "255 never change" in view.text(run, 1)
-    assert "cpu: none" in words(view.scene(run, 3))
+    assert "✗ cpu: none" in words(view.scene(run, 3))
 
 
 class Mirrored(World):

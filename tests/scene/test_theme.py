@@ -43,7 +43,7 @@ def test_the_style_sheet_defines_every_variable_that_a_style_names():
     for role in ROLES - {CLEAR, CELL}:
         for colour in style(role)[:3]:
             name = re.fullmatch(r"var\((--[a-z-]+)\)", colour).group(1)
-            assert sheet.count(f"{name}:") == 2  # once for each theme
+            assert sheet.count(f"{name}:") == 3  # light, dark, and where colours are forced
 
 
 def test_a_clear_mark_is_invisible_in_every_theme():

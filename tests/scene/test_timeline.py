@@ -2,7 +2,9 @@ import pytest
 
 from mmviz.scene.check import problems
 from mmviz.scene.marks import Box, Text
+from mmviz.scene.reach import label
 from mmviz.scene.timeline import MOST_ROWS, call, columns, timeline
+from tests.scene.played import shown
 from tests.scene.toys import STORY
 
 
@@ -125,3 +127,21 @@ def test_a_long_call_loses_its_arguments_first_then_its_return_value_then_its_na
 def test_a_cursor_outside_the_run_is_an_error(draw):
     with pytest.raises(IndexError):
         draw(99)
+
+
+def test_a_call_is_whole_where_the_columns_beside_it_leave_room():
+    view, run = shown("timeline", "exclusive/late_read_begin", "BeginLate")
+    assert len(view.columns.x) == 4
+    whole = cut = 0
+    for k in range(1, len(run.frames)):
+        scene, frame = view.scene(run, k), run.frames[k]
+        assert problems(scene) == []
+        words = label(frame.label, frame.answer)
+        x = view.columns.x[frame.actor]
+        if len(words) + 2 <= view.columns.width - 0.5 - x:
+            whole += len(words) + 2 > view.columns.w[frame.actor]
+            assert frame.label in {text.text for text in scene.texts}
+        else:
+            cut += 1
+    assert whole > 3
+    assert cut < whole

@@ -32,7 +32,9 @@ def browser(tmp_path_factory):
         )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-gpu"]
+            executable_path=found,
+            args=["--no-sandbox", "--disable-gpu"],
+            ignore_default_args=["--hide-scrollbars"],  # a reader sees them, and they take room
         )
         yield browser
         browser.close()

@@ -268,9 +268,9 @@ def figures(taken: list[float], bare: list[float]) -> dict[str, float]:
 def _there_and_back(page):
     """Yield the button to press to step a run up and down without end."""
     while True:
-        while page.locator(".mm-next:enabled").count():
+        while page.locator(".mm-next:not([aria-disabled])").count():
             yield ".mm-next"
-        while page.locator(".mm-back:enabled").count():
+        while page.locator(".mm-back:not([aria-disabled])").count():
             yield ".mm-back"
 
 
@@ -283,9 +283,11 @@ def _arrows(page):
 def _choices(page):
     """Yield the button of an actor that can step; at the end of a run go back to its start."""
     while True:
-        if not page.locator(".mm-choose:visible:enabled").count():
+        if not page.locator(".mm-choose:visible:not([aria-disabled])").count():
             page.click(".mm-first")
-        actor = page.locator(".mm-choose:visible:enabled").first.get_attribute("data-actor")
+        actor = page.locator(".mm-choose:visible:not([aria-disabled])").first.get_attribute(
+            "data-actor"
+        )
         yield f'.mm-choose[data-actor="{actor}"]'
 
 
@@ -331,7 +333,8 @@ def measure() -> dict[str, object]:
                     "motion": bench.motion(arrows),
                     "shown_s": round(shown, 2),
                     "kernel_mb": round(over, 1),
-                    "tabs_ms": bench.tabs(),
+                    "tabs_ms": (tabs := bench.tabs()),
+                    "tabs_ratio": round(tabs / statistics.median(bare), 2),
                     "nodes": page.locator(".mm-stage").locator("*").count(),
                     "second_s": round(bench.show_later(STAGE, 1), 2),
                 }

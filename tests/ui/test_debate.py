@@ -26,7 +26,7 @@ def test_a_failing_cell_is_opened_and_stepped_by_keyboard(notebook):
     failing = int(notebook.python("sum(len(row.failing) for row in debate.debate)"))
     assert opens.count() == failing > 2
     assert page.get_by_text("ReleaseUnderMutex", exact=True).count() == 1
-    assert page.get_by_role("region", name="thread iommu_group").count() == 1
+    assert page.get_by_role("grid", name="thread iommu_group").count() == 1
 
     keys = ((0, "ArrowDown", 1), (1, "ArrowUp", 0))  # first the second run, then the first
     for number, (start, key, goal) in enumerate(keys, 1):

@@ -50,6 +50,14 @@ def test_what_is_typed_is_drawn_and_what_is_wrong_is_told(notebook):
     drawn.locator("text", has_text="device-exclusive write").first.wait_for()
     assert notebook.python("shown.kernel, shown.after, shown.error") == ("v5.14 0xf7fffffffdb97402")
 
+    page.evaluate("window.jupyterapp.commands.execute('notebook:enter-command-mode')")
+    page.get_by_label("kernel", exact=True).focus()
+    for key in ("a", "b", "d", "d", "m"):  # which would add, delete and change cells
+        page.keyboard.press(key)
+    cells = "[...window.jupyterapp.shell.currentWidget.content.model.cells]"
+    types = page.evaluate(f"{cells}.map(cell => cell.type)")
+    assert types == ["code"]
+
 
 def test_the_picture_needs_no_widget_and_follows_the_theme(notebook):
     notebook.run("entry_plain", PLAIN)

@@ -11,7 +11,7 @@ SAME, PRESENT = "0xf7fffffffdb97400", "0x8000000012345867"
 def test_it_shows_the_picture_that_the_function_shows():
     widget = mmviz.Entry(SAME)
     told = mmviz.entry(SAME)
-    assert widget._shown.value == told._repr_html_()
+    assert widget._shown.value.endswith(told._repr_html_())
     assert str(widget) == str(told)
     bundle = widget._repr_mimebundle_()
     assert bundle["text/plain"] == str(told)
@@ -24,9 +24,9 @@ def test_typing_another_value_draws_another_picture():
     widget._bits.value = f"  {PRESENT} "  # as it is pasted
     assert widget.value == f"  {PRESENT} "
     assert widget.error == ""
-    assert widget._shown.value == mmviz.entry(PRESENT)._repr_html_()
+    assert widget._shown.value.endswith(mmviz.entry(PRESENT)._repr_html_())
     widget._then.value = SAME
-    assert widget._shown.value == mmviz.entry(PRESENT, after=SAME)._repr_html_()
+    assert widget._shown.value.endswith(mmviz.entry(PRESENT, after=SAME)._repr_html_())
 
 
 def test_another_kernel_means_another_thing_by_the_same_bits():

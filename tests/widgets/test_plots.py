@@ -9,6 +9,7 @@ import pytest
 
 import mmviz
 from mmviz.engine import MmvizError
+from mmviz.engine.html import LEFT
 from mmviz.scene.statemap import Fated, state_map_of
 from tests.scene.toys import STORY, TOY
 
@@ -92,7 +93,7 @@ def test_a_case_with_too_many_states_has_no_map(monkeypatch):
 
 def test_where_bqplot_is_not_installed_a_sentence_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "bqplot", None)
-    for make in (mmviz.counters, mmviz.state_map):
+    for make in (mmviz.counters, mmviz.state_map, lambda _: mmviz.family({1: TOY})):
         with pytest.raises(MmvizError, match="plots need bqplot, and it is not installed here"):
             make(mmviz.Player(TOY, STORY))
 
@@ -112,3 +113,67 @@ def test_closed_plots_leave_nothing_behind_and_leave_the_stage_alone():
     plot = mmviz.counters(player)
     player.close()
     plot.close()
+
+
+# -- a family ------------------------------------------------------------------------------------
+
+SIZED = "invalidate_page/faults_and_invalidators"
+
+
+def test_a_family_is_plotted_by_number_in_the_colours_of_its_verdicts():
+    sized = mmviz.load(SIZED).module.family
+    cases = {n: sized(n, 1, 1, "sequence" if n == 2 else "both") for n in (1, 2, 4)}
+    plot = mmviz.family(cases, seconds=60)
+
+    assert [plot.reports[n].states for n in cases] == [
+        mmviz.explore(c).states for c in cases.values()
+    ]
+    states, seconds = plot.figures
+    for figure, values in (
+        (states, [float(each.states) for each in plot.reports.values()]),
+        (seconds, [each.seconds for each in plot.reports.values()]),
+    ):
+        line, *points = figure.marks
+        assert (list(line.x), list(line.y)) == ([1, 2, 4], values)
+        looks = {(each.colors[0], each.marker): [*map(int, each.x)] for each in points}
+        assert looks == {
+            ("var(--mm-good-stroke)", "circle"): [1, 4],
+            ("var(--mm-broken-stroke)", "cross"): [2],
+        }
+    words = plot.children[-1].value
+    assert all(f"<td {LEFT}>{cell}</td>" in words for row in plot.found.rows for cell in row)
+    assert "Every member was searched, within 60 s." in words
+    assert str(plot).splitlines()[0].split() == ["number", "case", "states", "seconds", "result"]
+
+
+def test_a_family_that_grows_steeply_has_a_logarithmic_scale():
+    plot = mmviz.family(SIZED, faults=[1, 9], invalidators=1)
+    states = plot.scales["states"]
+
+    assert plot.reports[9].states / plot.reports[1].states > 20
+    assert type(states).__name__ == "LogScale"
+    assert states.min <= plot.reports[1].states < plot.reports[9].states <= states.max
+    assert plot.figures[0].title == "states, logarithmic"
+    even = mmviz.family(SIZED, faults=[1, 2], invalidators=1)
+    assert type(even.scales["states"]).__name__ == "LinearScale"
+    assert even.scales["states"].min == 0
+
+
+def test_members_that_the_time_limit_leaves_out_are_named_below_the_plot():
+    plot = mmviz.family(SIZED, faults=range(1, 10), invalidators=4, pages=4, seconds=0.3)
+    left = len(plot.found.left_out)
+
+    assert left
+    assert len(plot.figures[0].marks[0].x) in (9 - left, 1)
+    assert "9 (not searched: 0.3 s were over)." in plot.children[-1].value
+    with pytest.raises(MmvizError, match="seconds=0 is not a number of seconds above 0"):
+        mmviz.family(SIZED, seconds=0)
+
+
+def test_a_closed_plot_of_a_family_leaves_nothing_behind():
+    plot = mmviz.family({1: TOY})
+    kept = [weakref.ref(each) for each in (plot, *plot.figures, *plot.figures[0].marks)]
+    plot.close()
+    del plot
+    gc.collect()
+    assert [ref() for ref in kept if ref() is not None] == []

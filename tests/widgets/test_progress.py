@@ -59,7 +59,7 @@ def test_a_long_search_shows_states_rate_seconds_and_a_button(page):
     shown = SearchDisplay()
     shown.show(now(2.0))
 
-    button, line = page.shown.children
+    button, line, _ = page.shown.children
     assert button.description == "Stop"
     assert line.value.startswith("1,000 states, 1,000 transitions/s, 2 s. ")
     assert "Kernel > Interrupt" in line.value
@@ -155,3 +155,26 @@ def test_outside_of_a_notebook_no_widget_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_searches_of_a_family_say_which_member_and_stop_keeps_the_others(page, monkeypatch):
+    monkeypatch.setattr("mmviz.widgets.family.SHOWN_AFTER", -1.0)
+    lines = []
+
+    def show(self, progress, what=""):
+        lines.append(what)
+        self.stopped = what == "number 3"
+
+    monkeypatch.setattr(SearchDisplay, "show", show)
+    plot = mmviz.family({1: case(), 3: case(), 4: case()})
+
+    assert list(dict.fromkeys(lines)) == ["number 1", "number 3"]
+    assert list(plot.reports) == [1]
+    assert "4 (not searched: the search was ended by hand)" in plot.found.small_print
+    assert page.shown.endswith("s of searching")
+
+
+def test_a_line_says_what_is_searched_where_there_is_more_than_one_search(page):
+    shown = SearchDisplay()
+    shown.show(now(2.0), "faults 4")
+    assert shown.line.value.startswith("faults 4: 1,000 states")

@@ -379,6 +379,10 @@ def test_an_impossible_run_is_refused_corrected_and_told(wrong):
         ("notes", {"1": "x" * 10_000_000}),
         ("notes", [1]),
         ("hidden", ["x" * 1000]),
+        ("hidden", ["page 7.ref"]),
+        ("hidden", ["actor:GPU7"]),
+        ("focus", ["GPU"]),
+        ("focus", [7]),
         ("focus", "page 7.refs"),
         ("k", -5),
     ],
@@ -390,6 +394,16 @@ def test_a_wrong_value_of_another_trait_is_refused(name, wrong):
 
     assert getattr(player, name) == before
     assert is_sentence(player, player.error)
+
+
+def test_fields_and_actors_are_hidden_and_brought_into_focus():
+    player = Player(TOY, STORY)
+    player.set_state({"hidden": ["actor:GPU", "page 7.refs", "actor:GPU"]})
+    player.set_state({"focus": ["actor:CPU0"]})
+
+    assert (player.hidden, player.focus) == (["actor:GPU", "page 7.refs"], ["actor:CPU0"])
+    assert player.error == ""
+    assert player.get_state(["hidden"]) == {"hidden": player.hidden}  # kept with the run
 
 
 def test_what_python_alone_sets_is_not_taken_from_the_browser():

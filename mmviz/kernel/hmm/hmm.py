@@ -12,6 +12,8 @@ class Hmm(Slab, Kref):
     Attributes:
         refs: the kref inside; each mirror and each running callback has one.
         mirrors: drivers' mirrors on its list.
+        mm: hmm->mm, the mm that it was made for, which no step changes; None where the mm_struct
+            cannot end before struct hmm.
 
     Source: include/linux/hmm.h, mm/hmm.c, v5.2.
     Simplified: its locks, ranges and wait queue are left out.
@@ -19,6 +21,7 @@ class Hmm(Slab, Kref):
 
     refs: int = 1
     mirrors: int = 1
+    mm: "HmmMm | None" = None
 
     @atomic("include/linux/list.h")
     def list_del_init(self) -> None:
@@ -113,6 +116,13 @@ class CountedMm(MmCount, HmmMm):
         """Take the notifier off the list, and put the reference its registration took."""
         self.notifier = None
         self.drop()
+
+    @atomic("mm/hmm.c")
+    def forget(self, hmm: Hmm) -> None:
+        """Follow hmm->mm, and clear mm->hmm under page_table_lock if it still is this one."""
+        assert hmm.mm is self, "it was made for another mm"
+        if self.hmm is hmm:
+            self.hmm = None
 
 
 class RegisteringMm(HmmMm):

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import SupportsIndex
 
 from mmviz.engine import MmvizError
-from mmviz.engine.html import html_table
+from mmviz.engine.html import html_table, verbatim
 from mmviz.engine.text import index, quoted
 from mmviz.kernel.x86.kinds import MADE, STORY, Entry, EntryError, Kind, PteMarker
 from mmviz.kernel.x86.layout import RELEASES, Layout, layout
@@ -219,12 +219,12 @@ class Explanation:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return (
-            f'<div class="mm-entry"><strong>{escape(self.title)}</strong>'
+        return verbatim(
+            f"<strong>{escape(self.title)}</strong>"
             f"<p>{escape(self.story)}</p>"
             + html_table(HEAD, self.rows())
             + html_table(("kernel", "the same bits mean"), self.meanings())
-            + f"<small>{escape(SMALL_PRINT)}</small></div>"
+            + f"<small>{escape(SMALL_PRINT)}</small>"
         )
 
 

@@ -11,14 +11,13 @@ CONFIG_MEMORY_FAILURE are on; no memory encryption; D without RW is read as a pl
 read-only page, not as a shadow stack (v6.6).
 """
 
-import operator
 import re
 from dataclasses import dataclass
 from functools import cache
 from typing import SupportsIndex
 
-from mmviz.engine import UnknownName
-from mmviz.engine.text import quoted
+from mmviz.engine import MmvizError, UnknownName
+from mmviz.engine.text import index, quoted
 from mmviz.kernel.x86.kinds import STORY, Kind
 
 RELEASES = (*((5, minor) for minor in range(7, 20)), *((6, minor) for minor in range(17)))
@@ -246,12 +245,15 @@ def layout(kernel: str, levels: SupportsIndex = 4, pte_marker: bool = False) -> 
             f"the entries of kernel {quoted(kernel)} are not known; {_nearest(kernel)}"
             "known are v5.7 to v5.19 and v6.0 to v6.16, written '6.15' or 'v6.15'"
         )
-    is_number = hasattr(levels, "__index__") and not isinstance(levels, type)
-    if not is_number or operator.index(levels) not in (4, 5):
-        raise UnknownName(f"page tables have 4 or 5 levels, not {quoted(levels)}")
+    try:
+        count = index(levels, "levels=")
+    except MmvizError:
+        count = 0
+    if count not in (4, 5):
+        raise UnknownName(f"page tables have 4 or 5 levels, not {quoted(levels)}; write levels=5")
     if not isinstance(pte_marker, bool):
         raise UnknownName(f"pte_marker is True or False, not {quoted(pte_marker)}")
-    return _layout(release, operator.index(levels), pte_marker)
+    return _layout(release, count, pte_marker)
 
 
 _layout = cache(Layout)

@@ -86,6 +86,7 @@ def chain(refs: int = 2, mm_users: int = 2, mm_count: int = 3) -> Chain:
     mm = ChainedMm(mm_users=mm_users, mm_count=mm_count)
     k = Chain(mm, hmm)
     mm.hmm = mm.notifier = hmm
+    hmm.mm = mm
     hmm.ranges = (k.range,)
     return k
 

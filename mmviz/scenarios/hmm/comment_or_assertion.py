@@ -29,7 +29,7 @@ Sources:
 
 from functools import partial
 
-from mmviz.engine import Oops, Race, at_end, atomic, field
+from mmviz.engine import Oops, Race, at_end, atomic, bad, field
 from mmviz.kernel.hmm.hmm import RegisteringMm
 from mmviz.kernel.provenance import shipped
 from mmviz.kernel.sync.locks import RwSemaphore
@@ -77,6 +77,7 @@ def ruled(world: type[Ruled], exists: bool) -> Ruled:
 
 
 @at_end
+@bad(witness=lambda k: [k.mm.mmap_sem, k.taint])
 def misuse_goes_unnoticed(k: Ruled) -> bool:
     """A rule was broken without a complaint: it will fail on a user's machine, not in a test."""
     return isinstance(k, UnderReadLock) and not k.taint.warned

@@ -5,7 +5,7 @@ process exits, its mm_struct stays for as long as the notifier is registered.  C
 unregisters the notifier, which may put the last reference on the mm_struct; the very next line of
 hmm_free() takes a lock in it.  This needs no race, only a process that exits before the close.
 
-Promise: As long as there is a struct hmm, the mm_struct it points to is allocated.
+Promise: The mm_struct is allocated wherever hmm->mm is followed, and freed in the end.
 
 Memory model: sequentially consistent; every count is changed in one step.
 
@@ -50,6 +50,7 @@ def opened(users: int, references: int) -> Opened:
     """Return the world with a registered hmm; `references` are on the mm_struct."""
     k = Opened(CountedMm(mm_users=users, mm_count=references))
     k.mm.hmm = k.mm.notifier = k.hmm
+    k.hmm.mm = k.mm
     return k
 
 

@@ -29,7 +29,7 @@ Sources:
 from functools import partial
 from typing import Protocol
 
-from mmviz.engine import Race, at_end, field
+from mmviz.engine import Race, at_end, bad, field
 from mmviz.kernel.hmm.mirror import MirroredHmm, PoisonedSem
 from mmviz.kernel.provenance import shipped
 from mmviz.scenarios.hmm import COUNTED, patch
@@ -55,6 +55,7 @@ def registered(world: type[WithPoison], mirrors: int) -> WithPoison:
 
 
 @at_end
+@bad(witness=lambda k: [each.path("hmm") for each in k.mirrors])  # the second call found NULL
 def misuse_goes_unnoticed(k: WithPoison) -> bool:
     """A mirror was unregistered twice, and nothing complained: the driver's bug stays."""
     return isinstance(k, CalledTwice)

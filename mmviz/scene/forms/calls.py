@@ -8,7 +8,7 @@ to range_end a shutter lies behind the page table that the range belongs to, wit
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 from mmviz.engine import Model, Struct
 from mmviz.engine.added import added
@@ -61,14 +61,15 @@ class Calls:
     """The callbacks of a case, and the invalidations that its actors open.
 
     Attributes:
+        actors: of the case.
         accounts: knows which functions are callbacks.
         every: the callbacks.
         gauges: fields that count open invalidations.
     """
 
     def __init__(self, model: Model, reach: Reach) -> None:
-        self.model = model
-        self.accounts = Accounts(reach, model)
+        self.actors = model.actors
+        self.accounts = Accounts(reach, proxy(model))  # what is kept for a model must not keep it
         self.gauges = self.accounts.gauges
         known = {struct.name: struct for struct in self.accounts.structs}
         self._steps: dict[tuple[str, str], dict[str, Struct]] = {}
@@ -104,7 +105,7 @@ class Calls:
 
     def every(self, cards: Mapping[str, Card]) -> Iterator[Call]:
         """Yield the callbacks whose object has a card; an actor's are all at one card."""
-        for actor in self.model.actors:
+        for actor in self.actors:
             steps = {name: on for (who, name), on in self._steps.items() if who == actor}
             structs = {struct.name: struct for on in steps.values() for struct in on.values()}
             if found := _driver(list(structs.values()), cards):
@@ -175,7 +176,7 @@ def _feet(reach: Reach, model: Model | None, shown: Mapping[str, Card]) -> Itera
     for (card, actor), wide in rooms.items():
         yield Foot(card, f"call:{actor}", wide)
     if (card := _ranged(found, shown)) and found.gauges:
-        wide = max(len(_open_words(found.model.actors)), 16) + 2
+        wide = max(len(_open_words(found.actors)), 16) + 2
         yield Foot(card, "window", min(wide, 26))
 
 

@@ -208,8 +208,9 @@ def _counted(struct: Struct, reach: Reach) -> Shape:
     )
     dead = struct.path("dead")
     if dead in reach.values and reach.varies(dead):
-        form = flag(dead, {True: "ghost"}, {False: "alive", True: "process gone"})
-        made = made._replace(forms={**made.forms, dead: form}, labels={**made.labels, dead: "mm"})
+        form = flag(dead, {True: "ghost"}, {False: "alive", True: "gone"})
+        labels = {**made.labels, dead: "process"}
+        made = made._replace(forms={**made.forms, dead: form}, labels=labels)
     return made
 
 

@@ -1,7 +1,6 @@
 """MMU notifiers, callbacks, read sections, grace periods and deferred work in the picture."""
 
 from mmviz.scene.forms import (
-    back_pointers,
     calls,
     chips,
     counts,
@@ -12,7 +11,6 @@ from mmviz.scene.forms import (
 )
 
 __all__ = [
-    "back_pointers",
     "calls",
     "chips",
     "counts",

@@ -1,0 +1,1 @@
+"""What people take along: a run as a diagram for a mail, a page, a picture."""

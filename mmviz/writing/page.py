@@ -1,0 +1,131 @@
+"""A case as one page: the stage with the graph in it. It opens from disk, and asks no network.
+
+What a reader chooses, watches or plays needs no Python; views and questions that do are left out.
+"""
+
+import json
+from typing import Any
+
+from mmviz.browser import css, esm
+from mmviz.engine import Case, table
+from mmviz.engine.html import escape
+from mmviz.engine.text import printable
+from mmviz.scene import theme
+from mmviz.scene.film import MOST, Film, film_json
+from mmviz.scene.memory import memory
+from mmviz.scene.searched import SearchedCase
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+html, body {{ margin: 0; min-height: 100%; }}
+body {{ background: var(--mm-paper); }}
+#stage {{ max-width: {width}px; margin: 0 auto; }}
+{css}
+</style>
+<body class="mm-theme"><div id="stage"></div>
+<noscript><pre>{text}</pre></noscript>
+<script type="application/json" id="source">{source}</script>
+<script type="module">
+{esm}
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const wanted = {theme};
+const whole = document.documentElement;
+const dress = () => whole.classList.toggle("dark", wanted ? wanted === "dark" : dark.matches);
+dress();
+dark.addEventListener("change", dress);
+const source = JSON.parse(document.getElementById("source").textContent);
+window.stage = mount(document.getElementById("stage"), source);
+const visit = () => {{
+  const name = decodeURIComponent(location.hash.slice(1));
+  const run = source.named.find((each) => each.name === name && !each.sealed);
+  if (run) window.stage.session.open(run.schedule, run.schedule.length);
+  else if (/^[0-9]+$/.test(name)) window.stage.session.go(Number(name));
+}};
+addEventListener("hashchange", visit);
+visit();
+</script>
+</body></html>
+"""
+
+
+def source(
+    case: Case, *, driver: bool = False, run: str = "", at: int = 0, most: int = MOST
+) -> dict[str, Any]:
+    """Return what the browser's `mount` takes for a case.
+
+    Args:
+        case: the case.
+        driver: the reader is the scheduler, and is shown no run before the end.
+        run: the name of the run to show, or a schedule; by default the first.
+        at: the step to begin at.
+        most: of a case with more states than this, only the runs are there.
+
+    Raises:
+        ScheduleError: the run cannot happen; the message says at which step and why.
+    """
+    searched = SearchedCase(case)
+    film = Film(searched, memory(searched), most)
+    runs = searched.runs()
+    if run and run not in runs:
+        runs = {run: searched.schedule(run)} | runs
+    if not film.whole():
+        for schedule in runs.values():
+            film.along(schedule)
+    film.views = [{"name": "memory", "title": "Memory", "there": True}]
+    numbers = {name: number for number, name in enumerate(searched.model.actors)}
+    plain = {name: [numbers[actor] for actor in schedule] for name, schedule in runs.items()}
+    shown = run or next(iter(plain))
+    report = searched.report
+    shortest = [len(each.shortest) for each in report.counterexamples.values()]
+    calmest = [each.preemptions for each in report.counterexamples.values()]
+    return {
+        "film": json.loads(film_json(film)),
+        "at": {"runs": [[] if driver else plain[shown]], "run": 0, "k": at, "by": "python", "n": 1},
+        "named": [
+            {"name": each, "schedule": schedule, "sealed": driver, "kind": "named"}
+            for each, schedule in plain.items()
+        ],
+        "mode": "driver" if driver else "player",
+        "game": {
+            "goal": film.head()["goal"],
+            "bads": None,
+            "best": min(shortest, default=-1),
+            "preemptions": min(calmest, default=-1),
+        },
+    }
+
+
+def page(what: dict[str, Any], *, look: str = "", text: str = "", width: int = 1_100) -> str:
+    """Return the page of a `source`.
+
+    Args:
+        what: the source.
+        look: "light" or "dark"; by default what the reader's system prefers.
+        text: what is shown where no script runs.
+        width: of the stage, in pixels.
+    """
+    return PAGE.format(
+        title=escape(what["film"]["head"]["title"]),
+        css="\n".join([theme.css(), theme.rules(), css()]),
+        esm=esm(),
+        source=json.dumps(what, separators=(",", ":")).replace("<", "\\u003c"),
+        text=escape(printable(text)),
+        theme=json.dumps(look),
+        width=width,
+    )
+
+
+def case_page(case: Case, schedule: str = "", *, look: str = "", at: int = 0) -> str:
+    """Return the page of a case, one run of it on the stage.
+
+    Raises:
+        ScheduleError: the run cannot happen; the message says at which step and why.
+    """
+    searched = SearchedCase(case)
+    run = searched.run(
+        searched.schedule(schedule) if schedule else next(iter(searched.runs().values()))
+    )
+    return page(source(case, run=schedule, at=at), look=look, text=table(run))
