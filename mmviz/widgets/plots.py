@@ -21,6 +21,7 @@ from mmviz.scene import theme
 from mmviz.scene.statemap import Fated, StateMap, state_map_of
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.stage import Stage
+from mmviz.widgets.still import shown
 
 MOST_COUNTERS = 12
 MOST_STATES = 3_000  # of a map
@@ -117,6 +118,17 @@ class Plot(ipywidgets.VBox):
     def _moved(self, _change: Any) -> None:
         """Draw the run that the stage shows now."""
         raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Add what a page shows where no widget runs: what the plot shows, in words."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if isinstance(bundle, dict):
+            _style, _figures, *words = self.children
+            bundle["text/html"] = "<br>".join(each.value for each in words)
+        return bundle
+
+    def _ipython_display_(self) -> None:
+        shown(self)
 
     def close(self) -> None:
         """Take the plot off every page, with all that it is made of."""

@@ -104,3 +104,24 @@ def test_the_runs_tried_survive_a_restart_and_the_cell_run_again(notebook):
     runs.select_option(label="before: GPU*2")
     assert state(notebook.stage())["schedule"] == ["GPU", "GPU"]
     notebook.wrong[:] = [each for each in notebook.wrong if "uncaught" in each]
+
+
+def test_two_tabs_with_one_kernel_each_go_on(notebook):
+    notebook.run("tabs", DRIVER)
+    first = notebook.stage()
+    notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+    other = notebook.page.context.new_page()
+    other.goto(f"{notebook.lab.url}/doc/tree/{notebook.file}?token={notebook.lab.token}")
+    second = other.locator(".mm-stage[data-state]").first
+    second.wait_for(timeout=60_000)
+    for key in ("2", "1"):
+        first.press(key)
+    second.press("1")
+    assert state(first)["schedule"] == ["GPU", "CPU0"]
+    assert state(second)["schedule"] == ["CPU0"]
+    second.locator('[data-view="objects"].mm-toggle').click()
+    second.locator('.mm-pane[data-view="objects"] [data-key]').first.wait_for()
+    notebook.page.wait_for_timeout(2_500)  # at rest, each has written back what it tried
+    assert notebook.python("driver.branches") in ("(('CPU0',),)", "(('GPU', 'CPU0'),)")
+    assert state(first)["schedule"] == ["GPU", "CPU0"]
+    other.close()

@@ -177,3 +177,15 @@ def test_a_closed_plot_of_a_family_leaves_nothing_behind():
     del plot
     gc.collect()
     assert [ref() for ref in kept if ref() is not None] == []
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: mmviz.counters(mmviz.replay(TOY, STORY)), "page 7.refs: 1 → 0"),
+        (lambda: mmviz.state_map(TOY), "states"),
+        (lambda: mmviz.family({1: TOY}), "<table>"),
+    ],
+)
+def test_where_no_widget_runs_a_plot_is_words(make, words):
+    assert words in make()._repr_mimebundle_()["text/html"]
