@@ -13,7 +13,7 @@ import graphviz
 from mmviz.scene.cards import ROW, TITLE, Card, cards, drawn_and_still, trimmed
 from mmviz.scene.dot import Placed, best
 from mmviz.scene.marks import CELL_HEIGHT, CELL_WIDTH, Point
-from mmviz.scene.reach import Reach, pointee
+from mmviz.scene.reach import Reach, leads_to
 from mmviz.scene.words import omitted
 
 EM = 12.0  # points; only ratios matter
@@ -65,11 +65,12 @@ def plan(reach: Reach) -> Plan:
         notes += omitted(left_out, f"row of {card.name}", NEVER, 64)
     by_name = {card.struct.name: card for card in shown}
     order = {card.name: number for number, card in enumerate(shown)}
+    structs = [card.struct for card in shown]
     arrows = []
     for card in shown:
         for row in card.rows:
-            pointees = filter(None, map(pointee, reach.values[row.path]))
-            targets = {by_name[each.name].name for each in pointees if each.name in by_name}
+            leads = (leads_to(value, structs) for value in reach.values[row.path])
+            targets = {by_name[to.name].name for to in leads if to and to.name in by_name}
             ends = sorted(targets - {card.name}, key=order.__getitem__)
             arrows += [Route(card.name, row.path, target) for target in ends]
     tied = {arrow.card for arrow in arrows} | {arrow.target for arrow in arrows}

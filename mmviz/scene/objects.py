@@ -7,7 +7,7 @@ from mmviz.scene.cards import ROW, TITLE, Card, Row, can_be_freed, dangles, gone
 from mmviz.scene.layout import MARGIN, Plan
 from mmviz.scene.lit import wrong
 from mmviz.scene.marks import Box, Line, Point, Scene, Text, sheet
-from mmviz.scene.reach import pointee
+from mmviz.scene.reach import leads_to
 from mmviz.scene.theme import CLEAR, WITNESS
 
 BOLD = WITNESS | {"written", "held", "dangling"}
@@ -114,8 +114,9 @@ def _arrows(frame: Frame, plan: Plan, bad: Collection[str]) -> Iterator[Line]:
     """Draw every possible reference in its place; only the present ones are visible."""
     written = {change.field for change in frame.writes}
     names = {card.struct.name: card.name for card in plan.cards}
+    structs = [card.struct for card in plan.cards]
     for route, points in plan.routes.items():
-        target = pointee(frame.values[route.path])
+        target = leads_to(frame.values[route.path], structs)
         if target is None or names.get(target.name) != route.target:
             role = CLEAR
         elif gone(target, frame.values):

@@ -4,9 +4,12 @@ The search learns every value of a field and every step of an actor. So a pictur
 for all runs, and nothing moves later.
 """
 
+from collections.abc import Iterable
+from functools import singledispatch
 from typing import Any, NamedTuple
 
 from mmviz.engine import Line, Model, Struct, World, spoken
+from mmviz.kernel.mm.swap import SwapEntry, SwapInfo
 
 
 class Reach(NamedTuple):
@@ -78,3 +81,20 @@ def pointee(value: Any) -> Struct | None:
         return value
     found = structs_in(value) if hasattr(value, "_fields") else ()
     return found[0] if len(found) == 1 else None
+
+
+def leads_to(value: Any, structs: Iterable[Struct]) -> Struct | None:
+    """Return the one object that a value points at, or that of `structs` which it names."""
+    target = pointee(value)
+    return names_one_of(value, structs) if target is None else target
+
+
+@singledispatch
+def names_one_of(value: Any, structs: Iterable[Struct]) -> Struct | None:
+    """Return the object that a value names without a reference to it, None for none."""
+    return None
+
+
+@names_one_of.register
+def _(value: SwapEntry, structs: Iterable[Struct]) -> Struct | None:
+    return next((struct for struct in structs if isinstance(struct, SwapInfo)), None)

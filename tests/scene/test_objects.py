@@ -2,6 +2,7 @@ import pytest
 
 from mmviz.engine import World, field
 from mmviz.kernel.mm.page import Page
+from mmviz.scenarios import find
 from mmviz.scene.cards import cards
 from mmviz.scene.check import problems
 from mmviz.scene.layout import plan
@@ -133,3 +134,20 @@ def test_the_same_frame_gives_the_same_scene(draw):
 
 def test_every_frame_of_the_story_is_legible(draw, story):
     assert [problem for k in range(len(story)) for problem in problems(draw(k))] == []
+
+
+def test_a_swap_entry_that_is_held_as_a_value_points_at_its_device():
+    searched = SearchedCase(find("swap/skip_swapcache", "SkipSwapcache"))
+    places = plan(searched.reach)
+    run = searched.run(next(iter(searched.runs().values())))
+    lit = {
+        k: [line.role for line in objects(frame, places, searched.model.actors).lines if line.arrow]
+        for k, frame in enumerate(run.frames)
+    }
+
+    assert {route.target for route in places.routes if route.path == "mm.pte"} == {
+        "si",
+        "page 10",
+        "page 11",
+    }
+    assert lit[0].count("link") == 1
