@@ -49,3 +49,14 @@ def best_of(code, runs=7):
 
 def test_importing_mmviz_is_quick():
     assert best_of("import mmviz") - best_of("pass") <= SECONDS_TO_IMPORT
+
+
+def test_a_case_has_one_name_wherever_a_race_is_taken():
+    name = "iommu_group/release_order:DelistThenRelease"
+    case = mmviz.find("iommu_group/release_order", "DelistThenRelease")
+
+    assert mmviz.replay(name, "CPU0").case is case
+    assert mmviz.Driver(name).case is case
+    assert mmviz.explore(name).case is case
+    with pytest.raises(mmviz.UnknownName, match="did you mean DelistThenRelease"):
+        mmviz.explore(f"{name}d")

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import groupby
 
 from mmviz.reading.columns import ELIDED, HANDOVER, STATE, Model, Piece, Question, is_remark
 from mmviz.reading.mail import KEYWORDS, LABEL, is_prose, is_rule, open_brackets
 
 TAIL = re.compile(
-    r"\s*(?<!:)(//.*|/\*.*)$|(?<=\S)\s+(#\s.*|--\s.*|<-{1,2}\s.*|"
+    r"\s*(?<!:)(//.*|/\*.*)$|(?<=\S)\s+(#\s.*|--\s.*|<-+\s.*|"
     r"\((?:[A-Za-z]|\d{1,2}|[a-z]\w* [^()]*)\)|<\d+>)$"
 )
 GOES_ON = re.compile(r"(?:,|&&|\|\||[^=!<>]=|\\)$")
@@ -34,6 +35,7 @@ def cells(model: Model, questions: list[Question]) -> tuple[list[Piece], list[Gr
     by_row = {row: list(own) for row, own in groupby(whole, key=lambda each: each.row)}
     states = _state_columns(model, whole)
     found: list[Piece] = []
+    tail = Piece(-9, 0, "")  # the remark that stands behind a step, the last one so far
     for each in whole:
         if each.kind == "step":
             beside = any(o is not each and not ELIDED.match(o.text) for o in by_row[each.row])
@@ -41,7 +43,13 @@ def cells(model: Model, questions: list[Question]) -> tuple[list[Piece], list[Gr
         between = each.kind == "line" and _next_is_near(model, each)
         if each.kind == "handover" or between:
             each.column = None
-        found += [each, *_remarks_behind(each)]
+        behind = list(_remarks_behind(each))
+        if each.kind == "step" and _goes_on_behind(each, tail):
+            each.kind, each.column = "remark", tail.column
+            tail = replace(tail, row=each.row)
+        elif behind:
+            tail = behind[-1]
+        found += [each, *behind]
     groups = [
         group
         for column in range(1, len(model.bounds) + 2)
@@ -105,6 +113,12 @@ def _remarks_behind(each: Piece) -> Iterator[Piece]:
         remark = each.text[tail.start() :].strip()
         yield Piece(each.row, each.x + tail.start(), remark, "remark", each.column)
         each.text = before
+
+
+def _goes_on_behind(each: Piece, tail: Piece) -> bool:
+    """Tell whether a cell is the rest of the remark that stands behind the step above it."""
+    is_below = each.row == tail.row + 1 and each.x >= tail.x
+    return is_below and not re.search(r"\w\(.*\)|;$|_|->", each.text)
 
 
 # -- which cells are one step ------------------------------------------------------------------

@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
-from mmviz.reading.heads import FREE_GAP, SINGLE, Head, body, head, without_numbers
+from mmviz.reading.heads import (
+    FREE_GAP,
+    SINGLE,
+    Head,
+    body,
+    head,
+    without_numbers,
+    without_time,
+)
 from mmviz.reading.mail import LABEL, Grid, grids, is_rule, pieces, written
 
 GAP = 4  # blanks between left edges, where a header says how many columns there are
@@ -24,7 +32,7 @@ ELIDED = re.compile(
 HANDOVER = re.compile(r"(?:\*{2,}.+\*{2,}|[-=]{3,}>? ?[^-=>].*[-=]{3,}>?)$")
 SHAFT = re.compile(r"[|`'\\/.+]?(?:-{4,}|={4,})>?|<-{4,}[|`'\\/.+]?|[|!](?=\s|$)")
 REMARK = re.compile(
-    r"//|/\*|\*/|#(?!\w)|--(?![->])|<-{1,2}(?!-)|\^{2,}|\(.*\)\.?$|\[ ?[^\].][^\]]* .*\]$"
+    r"//|/\*|\*/|#(?!\w)|--(?![->])|<-+(?=\s)|<-{1,2}(?!-)|\^{2,}|\(.*\)\.?$|\[ ?[^\].][^\]]* .*\]$"
 )
 STATE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 BARS = "|+¦│┃┼"
@@ -117,13 +125,18 @@ def _cut(rows: list[str], numbers: Iterable[int], bars: list[int]) -> list[Piece
     for number in numbers:
         row = rows[number]
         for x, text in _between_bars(row, bars) if bars else pieces(row):
-            while not bars and (shaft := SHAFT.match(text)) and not HANDOVER.match(text):
+            while not bars and (shaft := SHAFT.match(text)) and not _is_no_shaft(text):
                 found.append(Piece(number, x, shaft[0], "line"))
                 rest = text[shaft.end() :].lstrip()
                 x, text = x + len(text) - len(rest), rest
             if text:
                 found.append(Piece(number, x, text))
     return found
+
+
+def _is_no_shaft(text: str) -> bool:
+    """Tell whether dashes are drawn around words: a hand-over, or before a remark."""
+    return bool(HANDOVER.match(text) or re.match(r"<-+\s+[A-Za-z]", text))
 
 
 def _between_bars(row: str, bars: list[int]) -> Iterator[tuple[int, str]]:
@@ -199,9 +212,10 @@ def _interval(own: list[Piece], name: int | None) -> float | None:
 def models(grid: Grid) -> list[Model]:
     """Return the models of a grid, the likeliest first; one without bounds if there is none."""
     header = head(grid.rows)
-    names = sorted(header.names + header.beside)
     first, end = body(grid.rows, header.row)
-    rows = without_numbers(grid.rows, first, names[0][0]) if names else grid.rows
+    header, numbered = without_time(header, grid.rows, first)
+    names = sorted(header.names + header.beside)
+    rows = without_numbers(numbered, first, names[0][0]) if names else numbered
     grid = grid._replace(rows=rows)
     bars = _bars(rows[max(first - 1, 0) : end])
     numbers = [number for number in range(first, end) if not is_rule(rows[number])]

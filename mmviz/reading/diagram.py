@@ -85,6 +85,8 @@ class Match:
         violated: the bad states of that run.
         unmatched: the steps that the case does not have.
         filled: the steps of the run that are in no row: number, actor and step.
+        waits: whether it is infeasible because an actor waits.
+        also: other cases that have as many of its functions, with their verdicts.
     """
 
     case: Case
@@ -97,6 +99,8 @@ class Match:
     violated: tuple[str, ...] = ()
     unmatched: tuple[Unmatched, ...] = ()
     filled: tuple[tuple[int, str, str], ...] = ()
+    waits: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def matched(self) -> int:
@@ -106,6 +110,8 @@ class Match:
     def lines(self) -> Iterator[str]:
         """Yield what a reader is told, a line each."""
         yield f"{self.case.label}: {self.verdict}. {self.reason[:1].upper()}{self.reason[1:]}."
+        if self.also:
+            yield f"  fits as well: {', '.join(self.also)}"
         for each in self.unmatched:
             near = f" (near: {', '.join(each.near)})" if each.near else ""
             yield f"  not matched: step {each.step}: {each.why}{near}"
@@ -146,6 +152,7 @@ class Diagram:
         refused: why it cannot be read, "" if it can.
         questions: what the layout leaves open.
         ordered: whether the text says in which order steps of different columns come.
+        named: the case that its last line names, "thread/race:Case"; "" for none.
         match: what a case says of it; None where none has its functions.
     """
 
@@ -155,6 +162,7 @@ class Diagram:
     refused: str = ""
     questions: list[Question] = field(default_factory=list)
     ordered: bool = True
+    named: str = ""
     match: Match | None = None
 
     def json(self) -> dict[str, Any]:
@@ -197,7 +205,7 @@ class Diagram:
         if self.match is not None:
             yield from self.match.lines()
         elif not self.refused:
-            yield "No case of the catalogue has these functions; mmviz claims nothing of them."
+            yield "No case of the catalogue is recognised by these functions: nothing is claimed."
 
     def __str__(self) -> str:
         lines = [self.headline]

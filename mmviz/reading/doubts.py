@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from mmviz.reading.columns import Model, Piece, Question, is_remark
-from mmviz.reading.heads import NAME, ROLE
+from mmviz.reading.heads import NAME, ROLE, is_again
 from mmviz.reading.mail import LABEL, grids, is_rule, open_brackets, pieces
 
+MOST_NAMED = 9  # rows that a question names
 WRAPS_AT = 72  # the narrowest width at which mailers wrap
 BRACES = re.compile(r"[{}]+;?")
 CONTROL = re.compile(r"(?:\} )?(?:else )?(?:if|for|while|switch)\b|//|/\*")
@@ -28,13 +29,18 @@ def doubts(model: Model) -> list[Question]:
         _tabs(model),
         _wrapped(model),
         _header_wrapped(model),
+        _second(model),
     )
     return [each for each in found if each is not None]
 
 
 def _ask(rows: Iterable[int], text: str, *readings: str) -> Question | None:
     numbers = sorted({row + 1 for row in rows})
-    return Question(numbers, text, list(readings)) if numbers else None
+    if not numbers:
+        return None
+    some = ", ".join(map(str, numbers[:MOST_NAMED])) + (", …" if len(numbers) > MOST_NAMED else "")
+    where = f"line {some}" if len(numbers) == 1 else f"lines {some}"
+    return Question(numbers, f"{where}: {text}", list(readings))
 
 
 def _steps(model: Model, column: int) -> list[Piece]:
@@ -185,6 +191,21 @@ def _header_wrapped(model: Model) -> Question | None:
         "does the header go on in the row below it, wrapped by a mailer?",
         "the row below is no part of it",
         "it is the end of the header",
+    )
+
+
+def _second(model: Model) -> Question | None:
+    """Return a question about a second header further down: another diagram begins there."""
+    row = model.header.row
+    if row is None:
+        return None
+    rows = model.grid.rows
+    again = [n for n in range(row + 2, len(rows)) if is_again(rows, row, n)]
+    return _ask(
+        again[:1],
+        "another diagram begins here; only the first is read. Paste them one by one",
+        "it is another diagram",
+        "it is a part of this one",
     )
 
 

@@ -18,6 +18,11 @@ NAME = re.compile(
     r"|(?<!\S)[TPC]\d:?(?!\S)",
     re.I,
 )
+ENDS = re.compile(  # what comes after the text of a mail: trailers, a patch
+    r" {0,4}(?:[A-Z][a-z]+(?:-[a-z]+)*-by: |(?:Fixes|Cc|Link|Closes|Message-Id): "
+    r"|---$|diff --git |@@ -|\+\+\+ |-- $)"
+)
+SENTENCE = re.compile(r"[A-Z][a-z']*(?: [\w',-]+)*[.!?:,]|[A-Z][a-z]+")  # or a name below a mail
 WORDS = re.compile(r"[A-Z]?[a-z]+(?: [A-Z]?[a-z]+| \d)?:?")
 
 
@@ -47,7 +52,8 @@ def _named(rows: list[str]) -> Head | None:
     for number, row in enumerate(rows):
         hits = [(match.start(), match[0].strip()) for match in NAME.finditer(row)]
         rest = NAME.sub("  ", row)
-        if len(hits) < 2 or is_prose(rest) or re.search(r"[;=]|\w\(", rest):
+        sentence = NAME.sub("Name", row)
+        if len(hits) < 2 or is_prose(rest) or is_prose(sentence) or re.search(r"[;=]|\w\(", rest):
             continue
         beside = [
             (x, text.strip("| "))
@@ -71,6 +77,8 @@ def _placed(rows: list[str]) -> Head | None:
             continue
         if is_rule(below) and len(pieces(below)) in (1, len(found)):
             return Head(number, found, "underlined", [])
+        if opens_a_diagram(rows, number) and mixed(found):
+            return Head(number, found, "names", [])
         letters = all(re.fullmatch(r"[A-Z]\d?:?", text) for _, text in found)
         opening = not any(map(pieces, rows[:number]))
         if letters or (opening and all(WORDS.fullmatch(text) for _, text in found)):
@@ -91,6 +99,22 @@ def _staggered(rows: list[str]) -> Head | None:
     return Head(alone[0][0], [piece for _, piece in alone], "staggered", [])
 
 
+def opens_a_diagram(rows: list[str], number: int) -> bool:
+    """Tell whether there is nothing but prose above a row."""
+    above = [row.strip() for row in rows[:number]]
+    return all(not row or is_prose(row) or row.endswith(":") for row in above)
+
+
+def mixed(found: list[tuple[int, str]]) -> bool:
+    """Tell whether pieces are names, at least one of an actor with its number."""
+    plain = re.compile(r"(?:=> ?)?[A-Za-z][\w/-]*(?: [a-z][\w/-]*)?(?: \([^()]*\))?:?")
+    named = [bool(NAME.fullmatch(text.removeprefix("=> "))) for _, text in found]
+    return any(named) and all(
+        is_name or (plain.fullmatch(text) and "_" not in text)
+        for is_name, (_, text) in zip(named, found, strict=True)
+    )
+
+
 def _single(rows: list[str]) -> Head | None:
     """Return the name of the only column; a rule below it shows that it is one."""
     for number, (row, below) in enumerate(pairwise(rows)):
@@ -108,6 +132,9 @@ def body(rows: list[str], header: int | None) -> tuple[int, int]:
     Prose above a missing header does not belong to it, nor do the last paragraphs below.
     """
     first, end = 0 if header is None else header + 1, len(rows)
+    end = next((n for n in range(first + 1, end) if ENDS.match(rows[n])), end)
+    end = next((n for n in range(first + 1, end) if is_again(rows, header, n)), end)
+    sentences = sum(bool(SENTENCE.fullmatch(row.strip())) for row in rows[first:end])
     while header is None and first < end and (is_prose(rows[first]) or not rows[first].strip()):
         first += 1
     base = min((_indent(row) for row in rows[first:] if row.strip()), default=0)
@@ -116,23 +143,59 @@ def body(rows: list[str], header: int | None) -> tuple[int, int]:
         at_left = _indent(row) <= base + 1 and not re.match(r"\W|\d", row.strip())
         return is_prose(row) and at_left
 
+    def says(row: str) -> bool:
+        return _indent(row) <= base + 1 and bool(SENTENCE.fullmatch(row.strip()))
+
+    def says_it_all(paragraph: list[str]) -> bool:
+        return all(says(row) for row in paragraph if row.strip())
+
+    def closes(row: str) -> bool:
+        return sentences == 1 and says(row) and len(row.split()) > 2 and end - first > 3
+
     while end > first:
         block = end - 1
         while block > first and rows[block - 1].strip():
             block -= 1
         if not any(map(str.strip, rows[block:end])):
             end = block
-        elif block > first and low(rows[block]):
+        elif block > first and (
+            low(rows[block]) or (sentences <= end - block and says_it_all(rows[block:end]))
+        ):
             end = block - 1
-        elif low(rows[end - 1]) and len(rows[end - 1].strip()) > 50:
+        elif closes(rows[end - 1]) or (low(rows[end - 1]) and len(rows[end - 1].strip()) > 50):
             end -= 1
         else:
             break
     return first, end
 
 
+def is_again(rows: list[str], header: int | None, number: int) -> bool:
+    """Tell whether the names of the header stand in a row once more: another diagram begins."""
+    if header is None:
+        return False
+    names = {match[0].strip() for match in NAME.finditer(rows[header])}
+    again = {match[0].strip() for match in NAME.finditer(rows[number])}
+    return len(names & again) >= 2 and len(pieces(rows[number])) >= 2
+
+
 def _indent(row: str) -> int:
     return len(row) - len(row.lstrip())
+
+
+def without_time(header: Head, rows: list[str], first: int) -> tuple[Head, list[str]]:
+    """Take away a first column that counts steps or time, which is no actor's."""
+    names = sorted(header.names + header.beside)
+    if len(names) < 3 or not re.fullmatch(r"(?:step|time|line|no|nr|t|#)[.:]?", names[0][1], re.I):
+        return header, rows
+    edge = names[1][0]
+    blank = [
+        re.sub(r"^\s*[tT]?\d{1,4}[.):]?(?=\s|$)", lambda hit: " " * len(hit[0]), row, count=1)
+        if number >= first and re.match(rf"\s{{0,{edge}}}[tT]?\d", row)
+        else row
+        for number, row in enumerate(rows)
+    ]
+    rest = [each for each in header.names if each != names[0]]
+    return header._replace(names=rest, beside=[e for e in header.beside if e != names[0]]), blank
 
 
 def without_numbers(rows: list[str], first: int, left: int) -> list[str]:

@@ -281,7 +281,8 @@ def _in_its_order(read: Read, found: LockReport) -> list[str]:
 
 def _reported_run(read: Read, case: Case, actors: Script, kinds: dict[str, str]) -> Run:
     """Return the run in the order of the table, or with each link's lock taken in turn."""
-    order = [row.cpu for row in read.table] if not read.links else 3 * list(actors)
+    by_row = bool(read.table) and not read.links
+    order = [row.cpu for row in read.table] if by_row else 3 * list(actors)
     run, done, lines = Run(case), dict.fromkeys(actors, 0), _dropped(actors, kinds)
     for name in order:
         if run.deadlock:
@@ -296,7 +297,14 @@ def _reported_run(read: Read, case: Case, actors: Script, kinds: dict[str, str])
 
 def _of_its_table(read: Read, found: LockReport) -> list[str]:
     """Return a sentence on the report's table, where that alone is no deadlock."""
-    if not read.table or len(found.actors) <= len({row.cpu for row in read.table}):
+    if not read.table:
+        return []
+    if not read.links and not found.deadlock:
+        return [
+            "The table alone is no deadlock: it may show the two ends of a longer chain. Paste the "
+            "part from 'the existing dependency chain', too."
+        ]
+    if len(found.actors) <= len({row.cpu for row in read.table}):
         return []
     alone = _judged(read._replace(links=[], chains=[]), _of_table(read.table, []))
     if alone.deadlock:

@@ -56,7 +56,7 @@ LINK = re.compile(r"-> #(\d+)\s+" + LOCK.format("name") + r":?")
 FRAME = re.compile(r"^\s*(?:\[<[0-9a-f]+>\]\s+)?\??\s*([A-Za-z_][\w.]*)\+0x[0-9a-f]+/0x[0-9a-f]+")
 CHAIN = re.compile(r"Chain exists of:\s+(\S.*?-->.*?)\s*\n\s*\n", re.S)
 ACTION = re.compile(
-    r"(?P<what>r?lock|sync)\((?P<name>.+)\);?\s*$|(?P<irq><Interrupt>)|(?P<off>local_irq_disable\(\);?)"
+    r"(?P<what>r?lock|sync)\((?P<name>[^;]+)\);?\s*$|(?P<irq><Interrupt>)|(?P<off>local_irq_disable\(\);?)"
 )
 INNER = re.compile(
     r"(?:__)?(?:lock_acquire|check_prevs?_add|check_noncircular|validate_chain|check_deadlock"
@@ -68,6 +68,7 @@ INNER = re.compile(
 READS = re.compile(
     r"(?:percpu_)?down_read|_*raw_read_lock|queued_read_lock|srcu_read_lock|cpus_read_lock"
 )
+LEAST_APART = 8  # columns from CPU0 to CPU1 in the head of a table
 SYSLOG_NEWLINE = "#" + "012"  # in octal
 DEFERRED = re.compile(r"\((?:wq_completion|work_completion|completion)\)")
 
@@ -80,12 +81,14 @@ class Taken(NamedTuple):
         function: what took it, "" if the text does not say.
         reads: whether it was taken for reading.
         wait: lockdep's wait type: 2 for a spinlock, 3 and 4 for a lock that sleeps, 0 unknown.
+        number: of the link; #0 is the lock that is being taken.
     """
 
     lock: str
     function: str
     reads: bool
     wait: int
+    number: int
 
 
 class Row(NamedTuple):
@@ -169,6 +172,9 @@ def _one(rows: list[str]) -> Read:
     text = "\n".join(rows)
     kind = _kind(text)
     links, table, waits = _links(rows), _table(rows), _waits(text)
+    trying = _lock(TRYING, text) or _lock(CHANGED, text) or _lock(TAKES, text)
+    if links and trying and min(link.number for link in links) == 1:  # cut above #0
+        links.append(Taken(trying, "", False, waits.get(trying, 0), 0))
     if kind == "":
         low = " ".join(text.lower().split())
         return _refused(next(why for phrase, why in OTHERS.items() if phrase in low))
@@ -179,7 +185,6 @@ def _one(rows: list[str]) -> Read:
             "this is no report of lockdep: none of its headings, no chain (-> #1 (lock){…}) and no "
             "table of lock(…) is in it"
         )
-    trying = _lock(TRYING, text) or _lock(CHANGED, text) or _lock(TAKES, text)
     holding = _lock(HOLDING, text)
     match = CHAIN.search(text + "\n\n")
     chains = [part.strip() for part in re.split(r"\s*-->\s*", match[1])] if match else []
@@ -204,12 +209,14 @@ def _lacks(found: Read) -> str:
     if found.kind == CIRCULAR and len(found.links) < 2 and len(found.table) < 4:
         return (
             "a circular dependency, and the text has neither its chain (-> #1 …, -> #0 …) nor its "
-            "table: paste the report from its first line to *** DEADLOCK ***"
+            "table (or blanks of the table are gone): paste the report from its first line to "
+            "*** DEADLOCK ***"
         )
     if found.kind == CIRCULAR and found.links:
-        missing = sorted(set(range(len(found.links))) - set(_numbers(found.links)))
+        numbers = [link.number for link in found.links]
+        missing = sorted(set(range(max(numbers) + 1)) - set(numbers))
         if missing:
-            return f"the chain lacks its link #{missing[0]}"
+            return f"the chain lacks its link #{missing[0]}: paste all of -> #n to -> #0"
     if found.kind == RECURSIVE and not (found.trying or found.table):
         return "a lock is taken twice, and the text does not name it"
     if found.kind in {INCONSISTENT, INVERSION, UNSAFE} and not found.table:
@@ -219,10 +226,6 @@ def _lacks(found: Read) -> str:
             return ""
         return "the text has no table (<Interrupt>, lock(…)), and without it no order of locks"
     return ""
-
-
-def _numbers(links: list[Taken]) -> range:
-    return range(len(links))
 
 
 def _lock(pattern: re.Pattern[str], text: str) -> str:
@@ -266,7 +269,8 @@ def _links(rows: list[str]) -> list[Taken]:
         function = frames[inner] if inner < len(frames) else (frames[0] if frames else "")
         reads = any(map(READS.match, frames[:inner]))
         wait = int(match["name_wait"] or 0)
-        found.append(Taken(" ".join(match["name"].split()), function, reads, wait))
+        name = " ".join(match["name"].split())
+        found.append(Taken(name, function, reads, wait, int(match[1])))
     return found
 
 
@@ -282,6 +286,8 @@ def _table(rows: list[str]) -> list[Row]:
         heads = [(match.start(), match[0]) for match in re.finditer(r"CPU\d+", row)]
         if not heads or re.sub(r"CPU\d+|\s", "", row) or heads[0][1] != "CPU0":
             continue
+        if len(heads) > 1 and heads[1][0] - heads[0][0] < LEAST_APART:
+            return []  # blanks were collapsed: whose a row is cannot be seen
         for below in rows[number + 1 :]:
             if "DEADLOCK" in below or re.search(r"other info|stack backtrace|locks? held", below):
                 break

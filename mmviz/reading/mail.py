@@ -75,7 +75,9 @@ def written(rows: Iterable[str]) -> list[str]:
 
 def grids(rows: list[str]) -> list[Grid]:
     """Return the grids that the rows may have been written on, the likeliest first."""
+    rows = _without_tables_bars(rows)
     quoted = _quoting(rows)
+    rows = _without_replies(rows, quoted)
     plain = [re.sub(rf"^(?:> ?){{0,{quoted}}}", "", row) for row in rows]
     there = written(plain)
     tabs = any("\t" in row for row in there)
@@ -104,9 +106,43 @@ def _add(found: list[Grid], raw: list[str], rows: list[str], how: str, penalty: 
         found.append(Grid(rows, how, penalty, raw))
 
 
+def _without_replies(rows: list[str], quoted: int) -> list[str]:
+    """Blank the rows that are quoted less deep than the diagram: others wrote them.
+
+    A row right below one of the diagram's stays, and is asked about: a mailer may have wrapped it.
+    """
+    found, of_others = list(rows), False
+    for number, row in enumerate(rows):
+        depth = _depth(row)
+        above = rows[number - 1] if number else ""
+        if depth >= quoted:
+            of_others = False
+        elif row.strip() and (of_others or _depth(above) < quoted or _is_blank(above)):
+            of_others = True
+            found[number] = ""
+    return found
+
+
+def _is_blank(row: str) -> bool:
+    """Tell whether a row is blank, and not what a mailer has left of one that it wrapped."""
+    return not row.strip("> \t") and len(row) < 12
+
+
+def _depth(row: str) -> int:
+    return re.match(QUOTES, row)[0].count(">")  # type: ignore[index]
+
+
+def _without_tables_bars(rows: list[str]) -> list[str]:
+    """Blank the outer bars of a table as Markdown has it."""
+    framed = [row for row in written(rows) if re.fullmatch(r"\s*\|.*\|\s*", row)]
+    if len(framed) < 3 or len(framed) < 0.7 * len(written(rows)):
+        return rows
+    return [re.sub(r"^(\s*)\||\|\s*$", r"\1 ", row).rstrip() for row in rows]
+
+
 def _quoting(rows: list[str]) -> int:
     """Return how deep the diagram is quoted; a reply around it may be longer than it is."""
-    deep = [re.match(QUOTES, row)[0].count(">") for row in written(rows)]  # type: ignore[index]
+    deep = [_depth(row) for row in written(rows)]
     some = [depth for depth in deep if depth]
     return max(sorted(set(some)), key=some.count) if len(some) >= max(3, 0.3 * len(deep)) else 0
 

@@ -28,7 +28,9 @@ from mmviz.reading.diagram import (
 
 MOST_NODES = 300_000  # states, each with the number of rows that have happened
 MOST_FATES = 100_000
+DEADLOCK = "deadlock"
 MOST_ACTORS = 6  # of a case that are tried for the columns
+NOTHING: frozenset[str] = frozenset()
 BEST_FIRST = (FEASIBLE, HARMLESS, INFEASIBLE, UNKNOWN)
 
 
@@ -40,7 +42,13 @@ def match(diagram: Diagram, case: Case) -> Match | None:
     """
     with uncollected():
         code = _Code(case)
-        found = [_Fit(diagram, code, actors).judged() for actors in _assignments(diagram, code)]
+        found = []
+        for actors in _assignments(diagram, code):
+            strict = _Fit(diagram, code, actors).judged()
+            if strict.verdict in (INFEASIBLE, UNKNOWN) and not strict.waits:
+                lenient = _Fit(diagram, code, actors, lenient=True).judged()
+                strict = lenient if lenient.verdict != INFEASIBLE else strict
+            found.append(strict)
     return min(found, key=lambda each: BEST_FIRST.index(each.verdict), default=None)
 
 
@@ -164,7 +172,9 @@ Node = tuple[int, int, tuple[Location | None, ...]]
 class _Fit:
     """A diagram whose columns are certain actors of a case."""
 
-    def __init__(self, diagram: Diagram, code: _Code, actors: tuple[str, ...]) -> None:
+    def __init__(
+        self, diagram: Diagram, code: _Code, actors: tuple[str, ...], lenient: bool = False
+    ) -> None:
         self.diagram, self.code, self.actors = diagram, code, actors
         self.model = code.model
         self.unmatched: list[Unmatched] = []
@@ -176,20 +186,17 @@ class _Fit:
             else:
                 self.unmatched.append(self._missing(number, step, actor))
         self.parent: dict[Node, tuple[Node, int] | None] = {}
-        #: For each number of rows that have happened, what else may not happen before its row:
-        #: the next row of each actor, where its code does that in one place only.
-        self.kept = [self._kept(done) for done in range(len(self.rows) + 1)]
+        #: For each number of rows that have happened, what may not be filled in, because a later
+        #: row of the same actor draws it. A lenient fit allows what its code does in several
+        #: places: the diagram may draw only the last of them.
+        self.kept = [self._kept(done, lenient) for done in range(len(self.rows) + 1)]
 
-    def _kept(self, done: int) -> dict[int, str]:
-        found: dict[int, str] = {}
+    def _kept(self, done: int, lenient: bool) -> dict[int, set[str]]:
+        found: dict[int, set[str]] = {}
         for _, p, function in self.rows[done:]:
-            found.setdefault(p, function)
-        once = self.code.functions
-        return {
-            p: function
-            for p, function in found.items()
-            if once[self.model.actors[p]][function] == 1
-        }
+            if not lenient or self.code.functions[self.model.actors[p]][function] == 1:
+                found.setdefault(p, set()).add(function)
+        return found
 
     def _missing(self, number: int, step: Step, actor: str) -> Unmatched:
         if not step.function:
@@ -205,18 +212,16 @@ class _Fit:
     def judged(self) -> Match:
         """Return the verdict."""
         ends, cut = self._ends()
-        model = self.model
         if not ends and cut:
             return self._match(UNKNOWN, None, f"not decided: more than {MOST_NODES:,} states", None)
         if not ends:
             return self._stuck()
-        wrong = [node for node in ends if model.violated(node[0])]
+        wrong = [node for node in ends if self._broken(node)]
         if wrong:
             end = wrong[0]
-            names = _listed(sorted(model.violated(end[0])))
-            return self._match(
-                FEASIBLE, None, f"it can happen in this order, and ends in {names}", end
-            )
+            names = self._broken(end)
+            why = f"it can happen in this order, and ends in {_listed(names)}"
+            return self._match(FEASIBLE, None, why, end, names)
         end = ends[0]
         bound = self._unavoidable(end[0])
         if bound:
@@ -252,7 +257,7 @@ class _Fit:
             node = queue.popleft()
             if node[1] == len(self.rows):
                 ends.append(node)
-                if model.violated(node[0]) or self._fills_nothing(node):
+                if self._broken(node) or self._fills_nothing(node):
                     return ends, False
                 continue
             for p, after in self._moves(node):
@@ -262,6 +267,17 @@ class _Fit:
             if len(self.parent) > MOST_NODES:
                 return ends, True
         return ends, False
+
+    def _broken(self, node: Node) -> list[str]:
+        """Return what a node has come to: the bad states violated, or a deadlock."""
+        found = sorted(self.model.violated(node[0]))
+        return found or ([DEADLOCK] if self._is_deadlock(node[0]) else [])
+
+    def _is_deadlock(self, state: int) -> bool:
+        model = self.model
+        if model.is_dead(state) or model.is_complete(state):
+            return False
+        return all(model.successor(state, p) is None for p in range(len(model.actors)))
 
     def _fills_nothing(self, node: Node) -> bool:
         """Tell whether the rows are the whole run."""
@@ -287,7 +303,7 @@ class _Fit:
             most = self._happening(p, done, events)
             if most > done:
                 yield p, (after, most, where)
-            if self.kept[done].get(p) not in events:
+            if self.kept[done].get(p, NOTHING).isdisjoint(events):
                 yield p, (after, done, where)
 
     def _events(self, state: int, p: int, before: Location | None, location: Location) -> list[str]:
@@ -314,13 +330,17 @@ class _Fit:
         line, actor = step.rows[0], model.actors[p]
         dead = [node for node in there if model.is_dead(node[0])]
         waits = [node for node in there if self._waits_for(node, p, most)]
+        stuck = next((node for node in waits if self._is_deadlock(node[0])), None)
+        if stuck is not None and self._is_last(most):
+            text = f"it can happen in this order, and {actor} waits at line {line}: deadlock"
+            return self._match(FEASIBLE, line, text, stuck, [DEADLOCK])
         if waits:
             run = Run(model.case, model)
             for name in self._schedule(waits[0]):
                 run.step(name)
             why = run.blocked()[actor].reason
             text = f"infeasible at line {line}, {step.text}: {actor} is blocked there, {why}"
-            return self._match(INFEASIBLE, line, text, waits[0])
+            return self._match(INFEASIBLE, line, text, waits[0], waits=True)
         if dead:
             broken = sorted(model.violated(dead[0][0]))
             text = (
@@ -332,6 +352,11 @@ class _Fit:
         why = "it has finished by then" if done else f"no run enters {function}() there"
         text = f"infeasible at line {line}, {step.text}: {actor} cannot take it, {why}"
         return self._match(INFEASIBLE, line, text, there[0])
+
+    def _is_last(self, most: int) -> bool:
+        """Tell whether the rows that have not happened are the last of their actors."""
+        rest = [p for _, p, _ in self.rows[most:]]
+        return len(set(rest)) == len(rest)
 
     def _waits_for(self, node: Node, p: int, done: int) -> bool:
         state, _, last = node
@@ -355,6 +380,7 @@ class _Fit:
         reason: str,
         node: Node | None,
         violated: Sequence[str] = (),
+        waits: bool = False,
     ) -> Match:
         at = [0] * len(self.diagram.steps)
         filled: list[tuple[int, str, str]] = []
@@ -384,6 +410,7 @@ class _Fit:
             tuple(violated),
             tuple(self.unmatched),
             tuple(filled),
+            waits,
         )
 
 

@@ -4,6 +4,7 @@ It says of each row what it understood, and does not guess in silence: where a l
 in more than one way it asks, and where blanks are gone it refuses, and says what is missing.
 """
 
+import re
 from collections import Counter
 
 from mmviz.reading.blocks import Script, counted, no_order, script
@@ -14,6 +15,7 @@ from mmviz.reading.doubts import doubts
 from mmviz.reading.mail import call, rows_of, too_much
 
 MOST_QUESTIONS = 3
+LAST_LINE = re.compile(r"(?:> ?)*\s*\*?\s*([a-z]\w*/[a-z]\w*:[A-Za-z]\w*), \S.*")  # of an export
 
 
 def read(text: str) -> Diagram:
@@ -24,7 +26,26 @@ def read(text: str) -> Diagram:
     """
     if why := too_much(text):
         return Diagram(refused=why)
-    rows = rows_of(text)
+    rows, last = rows_of(text), None
+    for number, row in enumerate(rows):
+        if match := LAST_LINE.fullmatch(row):
+            last, rows[number] = (number, row.strip(), match[1]), ""
+    found = _read(rows)
+    found.rows = [
+        cell._replace(kind="prose", text=rows[cell.row - 1].strip())
+        if cell.kind == "blank" and re.search("[A-Za-z]{2}", rows[cell.row - 1])
+        else cell
+        for cell in found.rows
+    ]
+    if last is not None:
+        number, row, found.named = last
+        found.rows = [cell for cell in found.rows if cell.row != number + 1]
+        found.rows.append(Cell(number + 1, None, "prose", None, row))
+        found.rows.sort(key=lambda cell: cell.row)
+    return found
+
+
+def _read(rows: list[str]) -> Diagram:
     if (found := script(rows)) is not None:
         return _of_script(found)
     model, refused, questions = choose(rows)

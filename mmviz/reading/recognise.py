@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +17,16 @@ from mmviz.reading.reader import read
 
 COMMON = 12  # a function that more races have tells nothing of which race it is
 MOST_RACES = 8  # that are tried
+MOST_TIES = 5  # cases that fit as well, and are named
 LEAST = 2  # functions, in two columns, by which a race is recognised
+ENOUGH = 0.6  # of the steps that name a function
+PRIMITIVE = re.compile(  # what any diagram may hold
+    r"_*(?:raw_)?(?:mutex|spin|read|write|down|up|rcu|srcu|rt_mutex|ww_mutex|seq\w*)_\w+|r?lock|unlock"
+    r"|schedule(?:_\w+)?|wake_up\w*|wait_\w+|prepare_to_wait|finish_wait|complete(?:_all)?"
+    r"|k[mvz]?free\w*|k[mvz]*alloc\w*|kref_\w+|refcount_\w+|atomic_\w+|READ_ONCE|WRITE_ONCE|smp_\w+"
+    r"|(?:queue|schedule|flush|cancel)_\w*work\w*|process_one_work|synchronize_\w+|call_s?rcu"
+    r"|list_\w+|hlist_\w+|get|put|free|load|store|access|translate|del_timer\w*|mod_timer"
+)
 
 Named = str | Scenario | Race | Case | Iterable[Case]
 
@@ -29,30 +40,21 @@ def diagram(text: str, race: Named | None = None) -> Diagram:
     """
     if not isinstance(text, str):
         raise MmvizError(f"a diagram is text, not {quoted(text)}: paste it between triple quotes")
-    cases = None if race is None else cases_named(race)
+    cases = None if race is None else scenarios.cases_of(race)
     found = read(text)
     if found.steps:
+        if cases is None and found.named:
+            with suppress(MmvizError):  # another version may have no such case
+                cases = scenarios.cases_of(found.named)
         found.match = recognised(found) if cases is None else among(found, cases)
     return found
-
-
-def cases_named(race: Named) -> Sequence[Case]:
-    """Return the cases that a reader means, "thread/race:Case" among them.
-
-    Raises:
-        UnknownName: there is none of that name.
-        MmvizError: it is nothing that has cases.
-    """
-    if isinstance(race, str) and re.search(r"[^:/\\]:[^:/\\]+$", race):
-        name, _, case = race.rpartition(":")
-        return [scenarios.one_case(name, case)]
-    return scenarios.cases_of(race)
 
 
 def among(diagram: Diagram, cases: Iterable[Case]) -> Match | None:
     """Return what the cases say of a diagram: the one that has most of its functions.
 
-    Of several that have as many, one in which the diagram can happen and breaks something.
+    Of several that have as many, one in which the diagram can happen, with the fewest steps
+    filled in.
     """
     found = []
     for case in cases:
@@ -62,18 +64,29 @@ def among(diagram: Diagram, cases: Iterable[Case]) -> Match | None:
             continue
         if one is not None:
             found.append(one)
-    return min(found, key=_rank, default=None)
+    best = min(found, key=_rank, default=None)
+    if best is None:
+        return None
+    ties = [
+        f"{each.case.label}, {each.verdict}"
+        for each in sorted(found, key=_rank)
+        if each is not best and each.matched == best.matched and each.verdict != best.verdict
+    ]
+    return replace(best, also=tuple(ties[:MOST_TIES]))
 
 
-def _rank(found: Match) -> tuple[int, int]:
-    return -found.matched, BEST_FIRST.index(found.verdict)
+def _rank(found: Match) -> tuple[int, bool, int, int]:
+    can = found.verdict in BEST_FIRST[:2]
+    return -found.matched, not can, len(found.filled), BEST_FIRST.index(found.verdict)
 
 
 def recognised(diagram: Diagram) -> Match | None:
     """Return what the catalogue's own case says of a diagram; None where there is no such case."""
     asked = {step.function for step in diagram.steps if step.function}
     words, races = _words()
-    telling = {name for name in asked if 0 < words[name] <= COMMON}
+    telling = {
+        name for name in asked if 0 < words[name] <= COMMON and not PRIMITIVE.fullmatch(name)
+    }
     if not telling:
         return None
     score = {race: sum(1 / words[name] for name in telling & own) for race, own in races.items()}
@@ -86,11 +99,11 @@ def _is_the_one(diagram: Diagram, found: Match, telling: set[str]) -> bool:
     missing = {each.step for each in found.unmatched}
     there = [step for number, step in enumerate(diagram.steps, 1) if number not in missing]
     named = sum(step.function is not None for step in diagram.steps)
+    drawn = {step.column for step in diagram.steps}
     return (
-        len({step.function for step in there}) >= LEAST
-        and len({step.column for step in there}) >= 2
-        and any(step.function in telling for step in there)
-        and len(there) >= 0.5 * named
+        len({step.function for step in there} & telling) >= LEAST
+        and len({step.column for step in there}) >= min(2, len(drawn))
+        and len(there) >= ENOUGH * named
     )
 
 

@@ -107,6 +107,11 @@ def cases_of(what: Named | Case | Iterable[Case]) -> Sequence[Case]:
         MmvizError: it is nothing of this.
     """
     if isinstance(what, str):
+        name, colon, case = what.rpartition(":")
+        if colon and case.isidentifier():  # "thread/race:Case", as the command line has it
+            one = load(name)[_name(case)]
+            assert isinstance(one, Case)
+            return (one,)
         what = load(what)
     if isinstance(what, Case):
         return (what,)

@@ -74,7 +74,7 @@ class Player(Stage):
             runs=[runs[wanted]],
             k=frame_of(start, len(runs[wanted])),
             views=views,
-            named=[*offered(searched, runs), *marked],
+            named=[*marked, *offered(searched, runs)],
             height=height,
         )
 

@@ -38,14 +38,21 @@ dress();
 dark.addEventListener("change", dress);
 const source = JSON.parse(document.getElementById("source").textContent);
 window.stage = mount(document.getElementById("stage"), source);
+const plain = (name) => decodeURIComponent(name).replaceAll("_", " ").trim().toLowerCase();
 const visit = () => {{
-  const name = decodeURIComponent(location.hash.slice(1));
-  const run = source.named.find((each) => each.name === name && !each.sealed);
-  if (run) window.stage.session.open(run.schedule, run.schedule.length);
-  else if (/^[0-9]+$/.test(name)) window.stage.session.go(Number(name));
+  const {{session}} = window.stage;
+  const name = plain(location.hash.slice(1));
+  if (!name) return;
+  const runs = source.named.filter((each) => !each.sealed);
+  const run = runs.find((each) => plain(each.name) === name)
+    || runs.find((each) => plain(each.name).startsWith(name));
+  if (run) session.open(run.schedule, 0, true);
+  else if (/^[0-9]+$/.test(name)) session.go(Number(name));
+  else session.complain(`No run is called “${{name}}”: the list of runs has their names.`);
 }};
 addEventListener("hashchange", visit);
 visit();
+document.querySelector(".mm-stage").focus({{preventScroll: true}});
 </script>
 </body></html>
 """

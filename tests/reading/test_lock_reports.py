@@ -278,3 +278,31 @@ def test_the_command(tmp_path, capsys):
     assert found["chain"][0] == {"lock": NAMES[1], "function": "taker_of_1"}
     file.write_text("no report")
     assert main(["lockdep", str(file)]) == 1
+
+
+def test_a_table_whose_blanks_are_gone_is_not_read():
+    text = circular(NAMES[:2])
+    table = "\n".join(
+        " ".join(row.split()) for row in text[text.index("       CPU0") :].split("\n")
+    )
+
+    assert mmviz.lockdep(table).refused
+    assert mmviz.lockdep(text.replace(text[text.index("       CPU0") :], table)).deadlock
+
+
+def test_a_chain_that_is_cut_is_not_closed_by_guessing():
+    text = circular(NAMES[:4], table=False)
+    without_one = text.replace(text[text.index("-> #2") : text.index("-> #1")], "")
+    cut = mmviz.lockdep(text[: text.index("-> #0")])
+
+    assert "lacks its link #2" in mmviz.lockdep(without_one).refused
+    assert cut.locks == mmviz.lockdep(text).locks
+    assert cut.chain[-1] == (NAMES[0], "")
+
+
+def test_a_table_alone_of_a_longer_chain_says_what_is_missing():
+    text = circular(NAMES[:4])
+    found = mmviz.lockdep(text[text.index(" Possible unsafe") :])
+
+    assert not found.deadlock
+    assert "The table alone is no deadlock" in found.notes[0]

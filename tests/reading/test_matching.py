@@ -10,6 +10,7 @@ from mmviz.engine import MmvizError, Run, UnknownName, replay
 from mmviz.reading.diagram import Diagram, Step
 from mmviz.reading.matching import match
 from mmviz.scenarios import every_case
+from mmviz.writing.diagram import titled
 
 MAILED = (Path(__file__).parent / "diagrams" / "seed004.txt").read_text("utf-8")
 ORDER = "iommu_group/release_order"
@@ -58,7 +59,7 @@ def test_other_functions_are_claimed_by_no_case():
     found = mmviz.diagram("CPU0: frob_it()\nCPU1: unfrob_it()\nCPU0: mutex_lock(&a)\n")
 
     assert found.match is None
-    assert "mmviz claims nothing" in str(found)
+    assert "nothing is claimed" in str(found)
     assert found.json()["race"] is None
 
 
@@ -83,11 +84,12 @@ def drawn(case, seed):
     rnd, run, names = random.Random(seed), Run(case), list(case.actors)
     while len(run.schedule) < 20 and run.enabled():
         run.step(rnd.choice(run.enabled()))
-    steps = [
-        Step(names.index(f.actor) + 1, f.label, f.label.partition("(")[0], [], [f.index], 0)
-        for f in run.frames[1:]
-        if rnd.random() < 0.6
-    ]
+    shown: dict[tuple[str, str], bool] = {}  # what is drawn once is drawn each time
+    steps = []
+    for f in run.frames[1:]:
+        function = f.label.partition("(")[0]
+        if shown.setdefault((f.actor, function), rnd.random() < 0.6):
+            steps.append(Step(names.index(f.actor) + 1, f.label, function, [], [f.index], 0))
     return Diagram(names, [], steps), run
 
 
@@ -120,3 +122,50 @@ def test_a_diagram_is_text(wrong):
 def test_a_race_that_is_not_there_is_an_error():
     with pytest.raises(UnknownName, match="did you mean"):
         mmviz.diagram(MAILED, "iommu_group/release_ordr")
+
+
+def test_a_wait_without_end_is_what_the_diagram_says():
+    text = (
+        "CPU0                          CPU1\n----                          ----\n"
+        "                              hmm_range_valid(range)\n"
+        "hmm_invalidate_range_end(r)\nwake_up_all(&hmm->wq)\n"
+        "                              prepare_to_wait(&hmm->wq)\n"
+        "                              schedule()\n"
+    )
+    found = mmviz.diagram(text, "hmm/look_then_sleep:LookThenSleep").match
+
+    assert (found.verdict, found.violated) == ("feasible", ("deadlock",))
+
+
+def test_what_a_column_draws_later_is_not_filled_in_before():
+    text = (
+        "CPU0                     CPU1\n----                     ----\n"
+        "mutex_lock(&g->mutex)\nlist_del(a)\n"
+        "                         iommu_detach_group(d)\n"
+        "                         iommu_domain_free(d)\n"
+        "release_device(a)\nmutex_unlock(&g->mutex)\n"
+    )
+    found = mmviz.diagram(text, f"{ORDER}:DelistThenRelease").match
+
+    assert (found.verdict, found.line) == ("infeasible", 5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CPU0: mutex_lock(&m)\nCPU1: kfree(obj)\nCPU1: mutex_unlock(&m)\nCPU0: obj_touch(obj)\n",
+        "CPU0: lock(A)\nCPU1: lock(B)\nCPU0: lock(B)\nCPU1: lock(A)\n",
+        "T1: rcu_read_lock()\nT2: synchronize_rcu()\nT2: kfree(p)\nT1: rcu_read_unlock()\n",
+    ],
+)
+def test_what_any_diagram_may_hold_is_no_sign_of_a_race(text):
+    assert mmviz.diagram(text).match is None
+
+
+def test_the_last_line_of_an_export_names_the_case():
+    run = replay(mmviz.find("teardown/reset_times_out", "WaiterFrees"), "CPU0*2 kworker")
+    found = mmviz.diagram(titled(run))
+
+    assert found.match.case is run.case
+    assert found.match.schedule == run.schedule
+    assert found.rows[-1].kind == "prose"
