@@ -1,6 +1,6 @@
 // What the last step did, in words, and what to do next.
 
-import { able, attribute, element, push, say } from "./dom.js";
+import { able, attribute, byLines, element, push, say } from "./dom.js";
 import { lossOf, victoryOf } from "./game.js";
 import { difference, failures, runAsText, spokenStep, stepName, stepSentence } from "./story.js";
 import { spokenWindow, windowsUntil } from "./windows.js";
@@ -31,6 +31,7 @@ export function captionPane(session, acts) {
     change,
     note,
   );
+  byLines(said);
   const status = element("div", "mm-status", "", { role: "status", "aria-live": "polite" });
   const make = (
     /** @type {string} */ kind,
@@ -92,7 +93,7 @@ export function captionPane(session, acts) {
         say(
           sentence,
           session.mode === "driver" || !session.last
-            ? `Press a digit to let an actor step (${keys}). Undo keeps what you tried as a branch.`
+            ? `Click on the key of an actor, or press its digit, to let it step (${keys}). Undo keeps what you tried as a branch.`
             : head.subtitle || "Press → for the first step.",
         );
       } else {

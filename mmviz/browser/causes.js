@@ -45,7 +45,7 @@ export function certainty(film, path, k) {
   if (sure > 0 && sure !== broken)
     return `From step ${sure} on the violation ${broken < 0 ? "is" : "was"} unavoidable.`;
   if (broken > 0 && bad >= 0 && film.fates.has(path[broken - 1].state))
-    return `Until step ${broken - 1} the violation could be avoided: it was unavoidable from step ${broken} on.`;
+    return `Step ${broken} decides it: until then another choice avoids the violation.`;
   return "";
 }
 

@@ -16,8 +16,30 @@ export const stepOf = (subject) => Number(/^step:(\d+)$/.exec(subject)?.[1] ?? 0
 /** The path of the field that a mark shows; undefined: none. @param {Mark} mark */
 export const fieldOfMark = (mark) => mark.f ?? (mark.s?.startsWith(FIELD) ? mark.s.slice(FIELD.length) : undefined);
 
+export const ADVANCE_OF_TYPE = 7.93; // px of a letter at scale 1
+
+/** Where the words of a text begin and end. @param {TextMark} text */
+const reachOf = ({ x, w }) => [
+  x + (w.length - w.trimStart().length) * ADVANCE_OF_TYPE,
+  x + w.trimEnd().length * ADVANCE_OF_TYPE,
+];
+
+/** Whether the line of a text goes through a box. @param {TextMark} text @param {RectMark} box */
+const isBeside = ({ y }, box) => y >= box.y && y <= box.y + box.h;
+
 /** Whether a text begins in a box. @param {TextMark} text @param {RectMark} box */
-const isInside = ({ x, y }, box) => x >= box.x && x <= box.x + box.w && y >= box.y && y <= box.y + box.h;
+const isInside = (text, box) => {
+  const [x] = reachOf(text);
+  return isBeside(text, box) && x >= box.x && x <= box.x + box.w;
+};
+
+/** The box on the line of a text that is nearest to it, if any. @param {TextMark} text @param {RectMark[]} boxes */
+function nearest(text, boxes) {
+  const [from, to] = reachOf(text);
+  const away = (/** @type {RectMark} */ { x, w }) => Math.max(0, x - to, from - x - w);
+  const [first, ...others] = boxes.filter((box) => isBeside(text, box));
+  return first && others.reduce((best, box) => (away(box) < away(best) ? box : best), first);
+}
 
 /**
  * The fields that the steps of an actor read or write.
@@ -75,6 +97,7 @@ export class Choice {
     const fields = new Map(marks.map((mark) => [mark.k, fieldOfMark(mark)]));
     /** @type {(RectMark & {opacity: number})[]} boxes whose texts have no key of their own */
     const boxes = [];
+    const all = marks.filter((mark) => mark.t === "rect");
     const opacities = marks.map((mark) => {
       const field = fields.get(mark.k) ?? fields.get(arrowOf(mark.k));
       const opacity = field === undefined ? this.ofActor(this.actorOf(mark, path)) : this.ofField(field);
@@ -83,7 +106,12 @@ export class Choice {
     });
     return marks.flatMap((mark, i) => {
       const isLoose = mark.t === "text" && !mark.s && mark.f === undefined;
-      const opacity = isLoose ? (boxes.find((box) => isInside(mark, box))?.opacity ?? 1) : opacities[i];
+      const home = (/** @type {TextMark} */ text) => {
+        const near = boxes.length ? nearest(text, all) : undefined; // what is said beside a step goes with it
+        const isOfStep = stepOf(near?.s ?? "") > 0;
+        return boxes.find((box) => isInside(text, box) || (isOfStep && box.k === near?.k))?.opacity ?? 1;
+      };
+      const opacity = isLoose ? home(mark) : opacities[i];
       return opacity === 1 ? [mark] : opacity ? [{ ...mark, o: (mark.o ?? 1) * opacity }] : [];
     });
   }

@@ -3,7 +3,8 @@
 
 import { able, attribute, element, push, say } from "./dom.js";
 import { rowName } from "./pointed.js";
-import { ranRows, waiting } from "./story.js";
+import { turnOf } from "./chooser.js";
+import { ranRows } from "./story.js";
 
 const GUTTER = 38; // px beside the code at type 100 %
 const HEAD_GUTTER = 14; // px beside the name of a function
@@ -234,9 +235,7 @@ export function codeColumn(session, actor, acts) {
     /** Show step `k`; `hot` are rows that the reader points at. @param {Set<string>} hot */
     draw(hot) {
       const { film, path, k } = session;
-      const at = path[k].state;
-      const next = film.next(at, actor);
-      const can = film.enabled(at).includes(actor);
+      const { next, can, why, label, tip } = turnOf(session, actor);
       ran = ranRows(film, path, k, actor);
       const isLast = k > 0 && path[k].actor === actor;
       rows.forEach((/** @type {any} */ row, /** @type {number} */ i) => {
@@ -248,13 +247,13 @@ export function codeColumn(session, actor, acts) {
           .filter(Boolean)
           .join(" ");
         const said = `mm-row${isNow ? " mm-now" : ""}${did ? " mm-ran" : ""}${isNext && !can ? " mm-blocked" : ""}${hot.has(rowName(actor, i)) ? " mm-hot" : ""}`;
-        const label = did ? (film.next(path[did.last - 1].state, actor)?.label ?? "") : "";
-        const all = `${said}|${number}|${often}|${isNext}|${label}`;
+        const ranAs = did ? (film.next(path[did.last - 1].state, actor)?.label ?? "") : "";
+        const all = `${said}|${number}|${often}|${isNext}|${ranAs}`;
         if (row.was === all) return;
         row.was = all;
         row.node.className = said;
         const taken = often ? Math.ceil((often.length * OFTEN_TYPE) / TYPE_SIZES[1]) + 1 : 0;
-        say(row.code, fitted(...lineOf(row.row, label), letters - taken));
+        say(row.code, fitted(...lineOf(row.row, ranAs), letters - taken));
         say(row.number, isNext ? "" : number);
         say(row.often, often);
       });
@@ -263,14 +262,8 @@ export function codeColumn(session, actor, acts) {
       choose.classList.toggle("mm-can", can);
       choose.classList.toggle("mm-lit", isLast && Boolean(next) && ran.get(next?.row ?? -1)?.last === k);
       say(sign, can ? String(actor + 1) : next ? "▸" : "");
-      const why = waiting(film, path, k, actor);
-      const label = !next
-        ? `${name} has finished`
-        : can
-          ? `${actor + 1}: ${name}: ${next.label}`
-          : `${name}: ${next.label}: ${why || "cannot step"}`;
       attribute(choose, "aria-label", label);
-      attribute(choose, "title", can ? `${next?.label} (key ${actor + 1})` : (film.block(at, actor)?.reason ?? label));
+      attribute(choose, "title", tip);
       able(choose, can);
       const said = next ? why : "finished";
       if (said !== told) {

@@ -112,12 +112,27 @@ export function controlsPane(session, acts) {
     tabs.replaceChildren(tab({ name: COLUMNS, title: "Columns" }), ...views.map(tab));
     const selected = /** @type {any} */ (tabs.querySelector('[aria-selected="true"]'));
     reach();
-    if (selected) tabs.scrollLeft = Math.max(0, selected.offsetLeft + selected.offsetWidth - tabs.clientWidth);
     if (focused && selected) selected.focus({ preventScroll: true });
   };
-  // Where all tabs are seen, the list of them keeps its place, unseen.
-  const reach = () => more.classList.toggle("mm-gone", tabs.scrollWidth <= tabs.clientWidth + 1);
+  /** A tab is seen whole or not at all. */
+  const whole = () => {
+    const { left, right } = tabs.getBoundingClientRect();
+    const [first, ...others] = /** @type {any[]} */ ([...tabs.children]);
+    const from = first?.offsetWidth ? first.getBoundingClientRect().right : left; // the columns stay at the edge
+    for (const tab of others) {
+      const box = tab.getBoundingClientRect();
+      tab.classList.toggle("mm-cut", box.left < from - 1 || box.right > right + 1);
+    }
+  };
+  /** Bring the open tab into view. Where all tabs are seen, the list of them keeps its place, unseen. */
+  const reach = () => {
+    more.classList.toggle("mm-gone", tabs.scrollWidth <= tabs.clientWidth + 1);
+    const selected = /** @type {any} */ (tabs.querySelector('[aria-selected="true"]'));
+    if (selected) tabs.scrollLeft = Math.max(0, selected.offsetLeft + selected.offsetWidth + 2 - tabs.clientWidth);
+    whole();
+  };
   new ResizeObserver(reach).observe(tabs);
+  tabs.addEventListener("scroll", whole);
   tabs.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const all = /** @type {any[]} */ ([...tabs.children]).filter((tab) => tab.offsetWidth);
     const at = all.indexOf(document.activeElement);

@@ -121,3 +121,12 @@ export function sketch(root) {
     }
   };
 }
+
+/** Scroll a text by whole lines only. @param {HTMLElement} node all of whose lines have one height */
+export function byLines(node) {
+  node.addEventListener("scrollend", () => {
+    const high = Number.parseFloat(getComputedStyle(node).lineHeight);
+    const to = Math.round(node.scrollTop / high) * high;
+    if (Math.abs(to - node.scrollTop) > 1) node.scrollTop = to;
+  });
+}

@@ -68,6 +68,7 @@ export function possibleBox(session, acts) {
   /** @type {number[]} */
   let run = [];
   let asked = 0; // a later question, or a change of it, makes an answer that is still to come void
+  let isChosen = false; // whether field or value was chosen since the last "+"
 
   const fields = () => {
     const before = field.value;
@@ -106,9 +107,15 @@ export function possibleBox(session, acts) {
     asked++;
     tell("", "", null);
   };
-  const here = () => {
+  /** What the question is about: the values added, and the one that the selects show. @param {boolean} isAlone */
+  const question = (isAlone) => {
+    const all = new Map(wanted);
+    if (isChosen || isAlone) all.set(Number(field.value), Number(value.value));
+    return all;
+  };
+  const here = (/** @type {Map<number, number>} */ values) => {
     const isWanted = (/** @type {number} */ state) =>
-      [...wanted].every(([at, id]) => film.tables.states[state][0][at] === id);
+      [...values].every(([at, id]) => film.tables.states[state][0][at] === id);
     const found = shortestRun(film, isWanted);
     if (!found) return tell("never", "Never: no run reaches such a state. The search covered the whole model.", null);
     const steps = found.length === 1 ? "1 step" : `${found.length} steps`;
@@ -119,12 +126,11 @@ export function possibleBox(session, acts) {
   const asking = async () => {
     const mine = ++asked;
     const predicate = text.value.trim();
-    if (!predicate && !wanted.size)
-      return tell("", "Say what to look for: a condition, or values clicked in the picture.", null);
-    if (!predicate && film.head.complete) return here();
+    const values = question(!predicate && !wanted.size);
+    if (!predicate && film.head.complete) return here(values);
     tell("", "…", null);
-    const fields = Object.fromEntries(wanted);
-    const want = predicate ? { predicate, ...(wanted.size ? { fields } : {}) } : { fields };
+    const fields = Object.fromEntries(values);
+    const want = predicate ? { predicate, ...(values.size ? { fields } : {}) } : { fields };
     try {
       const { found } = await session.ask({ ask: "possible", want });
       if (mine !== asked) return undefined;
@@ -143,12 +149,21 @@ export function possibleBox(session, acts) {
     }
   };
   const ask = push("mm-ask", "ask", "ask", asking);
-  const add = push("mm-add", "+", "add this value to the question", () => {
+  const add = push("mm-add", "+ add", "add this value, to ask for several at once", () => {
     wanted.set(Number(field.value), Number(value.value));
+    isChosen = false;
     forget();
     draw();
   });
-  field.addEventListener("change", values);
+  const choose = () => {
+    isChosen = true;
+    forget();
+  };
+  field.addEventListener("change", () => {
+    values();
+    choose();
+  });
+  value.addEventListener("change", choose);
   text.addEventListener("input", forget);
   text.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter") asking();

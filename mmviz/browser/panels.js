@@ -54,6 +54,7 @@ export function panels(session, acts) {
     node.setAttribute("aria-label", label);
     body.replaceChildren(...parts);
     node.hidden = false;
+    node.scrollIntoView({ block: "nearest" }); // the reader opened it, perhaps below the fold
     if (focused) focused.focus({ preventScroll: true });
   };
   const paragraphs = (/** @type {string[]} */ lines) => lines.map((line) => element("p", "", line));

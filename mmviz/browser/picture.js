@@ -1,7 +1,7 @@
 // One picture of the middle pane: an SVG that fits its room, or scrolls in it to what was just written.
 
 import { attribute, drawn, element } from "./dom.js";
-import { fieldOfMark } from "./chosen.js";
+import { ADVANCE_OF_TYPE, fieldOfMark, stepOf } from "./chosen.js";
 import { layer } from "./marks.js";
 
 const TYPE = 13; // px of type at scale 1
@@ -11,7 +11,6 @@ const MARGIN = 14; // px kept free about what is scrolled into view
 export const SCROLL_BAR = 10; // px, as in stage.css
 const WROTE = ["now", "written", "witnessnow"]; // roles of what the last step did, in views other than memory
 const NEAR_MARK = 4; // px between marks that one rectangle surrounds
-const ADVANCE_OF_TYPE = 7.93; // px of a letter at scale 1
 
 /** Left, top, right, bottom, in the picture's coordinates. @typedef {[number, number, number, number]} Box */
 
@@ -130,7 +129,7 @@ export function picture(name, label) {
       const [wide, high] = [node.clientWidth, node.clientHeight];
       made.size = size;
       if (!wide || !high) return;
-      const least = LEAST_SCALE * Math.max(1, type);
+      const least = LEAST_SCALE * Math.max(1, type / screen); // a full screen enlarges what fits it
       made.scale = Math.max(least, Math.min(wide / size[0], high / size[1], MOST_SCALE * screen));
       const [across, down] = size.map((each) => Math.floor(each * made.scale));
       const isTall = down > high || (across > wide && down > high - SCROLL_BAR);
@@ -149,7 +148,9 @@ export function picture(name, label) {
     reveal(marks, fields) {
       if (!scroller.hasAttribute("tabindex")) return;
       const isField = (/** @type {Mark} */ mark) => shows(mark, (field) => fields.includes(field));
-      const box = boxOf(marks, isField) ?? boxOf(marks, (mark) => WROTE.includes(mark.c));
+      const isRole = (/** @type {Mark} */ mark) => WROTE.includes(mark.c);
+      const steps = new Set(marks.filter((mark) => isRole(mark) && stepOf(mark.s ?? "")).map((mark) => mark.s));
+      const box = boxOf(marks, isField) ?? boxOf(marks, (mark) => isRole(mark) || steps.has(mark.s));
       if (!box) return;
       const [left, top, right, bottom] = box.map((each) => each * made.scale);
       const move = (

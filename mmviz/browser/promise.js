@@ -1,6 +1,6 @@
 // The promise, and the goal of a Driver, on one row.
 
-import { attribute, element, push, say } from "./dom.js";
+import { attribute, byLines, element, push, say } from "./dom.js";
 import { victoryOf } from "./game.js";
 import { brokenIn } from "./story.js";
 
@@ -32,6 +32,7 @@ export function promisePane(session, acts) {
     element("span", "mm-words", "", { role: "group", "aria-label": isDriver ? "goal and promise" : "promise" }),
     element("span", "mm-verdict"),
   ];
+  byLines(words);
   const memory = push("mm-memory", head.memory || "memory model", "what this model leaves out", acts.limits);
   const full = push("mm-full", "", "full screen (f)", acts.full);
   full.append(element("span", "mm-corners", "", { "aria-hidden": "true" }));

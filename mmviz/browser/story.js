@@ -187,7 +187,10 @@ export function difference(film, path, i) {
   );
   if (writes.length) return writes;
   const reads = i < 1 ? [] : film.moved(path[i].move).reads;
-  return reads.map((field) => `${film.head.fields[field]}: ${film.words(path[i].state, field)}, read`);
+  return reads
+    .map((field) => [film.head.fields[field], film.words(path[i].state, field)])
+    .filter(([field, words]) => field !== words) // an object that stands for itself
+    .map(([field, words]) => `${field}: ${words}, read`);
 }
 
 /**
@@ -284,9 +287,8 @@ export function reasons(film, path, k) {
   for (const { step: at, field } of causesOf(film, path, k)) by.set(at, [...(by.get(at) || []), head.fields[field]]);
   for (const [at, fields] of by)
     said.push(`It depends on step ${at} (${stepName(film, path, at)}), which wrote ${fields.join(", ")}.`);
-  if (!by.size) said.push("Nothing that it read was written in this run.");
   if (brokenIn(film, path, k) === k) said.push(...story(film, path, k));
-  return said;
+  return said.length ? said : ["It depends on no earlier step of this run."];
 }
 
 /**

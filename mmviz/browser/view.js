@@ -12,6 +12,7 @@ import { isSame, pointed, rowsOfLine } from "./pointed.js";
 import { ownKeys } from "./own_keys.js";
 import { panels } from "./panels.js";
 import { captionPane } from "./caption.js";
+import { chooserRow } from "./chooser.js";
 import { controlsPane } from "./controls.js";
 import { promisePane } from "./promise.js";
 import { scoreOf } from "./game.js";
@@ -106,6 +107,7 @@ export class StageView {
     this.controls = controlsPane(session, acts);
     this.caption = captionPane(session, acts);
     this.strip = strip(session, seen);
+    this.chooser = session.mode === "driver" ? chooserRow(session, seen) : null;
     /** @type {ReturnType<typeof codeColumn>[]} */
     this.columns = head.actors.map((/** @type {string} */ _, /** @type {number} */ actor) =>
       codeColumn(session, actor, seen),
@@ -201,9 +203,11 @@ export class StageView {
     if (!found) return;
     this.caption.hush();
     this.isJump = event.repeat;
-    const done = deeds.acts[found[0]](found[1]);
+    const isBlank = this.root.classList.contains("mm-blank"); // then a key only brings the picture back
+    const [name, value] = isBlank ? ["blank", 0] : found;
+    const done = deeds.acts[name](value);
     this.isJump = false;
-    if (found[0] === "escape" && !done) return;
+    if (name === "escape" && !done) return;
     event.preventDefault();
   }
 
@@ -295,6 +299,7 @@ export class StageView {
     const { film, k } = session;
     attribute(this.root, "aria-busy", session.isAsking && !film.isOpen(now[k].state) ? "true" : null);
     this.drawControls();
+    this.chooser?.draw();
     this.drawPath();
     this.drawVerdict();
     this.panels.draw();
@@ -368,6 +373,8 @@ export class StageView {
     if (wide >= NARROW) session.showsColumns = false;
     root.dataset.width = wide < NARROW ? "narrow" : wide >= BROAD ? "wide" : "normal";
     root.toggleAttribute("data-small", wide < SMALL);
+    if (this.chooser && wide < NARROW) root.insertBefore(this.chooser.node, this.main);
+    else this.chooser?.node.remove();
     root.dataset.open = session.showsColumns ? "columns" : "picture";
     root.style.setProperty("--mm-zoom", String(type));
     root.style.setProperty("--mm-tall", String(Math.min(type, (high * MOST_ROWS) / ROWS)));

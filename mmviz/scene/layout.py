@@ -20,6 +20,7 @@ EM = 12.0  # points; only ratios matter
 CHAR, LINE = CELL_WIDTH * EM, CELL_HEIGHT * EM  # width and height of a cell in points
 MARGIN, GAP = 1.0, 2.0
 ROOM = 124.0  # cells that fit across a notebook
+PANE = 89.0  # cells that the stage's pane shows of a picture at once, in a window of 1280 pixels
 LOOSE, TIGHT, TIGHTEST = 0.55, 0.25, 0.19  # inches between ranks; less if the sheet is too wide
 NEVER = "which no step changes"
 

@@ -23,6 +23,7 @@ from mmviz.scene.words import omitted
 
 LEFT, CELL, ROOM = 29.0, 5.85, 5  # cells of the names and of a step; characters in a step
 AIR, LONGEST = 0.85, 11  # cells around the name of an actor in a step, and its characters
+FEWEST = 6  # steps of a page
 ROOMS = (8, 12, MOST_ROWS + 1)  # possible columns of a sheet; few, so that it seldom grows
 HEAD = 2.9  # lines of the axis
 TRACK, GAP, LINE = 2.3, 0.6, 0.95  # lines of a bar for each count on it, between bars, of a count
@@ -55,7 +56,8 @@ class Lifetime:
         self.witnesses = searched.witnesses
         longest = min(max(map(len, searched.case.actors)), LONGEST)
         self.cell = max(CELL, longest + AIR)
-        self.steps = min(MOST_ROWS, int((layout.ROOM - LEFT) / self.cell) - 1)  # of a page
+        fit = int((layout.PANE - LEFT) / self.cell) - 1
+        self.steps = min(MOST_ROWS, max(fit, FEWEST))  # of a page
         self.values = searched.reach.values
         names = [subject.card.name for subject in lasting]
         self.folded = omitted(names, "object", "which no run frees or counts")

@@ -13,6 +13,7 @@ from mmviz.kernel.mm.pagetable import DevicePageTable, PageTable
 from mmviz.scene.cards import gone
 from mmviz.scene.grace import grace_lanes
 from mmviz.scene.lanes import Cell, Lane, lanes
+from mmviz.scene.layout import PANE
 from mmviz.scene.lit import wrong
 from mmviz.scene.marks import Box, Line, Scene, Text, sheet, shorten
 from mmviz.scene.reach import Reach
@@ -24,8 +25,8 @@ from mmviz.scene.windows import Accounts, Window
 from mmviz.scene.words import since
 
 MARGIN, LABEL = 0.5, 33.0  # the left margin; where the cells begin
-MOST_COLUMNS, FEWEST_COLUMNS = 15, 8  # steps on a page
-NARROW, WIDE = 6, 9  # cells of a column
+COLUMN = 6  # cells of a step
+MOST_COLUMNS, FEWEST_COLUMNS = int((PANE - LABEL - MARGIN) / COLUMN), 8  # steps on a page
 ROW, BOX, SENTENCE, HEAD = 1.35, 1.15, 1.15, 1.3  # lines: a lane, its box, its sentence, a heading
 MOST_LANES, MOST_ADDRESSES = 10, 6  # in one section; in the bar
 
@@ -60,8 +61,7 @@ class Notifier:
         self.ranges = _ranges(self.accounts, reach) if self.accounts.gauges else []
         deep = sum(max(each.depth for each in some.values()) for some in model.locations)
         self.columns = min(max(deep + 1, FEWEST_COLUMNS), MOST_COLUMNS)
-        self.column = min(max(90 // self.columns, NARROW), WIDE)
-        self.width = LABEL + self.columns * self.column + MARGIN
+        self.width = LABEL + self.columns * COLUMN + MARGIN
 
     def scene(self, run: Run, k: int) -> Scene:
         """Draw frame `k`, and nothing of later steps."""
@@ -164,11 +164,11 @@ class Notifier:
         earlier = beyond(shown[0], k, k) if shown[0] > 1 else ""
         yield Text(MARGIN, y + 1.1, earlier, "quiet", live=True)
         for index, n in enumerate(shown):
-            x = LABEL + index * self.column
+            x = LABEL + index * COLUMN
             role = "now" if n == k else "past" if n < k else "future"
-            yield Box(x, y, self.column, 2.2, role, f"step:{n}" if n <= k else "")
+            yield Box(x, y, COLUMN, 2.2, role, f"step:{n}" if n <= k else "")
             yield Text(x + 0.5, y + 0.1, str(n), role, bold=n == k, live=True)
-            actor = shorten(frames[n].actor or "start", self.column - 1) if n <= k else ""
+            actor = shorten(frames[n].actor or "start", COLUMN - 1) if n <= k else ""
             yield Text(x + 0.5, y + 1.1, actor, role, bold=n == k, live=True)
 
     def _lane(
@@ -185,24 +185,24 @@ class Notifier:
         yield Text(MARGIN + 1, y + 0.05, shorten(lane.label, int(LABEL) - 4), "plain")
         yield Line(((MARGIN, y + BOX), (self.width - MARGIN, y + BOX)), "rail")
         for index, n in enumerate(shown):
-            x = LABEL + index * self.column
+            x = LABEL + index * COLUMN
             cell = lane.cell(frames[n]) if n <= k else Cell()
             role = cell.role
             if n == k and cell.bold and role in ("past", "held"):
                 role = "written"
             if n == k and lane.field in bad and role != CLEAR:
                 role = wrong(role)
-            yield Box(x, y, self.column, BOX, role, f"step:{n}" if n <= k else "")
-            word = shorten(cell.word, self.column - 1)
+            yield Box(x, y, COLUMN, BOX, role, f"step:{n}" if n <= k else "")
+            word = shorten(cell.word, COLUMN - 1)
             yield Text(x + 0.5, y + 0.05, word, role, cell.bold, live=True)
         if lane.sentence:
             words, role = lane.sentence(frames[k])
-            room = int(self.width - LABEL - MARGIN)
+            room = int(self.width - 2 * MARGIN) - 2
             lines = wrap(words, room, max_lines=lane.rows, placeholder=" …")
             for index in range(lane.rows):
                 line = lines[index] if index < len(lines) else ""
                 at = y + BOX + 0.02 + index * SENTENCE
-                yield Text(LABEL, at, line, role, role == "bad", live=True)
+                yield Text(MARGIN + 1, at, line, role, role == "bad", live=True)
 
 
 def notifier(searched: SearchedCase) -> Notifier | None:

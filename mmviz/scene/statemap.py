@@ -10,13 +10,14 @@ SWEEPS = 3  # over the columns, to bring states near to those before them
 
 
 class Fated(StrEnum):
-    """What can still happen from a state on."""
+    """What happens in a state, before it or after it."""
 
-    SAFE = "nothing can go wrong any more"
-    OPEN = "it can still go wrong"
-    LOST = "it goes wrong in every run from here"
+    SAFE = "no run from here breaks the promise"
+    OPEN = "some runs from here break the promise"
+    LOST = "every run from here breaks the promise"
     DEADLOCK = "no actor can step"
-    BAD = "the promise is broken"
+    BAD = "the promise is broken here"
+    AFTER = "the promise was broken on every way here"
 
 
 class StateMap:
@@ -42,6 +43,10 @@ class StateMap:
         self.size = (len(columns) - 1, max(map(len, columns)))
         self._row = self._ordered(columns)
         self.fates = [self._fate(state) for state in range(count)]
+        kept = self._kept()
+        for state, fate in enumerate(self.fates):
+            if state not in kept and fate is not Fated.BAD:
+                self.fates[state] = Fated.AFTER
 
     def _moves(self) -> Iterator[tuple[int, int, int]]:
         """Yield each move: from which state, of which actor, to which."""
@@ -69,6 +74,18 @@ class StateMap:
                 for place, state in enumerate(column):
                     row[state] = middle + place - (len(column) - 1) / 2
         return row
+
+    def _kept(self) -> set[int]:
+        """Return the states to which a way leads on which the promise is not broken."""
+        graph, found, waiting = self.graph, {0}, [0]
+        while waiting:
+            state = waiting.pop()
+            if self.fates[state] is not Fated.BAD:
+                after = graph.target[graph.offset[state] : graph.offset[state + 1]]
+                new = {*after} - found
+                found |= new
+                waiting += new
+        return found
 
     def _fate(self, state: int) -> Fated:
         graph, model = self.graph, self.graph.model
@@ -128,13 +145,7 @@ class StateMap:
         """Return a sentence on a state."""
         steps, fate = self.depth[state], self.fates[state]
         way = short(self.schedule(state)) or "the start"
-        return f"{steps} steps from the start: {way}. From here: {fate}."
-
-    def words(self) -> str:
-        """Return what the map shows as a sentence."""
-        counts = {fate: self.fates.count(fate) for fate in Fated}
-        parts = [f"{count} in which {fate}" for fate, count in counts.items() if count]
-        return f"{len(self.fates)} states: {'; '.join(parts)}"
+        return f"{steps} steps from the start: {way}. {fate.capitalize()}."
 
 
 def state_map_of(case: Case, most: int) -> StateMap:

@@ -40,6 +40,11 @@ class Family:
     cases: Mapping[int, Case]
 
 
+def rounded(seconds: float) -> str:
+    """Return seconds to two significant digits, "under 0.01" below that."""
+    return f"{float(f'{seconds:.2g}'):g}" if seconds >= 0.01 else "under 0.01"
+
+
 @dataclass
 class Growth:
     """What the searches of a family found.
@@ -60,7 +65,7 @@ class Growth:
     def rows(self) -> list[tuple[str, ...]]:
         """A row for each member that was searched: number, case, states, seconds, result."""
         return [
-            (str(n), each.case.name, f"{each.states:,}", f"{each.seconds:.3g}", each.headline)
+            (str(n), each.case.name, f"{each.states:,}", rounded(each.seconds), each.headline)
             for n, each in self.reports.items()
         ]
 

@@ -21,7 +21,7 @@ GRID = {"grid_lines": "solid", "grid_color": "var(--mm-rail-stroke)"}
 STEEP = 20  # from this ratio of the largest to the smallest on, the scale is logarithmic
 LOOKS: dict[Outcome, tuple[str, str, str]] = {  # the role whose colour it has, and its shape
     Outcome.SAFE: ("good", "circle", "●"),
-    Outcome.GOES_WRONG: ("broken", "cross", "✚"),
+    Outcome.GOES_WRONG: ("bad", "cross", "✚"),
     Outcome.DEADLOCKS: ("blocked", "square", "■"),
     Outcome.LIVELOCKS: ("held", "diamond", "◆"),
     Outcome.NOT_DECIDED: ("written", "triangle-up", "▲"),

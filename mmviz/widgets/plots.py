@@ -13,11 +13,12 @@ import ipywidgets
 import traitlets
 from ipywidgets import Widget, widget_serialization
 
-from mmviz.engine import Case, MmvizError, Race, Report, Run, Scenario
+from mmviz.engine import Case, MmvizError, Race, Report, Run, Scenario, spoken
 from mmviz.engine.html import escape
 from mmviz.engine.text import quoted
 from mmviz.scenarios import one_case
 from mmviz.scene import theme
+from mmviz.scene.cards import wordings
 from mmviz.scene.statemap import Fated, StateMap, state_map_of
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.stage import Stage
@@ -25,7 +26,8 @@ from mmviz.widgets.still import shown
 
 MOST_COUNTERS = 12
 MOST_STATES = 3_000  # of a map
-BAND = 0.78  # of a counter's row that its curve may take
+ROW, BAND = 46, 0.5  # pixels of a counter's row; how much of it its curve may take
+LETTER, SHORT = 7.6, 10  # pixels of a letter, at most; letters of a value beside its curve
 INK = "var(--mm-plain-text)"
 MARGINS = {"top": 6, "bottom": 42, "left": 30, "right": 16}
 LOOKS: dict[Fated, tuple[str, str, str]] = {  # the role whose colour a state has, and its shape
@@ -33,7 +35,8 @@ LOOKS: dict[Fated, tuple[str, str, str]] = {  # the role whose colour a state ha
     Fated.OPEN: ("held", "diamond", "◆"),
     Fated.LOST: ("written", "triangle-up", "▲"),
     Fated.DEADLOCK: ("blocked", "square", "■"),
-    Fated.BAD: ("broken", "cross", "✚"),
+    Fated.BAD: ("bad", "cross", "✚"),
+    Fated.AFTER: ("bad", "triangle-down", "▼"),
 }
 
 
@@ -97,7 +100,8 @@ class Plot(ipywidgets.VBox):
 
     def _figure(self, marks: Sequence[Any], axes: Sequence[Any], high: int, **more: Any) -> Any:
         """Return a figure of `high` pixels, as wide as there is room."""
-        look = {"fig_margin": MARGINS, "layout": {"width": "100%", "height": f"{high}px"}} | more
+        layout = {"width": "100%", "height": f"{high}px", "margin": "0"}
+        look = {"fig_margin": MARGINS, "layout": layout} | more
         return self.library.Figure(
             marks=list(marks),
             axes=list(axes),
@@ -157,12 +161,14 @@ class Counters(Plot):
         self.cursor = self._lines("now", 2.5)
         self.names = self._label("end", "bold")
         self.values = self._label("start", "normal")
+        self.values.y_offset = -9  # above the curve
         steps = self._axis("x", "step", "d")
         self.shown: dict[str, list[int]] = {}
-        places = self._draw(run)
+        self.worded: dict[str, list[str]] = {}
         marks = [self.cursor, self.curves, self.names, self.values]
-        high = 60 + 34 * max(len(self.shown), 1)
-        self._put([self._figure(marks, [steps], high)], escape(self._words()))
+        self.figure = self._figure(marks, [steps], 0)
+        places = self._draw(run)
+        self._put([self.figure], escape(self._words()))
         self._follow(self.cursor, places)
 
     def _lines(self, role: str, wide: float) -> Any:
@@ -192,16 +198,23 @@ class Counters(Plot):
     def _draw(self, run: Run) -> list[Any]:
         """Draw a run; return where the cursor stands in each frame."""
         self.shown = counted(run)
+        wording = wordings(run.model)
+        self.worded = {
+            path: [wording.get(path, spoken)(value) for value in values]
+            for path, values in self.shown.items()
+        }
         steps = len(run.schedule)
         rows = list(self.shown.values()) or [[0] * (steps + 1)]
         xs, ys, texts = [], [], []
-        for row, values in enumerate(rows):
+        worded = list(self.worded.values()) or [[""] * (steps + 1)]
+        for row, (values, words) in enumerate(zip(rows, worded, strict=True)):
             low, high = min(values), max(values)
             for k, value in enumerate(values):
                 y = row + 0.9 - BAND * (value - low) / max(high - low, 1)
                 ys.append(y)
                 if k == 0 or value != values[k - 1]:
-                    texts.append((k + 0.06, y - 0.08, str(value)))
+                    word = words[k] if len(words[k]) <= SHORT else str(value)
+                    texts.append((k + 0.06, y, word))
             xs.append([float(k) for k in range(steps + 1)])
         wide = steps + 1
         self.scales["x"].max, self.scales["y"].max = float(steps) + 0.4, float(len(rows))
@@ -211,6 +224,12 @@ class Counters(Plot):
         self.names.y = [row + 0.6 for row in range(len(self.shown))]
         if texts:
             self.values.x, self.values.y, self.values.text = map(list, zip(*texts, strict=True))
+        left = max(map(len, self.shown), default=0)
+        right = max((len(word) for x, _, word in texts if x > steps), default=0)
+        self.figure.fig_margin = MARGINS | {
+            side: int(LETTER * letters) + 16 for side, letters in (("left", left), ("right", right))
+        }
+        self.figure.layout.height = f"{60 + ROW * len(rows)}px"
         places = [[[float(k)] * 2, [0.0, float(len(rows))]] for k in range(wide)]
         self.cursor.x, self.cursor.y = places[-1]
         return places
@@ -224,7 +243,7 @@ class Counters(Plot):
         """Return what the plot shows as a sentence."""
         if not self.shown:
             return "This run changes no number."
-        return "; ".join(f"{path}: {' → '.join(turns(each))}" for path, each in self.shown.items())
+        return "; ".join(f"{path}: {' → '.join(turns(each))}" for path, each in self.worded.items())
 
 
 def counted(run: Run) -> dict[str, list[int]]:
@@ -240,7 +259,7 @@ def counted(run: Run) -> dict[str, list[int]]:
     return {path: values for path, values in found.items() if path in kept}
 
 
-def turns(values: Sequence[int]) -> list[str]:
+def turns(values: Sequence[object]) -> list[str]:
     """Return the values that a counter takes, one after the other."""
     return [str(v) for k, v in enumerate(values) if not k or v != values[k - 1]]
 
@@ -308,11 +327,13 @@ class Map(Plot):
         """Return what each shape means, and how many there are, as HTML."""
         counts = {fate: self.map.fates.count(fate) for fate in Fated}
         parts = [f"{len(self.map.fates)} states"]
+        if self.stage is not None:
+            parts.append(f"{_sign('now', '⬤')} the step on the stage")
         for fate, (role, _, sign) in LOOKS.items():
             if counts[fate]:
-                ink = f'<span style="color: var(--mm-{role}-stroke)">{sign}</span>'
-                parts.append(f"{ink} {counts[fate]}: {escape(fate)}")
-        return " &emsp; ".join(parts)
+                parts.append(f"{_sign(role, sign)} {counts[fate]}: {escape(fate)}")
+        whole = 'style="display: inline-block; margin-right: 1.5em; line-height: 1.5"'
+        return " ".join(f"<span {whole}>{part}</span>" for part in parts)
 
     def _draw(self, run: Run | None) -> list[Any]:
         """Draw the run through the map; return where the cursor stands in each frame."""
@@ -343,6 +364,11 @@ class Map(Plot):
             else:
                 self.stage.visit(self.schedule)
         return self.schedule
+
+
+def _sign(role: str, sign: str) -> str:
+    """Return a sign of a legend in the colour of a role, as HTML."""
+    return f'<span style="color: var(--mm-{role}-stroke)">{sign}</span>'
 
 
 def counters(what: Stage | Run) -> Counters:

@@ -62,6 +62,28 @@ test("the texts in the box of a hidden field or step go with it", () => {
   held.close();
 });
 
+test("what is said beside a hidden step goes with it, and what begins before its box", () => {
+  /** @type {Mark[]} */
+  const rows = [
+    { k: "step:1", t: "rect", c: "past", s: "step:1", x: 50, y: 10, w: 200, h: 20 },
+    { k: "other", t: "rect", c: "past", s: "", x: 400, y: 10, w: 200, h: 20 },
+    { k: "number", t: "text", c: "quiet", s: "", x: 10, y: 24, w: "1" },
+    { k: "name", t: "text", c: "past", s: "", x: 40, y: 24, w: "    1 reader read()" },
+    { k: "said", t: "text", c: "plain", s: "", x: 270, y: 24, w: "sets slot" },
+    { k: "here", t: "text", c: "plain", s: "", x: 360, y: 24, w: "here" },
+    { k: "below", t: "text", c: "past", s: "", x: 60, y: 44, w: "2 writer write()" },
+  ];
+  const hiding = (/** @type {string[]} */ hidden) => {
+    const held = session({ hidden });
+    const kept = held.choice.of(rows, held.path).map((mark) => mark.k);
+    held.close();
+    return kept;
+  };
+  const actor = ["reader", "writer"].find((name) => !hiding([actorName(name)]).includes("step:1"));
+  assert.ok(actor);
+  assert.deepEqual(hiding([actorName(actor)]), ["other", "here", "below"]);
+});
+
 test("a choice follows what is hidden, and is made anew only then", () => {
   const held = session();
   const before = held.choice;

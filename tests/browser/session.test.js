@@ -106,6 +106,8 @@ test("the reasons name the last writer of each witness, and from where the viola
     assert.equal(certainty(film, path, 3), "");
     assert.equal(certainty(film, path, 4), "From step 4 on the violation is unavoidable.");
     assert.equal(certainty(film, path, 5), "From step 4 on the violation was unavoidable.");
+    film.fates.set(path[4].state, "1");
+    assert.equal(certainty(film, path, 5), "Step 5 decides it: until then another choice avoids the violation.");
   }));
 
 test("a run that is still being fetched does not come once the reader has gone back", async () => {

@@ -48,6 +48,7 @@ test("a step depends on the last writers of what it read", () => {
   assert.deepEqual(story.causesOf(shown, path, 2), []);
   assert.match(story.reasons(shown, path, 5).join(" "), /step 4 \(writer: free\(page\)\), which wrote page\.freed/);
   assert.doesNotMatch(story.reasons(shown, path, 5).join(" "), /unavoidable/, "that is told by causes.js");
+  for (let k = 1; k < 6; k++) assert.doesNotMatch(story.reasons(shown, path, k).join(" "), /Nothing/);
 });
 
 test("a difference has the old and the new value; a step that only read says what", () => {
@@ -55,6 +56,10 @@ test("a difference has the old and the new value; a step that only read says wha
   assert.deepEqual(story.difference(shown, path, 1), ["lock.owner: none → reader"]);
   assert.deepEqual(story.difference(shown, path, 2), ["slot: page, read"]);
   assert.deepEqual(story.difference(shown, path, 0), []);
+  const { fields } = shown.head;
+  shown.head.fields = fields.map((name) => (name === "slot" ? "page" : name));
+  assert.deepEqual(story.difference(shown, path, 2), [], "an object that stands for itself says nothing");
+  shown.head.fields = fields;
 });
 
 test("a preemption takes the turn from an actor that could go on", () => {

@@ -15,8 +15,9 @@ from mmviz.browser import css, esm
 from mmviz.scene import theme as colours
 from tests.browser.page import source
 from tests.frontends.chromium import page
-from tests.frontends.place import environment, notebook, run, version
+from tests.frontends.place import environment, run, version
 from tests.frontends.served import CELLS, STAGE, THEMES
+from tests.ui.lab import notebook
 
 BESIDE = ("reveal.js@4", "requirejs@2", "jquery@3", "@jupyter-widgets/html-manager@1")
 HERE = (

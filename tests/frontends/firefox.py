@@ -10,6 +10,8 @@ from typing import Any
 
 import websocket
 
+from tests.ui.lab import end
+
 LOCAL = ("http://127.0.0.1", "http://localhost", "ws://127.0.0.1", "file:", "data:", "blob:")
 INNER = ("about:", "chrome:", "resource:", "moz-extension:")  # the browser's own
 PREFERENCES = {
@@ -141,9 +143,4 @@ class Firefox:
     def close(self) -> None:
         """End the browser."""
         self.socket.close()
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)

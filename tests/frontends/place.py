@@ -11,6 +11,8 @@ import urllib.request
 from pathlib import Path
 from threading import Event
 
+from tests.ui.lab import end
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".venv" / "frontends"
 START_SECONDS = 90
@@ -112,33 +114,4 @@ class Server:
 
     def close(self) -> None:
         """End the program."""
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def notebook(path: Path, *cells: str) -> Path:
-    """Write a notebook of code cells, each a slide, and return its path."""
-    written = {
-        "cells": [
-            {
-                "cell_type": "code",
-                "execution_count": None,
-                "id": f"cell{number}",
-                "metadata": {"slideshow": {"slide_type": "slide"}},
-                "outputs": [],
-                "source": source,
-            }
-            for number, source in enumerate(cells)
-        ],
-        "metadata": {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
-        },
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    path.write_text(json.dumps(written), "utf-8")
-    return path
+        end(self.process)

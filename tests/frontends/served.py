@@ -7,8 +7,8 @@ from playwright.sync_api import Browser
 
 from tests.frontends.chromium import JUDGE, PARTS, Seen, page
 from tests.frontends.firefox import Firefox
-from tests.frontends.place import Server, environment, notebook, version
-from tests.ui.lab import SETTINGS
+from tests.frontends.place import Server, environment, version
+from tests.ui.lab import SETTINGS, notebook
 
 STAGE = (
     "import mmviz\n"

@@ -8,7 +8,7 @@ from mmviz.engine import World, field, mark, spoken
 from mmviz.kernel.iommu.io_mm import SvaBond
 from mmviz.kernel.sync.refcount import RefCount, Slab
 from mmviz.scene.check import problems
-from mmviz.scene.layout import ROOM
+from mmviz.scene.layout import PANE, ROOM
 from mmviz.scene.lifetime import HEAD, LEFT, ROOMY, lifetime
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.svg import svg
@@ -223,11 +223,19 @@ def test_a_long_run_is_shown_in_pages_with_a_note():
 
     assert {problem for scene in scenes for problem in problems(scene)} == set()
     assert len({(scene.width, scene.height, *map(len, scene[2:])) for scene in scenes}) == 1
-    assert "⋮ 26 later steps" in {text.text for text in scenes[0].texts}
+    assert f"⋮ {41 - view.steps} later steps" in {text.text for text in scenes[0].texts}
     assert "freed, step 41" in {text.text for text in scenes[41].texts}
     for k, scene in enumerate(scenes):
         subject = next(bar for bar in view.bars if bar.card.name == "count")
-        check_numbers(scene, subject, run.frames, page(41, k)[0] - 1, k)
+        check_numbers(scene, subject, run.frames, page(41, k, view.steps)[0] - 1, k)
+
+
+@pytest.mark.parametrize(
+    "scenario", ["invalidate_page/faults_and_invalidators", "exclusive/copy_at_fork"]
+)
+def test_names_and_steps_are_in_the_pane_at_once(scenario):
+    view, run = shown("lifetime", scenario)
+    assert view.scene(run, len(run.schedule)).width <= PANE
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from mmviz.engine import World, field, parse_schedule
 from mmviz.kernel.notifier.interval import IntervalSubscriptions, MmuIntervalNotifier
 from mmviz.kernel.sync.locks import SpinLock
 from mmviz.scene.check import problems
+from mmviz.scene.layout import PANE
 from mmviz.scene.notifier import notifier
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.theme import CLEAR
@@ -40,6 +41,13 @@ def test_the_text_has_the_sentences_of_the_picture(played):
         for text in scene.texts:
             if text.live and text.text.count(" ") > 1 and text.text[0] != "⋮":
                 assert "…" in text.text or text.text in words
+
+
+@of_each_case
+def test_the_names_the_steps_and_the_sentences_are_in_the_pane_at_once(played):
+    for _, scene, _ in played.frames("notifier"):
+        assert scene.width <= PANE
+        assert [t.text for t in scene.texts if t.text.startswith("✗") and "…" in t.text] == []
 
 
 def test_most_races_about_notifiers_have_the_view_and_others_do_not():

@@ -6,7 +6,7 @@ import pytest
 
 import mmviz
 from mmviz.engine import MmvizError, UnknownName
-from mmviz.survey.family import family_of, grow
+from mmviz.survey.family import family_of, grow, rounded
 from tests.scene.toys import TOY
 
 SIZED = "invalidate_page/faults_and_invalidators"
@@ -98,3 +98,11 @@ def test_a_press_on_stop_keeps_what_was_found():
 def test_the_time_limit_is_a_number_of_seconds(wrong):
     with pytest.raises(MmvizError, match="is not a number of seconds above 0"):
         grow(family_of({1: TOY}), wrong)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0004, "under 0.01"), (0.012345, "0.012"), (1.26, "1.3"), (128.4, "130")],
+)
+def test_seconds_have_two_significant_digits(seconds, words):
+    assert rounded(seconds) == words

@@ -86,35 +86,46 @@ class Lab:
 
     def write(self, name: str, *cells: str) -> str:
         """Write a notebook of code cells; return its address."""
-        notebook = {
-            "cells": [
-                {
-                    "cell_type": "code",
-                    "execution_count": None,
-                    "id": f"cell{number}",
-                    "metadata": {},
-                    "outputs": [],
-                    "source": source,
-                }
-                for number, source in enumerate(cells)
-            ],
-            "metadata": {
-                "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
-            },
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-        (self.folder / f"{name}.ipynb").write_text(json.dumps(notebook), "utf-8")
+        notebook(self.folder / f"{name}.ipynb", *cells)
         return f"{self.url}/lab/workspaces/{name}/tree/{name}.ipynb?token={self.token}"
 
     def close(self) -> None:
         """End the server and, with it, its kernels."""
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a program; kill it if it does not end by itself."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def notebook(path: Path, *cells: str) -> Path:
+    """Write a notebook of code cells, each a slide, and return its path."""
+    written = {
+        "cells": [
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": f"cell{number}",
+                "metadata": {"slideshow": {"slide_type": "slide"}},
+                "outputs": [],
+                "source": source,
+            }
+            for number, source in enumerate(cells)
+        ],
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path.write_text(json.dumps(written), "utf-8")
+    return path
 
 
 def _free_port() -> int:

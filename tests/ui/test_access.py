@@ -230,6 +230,7 @@ def test_colours_of_the_reader_s_own_reach_every_role(opened):
     page = opened(page_of(source(*RELEASE), light=False), forced_colors="active")
     page.locator(".mm-stage").focus()
     press(page, "End")
+    page.wait_for_selector(".mm-picture rect.mm-cell.is-bad:not(.is-now)", state="attached")
     colours = page.evaluate(
         """() => {
             const of = (at, what) => getComputedStyle(document.querySelector(at))[what];

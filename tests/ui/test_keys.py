@@ -70,3 +70,16 @@ def test_one_comes_back_from_the_shown_run_and_from_what_if(opened):
     press(page, "w", "Escape")
     page.wait_for_timeout(1600)  # it would have played on
     assert state(page) == before
+
+
+@pytest.mark.parametrize("key", ["PageDown", "x", "Shift+Digit1", "n", "Escape", "b"])
+def test_while_the_stage_is_blank_a_key_only_brings_it_back(opened, key):
+    page = opened("exclusive/copy_at_fork", "EntryCopied")
+    press(page, "ArrowRight", "ArrowRight")
+    before = state(page)
+    press(page, "b", key)
+
+    assert state(page) == before
+    assert "mm-blank" not in page.locator(".mm-stage").get_attribute("class")
+    press(page, "PageDown")
+    assert state(page)["cursor"] == 3

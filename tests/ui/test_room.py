@@ -11,7 +11,7 @@ import mmviz
 from mmviz.scene.searched import SearchedCase
 from mmviz.widgets.answers import answer
 from mmviz.widgets.prepared import Prepared
-from tests.browser.page import of_case
+from tests.browser.page import of_case, source
 from tests.browser.page import page as page_of
 
 CASE = ("iommu_group/release_order", "DelistThenRelease")
@@ -92,8 +92,10 @@ def opened(browser, tmp_path, shown):
     """Open a case on a plain page with the focus on its stage."""
     contexts = []
 
-    def show(case=CASE, width=1180, screen=(1280, 720), scale=1):
+    def show(case=CASE, width=1180, screen=(1280, 720), scale=1, driver=False):
         what, kernel = shown(*case)
+        if driver:
+            what = source(*case, driver=True)
         path = tmp_path / "page.html"
         path.write_text(page_of(what, width=width).replace(MOUNT, ASKING), "utf-8")
         context = browser.new_context(
@@ -351,3 +353,91 @@ def test_two_views_stand_side_by_side_on_a_wide_screen(opened):
         assert page.evaluate(LAYOUT) == before
         assert page.evaluate(SEEN, "memory")
         assert page.evaluate(SEEN, "iommu")
+
+
+def test_a_narrow_driver_is_played_by_mouse_beside_the_picture(opened):
+    page = opened(width=832, driver=True)
+    keys = page.locator(".mm-chooser .mm-choose")
+    before = page.evaluate(LAYOUT)
+    keys.nth(0).click()
+    assert page.evaluate("stage.session.k") == 1
+    assert keys.nth(1).get_attribute("aria-disabled") == "true"
+    assert "mutex" in keys.nth(1).get_attribute("title")
+    assert page.evaluate(LAYOUT) == before
+    assert not page.locator('[data-pane="code"]').first.is_visible()
+
+
+def test_a_panel_is_opened_in_view_and_leaves_the_buttons_free(opened):
+    page = opened(screen=(1280, 420))
+    press(page, "ArrowRight")
+    page.evaluate("scrollTo(0, 0)")
+    for key in ("y", "n", "p"):
+        page.evaluate("scrollTo(0, 0)")
+        page.locator(".mm-stage").press(key)
+        box = page.locator(".mm-panel").bounding_box()
+        assert box["y"] + box["height"] <= 420, key
+        page.locator(".mm-panel .mm-shut").click()
+    press(page, "y")
+    page.locator(".mm-undo").click()
+    assert page.evaluate("stage.session.k") == 0
+
+
+def test_the_question_is_about_what_the_lists_show(opened):
+    page = opened()
+    press(page, "p")
+    page.locator(".mm-field").select_option("group.domain")
+    page.locator("select.mm-value").select_option(index=1)
+    page.get_by_role("button", name="ask", exact=True).click()
+    assert page.locator(".mm-answer").inner_text().split(":")[0] in ("Sometimes", "Always")
+
+
+def test_sentences_are_seen_by_whole_lines_in_large_type(opened):
+    page = opened(LONG)
+    press(page, "End", "+", "+", "+")
+    for part in (".mm-words", ".mm-said"):
+        lines = page.evaluate(
+            """(part) => {
+                const node = document.querySelector(part);
+                return node.clientHeight / parseFloat(getComputedStyle(node).lineHeight);
+            }""",
+            part,
+        )
+        assert abs(lines - round(lines)) < 0.1, (part, lines)
+
+
+def test_the_open_tab_is_in_view_and_tabs_are_seen_whole_or_not_at_all(opened):
+    page = opened(width=960)
+    view(page, "causes")
+    page.locator(".mm-stage").evaluate("stage => { stage.style.width = '910px'; }")
+    page.wait_for_timeout(100)
+    seen = page.evaluate(
+        """() => {
+            const list = document.querySelector(".mm-tabs").getBoundingClientRect();
+            return [...document.querySelectorAll(".mm-toggle")].flatMap((tab) => {
+                const {left, right} = tab.getBoundingClientRect();
+                const isSeen = getComputedStyle(tab).opacity === "1" && tab.offsetWidth
+                    && right > list.left && left < list.right;
+                const isWhole = left >= list.left - 1 && right <= list.right + 1;
+                return isSeen ? [[tab.dataset.view, isWhole]] : [];
+            });
+        }"""
+    )
+    assert "causes" in dict(seen)
+    assert all(whole for _, whole in seen), seen
+
+
+def test_the_timeline_scrolls_to_the_whole_of_the_last_step(opened):
+    page = opened()
+    view(page, "timeline")
+    press(page, "+", "+", "+", "End")
+    page.wait_for_timeout(100)
+    last = page.evaluate(
+        """() => {
+            const scroller = document.querySelector('[data-view="timeline"] .mm-scroll');
+            const {bottom} = scroller.getBoundingClientRect();
+            const marks = [...scroller.querySelectorAll("rect.mm-bad")];
+            return marks.map((mark) => mark.getBoundingClientRect().bottom - bottom);
+        }"""
+    )
+    assert last
+    assert max(last) <= 0

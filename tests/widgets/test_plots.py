@@ -11,6 +11,7 @@ import mmviz
 from mmviz.engine import MmvizError
 from mmviz.engine.html import LEFT
 from mmviz.scene.statemap import Fated, state_map_of
+from mmviz.widgets.plots import LOOKS
 from tests.scene.toys import STORY, TOY
 
 
@@ -27,6 +28,17 @@ def test_the_numbers_that_a_run_changes_are_plotted_step_by_step():
         refs[k] < refs[k - 1] for k in range(1, len(refs))
     ]
     assert "page 7.refs: 1 → 0" in plot.children[-1].value
+
+
+def test_counters_have_the_words_of_the_picture_and_room_for_their_names():
+    case = mmviz.load("exclusive/copy_at_fork").cases[0]
+    plot = mmviz.counters(mmviz.Player(case))
+
+    assert "page 7.refs: 1 + 1 pin → 2 + 1 pin → 1 + 1 pin" in plot.children[-1].value
+    assert {"1 + 1 pin", "2 + 1 pin"} <= set(plot.values.text)
+    assert plot.figure.fig_margin["left"] > 7 * len("page 7.refs")
+    assert plot.figure.fig_margin["right"] > 6 * len("1 + 1 pin")
+    assert plot.figure.layout.margin == "0"  # with one, a bar to scroll would come
 
 
 def test_a_run_without_counters_says_so():
@@ -59,6 +71,28 @@ def test_a_map_has_every_state_at_its_distance_and_its_fate():
     along = [found.fates[state] for state in found.along(mmviz.replay(TOY, example))]
     assert along[-1] is Fated.BAD
     assert Fated.SAFE not in along
+
+
+def test_after_a_broken_promise_no_state_of_a_map_looks_safe():
+    case = mmviz.load("exclusive/copy_at_fork").cases[0]
+    found = state_map_of(case, 1000)
+
+    clean, waiting = {0}, [0]  # states that a way without a violation reaches
+    while waiting:
+        state = waiting.pop()
+        if found.fates[state] is Fated.BAD:
+            continue
+        after = found.graph.target[found.graph.offset[state] : found.graph.offset[state + 1]]
+        waiting += (new := {*after} - clean)
+        clean |= new
+    late = {state for state, fate in enumerate(found.fates) if fate is Fated.AFTER}
+    bad = {state for state, fate in enumerate(found.fates) if fate is Fated.BAD}
+    assert late
+    assert late == {*range(len(found.fates))} - clean - bad
+    legend = mmviz.state_map(mmviz.Player(case)).children[2].value
+    assert "the step on the stage" in legend
+    assert f"{len(late)}: the promise was broken on every way here" in legend
+    assert len({shape for _, shape, _ in LOOKS.values()}) == len(LOOKS) == len(Fated)
 
 
 def test_a_click_on_the_map_goes_there():
@@ -138,7 +172,7 @@ def test_a_family_is_plotted_by_number_in_the_colours_of_its_verdicts():
         looks = {(each.colors[0], each.marker): [*map(int, each.x)] for each in points}
         assert looks == {
             ("var(--mm-good-stroke)", "circle"): [1, 4],
-            ("var(--mm-broken-stroke)", "cross"): [2],
+            ("var(--mm-bad-stroke)", "cross"): [2],
         }
     words = plot.children[-1].value
     assert all(f"<td {LEFT}>{cell}</td>" in words for row in plot.found.rows for cell in row)
