@@ -46,6 +46,7 @@ def in_lab(browser: Browser, folder: Path, to: Path) -> None:
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         page.evaluate(RUN)
         page.locator(".mm-stage").wait_for(timeout=60_000)
+        page.evaluate("window.jupyterapp.shell.collapseLeft()")  # the file browser
         page.wait_for_timeout(1000)
         page.locator(".mm-stage").screenshot(path=to, animations="disabled")
     finally:
