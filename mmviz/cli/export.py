@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from mmviz.cli.listing import member
 from mmviz.cli.output import write
@@ -12,6 +13,9 @@ from mmviz.engine.closure import SAMPLE, Closure
 from mmviz.engine.promela import digest, promela
 from mmviz.engine.text import quoted
 from mmviz.scenarios import find
+
+if TYPE_CHECKING:
+    from mmviz.scene.searched import SearchedCase
 
 PML, HTML, SVG, TXT = "pml", "html", "svg", "txt"
 NAMES = {PML: "Promela", HTML: "a page", SVG: "a picture", TXT: "a diagram"}
@@ -35,9 +39,10 @@ def export(options: Namespace) -> int:
     if form == PML:
         return _promela(case, options.output, options.sample)
     if form == TXT:
+        from mmviz.scene.searched import SearchedCase
         from mmviz.writing.diagram import titled
 
-        write(titled(_run(case, options)), options.output)
+        write(titled(_run(SearchedCase(case), options)), options.output)
         return 0
     try:
         text = _page(case, options) if form == HTML else _picture(case, options)
@@ -63,10 +68,7 @@ def _form(options: Namespace) -> str:
     return form
 
 
-def _run(case: Case, options: Namespace) -> Run:
-    from mmviz.scene.searched import SearchedCase
-
-    searched = SearchedCase(case)
+def _run(searched: "SearchedCase", options: Namespace) -> Run:
     text = " ".join(options.schedule)
     return searched.run(searched.schedule(text) if text else next(iter(searched.runs().values())))
 
@@ -84,13 +86,13 @@ def _picture(case: Case, options: Namespace) -> str:
     from mmviz.scene.views import STILL, every, known, picture
     from mmviz.scene.words import caption
 
-    look = _theme(options.theme or "light")
-    run = _run(case, options)
+    look, searched = _theme(options.theme or "light"), SearchedCase(case)
+    run = _run(searched, options)
     last = run.tip.index
     at = last if options.step is None else options.step
     if at > last:
         raise MmvizError(f"--step {at}: this run has {last} steps; write a number from 0 to {last}")
-    there = every(SearchedCase(case))
+    there = every(searched)
     views = options.views
     names = list(STILL) if views is None else known(filter(None, views.split(",")))
     for name in names:

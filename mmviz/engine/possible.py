@@ -78,9 +78,9 @@ def possible(what: Case | Model, want: Want, max_states: int = MOST_STATES) -> A
     case = model.case
     with uncollected():
         if not isinstance(what, Model):
-            _search(model, lambda _: False, most)  # its values and steps are learned by the way
+            first_state(model, lambda _: False, most)  # its values and steps are learned by the way
         holds = test_of(model, want)
-        found, parent = _search(model, holds, most)
+        found, parent = first_state(model, holds, most)
         count = len(parent)
         if found is None:
             if count > most:
@@ -137,8 +137,14 @@ def _test_of(model: Model, want: Any) -> Holds:
     raise MmvizError(f"{quoted(want)} cannot be looked for; {EXAMPLE}, or a function of the world")
 
 
-def _search(model: Model, holds: Holds, most: float) -> tuple[int | None, dict[int, int]]:
-    """Return the first state that passes a test, and the states before each on a shortest way."""
+def first_state(model: Model, holds: Holds, most: float) -> tuple[int | None, dict[int, int]]:
+    """Return the first state that passes a test, and the state before each one visited.
+
+    Args:
+        model: a case; its steps are learned where they are met.
+        holds: the test of packed states.
+        most: visit hardly more states than this.
+    """
     parent = {model.start: -1}
     if holds(model.start):
         return model.start, parent

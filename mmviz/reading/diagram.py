@@ -222,5 +222,5 @@ class Diagram:
 
     def _repr_html_(self) -> str:
         table = html_table(("line", "column", "what", "text"), list(self._cells()))
-        says = "".join(f"<p>{escape(printable(line))}</p>" for line in self._says())
+        says = "".join(f"<p>{escape(line)}</p>" for line in self._says())
         return f"<p>{escape(self.headline)}</p>{table}{says}"

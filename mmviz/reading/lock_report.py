@@ -88,9 +88,9 @@ class LockReport:
         return f"<LockReport: {self.headline}>"
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{escape(printable(note))}</p>" for note in self.notes)
-        rows = [(printable(name), printable(words)) for name, words in self._rows()]
-        return f"<p>{escape(self.headline)}</p>{html_table(('actor', 'does'), rows)}{notes}"
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        table = html_table(("actor", "does"), self._rows())
+        return f"<p>{escape(self.headline)}</p>{table}{notes}"
 
 
 def _words(action: Action) -> str:
@@ -127,7 +127,7 @@ def _judged(read: Read, actors: Script) -> LockReport:
     report = explore(case, max_states=MOST_STATES)
     way = report.deadlock.shortest if report.deadlock is not None else ()
     if report.cut and not way:  # a run that deadlocks is proof enough
-        run = _reported_run(read, case, actors, kinds)
+        run = _reported_run(read, case, actors)
         way = run.schedule if run.deadlock else ()
     chain = [(link.lock, link.function) for link in read.links]
     return LockReport(
@@ -172,20 +172,18 @@ def _of_chain(read: Read) -> Script:
         how = takes.get((cpu, link.lock)) or ("rlock" if link.reads else "lock")
         ends = first.get(cpu)
         mode = ends.what if ends is not None and ends.lock == before.lock else "lock"
-        if (
-            found
-            and [before.lock] == [row.lock for row in found[-1]][1:]
-            and _one_worker(found[-1])
-        ):
+        if found and _is_one_worker(found[-1], before.lock):
             found[-1].append(Row("", how, link.lock))
         else:
             found.append([Row("", mode, before.lock), Row("", how, link.lock)])
     return {f"CPU{number}": _script(rows) for number, rows in enumerate(found)}
 
 
-def _one_worker(rows: Sequence[Row]) -> bool:
+def _is_one_worker(rows: Sequence[Row], work: str) -> bool:
+    """Tell whether rows are a workqueue and this work of it."""
     names = [row.lock or "" for row in rows]
-    return names[0].startswith("(wq_completion)") and names[1].startswith("(work_completion)")
+    is_worker = names[0].startswith("(wq_completion)") and work.startswith("(work_completion)")
+    return is_worker and names[1:] == [work]
 
 
 def _of_table(table: Sequence[Row], chains: Sequence[str]) -> Script:
@@ -273,16 +271,17 @@ def _dropped(actors: Script, kinds: dict[str, str]) -> Script:
 def _in_its_order(read: Read, found: LockReport) -> list[str]:
     """Return a sentence on the order that the report tells."""
     assert found.case is not None
-    run = _reported_run(read, found.case, found.actors, _kinds(read, found.actors))
+    run = _reported_run(read, found.case, found.actors)
     if run.deadlock:
         return [f"In the order of the report it deadlocks: {short(run.schedule)}."]
     return ["In the order of the report it does not deadlock."] if found.deadlock else []
 
 
-def _reported_run(read: Read, case: Case, actors: Script, kinds: dict[str, str]) -> Run:
+def _reported_run(read: Read, case: Case, actors: Script) -> Run:
     """Return the run in the order of the table, or with each link's lock taken in turn."""
     by_row = bool(read.table) and not read.links
     order = [row.cpu for row in read.table] if by_row else 3 * list(actors)
+    kinds = _kinds(read, actors)
     run, done, lines = Run(case), dict.fromkeys(actors, 0), _dropped(actors, kinds)
     for name in order:
         if run.deadlock:

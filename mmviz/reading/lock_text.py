@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmviz.reading.mail import MOST, rows_of
+from mmviz.reading.mail import is_too_large, rows_of
 
 CIRCULAR, RECURSIVE, INCONSISTENT = "circular", "recursive", "inconsistent"
 INVERSION, UNSAFE = "irq inversion", "irq unsafe"
@@ -135,7 +135,7 @@ def plain(text: str) -> list[str]:
 
 def read(text: str) -> Read:
     """Return what a report says; of several in one text, the first that can be judged."""
-    if len(text) > MOST or len(text.encode("utf-8", "replace")) > MOST:
+    if is_too_large(text):
         return _refused("the text is larger than 64 KiB: paste one report")
     rows = plain(text)
     parts = list(_reports(rows)) or [rows]

@@ -41,11 +41,16 @@ class Grid(NamedTuple):
 
 def too_much(text: str) -> str:
     """Return why a text is not read at all, "" if it is."""
-    if len(text) > MOST or len(text.encode("utf-8", "replace")) > MOST:
+    if is_too_large(text):
         return "the text is larger than 64 KiB: paste the diagram and not the whole mail"
     if max(len(row.expandtabs(TAB)) for row in text.split("\n")) > WIDEST:
         return f"a row is wider than {WIDEST} columns: that is no diagram"
     return "" if any(map(str.strip, rows_of(text))) else "there is nothing but blanks"
+
+
+def is_too_large(text: str) -> bool:
+    """Tell whether a text is larger than what is read."""
+    return len(text) > MOST or len(text.encode("utf-8", "replace")) > MOST
 
 
 def rows_of(text: str) -> list[str]:

@@ -7,6 +7,7 @@ function, or does it. Between rows any actor may take other steps: a shortest ru
 from collections import deque
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from functools import cached_property
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -15,6 +16,7 @@ from mmviz.engine.explore import uncollected
 from mmviz.engine.frame import label_in
 from mmviz.engine.learn import Model
 from mmviz.engine.location import Location
+from mmviz.engine.possible import first_state
 from mmviz.reading.diagram import (
     FEASIBLE,
     HARMLESS,
@@ -44,11 +46,11 @@ def match(diagram: Diagram, case: Case) -> Match | None:
         code = _Code(case)
         found = []
         for actors in _assignments(diagram, code):
-            strict = _Fit(diagram, code, actors).judged()
-            if strict.verdict in (INFEASIBLE, UNKNOWN) and not strict.waits:
+            best = _Fit(diagram, code, actors).judged()
+            if best.verdict in (INFEASIBLE, UNKNOWN) and not best.waits:
                 lenient = _Fit(diagram, code, actors, lenient=True).judged()
-                strict = lenient if lenient.verdict != INFEASIBLE else strict
-            found.append(strict)
+                best = best if lenient.verdict == INFEASIBLE else lenient
+            found.append(best)
     return min(found, key=lambda each: BEST_FIRST.index(each.verdict), default=None)
 
 
@@ -64,15 +66,12 @@ class _Code:
     """The functions that each actor of a case may be in."""
 
     def __init__(self, case: Case) -> None:
-        self.case = case
-        self.model = Model(case)
-        #: What the environment may decide, in words.
-        self.decisions: set[str] = set()
-        self.cut = not self._visit()
+        self.model = model = Model(case)
+        _, states = first_state(model, lambda _: False, MOST_NODES)  # learns every location
         #: For each actor, the functions that it may be in, and from how many places of its code;
         #: a place in a loop counts twice.
         self.functions: dict[str, dict[str, int]] = {}
-        for name, locations in zip(self.model.actors, self.model.locations, strict=True):
+        for name, locations in zip(model.actors, model.locations, strict=True):
             places: dict[str, set[Any]] = {}
             for location in locations.values():
                 if location.step is None:
@@ -84,35 +83,25 @@ class _Code:
                     if again:
                         places[function].add((place, "again"))
             self.functions[name] = {function: len(at) for function, at in places.items()}
-            if name in self.case.environment:
-                self.functions[name] |= dict.fromkeys(self.decisions, 2)
+            if name in case.environment:
+                p = model.index[name]
+                can = (state for state in states if model.successor(state, p) is not None)
+                decided = {decision(model, state, p) for state in can}
+                self.functions[name] |= dict.fromkeys(decided, 2)
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """All states and what can still happen in them; None where there are too many."""
+        try:
+            return Graph(self.model.case, MOST_FATES, model=self.model)
+        except MmvizError:
+            return None
 
     def named(self, step: Step, actor: str) -> str:
         """Return what a step of the diagram names in an actor's code, "" for nothing."""
         own = self.functions.get(actor, {})
         words = step.text.rstrip("; ")
         return next((name for name in (step.function, words) if name and name in own), "")
-
-    def _visit(self) -> bool:
-        """Visit every state, so that every location is known; tell whether it was not too many."""
-        model, decides = self.model, [self.model.index[name] for name in self.case.environment]
-        seen, level = {model.start}, [model.start]
-        while level:
-            below = []
-            for state in level:
-                for p in range(len(model.actors)):
-                    after = model.successor(state, p)
-                    if after is None:
-                        continue
-                    if p in decides:
-                        self.decisions.add(decision(model, state, p))
-                    if after not in seen:
-                        seen.add(after)
-                        below.append(after)
-            if len(seen) > MOST_NODES:
-                return False
-            level = below
-        return True
 
 
 def decision(model: Model, state: int, p: int) -> str:
@@ -233,13 +222,11 @@ class _Fit:
         )
 
     def _unavoidable(self, state: int) -> list[str]:
-        try:
-            graph = Graph(self.model.case, MOST_FATES, model=self.model)
-        except MmvizError:
+        graph = self.code.graph
+        if graph is None:
             return []
-        at = graph.index[state]
-        names = {*self.model.case.bad_states}
-        return [name for name in sorted(names) if graph.fate(name)[at] == Fate.UNAVOIDABLE]
+        at, names = graph.index[state], sorted(self.model.case.bad_states)
+        return [name for name in names if graph.fate(name)[at] == Fate.UNAVOIDABLE]
 
     # -- the search ------------------------------------------------------------------------
 
@@ -281,11 +268,7 @@ class _Fit:
 
     def _fills_nothing(self, node: Node) -> bool:
         """Tell whether the rows are the whole run."""
-        while (before := self.parent[node]) is not None:
-            if before[0][1] == node[1]:
-                return False
-            node = before[0]
-        return True
+        return all(here[1] < after[1] for here, after in pairwise(self._path(node)))
 
     def _moves(self, node: Node) -> Iterator[tuple[int, Node]]:
         state, done, last = node
@@ -335,10 +318,7 @@ class _Fit:
             text = f"it can happen in this order, and {actor} waits at line {line}: deadlock"
             return self._match(FEASIBLE, line, text, stuck, [DEADLOCK])
         if waits:
-            run = Run(model.case, model)
-            for name in self._schedule(waits[0]):
-                run.step(name)
-            why = run.blocked()[actor].reason
+            why = self._run(waits[0]).blocked()[actor].reason
             text = f"infeasible at line {line}, {step.text}: {actor} is blocked there, {why}"
             return self._match(INFEASIBLE, line, text, waits[0], waits=True)
         if dead:
@@ -366,12 +346,21 @@ class _Fit:
         comes = self._happening(p, done, self._events(state, p, last[p], location)) > done
         return comes and self.model.successor(state, p) is None
 
-    def _schedule(self, node: Node) -> tuple[str, ...]:
-        names = []
-        while (before := self.parent[node]) is not None:
-            node, p = before
-            names.append(self.model.actors[p])
-        return tuple(reversed(names))
+    def _path(self, node: Node) -> list[Node]:
+        """Return the nodes on the way to a node, the start first."""
+        found = [node]
+        while (before := self.parent[found[-1]]) is not None:
+            found.append(before[0])
+        return found[::-1]
+
+    def _run(self, node: Node) -> Run:
+        """Return the run to a node."""
+        run = Run(self.model.case, self.model)
+        for each in self._path(node)[1:]:
+            before = self.parent[each]
+            assert before is not None
+            run.step(self.model.actors[before[1]])
+        return run
 
     def _match(
         self,
@@ -386,18 +375,13 @@ class _Fit:
         filled: list[tuple[int, str, str]] = []
         schedule: tuple[str, ...] = ()
         if node is not None:
-            schedule = self._schedule(node)
-            path = [node]
-            while (before := self.parent[path[-1]]) is not None:
-                path.append(before[0])
-            path.reverse()
-            run = Run(self.model.case, self.model)
-            for k, (here, after) in enumerate(pairwise(path), 1):
-                frame = run.step(schedule[k - 1])
+            run = self._run(node)
+            schedule = run.schedule
+            for k, (here, after) in enumerate(pairwise(self._path(node)), 1):
                 for row in range(here[1], after[1]):
                     at[self.rows[row][0] - 1] = k
                 if here[1] == after[1]:
-                    filled.append((k, frame.actor, frame.label))
+                    filled.append((k, run.frames[k].actor, run.frames[k].label))
             violated = violated or sorted(self.model.violated(node[0]))
         return Match(
             self.model.case,

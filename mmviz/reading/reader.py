@@ -26,22 +26,16 @@ def read(text: str) -> Diagram:
     """
     if why := too_much(text):
         return Diagram(refused=why)
-    rows, last = rows_of(text), None
-    for number, row in enumerate(rows):
-        if match := LAST_LINE.fullmatch(row):
-            last, rows[number] = (number, row.strip(), match[1]), ""
-    found = _read(rows)
+    rows = rows_of(text)
+    ends = [LAST_LINE.fullmatch(row) for row in rows]
+    found = _read(["" if end else row for row, end in zip(rows, ends, strict=True)])
+    found.named = next((end[1] for end in reversed(ends) if end), "")
     found.rows = [
         cell._replace(kind="prose", text=rows[cell.row - 1].strip())
         if cell.kind == "blank" and re.search("[A-Za-z]{2}", rows[cell.row - 1])
         else cell
         for cell in found.rows
     ]
-    if last is not None:
-        number, row, found.named = last
-        found.rows = [cell for cell in found.rows if cell.row != number + 1]
-        found.rows.append(Cell(number + 1, None, "prose", None, row))
-        found.rows.sort(key=lambda cell: cell.row)
     return found
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from mmviz.browser import css, esm
 from mmviz.engine import Case, table
 from mmviz.engine.html import escape
-from mmviz.engine.text import printable
 from mmviz.scene import theme
 from mmviz.scene.film import MOST, Film, film_json
 from mmviz.scene.memory import memory
@@ -59,12 +58,12 @@ document.querySelector(".mm-stage").focus({{preventScroll: true}});
 
 
 def source(
-    case: Case, *, driver: bool = False, run: str = "", at: int = 0, most: int = MOST
+    case: Case | SearchedCase, *, driver: bool = False, run: str = "", at: int = 0, most: int = MOST
 ) -> dict[str, Any]:
     """Return what the browser's `mount` takes for a case.
 
     Args:
-        case: the case.
+        case: the case, or the case as it was searched.
         driver: the reader is the scheduler, and is shown no run before the end.
         run: the name of the run to show, or a schedule; by default the first.
         at: the step to begin at.
@@ -73,7 +72,7 @@ def source(
     Raises:
         ScheduleError: the run cannot happen; the message says at which step and why.
     """
-    searched = SearchedCase(case)
+    searched = case if isinstance(case, SearchedCase) else SearchedCase(case)
     film = Film(searched, memory(searched), most)
     runs = searched.runs()
     if run and run not in runs:
@@ -119,7 +118,7 @@ def page(what: dict[str, Any], *, look: str = "", text: str = "", width: int = 1
         css="\n".join([theme.css(), theme.rules(), css()]),
         esm=esm(),
         source=json.dumps(what, separators=(",", ":")).replace("<", "\\u003c"),
-        text=escape(printable(text)),
+        text=escape(text),
         theme=json.dumps(look),
         width=width,
     )
@@ -135,4 +134,4 @@ def case_page(case: Case, schedule: str = "", *, look: str = "", at: int = 0) ->
     run = searched.run(
         searched.schedule(schedule) if schedule else next(iter(searched.runs().values()))
     )
-    return page(source(case, run=schedule, at=at), look=look, text=table(run))
+    return page(source(searched, run=schedule, at=at), look=look, text=table(run))

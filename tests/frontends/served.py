@@ -1,7 +1,9 @@
 """Front ends in which the widgets run, with Python behind the page."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser
 
@@ -127,22 +129,40 @@ def voila(browser: Browser, folder: Path, pictures: Path) -> str:
     """Voilà."""
     commands = environment("voila", "voila", "ipykernel")
     notebook(folder / "page.ipynb", *CELLS)
-    left = ""
+    serve = ("voila", "page.ipynb", "--no-browser", "--port={port}", "--theme={theme}")
+    return in_each_theme(browser, commands, folder, pictures, serve, answers="/voila/static/")
+
+
+def in_each_theme(
+    browser: Browser,
+    commands: Path,
+    folder: Path,
+    pictures: Path,
+    serve: Sequence[str],
+    **more: Any,
+) -> str:
+    """Look at the pages of a server that is told its theme; return what was looked at.
+
+    Args:
+        browser: what looks.
+        commands: the environment's.
+        folder: where the server runs.
+        pictures: where pictures go.
+        serve: what starts it, `{theme}` in it.
+        more: what a `Server` takes.
+    """
+    name, left = serve[0], ""
     for theme in THEMES:
-        server = Server(
-            commands,
-            folder,
-            *("voila", "page.ipynb", "--no-browser", "--port={port}", f"--theme={theme}"),
-            answers="/voila/static/",
-        )
+        words = [word.replace("{theme}", theme) for word in serve]
+        server = Server(commands, folder, *words, **more)
         try:
             with page(browser) as seen:
                 seen.page.goto(server.url)
-                left += all_seen(seen, pictures, f"voila_{theme}")
+                left += all_seen(seen, pictures, f"{name}_{theme}")
         finally:
             server.close()
     assert not left, left
-    return f"{version(commands, 'voila')}, light and dark"
+    return f"{version(commands, name)}, light and dark"
 
 
 SOLARA = """import mmviz
@@ -169,22 +189,10 @@ def solara(browser: Browser, folder: Path, pictures: Path) -> str:
     commands = environment("solara", "solara[assets]")
     cells = ",\n        ".join((STAGE.splitlines()[1].partition("= ")[2], *CELLS[1:-1]))
     (folder / "page.py").write_text(SOLARA.replace("{cells}", cells), "utf-8")
-    left = ""
-    for theme in THEMES:
-        server = Server(
-            commands,
-            folder,
-            *("solara", "run", "page.py", "--no-open", "--port={port}", "--production"),
-            *("--theme-variant", theme),
-        )
-        try:
-            with page(browser) as seen:
-                seen.page.goto(server.url)
-                left += all_seen(seen, pictures, f"solara_{theme}")
-        finally:
-            server.close()
-    assert not left, left
-    return f"{version(commands, 'solara')}, light and dark"
+    serve = ("solara", "run", "page.py", "--no-open", "--port={port}", "--production")
+    return in_each_theme(
+        browser, commands, folder, pictures, (*serve, "--theme-variant", "{theme}")
+    )
 
 
 MARIMO = """import marimo
