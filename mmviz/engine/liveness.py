@@ -149,14 +149,7 @@ def continuation(frames: tuple[Frame, ...]) -> Any:
     Raises:
         Unreadable: something that the code can still use is not visible.
     """
-    seen: dict[int, tuple[int, Any]] = {}  # address -> which one, and the object, kept alive
-    return tuple(
-        (
-            tuple((name, _token(value, seen)) for name, value in live(frame)),
-            tuple(_token(value, seen) for value in temporaries(frame)),
-        )
-        for frame in frames
-    )
+    return _tokens(frames, {})
 
 
 def live(frame: Frame) -> Iterator[tuple[str, Any]]:
@@ -299,12 +292,30 @@ _ITERATORS: tuple[type, ...] = (
 )
 
 
-def _token(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
+Seen = dict[int, tuple[int, Any]]  # address -> which one it is, and the object, kept alive
+_PLAIN = (bool, int, str, float, bytes, range, Enum)
+_ITSELF = (Struct, type, ModuleType, BuiltinFunctionType)
+
+
+def _tokens(frames: tuple[Frame, ...], seen: Seen) -> Any:
+    """Return a key for what the functions of a waiting coroutine can still use."""
+    return tuple(
+        (
+            tuple((name, _token(value, seen)) for name, value in live(frame)),
+            tuple(_token(value, seen) for value in temporaries(frame)),
+        )
+        for frame in frames
+    )
+
+
+def _token(value: Any, seen: Seen) -> Any:
     """Return a key for a value: its type and content, and which mutable parts are the same one."""
-    if value is None or isinstance(value, bool | int | str | float | bytes | range | Enum):
-        return token(value)
-    if isinstance(value, Struct | type | ModuleType | BuiltinFunctionType):
+    if type(value) in SIMPLE:
+        return (type(value), value)
+    if isinstance(value, _ITSELF):
         return _Same(value)
+    if isinstance(value, _PLAIN):
+        return token(value)
     if isinstance(value, tuple):
         return (type(value), *(_token(part, seen) for part in value))
     if isinstance(value, frozenset):
@@ -316,6 +327,11 @@ def _token(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
     seen[id(value)] = (len(seen), value)
     if len(seen) > MOST_VALUES:
         raise Unreadable
+    if isinstance(value, CoroutineType):
+        frames = frames_of(value)
+        if frames is None:
+            raise Unreadable
+        return (CoroutineType, tuple(frame.place for frame in frames), _tokens(frames, seen))
     return (type(value), *(_token(part, seen) for part in _parts(value)))
 
 
@@ -329,14 +345,6 @@ def _parts(value: Any) -> tuple[Any, ...]:
         return tuple(value.items())
     if isinstance(value, set):
         return (frozenset(value),)
-    if isinstance(value, CoroutineType):
-        frames = frames_of(value)
-        if frames is None:
-            raise Unreadable
-        return tuple(
-            (_Same(each.function), each.place[1], tuple(live(each)), tuple(temporaries(each)))
-            for each in frames
-        )
     if isinstance(value, MethodType):
         return (value.__func__, value.__self__)
     if isinstance(value, FunctionType):

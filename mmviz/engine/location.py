@@ -1,6 +1,7 @@
 """Locations: where an actor is (its program counter), and when two histories lead to one."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from mmviz.engine.bits import token
@@ -55,7 +56,8 @@ class Location:
         return set(self.nexts.values())
 
 
-class Waiting(NamedTuple):
+@dataclass
+class Waiting:
     """What is known of an actor that waits, before its location is.
 
     Attributes:
@@ -76,6 +78,17 @@ class Waiting(NamedTuple):
         if self.frames is None:
             return self.lines
         return tuple(frame.place for frame in self.frames)
+
+    @cached_property
+    def key(self) -> Any:
+        """What tells locations at one place apart."""
+        step = token(self.step.signature)
+        if self.frames is not None:
+            try:
+                return step, continuation(self.frames)
+            except Unreadable:
+                pass
+        return step, self.mark.key
 
 
 MOST_RESULTS = 500  # on the way to a new location; no race needs more
@@ -101,8 +114,8 @@ class Place:
         if self.first is None:
             return None
         if not self.known:
-            self.known[_key(self.first[0])] = self.first[1]
-        found = self.known.get(_key(waiting))
+            self.known[self.first[0].key] = self.first[1]
+        found = self.known.get(waiting.key)
         if found is None and waiting.mark.code is not None:
             before = self.marked.get(waiting.mark.key)
             if before is not None:
@@ -114,22 +127,11 @@ class Place:
         if self.first is None:
             self.first = waiting, location
         else:
-            self.known[_key(waiting)] = location
+            self.known[waiting.key] = location
             if location.depth > MOST_RESULTS:
                 raise _endless(self.first[0], waiting)
         if waiting.mark.code is not None:
             self.marked.setdefault(waiting.mark.key, (waiting, location))
-
-
-def _key(waiting: Waiting) -> Any:
-    """Return what tells locations at one place apart."""
-    step = token(waiting.step.signature)
-    if waiting.frames is not None:
-        try:
-            return step, continuation(waiting.frames)
-        except Unreadable:
-            pass
-    return step, waiting.mark.key
 
 
 def _check_mark(before: Waiting, now: Waiting) -> None:

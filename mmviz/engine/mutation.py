@@ -32,7 +32,7 @@ MOST_SKIPPED = 200  # steps in a row; more means that the actor goes round a loo
 ENDLESS, BROKEN = "endless", "breaks the model"
 STANDSTILL = {"deadlock", "livelock", ENDLESS, BROKEN}
 
-Instead = Callable[[Any, Step[Any]], tuple[Any] | None]
+Instead = Callable[[Any, Any, Step[Any], list[Struct]], tuple[Any] | None]
 
 
 @dataclass(frozen=True)
@@ -53,41 +53,75 @@ class Omission:
 
 
 class QuickSearch(Search):
-    """A search that ends soon after the first violation."""
+    """A search that ends soon after it has found enough.
+
+    Args:
+        case: the case.
+        max_states: the most states to visit.
+        enough: bad states and "deadlock" that are enough together; with none, any one is.
+    """
+
+    def __init__(self, case: Case, max_states: int, enough: frozenset[str]) -> None:
+        self.enough = enough
+        super().__init__(case, max_states, MAX_BYTES, None, None)
+
+    @property
+    def found(self) -> frozenset[str]:
+        """What has gone wrong so far."""
+        return frozenset(self.first) | ({"deadlock"} if self.deadlock is not None else set())
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether it may end."""
+        return bool(self.found) and self.enough <= self.found
 
     def check_limits(self) -> None:
-        """Check the limits, and end the search soon after a violation."""
+        """Check the limits, and end the search when it has found enough."""
         super().check_limits()
-        if not self.cut and (self.first or self.deadlock is not None):
-            self.cut = "something went wrong"
+        if not self.cut and self.has_enough:
+            self.cut = "enough went wrong"
+
+
+ALL = frozenset({ENDLESS})  # which a search cannot find before it ends
 
 
 def goes_wrong(
-    case: Case, max_states: int = MAX_STATES, search: type[Search] = Search
+    case: Case, max_states: int = MAX_STATES, enough: frozenset[str] = ALL
 ) -> frozenset[str]:
     """Return what goes wrong in a case: bad states, "deadlock", "livelock"; "endless" if cut off.
+
+    Args:
+        case: the case.
+        max_states: the most states to visit.
+        enough: the search may end when it has found all of these; with none, when it has found any.
 
     Raises:
         ModelError: the case breaks a rule of the engine.
     """
     with uncollected():
-        done = search(case, max_states, MAX_BYTES, None, None)
-    found = set(done.first) | ({"deadlock"} if done.deadlock is not None else set())
+        done = QuickSearch(case, max_states, enough)
+    found = done.found
     if done.cut:
-        quick = found and search is QuickSearch
-        return frozenset(found if quick else {*found, ENDLESS})
+        return found if done.has_enough else found | {ENDLESS}
     livelock = find_livelock(done.model, done.parent)
     found |= {"livelock"} if livelock is not None else set()
-    return frozenset(found | ({"deadlock"} if find_waits(done.model, done.parent) else set()))
+    return found | ({"deadlock"} if find_waits(done.model, done.parent) else set())
 
 
 def goes_wrong_without(
-    case: Case, spot: Spot, model: Watched, search: type[Search] = Search
+    case: Case, spot: Spot, model: Watched, enough: frozenset[str]
 ) -> Iterator[frozenset[str]]:
-    """Yield what goes wrong without a line, once for each result that may stand in its place."""
+    """Yield what goes wrong without a line, once for each result that may stand in its place.
+
+    Args:
+        case: the case.
+        spot: the line.
+        model: the watched model of the case.
+        enough: as `goes_wrong` takes it.
+    """
     for mutant in mutants(case, spot, model):
         try:
-            yield goes_wrong(mutant, max(MOST_STATES, 4 * model.states), search)
+            yield goes_wrong(mutant, max(MOST_STATES, 4 * model.states), enough)
         except LoopWithoutMark:
             yield frozenset({ENDLESS})
         except (ModelError, AttributeError, LookupError, TypeError, ValueError, AssertionError):
@@ -123,7 +157,7 @@ def breaks_without(case: Case, spot: Spot, model: Watched) -> frozenset[str]:
     would cause one, and one that always passes would not.
     """
     found: list[frozenset[str]] = []
-    for each in goes_wrong_without(case, spot, model, QuickSearch):
+    for each in goes_wrong_without(case, spot, model, frozenset()):
         found.append(each)
         if found[-1] - STANDSTILL:
             return found[-1] - STANDSTILL
@@ -136,31 +170,46 @@ def mutants(case: Case, spot: Spot, model: Watched) -> Iterator[Case]:
     if not spot.step or uses_answer(spot.line):
         answers = max(len(model.heard.get(at, "?")) for at in model.below(spot))
     for number in range(answers):
-        forgetting = _forgetting(spot, model, number)
+        instead = Forgetting(spot, model, number)
         actors = {
-            name: actor if name in case.environment else without(actor, forgetting)
+            name: actor if name in case.environment else without(actor, instead)
             for name, actor in case.actors.items()
         }
         yield replace(case, actors=actors, states=0)
 
 
-def without(actor: Actor, forgetting: Callable[[Any], Instead]) -> Actor:
+def without(actor: Actor, instead: Instead) -> Actor:
     """Return an actor that skips some of its steps.
 
     Args:
         actor: the actor that skips nothing.
-        forgetting: given the world, returns a function of the coroutine and its next step; this
-            function returns (the result to use instead,), or None when the step is taken.
+        instead: given the world, the actor's coroutine, its next step, and a list in which it may
+            keep the structs it owes a step to, returns (the result to use instead,), or None when
+            the step is taken.
+    """
+    return Forgetful(actor, instead).run
+
+
+class Forgetful:
+    """An actor that skips some of its steps: one object, so a location holds nothing of it twice.
+
+    Args:
+        actor, instead: as `without` takes them.
     """
 
-    async def forgetful(k: Any) -> None:
-        code, heard, skipped, instead = actor(k), None, 0, forgetting(k)
+    def __init__(self, actor: Actor, instead: Instead) -> None:
+        self.actor, self.instead = actor, instead
+
+    async def run(self, k: Any) -> None:
+        """Run the actor."""
+        code, heard, skipped = self.actor(k), None, 0
+        owed: list[Struct] = []
         while True:
             try:
                 step = code.send(heard)
             except StopIteration:
                 return
-            answer = instead(code, step)
+            answer = self.instead(k, code, step, owed)
             if answer is None:
                 heard, skipped = await step, 0
                 continue
@@ -169,32 +218,37 @@ def without(actor: Actor, forgetting: Callable[[Any], Instead]) -> Actor:
             if skipped > MOST_SKIPPED:
                 raise LoopWithoutMark(f"{step.label} is skipped again and again")
 
-    return forgetful
 
+class Forgetting:
+    """Skips a line, and gives one of its results instead.
 
-def _forgetting(spot: Spot, model: Watched, number: int) -> Callable[[Any], Instead]:
-    """Return a `forgetting` for `without` that skips a line and uses the result of that number."""
+    Args:
+        spot: the line.
+        model: the watched model of the case.
+        number: of the result, among those known from the line.
+    """
 
-    def begin(k: Any) -> Instead:
-        owed: list[Struct] = []
+    def __init__(self, spot: Spot, model: Watched, number: int) -> None:
+        self.spot, self.model, self.number = spot, model, number
 
-        def instead(code: Any, step: Step[Any]) -> tuple[Any] | None:
-            left_out = spot.covers(code, step)
-            if not left_out and step.on not in owed:
-                return None
-            at = spot_of(lines_of(code), step)
-            if at in model.drops and step.on in owed:
-                owed.remove(step.on)
-            elif not left_out:
-                return None
-            elif at in model.takes:
-                owed.append(step.on)
-            known = list(model.heard.get(at, {None: None}).values())
-            return (_in_world(known[number % len(known)], k, model),)
-
-        return instead
-
-    return begin
+    def __call__(self, k: Any, code: Any, step: Step[Any], owed: list[Struct]) -> tuple[Any] | None:
+        """Return (the result,) where the step is skipped, None where it is taken."""
+        spot, model = self.spot, self.model
+        if spot.step not in ("", step.body.__name__) and step.on not in owed:
+            return None
+        lines = lines_of(code)
+        left_out = spot.covers(lines, step)
+        if not left_out and step.on not in owed:
+            return None
+        at = spot_of(lines, step)
+        if at in model.drops and step.on in owed:
+            owed.remove(step.on)
+        elif not left_out:
+            return None
+        elif at in model.takes:
+            owed.append(step.on)
+        known = list(model.heard.get(at, {None: None}).values())
+        return (_in_world(known[self.number % len(known)], k, model),)
 
 
 def _in_world(answer: Any, k: Any, model: Watched) -> Any:

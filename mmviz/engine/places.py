@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mmviz.engine.bits import token
 from mmviz.engine.case import Case
 from mmviz.engine.learn import Model
-from mmviz.engine.location import Line, lines_of
+from mmviz.engine.location import Line
 from mmviz.engine.search import MAX_BYTES, MAX_STATES, Search
 from mmviz.engine.step import Effect, Step
 
@@ -31,11 +31,11 @@ class Spot(NamedTuple):
         written = linecache.getline(self.line.file, self.line.number)
         return written.partition("  #")[0].strip()
 
-    def covers(self, code: Any, step: Step[Any]) -> bool:
-        """Tell whether a coroutine that waits for a step is at this place."""
+    def covers(self, lines: tuple[Line, ...], step: Step[Any]) -> bool:
+        """Tell whether a coroutine that waits for a step at these lines is at this place."""
         if self.step:
-            return step.body.__name__ == self.step and lines_of(code)[-1] == self.line
-        return self.line in lines_of(code)[:-1]
+            return step.body.__name__ == self.step and lines[-1] == self.line
+        return self.line in lines[:-1]
 
 
 def spot_of(lines: tuple[Line, ...], step: Step[Any]) -> Spot:

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmviz.engine import Case, MmvizError, Race, Scenario
+from mmviz.engine.explore import uncollected
 from mmviz.engine.html import escape, html_table, verbatim
 from mmviz.engine.mutation import (
     BROKEN,
@@ -207,7 +208,9 @@ def mutations_among(cases: Sequence[Case], wanted: str = "") -> Iterator[Mutatio
     failing = [Failing(case, wrong[case.name]) for case in cases if wrong[case.name]]
     for case in cases:
         if not wrong[case.name] and wanted in ("", case.name):
-            yield Mutations(case, tuple(_entry(case, each, failing) for each in omissions(case)))
+            with uncollected():  # for all mutants: the collector would scan the heap after each
+                entries = tuple(_entry(case, each, failing) for each in omissions(case))
+            yield Mutations(case, entries)
 
 
 def stale_comments() -> list[str]:
@@ -272,9 +275,11 @@ class Failing:
         if not {model.actors[p] for p, _ in self.where.get(spot, ())} & set(omission.actors):
             return None
         if spot not in self._needs:
-            found = list(goes_wrong_without(self.case, spot, model))
             unknown = {ENDLESS, BROKEN}
-            self._needs[spot] = all(self.wrong - each and not unknown & each for each in found)
+            self._needs[spot] = all(
+                self.wrong - each and not unknown & each
+                for each in goes_wrong_without(self.case, spot, model, self.wrong)
+            )
         return self._needs[spot]
 
     @cached_property

@@ -20,7 +20,7 @@ HELD = {"returns_holding_lock"}
 
 def forgets(is_forgotten, answer=None):
     """Return what `without` wants: `answer` is heard where the step is forgotten."""
-    return lambda _: lambda code, step: (answer,) if is_forgotten(code, step) else None
+    return lambda _k, code, step, _owed: (answer,) if is_forgotten(code, step) else None
 
 
 def mutant(case, name, *lines, answer=None, extra=None):
