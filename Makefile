@@ -3,14 +3,19 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: help lab test bench prove frontends faults documents picture clean
+.PHONY: help lab test bench site pages forms renderers prove frontends faults documents picture clean
 
 help:
 	@echo "make lab        set up, and open the course in JupyterLab"
 	@echo "make test       set up, and check everything: format, lint, types, tests, notebooks, stage"
 	@echo "make bench      measure the search and the stage"
-	@echo "make prove      let spin confirm the search: verdicts, deadlocks and states of each case"
+	@echo "make prove      let spin confirm the search, and another machine the litmus tests"
 	@echo "make frontends  show the widgets in each front end, in a browser without a network"
+	@echo "make site       write all races, the course and the reference as a static site: build/site"
+	@echo "make pages      open each page of it from disk in two browsers without a network, and measure"
+	@echo "make forms      measure each form in which a run is saved: sizes and times over all cases"
+	@echo "make renderers  measure whether seven programs draw our SVG the same"
+	@echo "make fuzz       try 100,000 hostile texts at every door that takes one"
 	@echo "make faults     check that each deliberate fault is caught by a test"
 	@echo "make documents  write anew the tables in assets (races, debates, mutants) and the layouts"
 	@echo "make picture    take the README's picture of the stage anew"
@@ -39,12 +44,37 @@ prove:
 	@.ci/prepare venv
 	@.ci/prepare spin
 	$(PYTHON) -m tests.prove.run
+	$(PYTHON) -m tests.prove.litmus
 
 frontends:
 	@.ci/prepare venv test
 	@.ci/prepare browser
 	@.ci/prepare firefox
 	$(PYTHON) -m tests.frontends.run
+
+site:
+	@.ci/prepare venv site
+	$(PYTHON) -m mmviz export --site build/site
+
+pages: site
+	@.ci/prepare venv test
+	@.ci/prepare browser
+	@.ci/prepare firefox
+	$(PYTHON) -m tests.frontends.site build/site
+
+forms:
+	@.ci/prepare venv test
+	$(PYTHON) -m tests.bench.forms
+
+renderers:
+	@.ci/prepare venv test
+	@.ci/prepare browser
+	@.ci/prepare renderers
+	$(PYTHON) -m tests.bench.renderers
+
+fuzz:
+	@.ci/prepare venv test
+	$(PYTHON) -m tests.fuzz.run
 
 faults:
 	@.ci/prepare venv test
@@ -55,6 +85,7 @@ documents:
 	@.ci/prepare venv lab
 	$(PYTHON) -m mmviz.cli.documents assets
 	$(PYTHON) -m mmviz.cli.layouts
+	$(PYTHON) -m mmviz.cli.functions
 
 picture:
 	@.ci/prepare venv test

@@ -17,9 +17,10 @@ tables of cases (`debate`, `catalogue`, `mutations`) and `entry` are imported wh
 import importlib
 import importlib.util
 import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from mmviz import engine as _engine
 from mmviz.engine import (
@@ -33,12 +34,15 @@ from mmviz.engine import (
     UnknownName,
     Verdict,
 )
+from mmviz.engine.version import VERSION
+from mmviz.reading.shown import Brought
 from mmviz.scenarios import broken, every_case, find, load, names, one_case
 
 if TYPE_CHECKING:
     from mmviz.engine import Frame, Run, table
     from mmviz.engine.possible import Answer
     from mmviz.engine.redundant import code
+    from mmviz.reading.litmus import litmus
     from mmviz.reading.lock_report import lockdep
     from mmviz.reading.recognise import diagram
     from mmviz.survey.catalogue import Catalogue
@@ -60,7 +64,7 @@ if TYPE_CHECKING:
         """Explain the 64 bits of an x86-64 page-table entry: mmviz/scene/entry_shown.py."""
 
 
-__version__ = "0.2.0"
+__version__ = VERSION
 __all__ = [
     "Case",
     "Counterexample",
@@ -88,6 +92,8 @@ __all__ = [
     "explore",
     "family",
     "find",
+    "link",
+    "litmus",
     "load",
     "lockdep",
     "mutations",
@@ -107,11 +113,12 @@ _LATE = {
     "code": "mmviz.engine.redundant",
     "debate": "mmviz.survey.debate",
     "diagram": "mmviz.reading.recognise",
+    "litmus": "mmviz.reading.litmus",
     "lockdep": "mmviz.reading.lock_report",
     "mutations": "mmviz.survey.mutations",
     "entry": "mmviz.scene.entry_shown",
 }
-_DRAWN_WITH = ("anywidget", "bqplot", "graphviz", "ipywidgets")
+_DRAWN_WITH = ("anywidget", "bqplot", "graphviz", "ipywidgets", "segno")
 
 
 class NotInstalled(MmvizError, ImportError):
@@ -179,7 +186,9 @@ def replay(case: Case | Race | Scenario | str, schedule: str | Iterable[str] = "
     """Run a schedule from the start.
 
     Args:
-        case: a case; a race or a scenario is enough where it has only one.
+        case: a case; a race or a scenario is enough where it has only one. Or a link, as
+            `mmviz.link` returns it: then its run is returned, with a warning if that has changed
+            since the link was written.
         schedule: "CPU0 CPU1*2", or a list of actors.
 
     Raises:
@@ -187,8 +196,41 @@ def replay(case: Case | Race | Scenario | str, schedule: str | Iterable[str] = "
         ScheduleError: a step cannot happen; the message names the step, the actor, why it is
             blocked and which actors are enabled.
     """
+    if isinstance(case, str) and isinstance(schedule, str) and not schedule:
+        from mmviz.scenarios.link import is_link, opened
+
+        if is_link(case):
+            found = opened(case)
+            if found.remark:
+                warnings.warn(found.remark, stacklevel=2)
+            return found.run
     run: Run = _engine.replay(one_case(case), schedule)
     return run
+
+
+def link(
+    case: Case | Race | Scenario | str, schedule: str | Iterable[str] = "", at: SupportsIndex = 0
+) -> str:
+    """Return a run as one short line of text, which survives a mail.
+
+        mmviz.link("iommu_group/release_order:DelistThenRelease", "CPU0*3 CPU1*4", at=5)
+
+    It names the case, the schedule, the step to look at and the version. `mmviz replay`,
+    `mmviz.replay`, `Player` and whatever takes the name of a race take a link, wrapped and quoted
+    as it may be; one that is damaged is refused.
+
+    Args:
+        case: a case of the catalogue; a race or a scenario is enough where it has only one.
+        schedule: "CPU0 CPU1*2", or a list of actors.
+        at: the step to look at; 0 is the start.
+
+    Raises:
+        UnknownName: a race or a scenario has several cases.
+        ScheduleError: a step cannot happen; the message says which, and why.
+        MmvizError: the run has no step `at`, or the case is not of the catalogue.
+    """
+    text: str = importlib.import_module("mmviz.engine.link").link_to(one_case(case), schedule, at)
+    return text
 
 
 def possible(
@@ -250,6 +292,14 @@ def catalogue(
 def _index(found: "Catalogue") -> Any:
     """Return the widget that shows a catalogue; widgets are imported when one is shown."""
     return importlib.import_module("mmviz.widgets.catalogue").Index(found)
+
+
+def _on_a_stage(found: Brought) -> bool:
+    """Show what was read in a text on a stage; tell whether that could be done."""
+    return _can_draw() and bool(importlib.import_module("mmviz.widgets.brought").show(found))
+
+
+Brought.display = staticmethod(_on_a_stage)
 
 
 def __getattr__(name: str) -> Any:

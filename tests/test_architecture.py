@@ -25,16 +25,19 @@ MAY_IMPORT = {
     "kernel": {"engine"},
     "scenarios": {"engine", "kernel"},
     "survey": {"engine", "kernel", "scenarios"},
-    "scene": {"engine", "kernel"},
+    "scene": {"engine", "kernel", "reading"},
     "reading": {"engine", "kernel", "scenarios"},
-    "widgets": {"engine", "kernel", "scenarios", "survey", "scene"},
-    "writing": {"engine", "scene", "browser"},
+    "widgets": {"engine", "kernel", "scenarios", "survey", "scene", "reading", "writing"},
+    "writing": {"engine", "kernel", "scenarios", "scene", "survey", "browser", "reading"},
     "cli": {"engine", "kernel", "scenarios", "survey", "scene", "reading", "writing"},
     # mmviz/__init__.py, __main__.py
     "": {"engine", "scenarios", "survey", "reading", "widgets", "cli"},
 }
 FRONT_END = {"IPython", "ipywidgets", "bqplot", "anywidget", "traitlets"}
-DRAWING = {"graphviz", "pygraphviz"}
+SITE = {"mistune", "nbclient", "nbformat", "pdoc"}  # of `mmviz[site]`
+DRAWING = {"graphviz", "pygraphviz", "segno"}
+PICTURES = {"PIL", "typst"}  # of `mmviz[pictures]`
+IMPORTED_AS = {"pillow": "pil"}
 STANDARD = sys.stdlib_module_names | {"annotationlib"}  # new in Python 3.14
 MOST_CODE_LINES = 400  # without docstrings, comments and blank lines
 COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|\b(?:rgb|rgba|hsl|hsla|oklch)\(")
@@ -79,7 +82,12 @@ def test_imports_look_down():
             top, _, rest = name.partition(".")
             other = rest.partition(".")[0]
             if top != "mmviz":
-                allowed = {"widgets": FRONT_END | DRAWING, "scene": DRAWING}.get(mine, set())
+                allowed = {
+                    "widgets": FRONT_END | DRAWING,
+                    "scene": DRAWING,
+                    "writing": SITE | PICTURES,
+                    "cli": {"argcomplete"},
+                }.get(mine, set())
                 if top not in STANDARD | allowed:
                     wrong.add((short(path), name))
             elif other in MAY_IMPORT and other != mine and other not in MAY_IMPORT[mine]:
@@ -176,8 +184,11 @@ def strings(parsed):
 
 def test_what_is_imported_is_declared():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    lines = [*declared["dependencies"], *declared["optional-dependencies"]["lab"]]
-    declared_names = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
+    more = declared["optional-dependencies"]
+    extras = ("lab", "site", "pictures", "completion")
+    lines = [*declared["dependencies"], *(line for extra in extras for line in more[extra])]
+    names = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
+    declared_names = {IMPORTED_AS.get(name, name) for name in names}
     used = {name.partition(".")[0].lower() for path in MODULES for name in imports(path)}
     assert used - {name.lower() for name in STANDARD} - {"mmviz"} <= declared_names
 

@@ -22,22 +22,13 @@ from mmviz.kernel.releases import release
 from mmviz.scenarios import every_case, find, load, names
 from mmviz.survey import mutations as mutations_module
 from mmviz.survey.mutations import mutations_of
+from tests.commands import run
 
 ROOT = Path(__file__).parents[1]
 RACE = "iommu_group/release_order"
 FAMILY = "invalidate_page/faults_and_invalidators"
 BUG, FIX = "DelistThenRelease", "ReleaseUnderMutex"
 MMVIZ = [sys.executable, "-m", "mmviz"]
-
-
-def run(capsys, *words):
-    """Run a command in this process; return its status and what it printed."""
-    try:
-        status = main(words)
-    except SystemExit as left:
-        status = left.code
-    out, err = capsys.readouterr()
-    return status, out, err
 
 
 def complaint(capsys, *words):
@@ -436,13 +427,17 @@ def test_replay_json_has_a_frame_for_every_step(capsys):
     status, out, err = run(capsys, "replay", RACE, BUG, SCHEDULE, "--json")
     found = json.loads(out)
     assert (status, err) == (0, "")
-    assert list(found) == ["frames", "enabled", "blocked"]
+    assert list(found) == [
+        *("scenario", "case", "schedule", "link"),
+        *("frames", "enabled", "blocked"),
+    ]
     assert [frame["actor"] for frame in found["frames"]] == ["CPU0"] * 3 + ["CPU1"] * 4
     for frame in found["frames"]:
         assert list(frame) == ["actor", "label", "reads", "writes", "violated"]
     assert [frame["violated"] for frame in found["frames"][:6]] == [[]] * 6
     assert found["frames"][6]["violated"] == ["device_attached_to_freed_domain"]
-    assert "domain V.freed" in found["frames"][6]["writes"]
+    freed = {"field": "domain V.freed", "old": False, "new": True}
+    assert freed in found["frames"][6]["writes"]
     assert found["enabled"] == ["CPU0", "CPU1"]
     assert found["blocked"] == {}
 
@@ -479,7 +474,9 @@ def test_a_stored_schedule_is_known_by_its_name(capsys):
 
 def test_no_schedule_is_the_start(capsys):
     _, out, _ = run(capsys, "replay", RACE, BUG, "--json")
-    assert json.loads(out) == {"frames": [], "enabled": ["CPU0", "CPU1"], "blocked": {}}
+    found = json.loads(out)
+    assert (found["schedule"], found["frames"], found["blocked"]) == ([], [], {})
+    assert found["enabled"] == ["CPU0", "CPU1"]
 
 
 def test_an_illegal_step_is_refused_in_one_line_with_the_reason(capsys):

@@ -76,6 +76,7 @@ BROUGHT = {  # what the commands read
     "mail.txt": "CPU0: iommu_release_device(a)\nCPU1: iommu_domain_free(v)\n",
     "splat.txt": "       CPU0      CPU1\n       ----      ----\n  lock(a);\n"
     "            lock(b);\n            lock(a);\n  lock(b);\n",
+    "SB.litmus": "X86_64 SB\n{ }\nP0 ;\nmovl $1,(x) ;\nexists (x=1)\n",
 }
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 

@@ -4,6 +4,7 @@ import enum
 import itertools
 import os
 import signal
+import tempfile
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -238,6 +239,8 @@ def case(**changes):
 
 
 RACE, CASE = "iommu_group/release_order", "DelistThenRelease"
+FOLDER = tempfile.TemporaryDirectory()  # which goes with the process
+SAVED = f"{FOLDER.name}/run.svg"
 SMALL = race().case("two increments", name="Small", of=1)
 REPORT = mmviz.explore(SMALL)
 GROUP = mmviz.Scenario("Two increments", "None is lost", [SMALL])
@@ -262,6 +265,12 @@ def sets(thing, name):
     return lambda wrong: setattr(thing, name, wrong)
 
 
+def refused(found):
+    """Raise what a text that cannot be read says, which is no error of the call."""
+    if found.refused:
+        raise mmviz.MmvizError(found.refused)
+
+
 CALLS = {
     "explore": mmviz.explore,
     "explore case": lambda wrong: mmviz.explore(GROUP, wrong),
@@ -271,6 +280,11 @@ CALLS = {
     "explore stop": lambda wrong: mmviz.explore(SMALL, stop=wrong),
     "replay": mmviz.replay,
     "replay schedule": lambda wrong: mmviz.replay(SMALL, wrong),
+    "link": lambda wrong: mmviz.link(wrong, "CPU0"),
+    "link schedule": lambda wrong: mmviz.link(mmviz.find(RACE, CASE), wrong),
+    "link at": lambda wrong: mmviz.link(mmviz.find(RACE, CASE), "CPU0", wrong),
+    "litmus": lambda wrong: refused(mmviz.litmus(wrong)),
+    "litmus model": lambda wrong: mmviz.litmus("", wrong),
     "possible": lambda wrong: mmviz.possible(wrong, "CPU0 is done"),
     "possible want": lambda wrong: mmviz.possible(SMALL, wrong),
     "possible wants": lambda wrong: mmviz.possible(SMALL, [wrong]),
@@ -364,6 +378,11 @@ CALLS = {
     "Player.svg": PLAYER.svg,
     "Player.svg theme": lambda wrong: PLAYER.svg(theme=wrong),
     "Player.svg views": lambda wrong: PLAYER.svg(views=wrong),
+    "Player.save": PLAYER.save,
+    "Player.save form": lambda wrong: PLAYER.save(SAVED, wrong),
+    "Player.save at": lambda wrong: PLAYER.save(SAVED, at=wrong),
+    "Player.save theme": lambda wrong: PLAYER.save(SAVED, theme=wrong),
+    "Player.save views": lambda wrong: PLAYER.save(SAVED, views=wrong),
     "Driver": mmviz.Driver,
     "Driver schedule": lambda wrong: mmviz.Driver(SMALL, wrong),
     "Driver goal": lambda wrong: mmviz.Driver(SMALL, goal=wrong),
@@ -439,6 +458,7 @@ MEANT = {  # what is not wrong there
     **dict.fromkeys(("Player views", "Player moments", "Player.svg views"), NONE),
     **dict.fromkeys(("explore max_states", "explore max_bytes", "possible max_states"), LIMITS),
     **dict.fromkeys(("replay schedule", "Case schedule", "Player moment", "Player.visit"), STEPS),
+    "link schedule": STEPS,
     **dict.fromkeys(("table width", "entry", "entry levels"), INTEGERS),
     **dict.fromkeys(("Case name", "Race.case name"), LABELS),
     **dict.fromkeys(("Case bad", "Case interchangeable"), EMPTY),
@@ -448,6 +468,8 @@ MEANT = {  # what is not wrong there
     **dict.fromkeys(("Scenario story", "Case.sentence"), SHORT),
     **dict.fromkeys(("Race[]", "Scenario.case", "Player start", "Player.cursor"), NEGATIVE),
     **dict.fromkeys(("Player.visit k", "Player.frame_at", "Player.svg"), NEGATIVE),
+    **dict.fromkeys(("Player.save form", "Player.save views"), NONE),
+    "Player.save at": NEGATIVE | NONE,
     **dict.fromkeys(("Entry", "Entry after", "Entry.value", "Entry.after"), ANY),
     "Case actor's name": LABELS - {"spaces", "star", "circled"},
     "Case daemons": EMPTY | {"mapping", "recursive mapping"},
@@ -564,7 +586,7 @@ FILES = {
     "hostile.py": b"class A:\n    def __getattr__(self, name):\n        1 / 0\nrace = A()\n",
 }
 NOT_READ = {"unreadable", "binary", "syntax", "deep", "leaves", "raises", "no race", "hostile race"}
-READS = {"diagram", "lockdep"}  # a file that is read, and holds neither
+READS = {"diagram", "litmus", "lockdep"}  # a file that is read, and holds neither
 SVG = ["export", RACE, CASE, "--form=svg"]
 MAILED = str(Path(__file__).parent / "reading" / "diagrams" / "seed004.txt")
 COMMANDS = [
@@ -573,11 +595,14 @@ COMMANDS = [
     *(["replay", "W", CASE], ["replay", RACE, "W"], ["replay", RACE, CASE, "W"]),
     *(["replay", RACE, CASE, "[W"], ["mutate", "W"], ["mutate", f"{RACE}:W"], ["verify", "W"]),
     *(["new", "zz/W.py"], ["export", "W", CASE], ["export", RACE, "W"]),
+    ["export", "--site=zz", "W"],
     *(["export", RACE, CASE, "--sample=W"], ["export", RACE, CASE, "W", "--form=svg"]),
     *([*SVG, "--step=W"], [*SVG, "--views=W"], [*SVG, "--theme=W"], ["export", "W", "--form=W"]),
     *(
         ["diagram", "W"],
         ["diagram", MAILED, "--race=W"],
+        ["litmus", "W"],
+        ["litmus", MAILED, "--model=W"],
         ["lockdep", "W"],
         ["lab", "--port=W"],
         ["W"],

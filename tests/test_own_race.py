@@ -16,7 +16,6 @@ import pytest
 
 import mmviz
 from mmviz import scenarios
-from mmviz.cli import main
 from mmviz.cli import new as new_module
 from mmviz.cli import verify as verify_module
 from mmviz.engine import Graph, conflict, explore, happens_before, races
@@ -25,6 +24,7 @@ from mmviz.scenarios import broken, cases_of, every_case, load, names, one_case
 from mmviz.scene.views import VIEWS
 from mmviz.survey.catalogue import MOST_SOUGHT
 from mmviz.widgets.catalogue import Index
+from tests.commands import run
 from tests.scenarios.test_parts import WHOLE
 from tests.test_docs import blocks
 
@@ -64,16 +64,6 @@ def mine(path):
     finally:
         sys.path.remove(str(path.parent))
         sys.modules.pop("my_race", None)
-
-
-def run(capsys, *words):
-    """Run a command in this process; return its status and what it printed."""
-    try:
-        status = main(words)
-    except SystemExit as left:
-        status = left.code
-    out, err = capsys.readouterr()
-    return status, out, err
 
 
 # -- everything that takes a case of the catalogue ------------------------------------------------

@@ -1,6 +1,7 @@
 """Every public name and every command, given what it cannot take: a sentence, never a traceback."""
 
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from mmviz.engine.struct import World
 RACE, CASE = "iommu_group/release_order", "DelistThenRelease"
 SIZED = "invalidate_page/faults_and_invalidators"
 LONGEST = 1_000  # characters of a message
+FOLDER = tempfile.TemporaryDirectory()  # which goes with the process
+SAVED = f"{FOLDER.name}/run.svg"
 
 TEXTS = {
     "empty": "",
@@ -121,6 +124,11 @@ CALLS = {
         "svg at": lambda wrong: mmviz.Player(found()).svg(wrong),
         "svg theme": lambda wrong: mmviz.Player(found()).svg(theme=wrong),
         "svg views": lambda wrong: mmviz.Player(found()).svg(views=wrong),
+        "save": lambda wrong: mmviz.Player(found()).save(wrong),
+        "save form": lambda wrong: mmviz.Player(found()).save(SAVED, wrong),
+        "save at": lambda wrong: mmviz.Player(found()).save(SAVED, at=wrong),
+        "save theme": lambda wrong: mmviz.Player(found()).save(SAVED, theme=wrong),
+        "save views": lambda wrong: mmviz.Player(found()).save(SAVED, views=wrong),
     },
     "Race": {
         "world": lambda wrong: mmviz.explore(race(world=wrong).case("x", name="X", of=1)),
@@ -182,6 +190,15 @@ CALLS = {
         "scenario": lambda wrong: mmviz.find(wrong, CASE),
         "case": lambda wrong: mmviz.find(RACE, wrong),
     },
+    "link": {
+        "case": lambda wrong: mmviz.link(wrong, "CPU0"),
+        "schedule": lambda wrong: mmviz.link(found(), wrong),
+        "at": lambda wrong: mmviz.link(found(), "CPU0", wrong),
+    },
+    "litmus": {
+        "text": lambda wrong: refused(mmviz.litmus(wrong)),
+        "model": lambda wrong: mmviz.litmus("", wrong),
+    },
     "load": {"name": mmviz.load},
     "lockdep": {"text": lambda wrong: refused(mmviz.lockdep(wrong))},
     "mutations": {
@@ -226,6 +243,8 @@ MEANT = {  # what is not wrong there
     ("Player", "schedule", "none"),
     ("Player", "start", "number"),
     ("Player", "svg at", "number"),
+    ("Player", "save at", "number"),
+    *(("Player", f"save {given}", "none") for given in ("form", "at", "views")),
     ("Race", "name", "unknown"),
     ("Run", "fork", "none"),
     ("Scenario", "case", "number"),
@@ -237,6 +256,7 @@ MEANT = {  # what is not wrong there
     ("family", "numbers", "none"),
     *(("family", "seconds", kind) for kind in NUMBERS),
     ("find", "case", "number"),
+    ("link", "schedule", "empty"),
     ("replay", "schedule", "empty"),
     *(("Debate", "kernel", kind) for kind in ("empty", "none")),
     *(("debate", "kernel", kind) for kind in ("empty", "none")),
@@ -292,6 +312,7 @@ COMMANDS = {
         ["replay", RACE, "{}"],
         ["replay", RACE, CASE, "{}"],
         ["replay", RACE, CASE, "[{}"],
+        ["replay", "mmviz:0.2.0/{}"],
         ["replay", RACE, CASE, "--json", "CPU0*{}"],
     ],
     "mutate": [["mutate", "{}"], ["mutate", f"{RACE}:{{}}"]],
@@ -301,10 +322,14 @@ COMMANDS = {
         ["export", "{}", CASE],
         ["export", RACE, "{}"],
         ["export", RACE, CASE, "--form=svg", "--step={}"],
+        ["export", "--site=zz", "{}"],
     ],
-    "diagram": [["diagram", "{}"], ["diagram", MAILED, "--race={}"]],
+    "diagram": [["diagram", "{}"], ["diagram", MAILED, "--race={}"], ["diagram", MAILED, "-o={}"]],
+    "litmus": [["litmus", "{}"], ["litmus", MAILED, "--model={}"]],
     "lockdep": [["lockdep", "{}"]],
     "lab": [["lab", "--port={}"]],
+    "schema": [["schema", "{}"]],
+    "completion": [["completion", "{}"]],
 }
 WORDS = TEXTS | {
     "option": "-x",

@@ -12,6 +12,8 @@ HERE = Path(__file__).parent
 
 _IMPORT = re.compile(r'import \{ ([\w$, ]+) \} from "\./([\w.-]+\.js)";')
 _EXPORT = re.compile(r"^export (?!default\b)", re.MULTILINE)
+_EXPORTED = re.compile(r"^export (?:async )?(?:function|class|const|let) +([\w$]+)", re.MULTILINE)
+_DEFAULT = re.compile(r"^export default .*;$", re.MULTILINE)
 _DEFINED = re.compile(
     r"^(?:export )?(?:default )?(?:async )?(?:function\*?|class|const|let|var) +"
     r"(?:([\w$]+)|\{([^}=]*)\}|\[([^\]=]*)\])",
@@ -30,6 +32,20 @@ def esm(*, entry: str = "stage.js") -> str:
         FileNotFoundError: A module is not there.
     """
     return _joined(HERE, entry)
+
+
+def script(*, entry: str = "stage.js", name: str = "mmviz") -> str:
+    """Return what `esm` returns as a classic script, all that a page opened from disk can load.
+
+    What `entry` exports by name is in the global variable `name`.
+
+    Raises:
+        ValueError, FileNotFoundError: as `esm`.
+    """
+    text = _DEFAULT.sub("", esm(entry=entry))
+    exported = ", ".join(_EXPORTED.findall(text))
+    inner = _EXPORT.sub("", text)
+    return f'var {name} = (() => {{\n"use strict";\n{inner}\nreturn {{ {exported} }};\n}})();\n'
 
 
 def css() -> str:

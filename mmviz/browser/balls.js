@@ -14,6 +14,8 @@ const FADED = 0.08;
 const FALLING = 0.07;
 const DEEP = [14, 24]; // px that a fall takes a ball on and down: no further than into what was freed
 const SHORTEST = 5; // px; a shorter flow is not there (yet)
+const [LETTER_WIDE, ASCENT, DESCENT, CLEAR] = [7.93, 11, 3, 1]; // px of a letter, and between it and a ball at rest
+const MOMENTS = 8; // that are tried for a picture at rest
 const SAMPLES = 10; // points a cubic is measured by
 
 /**
@@ -87,23 +89,59 @@ function ball(flow, points, t) {
 }
 
 /**
+ * The balls of a flow at the time `T`.
+ * @param {FlowMark} m
+ * @param {number} T ms, from any start
+ * @returns {DotMark[]}
+ */
+function ballsOf(m, T) {
+  if (m.o === 0) return [];
+  const points = measured(m.p);
+  if (!(points[points.length - 1][2] >= SHORTEST)) return [];
+  /** @type {DotMark[]} */
+  const made = [];
+  for (let i = 0; i < BIRTHS; i++) {
+    const t = (((T / CYCLE + i / BIRTHS + phase(m.k)) % 1) + 1) % 1;
+    const { x, y, c, r, o } = ball(m, points, t) ?? { x: 0, y: 0, c: "", r: 0, o: 0 };
+    if (o > 0) made.push({ k: `ball:${m.k}:${i}`, t: "dot", c, x, y, r, o: o * (m.o ?? 1) });
+  }
+  return made;
+}
+
+/**
  * The balls of a picture's flows at the time `T`.
  * @param {Mark[]} marks at rest or in motion
  * @param {number} T ms, from any start
  * @returns {DotMark[]}
  */
 export function balls(marks, T) {
-  /** @type {DotMark[]} */
-  const made = [];
-  for (const m of marks) {
-    if (m.t !== "flow" || m.o === 0) continue;
-    const points = measured(m.p);
-    if (!(points[points.length - 1][2] >= SHORTEST)) continue;
-    for (let i = 0; i < BIRTHS; i++) {
-      const t = (((T / CYCLE + i / BIRTHS + phase(m.k)) % 1) + 1) % 1;
-      const { x, y, c, r, o } = ball(m, points, t) ?? { x: 0, y: 0, c: "", r: 0, o: 0 };
-      if (o > 0) made.push({ k: `ball:${m.k}:${i}`, t: "dot", c, x, y, r, o: o * (m.o ?? 1) });
+  return marks.flatMap((mark) => (mark.t === "flow" ? ballsOf(mark, T) : []));
+}
+
+/** Whether a ball touches a word. @param {DotMark} dot @param {TextMark} text */
+function isOn({ x, y, r }, text) {
+  const left = text.x + (text.w.length - text.w.trimStart().length) * LETTER_WIDE;
+  const right = text.x + text.w.trimEnd().length * LETTER_WIDE;
+  return x + r + CLEAR > left && x - r - CLEAR < right && y + r + CLEAR > text.y - ASCENT && y - r < text.y + DESCENT;
+}
+
+/**
+ * The balls where motion is not wanted: of each flow at the time at which most of them stand clear of all words.
+ * @param {Mark[]} marks at rest
+ * @returns {DotMark[]}
+ */
+export function stillBalls(marks) {
+  const texts = /** @type {TextMark[]} */ (marks.filter((mark) => mark.t === "text" && mark.o !== 0));
+  return marks.flatMap((mark) => {
+    if (mark.t !== "flow") return [];
+    /** @type {DotMark[]} */
+    let best = [];
+    for (let moment = 0; moment < MOMENTS; moment++) {
+      const clear = ballsOf(mark, (moment * CYCLE) / BIRTHS / MOMENTS).filter(
+        (dot) => !texts.some((text) => isOn(dot, text)),
+      );
+      if (clear.length > best.length) best = clear;
     }
-  }
-  return made;
+    return best;
+  });
 }

@@ -59,6 +59,7 @@ export function captionPane(session, acts) {
   const node = element("div", "mm-caption", "", { "data-pane": "caption" }, said, seat);
   const moment = element("div", "mm-moment", "", { "aria-hidden": "true" });
   moment.hidden = true;
+  const claims = session.film.head.claims !== false;
   let [told, scrolled] = ["", ""];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -113,9 +114,9 @@ export function captionPane(session, acts) {
       say(change, difference(film, path, k).join("   "));
       const kept = session.notes[session.noteKey()];
       say(note, kept ? `note: ${kept}` : "");
-      const spoken =
-        spokenStep(film, path, k) +
-        (isLate ? "" : ` ${lost || (session.wonAt() >= 0 ? victoryOf(session) : "")}`).trimEnd();
+      const won = session.wonAt() === k ? victoryOf(session) : ""; // said once, in the step that wins
+      const isGrowing = session.mode === "driver" && k === session.last;
+      const spoken = spokenStep(film, path, k, isGrowing) + (isLate ? "" : ` ${lost || won}`).trimEnd();
       if (!isLate && spoken !== told) {
         told = spoken;
         hush();
@@ -128,7 +129,8 @@ export function captionPane(session, acts) {
       able(buttons.again, k > 0);
       able(buttons.whatif, k > 0 && film.enabled(path[k - 1].state).length > 1);
       able(buttons.recorded, !tree.isRecorded());
-      able(buttons.where, !session.isSealed || Boolean(lost));
+      able(buttons.where, claims && (!session.isSealed || Boolean(lost)));
+      able(buttons.reveal, claims);
       buttons.where.classList.toggle("mm-wanted", Boolean(lost));
       const gives = session.isSealed;
       buttons.reveal.firstChild.data = gives ? "give up" : "show";

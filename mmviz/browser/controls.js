@@ -1,6 +1,7 @@
 // The controls: step, scrub, play, choose a run, open a view. No button changes its width.
 
 import { able, attribute, element, push, say } from "./dom.js";
+import { stepName } from "./story.js";
 
 const SPEEDS = [0.5, 1, 2, 4];
 export const COLUMNS = "columns"; // the tab that a narrow stage has for the code columns
@@ -37,6 +38,7 @@ export function controlsPane(session, acts) {
   const stop = push("mm-switch", "⇄", "play stops where another actor goes on", () => acts.stop());
   const tabs = element("div", "mm-tabs", "", { role: "tablist", "aria-label": "views" });
   const text = push("mm-text", "text", "the whole run as text (t)", () => acts.text());
+  const save = push("mm-keep", "save", "save this moment as a file, or copy its link (s)", () => acts.save());
   const views = session.film.head.views.filter((/** @type {any} */ view) => view.there !== false);
   const more = element(
     "select",
@@ -52,7 +54,7 @@ export function controlsPane(session, acts) {
   });
   if (views.length < 2) more.hidden = true;
   more.tabIndex = -1; // the tabs are one stop for the keyboard, and the arrows reach them all
-  node.append(first, back, play, next, end, slider, count, runs, speed, stop, tabs, more, text);
+  node.append(first, back, play, next, end, slider, count, runs, speed, stop, tabs, more, text, save);
   let [listed, tabbed] = ["", ""];
 
   const drawRuns = () => {
@@ -161,7 +163,8 @@ export function controlsPane(session, acts) {
       speed.value = String(playback.speed);
       attribute(slider, "max", last);
       if (slider.value !== String(k)) slider.value = String(k);
-      attribute(slider, "aria-valuetext", `step ${k} of ${last}`);
+      const did = k ? `, ${stepName(session.film, session.path, k)}` : "";
+      attribute(slider, "aria-valuetext", `step ${k} of ${last}${did}`);
       say(count, `${k}/${last}`);
       drawRuns();
       drawTabs();

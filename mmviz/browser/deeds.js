@@ -8,7 +8,7 @@ import { whyNoChance, whyNoOther, whyNot } from "./causes.js";
 const ZOOMS = [70, 85, 100, 115, 130, 150, 175, 200, 250];
 
 /**
- * @typedef {{session: import("./session.js").Session, root: HTMLElement, panels: any,
+ * @typedef {{session: import("./session.js").Session, root: HTMLElement, panels: any, qr: any,
  *   hint: (words: string) => void}} Stage
  */
 
@@ -56,6 +56,9 @@ export class Deeds {
       possible: () => stage.panels.possible(),
       note: () => this.halt() && stage.panels.note(),
       text: () => stage.panels.text(),
+      code: () => stage.qr.toggle(),
+      save: () => this.halt() && stage.panels.save(),
+      subjects: () => this.halt() && stage.panels.subjects(),
       limits: () => stage.panels.limits(),
       help: () => stage.panels.help(),
       larger: () => this.type(1),

@@ -7,14 +7,15 @@ const BEFORE_MORE = 300; // ms until more are asked for: another view may be ope
 /** @typedef {{size: number[], scenes: Map<number, any[]>, twins: Map<number, string>}} Held */
 
 export class Frames {
-  /** @param {import("./session.js").Session} session */
-  constructor(session) {
+  /** @param {import("./session.js").Session} session @param {any[]} [stored] frames that a page brings with it */
+  constructor(session, stored = []) {
     this.session = session;
     /** @type {Map<string, Held>} by view and schedule */
     this.held = new Map();
     this.isAsking = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
+    for (const each of stored) this.keep(`${each.name} ${each.schedule.join()}`, each);
   }
 
   /** What is here of a view along the path, or null after asking. @param {string} name */
@@ -50,11 +51,7 @@ export class Frames {
     const [key, schedule] = [this.key(name), session.tree.schedule()];
     try {
       const { frames } = await session.ask({ ask: "view", name, schedule, k: session.k, around });
-      const held = this.held.get(key) || { size: frames.size, scenes: new Map(), twins: new Map() };
-      const scenes = frames.scenes.map((/** @type {number[]} */ scene) => scene.map((i) => frames.marks[i]));
-      for (const [i, scene] of scenes.entries()) held.scenes.set(frames.first + i, scene);
-      for (const [i, twin] of (frames.twins || []).entries()) held.twins.set(frames.first + i, twin);
-      this.held.set(key, held);
+      this.keep(key, frames);
       this.isAsking = false;
       session.tell("frames");
     } catch (error) {
@@ -62,6 +59,15 @@ export class Frames {
       session.isSilent = true;
       session.complain(/** @type {Error} */ (error).message);
     }
+  }
+
+  /** Keep frames of a view and a run. @param {string} key @param {any} frames as the kernel sends them */
+  keep(key, frames) {
+    const held = this.held.get(key) || { size: frames.size, scenes: new Map(), twins: new Map() };
+    const scenes = frames.scenes.map((/** @type {number[]} */ scene) => scene.map((i) => frames.marks[i]));
+    for (const [i, scene] of scenes.entries()) held.scenes.set(frames.first + i, scene);
+    for (const [i, twin] of (frames.twins || []).entries()) held.twins.set(frames.first + i, twin);
+    this.held.set(key, held);
   }
 
   /** What is held belongs to another film. */

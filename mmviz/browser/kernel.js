@@ -20,15 +20,16 @@ export class Kernel {
   /**
    * The promise fails when the kernel cannot be asked, does not answer in time, or answers with an error.
    * @param {any} message
+   * @param {number} [patience] ms
    * @returns {Promise<any>}
    */
-  ask(message) {
+  ask(message, patience = PATIENCE) {
     const { send } = this;
     if (!send) return Promise.reject(new Error(ALONE));
     if (!this.isThere()) return Promise.reject(new Error(SILENT));
     const id = ++this.questions;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.fail(id), PATIENCE);
+      const timer = setTimeout(() => this.fail(id), patience);
       this.waiting.set(id, { resolve, reject, timer });
       try {
         Promise.resolve(send({ ...message, id })).catch(() => this.fail(id));

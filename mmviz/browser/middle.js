@@ -1,7 +1,7 @@
 // The middle of the stage: the picture of memory or other views, and the tokens that come from the code.
 
 import { attribute, drawn, element } from "./dom.js";
-import { balls } from "./balls.js";
+import { balls, stillBalls } from "./balls.js";
 import { layer } from "./marks.js";
 import { columnLetters, columnWidth, sides } from "./columns.js";
 import { fieldOfMark } from "./chosen.js";
@@ -9,10 +9,10 @@ import { LEAST_SCALE, MOST_SCALE, SCROLL_BAR, picture, shows } from "./picture.j
 import { pose } from "./pose.js";
 import { written } from "./story.js";
 
-const STILL = 800; // ms: where the balls stand when motion is not wanted
 export const BROAD = 1180; // px: from here on, two views stand side by side; JupyterLab has 1205 of 1400
 const MEMORY = "memory";
 const [WIDEST_SIDE, NARROWEST_SIDE] = [0.3, 0.16]; // of the width of the stage that a side takes
+const OTHER_SIDE = 0.105; // the least where another view than memory is open: they are wide
 const MIDDLE_GAPS = 14; // px between the sides and the middle
 
 export class Middle {
@@ -69,8 +69,8 @@ export class Middle {
       }
       if (hot.fields.size || hot.lines.size) this.point(hot);
     }
-    const T = isCalm ? STILL : performance.now();
-    for (const pane of this.panes.values()) pane.drawLive(balls(pane.marks, T));
+    const now = performance.now();
+    for (const pane of this.panes.values()) pane.drawLive(isCalm ? stillBalls(pane.marks) : balls(pane.marks, now));
   }
 
   /** @param {Mark[]} marks */
@@ -100,7 +100,10 @@ export class Middle {
     pane.hint.hidden = Boolean(held?.scenes.has(session.k));
     const [from, to] = [held?.scenes.get(i), held?.scenes.get(i + 1)];
     if (!held || !from) return;
-    if (held.size.join() !== pane.size.join()) pane.fit(held.size, this.screen, this.type);
+    if (held.size.join() !== pane.size.join()) {
+      pane.fit(held.size, this.screen, this.type);
+      queueMicrotask(() => session.tell("options")); // the sides make room for it
+    }
     if (held.scenes.has(session.k) && this.unseen.delete(pane.name))
       pane.reveal(held.scenes.get(session.k) ?? [], this.wrote());
     pane.draw(
@@ -209,8 +212,23 @@ export class Middle {
     const [lack, held] = [lacks[0] + lacks[1], least[0] + least[1]];
     const spare = count > 1 ? 0 : Math.max(0, Math.max(2 * side, wide - MIDDLE_GAPS - used) - held);
     const part = lack ? Math.min(1, spare / lack) : 0;
+    const most = this.besideOther(wide, high, floor);
     for (const [i, name] of ["--mm-left", "--mm-right"].entries())
-      root.style.setProperty(name, `${Math.floor(least[i] + lacks[i] * part)}px`);
+      root.style.setProperty(name, `${Math.floor(Math.min(most, least[i] + lacks[i] * part))}px`);
+  }
+
+  /**
+   * How wide a side may be beside another view than memory, so that it need not scroll sideways; Infinity where that
+   * would leave the code too little.
+   * @param {number} wide px of the stage @param {number} high px of the pane @param {number} floor the least scale
+   */
+  besideOther(wide, high, floor) {
+    const [open, ...more] = this.names();
+    const size = open === MEMORY || more.length ? null : this.session.view(open)?.size;
+    if (!size) return Infinity;
+    const bar = size[1] * floor > high ? SCROLL_BAR : 0;
+    const left = (wide - MIDDLE_GAPS - size[0] * floor - bar - 1) / 2;
+    return left < OTHER_SIDE * wide ? Infinity : left;
   }
 
   /** Show the open views, each in its pane. */

@@ -5,13 +5,17 @@ import { actorName } from "./chosen.js";
 import { element, push } from "./dom.js";
 import { KEYS } from "./keys.js";
 import { possibleBox } from "./game.js";
+import { oneStop, roving } from "./roving.js";
+import { saveMenu } from "./save_menu.js";
 import { brokenBy, reasons } from "./story.js";
+import { subjectList } from "./subjects.js";
 import { certainty, witnessed } from "./causes.js";
 import { twinText } from "./caption.js";
 
 /**
  * @param {import("./session.js").Session} session
- * @param {{focus: () => void, open: (schedule: number[]) => void, views: () => [string, string][]}} acts
+ * @param {{focus: () => void, open: (schedule: number[]) => void, views: () => [string, string][],
+ *   point: (what: import("./pointed.js").Pointed) => void, root: () => HTMLElement, names: () => string[]}} acts
  */
 export function panels(session, acts) {
   const body = element("div", "mm-panel-body");
@@ -124,9 +128,12 @@ export function panels(session, acts) {
     });
     return [...items, all];
   };
-  const offer = (/** @type {string} */ label, /** @type {Node[]} */ items) => {
+  const offer = (/** @type {string} */ label, /** @type {HTMLElement[]} */ items) => {
     close();
-    show("menu", label, [element("strong", "", label), ...items], items[0]);
+    const list = element("div", "mm-choices", "", { role: "group", "aria-label": label }, ...items);
+    roving(list);
+    oneStop(list);
+    show("menu", label, [element("strong", "", label), list], items[0]);
   };
 
   return {
@@ -203,6 +210,20 @@ export function panels(session, acts) {
       );
       show("text", "the run as text", [region], region);
     },
+    save() {
+      const { node: menu, first } = saveMenu(session, acts);
+      show("save", "save", [menu], first);
+    },
+    /** What the picture shows, as a list: the keyboard's way to the menus. */
+    subjects() {
+      const { node: list, first } = subjectList(session, {
+        actor: (actor) => this.aboutActor(actor),
+        field: (field, words) => this.menu(field, words),
+        point: acts.point,
+      });
+      show("subjects", "actors and fields", [list], first);
+      if (open === "subjects") leave = () => acts.point({});
+    },
     /** A menu on a field of the picture. @param {string} field @param {string} words */
     menu(field, words) {
       const asked = item(`is ${field} = ${words} possible?`, () => this.add(field));
@@ -219,7 +240,20 @@ export function panels(session, acts) {
       if (shown === subject()) return;
       shown = subject();
       if (open === "why") body.replaceChildren(...explained());
-      else if (open === "menu" || (open === "note" && !body.contains(document.activeElement))) close();
+      else if (open === "menu" || open === "subjects" || (open === "note" && !body.contains(document.activeElement)))
+        close();
     },
   };
+}
+
+/**
+ * In a small stage panels lie over picture and strip: the buttons above and below stay free.
+ * @param {HTMLElement} root
+ * @param {HTMLElement} main
+ * @param {HTMLElement} strip
+ */
+export function makeRoom(root, main, strip) {
+  const end = strip.offsetTop + strip.offsetHeight;
+  root.style.setProperty("--mm-below", `${root.clientHeight - end}px`);
+  root.style.setProperty("--mm-over", `${end - main.offsetTop}px`);
 }

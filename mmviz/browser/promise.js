@@ -27,9 +27,13 @@ export function goalInFull(goal, bads, promise) {
 export function promisePane(session, acts) {
   const { head } = session.film;
   const isDriver = session.mode === "driver";
+  const claims = head.claims !== false; // of a diagram that was only drawn, nothing is claimed
   const [sign, words, verdict] = [
     element("span", "mm-sign", "", { "aria-hidden": "true" }),
-    element("span", "mm-words", "", { role: "group", "aria-label": isDriver ? "goal and promise" : "promise" }),
+    element("span", "mm-words", "", {
+      role: "group",
+      "aria-label": isDriver ? "goal and promise" : claims ? "promise" : "nothing is claimed",
+    }),
     element("span", "mm-verdict"),
   ];
   byLines(words);
@@ -43,7 +47,7 @@ export function promisePane(session, acts) {
   const texts = [goal || promise, promise];
   const titles = new Map([
     [goal, goalInFull(goal, head.bads, promise)],
-    [promise, `Promise: ${promise}`],
+    [promise, claims ? `Promise: ${promise}` : promise],
   ]);
   /** What is longer than its room can be scrolled by key. */
   const reach = () => {
@@ -75,14 +79,17 @@ export function promisePane(session, acts) {
       const isBroken = broken >= 0;
       node.classList.toggle("mm-broken", isBroken);
       node.classList.toggle("mm-won", won >= 0);
-      say(sign, isBroken ? "✗" : isDriver && won < 0 ? "▸" : "✓");
+      say(sign, isBroken ? "✗" : isDriver && won < 0 ? "▸" : claims ? "✓" : "");
       const said = won >= 0 ? victoryOf(session) : isBroken || !goal ? promise : goal;
       if (words.textContent !== said) {
         say(words, said);
         reach();
       }
       attribute(words, "title", titles.get(said) ?? said);
-      say(verdict, isBroken ? (broken ? `broken in step ${broken}` : "broken at the start") : "holds so far");
+      say(
+        verdict,
+        isBroken ? (broken ? `broken in step ${broken}` : "broken at the start") : claims ? "holds so far" : "",
+      );
     },
   };
 }

@@ -15,6 +15,7 @@ const REST = 2_000; // ms after the last step until the cursor is written back
 /**
  * @typedef {{film: any, at?: any, named?: any[], mode?: string, game?: any, height?: number, zoom?: number,
  *   pane?: string, pinned?: string[], notes?: Record<string, string>, hidden?: string[], focus?: string[],
+ *   frames?: any[], links?: Record<string, string[]>, qr?: {link: string, size: number, path: string},
  *   send?: (message: any) => void, isThere?: () => boolean, keep?: (name: string, value: any, isNow: boolean) => void}} Source
  */
 
@@ -62,7 +63,7 @@ export class Session {
     this.film = new Film(source.film);
     this.tree = new Tree(this.film);
     this.k = 0;
-    this.frames = new Frames(this);
+    this.frames = new Frames(this, source.frames);
     this.playback = new Playback(this);
     this.place(source.at);
   }
@@ -336,10 +337,11 @@ export class Session {
   /**
    * Ask the kernel. The promise fails when it cannot be asked or does not answer.
    * @param {any} message
+   * @param {number} [patience] ms
    * @returns {Promise<any>}
    */
-  ask(message) {
-    return this.kernel.ask(message);
+  ask(message, patience) {
+    return this.kernel.ask(message, patience);
   }
 
   /** Take an answer of the kernel. @param {any} answer */

@@ -3,6 +3,7 @@
 import { offerRuns } from "./before.js";
 import { say } from "./dom.js";
 import { Kernel } from "./kernel.js";
+import { visitMoment } from "./moments.js";
 import { Session } from "./session.js";
 import { StageView } from "./view.js";
 
@@ -13,7 +14,8 @@ const PAGE = Math.random().toString(36).slice(2);
 const UNSEEN = 200; // ms without a view: a cell that is moved makes its views anew
 
 /**
- * Show a film on a page without Jupyter. Return what takes it away again; its `session` can be asked.
+ * Show a film on a page without Jupyter. Return what takes it away again; its `session` can be asked, and `visit`
+ * goes to a moment that an address names.
  * @param {HTMLElement} root
  * @param {import("./session.js").Source} source
  */
@@ -24,12 +26,26 @@ export function mount(root, source) {
     view.close();
     session.close();
   };
-  return Object.assign(close, { session, view });
+  const visit = (/** @type {string} */ moment) => visitMoment(session, moment);
+  return Object.assign(close, { session, view, visit });
 }
 
 /** Ask the kernel. Every page hears every answer, and each counts its own questions. @param {any} model @param {any} message */
 function ask(model, message) {
   return model.send({ ...message, page: PAGE });
+}
+
+/** Tell the kernel whether this page shows a model: what no page shows, it may put away. @param {any} model @param {boolean} isSeen */
+async function report(model, isSeen) {
+  if (model.get("layout")?.comm_live !== true) return;
+  try {
+    await ask(model, { ask: isSeen ? "seen" : "unseen" });
+  } catch {} // the kernel is gone, and with it what it would put away
+}
+
+/** An answer with the file that came with it. @param {any} answer @param {DataView[] | undefined} buffers */
+function withBytes(answer, buffers) {
+  return buffers?.length ? { ...answer, bytes: buffers[0] } : answer;
 }
 
 /** What an answer is to this page: one to another page brings its piece of the film, no more. @param {any} answer */
@@ -60,9 +76,9 @@ function shared(model) {
   session.error = model.get("error") || "";
   const views = new Set();
   const again = (/** @type {any} */ view) => view.rebuild();
-  /** @type {[string, (value?: any) => void][]} */
+  /** @type {[string, (value?: any, more?: any) => void][]} */
   const heard = [
-    ["msg:custom", (answer) => session.hear(answered(answer))],
+    ["msg:custom", (answer, buffers) => session.hear(answered(withBytes(answer, buffers)))],
     [
       "change:film",
       () => {
@@ -179,7 +195,10 @@ function shown(model, el) {
   const known = SESSIONS.get(identity(model)) || shared(model);
   SESSIONS.set(identity(model), known);
   clearTimeout(known.leaving);
-  if (!known.views.size) known.use(model);
+  if (!known.views.size) {
+    known.use(model);
+    report(model, true);
+  }
   const made = () => new StageView(el, known.session, model.get("height") || 0);
   const entry = {
     model,
@@ -203,6 +222,7 @@ function shown(model, el) {
       known.leave();
       SESSIONS.delete(identity(model));
       unload(model);
+      report(model, false);
     }, UNSEEN);
   };
 }

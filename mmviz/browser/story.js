@@ -216,13 +216,17 @@ export function possibleUntil(film, path, k, bads) {
   return -1;
 }
 
-/** One sentence for the live line. @param {FilmOf} film @param {PathNode[]} path @param {number} k */
-export function spokenStep(film, path, k) {
+/**
+ * One sentence for the live line.
+ * @param {FilmOf} film @param {PathNode[]} path @param {number} k
+ * @param {boolean} [isGrowing] whether the run ends here because the reader has chosen no further step yet
+ */
+export function spokenStep(film, path, k, isGrowing = false) {
   const last = path.length - 1;
   if (!k) return `The start of ${film.head.title}. ${last ? `${last} steps.` : ""}`.trim();
   const sentence = stepSentence(film, path, k);
   const broken = failures(film, path, k).map((said) => ` ✗ ${said}`);
-  return `Step ${k} of ${last}: ${stepName(film, path, k)}. ${sentence}${broken.join("")}`;
+  return `Step ${k}${isGrowing ? "" : ` of ${last}`}: ${stepName(film, path, k)}. ${sentence}${broken.join("")}`;
 }
 
 /**
@@ -232,7 +236,8 @@ export function spokenStep(film, path, k) {
  */
 export function runAsText(film, path, k, note = () => "") {
   const { head } = film;
-  const lines = [`${head.race}: ${head.title}`, `Promise: ${head.promise}`, ""];
+  const promise = head.claims === false ? head.promise : `Promise: ${head.promise}`;
+  const lines = [`${head.race}: ${head.title}`, promise, ""];
   for (let i = 0; i < path.length; i++) {
     const mark = i === k ? "▸" : " ";
     if (!i) lines.push(`${mark} 0  start`);

@@ -34,8 +34,10 @@ export function strip(session, acts) {
     drawn("svg", { class: "mm-tree", "aria-hidden": "true" }),
   ];
   const scroller = element("div", "mm-steps", "", { role: "group", "aria-label": "steps of this run" }, chips);
-  const score = element("div", "mm-score");
-  const runs = element("div", "mm-tried", "", {}, tree, score);
+  const score = element("span", "mm-score");
+  const { race, case: name } = session.film.head;
+  const named = element("span", "mm-case", name, { title: `${race}:${name}` });
+  const runs = element("div", "mm-tried", "", {}, tree, element("div", "mm-about", "", {}, named, score));
   const node = element("div", "mm-strip", "", { "data-pane": "strip" }, names, scroller, runs);
   const [drawChips, drawTree] = [sketch(chips), sketch(tree)];
   /** @type {[number, number, any][]} */

@@ -10,11 +10,12 @@ import { BROAD, Middle } from "./middle.js";
 import { LEAST_SCALE } from "./picture.js";
 import { isSame, pointed, rowsOfLine } from "./pointed.js";
 import { ownKeys } from "./own_keys.js";
-import { panels } from "./panels.js";
+import { makeRoom, panels } from "./panels.js";
 import { captionPane } from "./caption.js";
 import { chooserRow } from "./chooser.js";
 import { controlsPane } from "./controls.js";
 import { promisePane } from "./promise.js";
+import { qrCorner } from "./qr.js";
 import { scoreOf } from "./game.js";
 import { stepName, stepSentence } from "./story.js";
 import { strip } from "./strip.js";
@@ -24,6 +25,7 @@ import { spokenWindow, windowsUntil } from "./windows.js";
 
 const NARROW = 900; // px: below, the columns become a tab; JupyterLab beside its file browser has 848 of 1280
 const SMALL = 700; // px: below, the controls take two rows
+const LARGE_TYPE = 1.4; // from here on, the key of a button stands below its word
 const ROWS = 212; // px of the rows that are not the main one, at type 100 %
 const [SIDE, LEAST_SIDE] = [0.22, 0.175]; // of the width of the stage
 const GAPS = 14; // px between the sides and the middle
@@ -126,12 +128,27 @@ export class StageView {
       box: this.columns[actor].place(row),
       isLeft: left.contains(this.columns[actor].node),
     }));
+    this.qr = qrCorner(session, (words) => this.hint(words));
     this.error = element("div", "mm-error", "", { role: "alert" });
-    this.main = element("div", "mm-main", "", {}, left, this.middle.node, right, this.middle.overlay, this.error);
+    this.main = element(
+      "div",
+      "mm-main",
+      "",
+      {},
+      left,
+      this.middle.node,
+      right,
+      this.middle.overlay,
+      this.qr.node,
+      this.error,
+    );
     this.panels = panels(session, {
       focus: () => this.root.focus({ preventScroll: true }),
       open: (schedule) => session.open(schedule, schedule.length),
       views: () => this.middle.texts(),
+      point,
+      root: () => this.root,
+      names: () => this.middle.names(),
     });
     this.root.append(
       this.promise.node,
@@ -373,6 +390,7 @@ export class StageView {
     if (wide >= NARROW) session.showsColumns = false;
     root.dataset.width = wide < NARROW ? "narrow" : wide >= BROAD ? "wide" : "normal";
     root.toggleAttribute("data-small", wide < SMALL);
+    root.toggleAttribute("data-large", type >= LARGE_TYPE && wide >= SMALL);
     if (this.chooser && wide < NARROW) root.insertBefore(this.chooser.node, this.main);
     else this.chooser?.node.remove();
     root.dataset.open = session.showsColumns ? "columns" : "picture";
@@ -384,6 +402,7 @@ export class StageView {
     for (const column of this.columns) column.fit(type);
     this.strip.fit(type);
     this.middle.fit(screen, type);
+    makeRoom(root, this.main, this.strip.node);
     this.middle.isFresh = true; // what was just written is to be seen in the new room, too
     this.drawPath();
     this.redraw();

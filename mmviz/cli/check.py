@@ -11,6 +11,7 @@ from mmviz.engine import Case, ModelError, Progress, Report, explore, short
 from mmviz.engine.report import NO_RUN_COMPLETES, NOT_JUDGED, Outcome, rests_on
 from mmviz.engine.search import MAX_STATES
 from mmviz.engine.watch import INTERRUPTED
+from mmviz.scenarios.link import is_link
 
 REDRAW_SECONDS = 0.1
 
@@ -90,8 +91,8 @@ def several(words: Sequence[str]) -> bool:
 
     A single race has been read by now, or its fault raised, so that no other has to be read.
     """
-    places = [word.partition(":")[0].rstrip("/") for word in words]
-    return not all("/" in place or place.endswith(".py") for place in places or [""])
+    places = [word.partition(":")[0].rstrip("/") for word in words or [""] if not is_link(word)]
+    return not all("/" in place or place.endswith(".py") for place in places)
 
 
 def say(lines: Iterable[str], to: TextIO) -> None:

@@ -4,13 +4,16 @@ import json
 import os
 import stat
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from mmviz.cli.output import write
 from mmviz.engine import MmvizError
 from mmviz.engine.text import quoted
 from mmviz.reading.mail import MOST
 from mmviz.reading.recognise import diagram as understood
+from mmviz.reading.shown import Staged
 from mmviz.reading.skeleton import skeleton
+from mmviz.writing.forms import FORMS
 
 REFUSED = 1
 
@@ -35,9 +38,24 @@ def pasted(file: str) -> str:
         return source.read(MOST + 1).decode("utf-8", "replace")
 
 
-def diagram(file: str, race: str = "", as_json: bool = False, as_skeleton: bool = False) -> int:
-    """Print what is understood of a diagram; the status is 1 when it is refused."""
+def diagram(
+    file: str,
+    race: str = "",
+    as_json: bool = False,
+    as_skeleton: bool = False,
+    output: str | None = None,
+) -> int:
+    """Print what is understood of a diagram, or write its stage to a file.
+
+    Returns:
+        The status: 1 when the diagram is refused.
+
+    Raises:
+        MmvizError: it has no stage, or the file cannot be written.
+    """
     found = understood(pasted(file), race or None)
+    if output is not None and not found.refused:
+        return stage(found, output)
     if as_json:
         print(json.dumps(found.json(), ensure_ascii=False))
     elif as_skeleton and not found.refused:
@@ -45,3 +63,21 @@ def diagram(file: str, race: str = "", as_json: bool = False, as_skeleton: bool 
     else:
         print(found)
     return REFUSED if found.refused else 0
+
+
+def stage(found: Staged, output: str) -> int:
+    """Write the stage of what was read, in the form that the file's name says, and return 0.
+
+    Raises:
+        MmvizError: there is no such form, no stage, or the file cannot be written.
+    """
+    form = PurePath(output.replace("\0", "")).suffix.lower().lstrip(".")
+    if form not in FORMS or form == "pml":
+        known = ", ".join(f".{each}" for each in FORMS if each != "pml")
+        raise MmvizError(f"{quoted(output)}: the file's name says the form; known are {known}")
+    from mmviz.writing.brought import written  # what draws is imported when something is drawn
+
+    data = written(found, form)
+    if write(data.decode() if FORMS[form].text else data, output):
+        print(f"Written: {output}, {len(data):,} bytes", file=sys.stderr)
+    return 0

@@ -4,22 +4,19 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 from mmviz.cli.listing import member
 from mmviz.cli.output import write
-from mmviz.engine import Case, MmvizError, Run, UnknownName, nearest
+from mmviz.engine import Case, MmvizError, UnknownName
 from mmviz.engine.closure import SAMPLE, Closure
 from mmviz.engine.promela import digest, promela
 from mmviz.engine.text import quoted
 from mmviz.scenarios import find
+from mmviz.scenarios.link import is_link, opened
+from mmviz.writing.forms import FORMS
 
-if TYPE_CHECKING:
-    from mmviz.scene.searched import SearchedCase
-
-PML, HTML, SVG, TXT = "pml", "html", "svg", "txt"
-NAMES = {PML: "Promela", HTML: "a page", SVG: "a picture", TXT: "a diagram"}
-ONLY = {"step": (SVG, HTML), "views": (SVG,), "theme": (SVG, HTML), "sample": (PML,)}
+PML = "pml"
+OPTIONS = {"step": "at", "views": "views", "theme": "look", "tabs": "tabs", "brief": "brief"}
 
 
 def export(options: Namespace) -> int:
@@ -27,84 +24,65 @@ def export(options: Namespace) -> int:
 
     Args:
         options: as the command line has them: `scenario`, `case`, `schedule`, `output`, `form`,
-            `set`, `sample`, `step`, `views` and `theme`.
+            `set`, `sample`, `step`, `views`, `theme`, `tabs` and `brief`.
 
     Raises:
         MmvizError: a name is unknown, an option does not go with the form, the run has no such
             step or cannot happen, packages that draw are not installed, or a step or bad state
             has too many situations.
     """
-    form = _form(options)
+    form = _form(_unlinked(options))
     case = chosen(options.scenario, options.case, options.set)
     if form == PML:
         return _promela(case, options.output, options.sample)
-    if form == TXT:
-        from mmviz.scene.searched import SearchedCase
-        from mmviz.writing.diagram import titled
+    from mmviz.writing.saved import saved
 
-        write(titled(_run(SearchedCase(case), options)), options.output)
-        return 0
-    try:
-        text = _page(case, options) if form == HTML else _picture(case, options)
-    except ImportError as error:
-        raise MmvizError(f"{NAMES[form]} needs a package that is missing: {error}") from None
-    if write(text, options.output):
-        print(f"Written: {options.output}, {len(text.encode()):,} bytes", file=sys.stderr)
+    given = {
+        name: getattr(options, option)
+        for option, name in OPTIONS.items()
+        if getattr(options, option) is not None
+    }
+    if form == "html":
+        given.setdefault("look", "")
+    if options.views is not None:
+        given["views"] = [name for name in options.views.split(",") if name]
+    data = saved(case, " ".join(options.schedule), form, **given)
+    if write(data.decode() if FORMS[form].text else data, options.output):
+        print(f"Written: {options.output}, {len(data):,} bytes", file=sys.stderr)
     return 0
+
+
+def _unlinked(options: Namespace) -> Namespace:
+    """Return the options with the parts of a link, where one stands in place of a case."""
+    text = " ".join([*filter(None, (options.scenario, options.case)), *options.schedule])
+    if not is_link(text):
+        return options
+    found = opened(text)
+    if found.remark:
+        print(found.remark, file=sys.stderr)
+    options.scenario, options.case, options.schedule = found.case.scenario, found.case.name, []
+    form = _form(options)
+    if form != PML:
+        options.schedule = list(found.schedule)
+    if options.step is None and "at" in FORMS[form].takes:
+        options.step = found.at
+    return options
 
 
 def _form(options: Namespace) -> str:
     """Return what is to be written, by --form or by how the file's name ends."""
     suffix = PurePath((options.output or "").replace("\0", "")).suffix.lower().lstrip(".")
-    form: str = options.form or (suffix if suffix in NAMES else PML)
-    if suffix and not options.form and suffix not in NAMES:
-        known = ", ".join(f".{each}" for each in NAMES)
+    form: str = options.form or (suffix if suffix in FORMS else PML)
+    if suffix and not options.form and suffix not in FORMS:
+        known = ", ".join(f".{each}" for each in FORMS)
         raise MmvizError(f"{quoted(options.output)}: known are {known}; else write --form")
-    for name, forms in ONLY.items():
-        if getattr(options, name) is not None and form not in forms:
-            raise MmvizError(f"--{name} does not go with {NAMES[form]}; leave it out")
+    takes = ("sample",) if form == PML else FORMS[form].takes
+    for option, name in (*OPTIONS.items(), ("sample", "sample")):
+        if getattr(options, option) is not None and name not in takes:
+            raise MmvizError(f"--{option} does not go with {FORMS[form].name}; leave it out")
     if form == PML and options.schedule:
         raise MmvizError("Promela is of a whole case; leave the schedule out, or write -o FILE.svg")
     return form
-
-
-def _run(searched: "SearchedCase", options: Namespace) -> Run:
-    text = " ".join(options.schedule)
-    return searched.run(searched.schedule(text) if text else next(iter(searched.runs().values())))
-
-
-def _page(case: Case, options: Namespace) -> str:
-    from mmviz.writing.page import case_page
-
-    look = "" if options.theme is None else _theme(options.theme)
-    return case_page(case, " ".join(options.schedule), look=look, at=options.step or 0)
-
-
-def _picture(case: Case, options: Namespace) -> str:
-    from mmviz.scene.searched import SearchedCase
-    from mmviz.scene.svg import svg
-    from mmviz.scene.views import STILL, every, known, picture
-    from mmviz.scene.words import caption
-
-    look, searched = _theme(options.theme or "light"), SearchedCase(case)
-    run = _run(searched, options)
-    last = run.tip.index
-    at = last if options.step is None else options.step
-    if at > last:
-        raise MmvizError(f"--step {at}: this run has {last} steps; write a number from 0 to {last}")
-    there = every(searched)
-    views = options.views
-    names = list(STILL) if views is None else known(filter(None, views.split(",")))
-    for name in names:
-        if name not in there:
-            raise UnknownName(f"{case.name} has nothing for {name!r}; it has {', '.join(there)}")
-    title = f"{case.title}. {caption(run.frames[at], last)}"
-    return svg(picture([there[name] for name in names], run, at), look, title)
-
-
-def _theme(name: str) -> str:
-    found: str = nearest({"light": "light", "dark": "dark"}, name, "theme")
-    return found
 
 
 def _promela(case: Case, output: str | None, sample: int | None) -> int:
@@ -126,8 +104,10 @@ def _promela(case: Case, output: str | None, sample: int | None) -> int:
     return 0
 
 
-def chosen(scenario: str, case_name: str | None, sizes: Sequence[str]) -> Case:
+def chosen(scenario: str | None, case_name: str | None, sizes: Sequence[str]) -> Case:
     """Return the case that the words of the command line name."""
+    if scenario is None:
+        raise UnknownName("export needs a scenario and a case; or, for a whole site, --site DIR")
     if sizes and case_name is None:
         return member([scenario], sizes)
     if sizes or case_name is None:

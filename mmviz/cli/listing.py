@@ -10,6 +10,7 @@ from mmviz.engine.text import quoted
 from mmviz.kernel.provenance import provenance
 from mmviz.kernel.releases import release, spelled
 from mmviz.scenarios import broken, load, names
+from mmviz.scenarios.link import is_link, linked_case
 from mmviz.survey import family
 from mmviz.survey.family import LARGEST
 
@@ -19,7 +20,7 @@ def select(words: Sequence[str]) -> list[Case]:
 
     Args:
         words: "thread", "thread/race" or "thread/race:Case", or the path of a file,
-            "my_race.py" or "my_race.py:Case"; no word means everything.
+            "my_race.py" or "my_race.py:Case", or a link; no word means everything.
 
     Raises:
         UnknownName: nothing has that name; the nearest is suggested.
@@ -34,6 +35,10 @@ def select(words: Sequence[str]) -> list[Case]:
                 "nothing for everything"
             )
     for word in words or [""]:
+        if is_link(word):
+            linked = linked_case(word)
+            found[linked.scenario, linked.name] = linked
+            continue
         scenarios, case = _named(word)
         lost = broken() if len(scenarios) > 1 else {}
         for name in scenarios:
@@ -45,7 +50,8 @@ def select(words: Sequence[str]) -> list[Case]:
 
 def unread(words: Sequence[str]) -> dict[str, ModelError]:
     """Return what is wrong with each file that the words name and that cannot be read."""
-    named = {name for word in words or [""] for name in _named(word)[0]}
+    given = [word for word in words if not is_link(word)] if words else [""]
+    named = {name for word in given for name in _named(word)[0]}
     return {name: error for name, error in broken().items() if name in named}
 
 

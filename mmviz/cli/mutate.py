@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmviz.cli.listing import row, select
+from mmviz.scenarios.link import is_link
 from mmviz.survey.mutations import (
     UNEXPLAINED,
     Mutations,
@@ -24,7 +25,7 @@ def mutate(words: Sequence[str], as_json: bool) -> int:
         1 when a redundant line is unexplained, or an explanation is stale.
     """
     named = [word.rpartition("/")[2].partition(":") for word in words]
-    if len(words) == 1 and named[0][1]:
+    if len(words) == 1 and (named[0][1] or is_link(words[0])):
         (case,) = select(words)
         found = [mutations(case.scenario, case.name)]
     else:

@@ -1,11 +1,13 @@
 """`mmviz verify`: all checks of one race, each on a line."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmviz.engine import MmvizError, ModelError, Scenario
 from mmviz.scenarios import load, names
@@ -26,16 +28,21 @@ TOOLS = {
 }
 
 
-def verify(name: str) -> int:
+def verify(name: str, as_json: bool = False) -> int:
     """Run every check of a race; print a line for each, and return the exit status.
 
     Args:
         name: "thread/race", or the path of a file.
+        as_json: print JSON, and no lines.
 
     Raises:
         UnknownName: there is none of that name; the nearest is suggested.
         ModelError: the file cannot be read.
     """
+    if as_json:
+        rows = [as_data(check, wrong) for check, wrong in checks(name)]
+        print(json.dumps(rows, indent=1))
+        return 0 if all(row["ok"] for row in rows) else 1
     failed, count = 0, 0
     for check, wrong in checks(name):
         count += 1
@@ -50,6 +57,12 @@ def verify(name: str) -> int:
     if not failed and name in names():
         print("`make documents` writes the tables in assets and the layouts anew.")
     return 1 if failed else 0
+
+
+def as_data(check: str, wrong: Sequence[str]) -> dict[str, Any]:
+    """Return a check as `--json` prints it."""
+    name, _, why = check.partition(" (skipped: ")
+    return {"check": name, "ok": not wrong, "wrong": list(wrong), "skipped": why.rstrip(")")}
 
 
 def checks(name: str) -> Iterator[tuple[str, Sequence[str]]]:

@@ -120,9 +120,9 @@ def name_of(bad_state: BadState) -> str:
 def sentence_of(bad_state: BadState) -> str:
     """Return the sentence of a bad state."""
     if isinstance(bad_state, str):
-        return SENTENCES.get(bad_state, bad_state.replace("_", " "))
+        return printable(SENTENCES.get(bad_state, bad_state.replace("_", " ")))
     lines = (inspect.getdoc(bad_state) or bad_state.__name__.replace("_", " ")).splitlines()
-    return lines[0].rstrip(".")
+    return printable(lines[0].rstrip("."))
 
 
 def check_name(name: Any) -> None:
@@ -266,7 +266,8 @@ class Case:
         promise: the invariant in words, where it differs from the scenario's.
         note: a remark shown beside the verdict.
         kind: "race"; or "ordering" where a single thread fails; or "contract" where the parties
-            accepted the bad state ("not coherent", not "bug").
+            accepted the bad state ("not coherent", not "bug"); or "diagram" where steps are shown
+            as they were drawn, and nothing is claimed.
         source: where the variant comes from; the engine only hands it on. In the catalogue an
             `mmviz.kernel.provenance.Provenance`.
         memory: the memory model in a few words, "total store order"; by default, what the

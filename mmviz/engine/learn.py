@@ -497,6 +497,12 @@ class Model:
         """Return whether actor `p` has finished."""
         return self.location(state, p).step is None
 
+    def is_deadlock(self, state: int) -> bool:
+        """Return whether no actor can take a step, and not all that must have finished."""
+        if self.is_dead(state) or self.is_complete(state):
+            return False
+        return all(self.successor(state, p) is None for p in range(len(self.actors)))
+
     def threads(self) -> list[int]:
         """Return the numbers of the actors that must finish."""
         return [p for p, name in enumerate(self.actors) if name not in self.case.daemons]

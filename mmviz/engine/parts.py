@@ -8,7 +8,7 @@ from mmviz.engine.text import index, members, quoted, written
 
 T = TypeVar("T")
 MOST_NAMED = 1_000  # daemons, bad states, groups
-KINDS = ("race", "ordering", "contract")
+KINDS = ("race", "ordering", "contract", "diagram")
 GROUPS = 'write interchangeable=[("CPU0", "CPU1")]'
 
 

@@ -106,7 +106,7 @@ class Run:
     @property
     def deadlock(self) -> bool:
         """Whether no actor can take a step, and not all have finished."""
-        return not self.finished and not self.enabled()
+        return self.model.is_deadlock(self.tip.state)
 
     @property
     def loop(self) -> tuple[int, int] | None:

@@ -18,6 +18,7 @@ from mmviz.engine.bits import token
 from mmviz.engine.errors import ModelError, UnknownField
 from mmviz.engine.piece import ACTOR, BAD_STATE, GUARD, NOW, STEP, Line, Piece, forgotten, line_at
 from mmviz.engine.struct import Struct
+from mmviz.engine.text import printable
 
 P = ParamSpec("P")
 S = TypeVar("S", bound=Struct)
@@ -220,18 +221,24 @@ class Step(Generic[R]):
 
     @property
     def label(self) -> str:
-        """The function and its arguments, with the object where its name helps."""
+        """The function and its arguments, with the object where its name helps.
+
+        A step that was read in a text has its words there: the `label` of its body.
+        """
+        said: str = self.body.__dict__.get("label", "")
+        if said:
+            return printable(said)
         values = [*self.args, *self.kwargs.values()]
         words = [str(value) for value in values]
         if self.on.name and not words:
             words = [self.on.name]
-        return f"{self.body.__name__}({', '.join(words)})"
+        return printable(f"{self.body.__name__}({', '.join(words)})")
 
     @property
     def doc(self) -> str:
         """The first line of the step's docstring."""
         lines = (self.body.__doc__ or "").strip().splitlines()
-        return lines[0] if lines else ""
+        return printable(lines[0]) if lines else ""
 
     @property
     def signature(self) -> tuple[Any, ...]:

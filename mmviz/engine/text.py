@@ -60,7 +60,7 @@ def spoken(value: Any) -> str:
         if isinstance(value, tuple):
             return f"({', '.join(words)})"
         return f"{{{', '.join(sorted(words))}}}"
-    return str(value)
+    return printable(str(value))
 
 
 class _Quote(Repr):

@@ -11,8 +11,8 @@ from math import factorial, prod
 from typing import NamedTuple
 
 from mmviz.reading.columns import Model, Piece, Question
-from mmviz.reading.heads import NAME, ROLE, Head
-from mmviz.reading.mail import grids, is_prose, is_rule, written
+from mmviz.reading.heads import FREE_GAP, SENTENCE, Head, head
+from mmviz.reading.mail import NAME, ROLE, grids, is_prose, is_rule, written
 
 FAR = 1_000  # blanks from one actor's steps to the next one's, in the grid that is made of blocks
 CONTEXTS = (
@@ -23,7 +23,8 @@ NUMBER = r"(?:\(?\d{1,3}[.):]|\[\d{1,3}\]|\d{1,3}\.\d{1,3}\)?)"
 CALLED = rf"(?:{ROLE}[ \-#_]{{0,2}}(?:\d+|[A-Z]|[abinxy])(?!\w)|[TPC]\d(?!\w))"
 REMARK = r"(?: ?\([^|]{0,60}?\)+)?"
 MARKED = re.compile(
-    rf"\s*(?P<number>{NUMBER})?\s*(?:on )?[<\[(]?(?P<name>{CALLED}|(?:{CONTEXTS}))[>\])]?"
+    rf"\s*(?:[-*•]\s+)?(?P<number>{NUMBER})?\s*(?:on )?"
+    rf"[<\[(]?(?P<name>{CALLED}|(?:{CONTEXTS}))[>\])]?"
     rf"(?P<more>{REMARK})\s*(?P<mark>:(?!:)|>|\||- |-+>|(?<=[\])>]))\s*(?P<text>\S.*)?$",
     re.I,
 )
@@ -67,7 +68,7 @@ def script(rows: list[str]) -> Script | None:
     grid = grids(rows)[0]
     said = _said(grid.rows)
     names = list(dict.fromkeys(each.name for each in said))
-    if len(names) < 2:
+    if len(names) < 2 or _is_below_names(grid.rows, said):
         return None
     found, heads, end = _pieces(grid.rows, said, names)
     if len({each.x // FAR for each in found}) < 2:
@@ -84,6 +85,29 @@ def script(rows: list[str]) -> Script | None:
     )
     shown = {each.name: each.shown for each in reversed(said)}
     return Script(model, [shown[name] for name in names], heads, by_number, ordered)
+
+
+def _is_below_names(rows: list[str], said: list[Said]) -> bool:
+    """Tell whether a row names columns: what is marked below it are interrupts in them."""
+    top = head(rows)
+    if top.row is None or len(top.names) < 2:
+        return False
+    if top.how == "staggered":
+        second = top.names[1][0] - FREE_GAP
+        return any(row.strip() and _indent(row) < second for row in rows[said[-1].row + 1 :])
+    if top.how not in {"names", "underlined"}:
+        return False
+    named = {each.row for each in said} - {top.row}
+    beside = [
+        n
+        for n, row in enumerate(rows)
+        if n > top.row and _indent(row.replace("|", " ")) >= top.names[1][0] - 8
+    ]
+    return not named or len(beside) > 1
+
+
+def _indent(row: str) -> int:
+    return len(row) - len(row.lstrip())
 
 
 def counted(text: str) -> tuple[int, int]:
@@ -114,7 +138,8 @@ def _said(rows: list[str]) -> list[Said]:
 def _another_column(text: str) -> bool:
     """Tell whether a name stands where a second column would begin."""
     return any(
-        match.start() == 0 or text[: match.start()].endswith("  ") for match in NAME.finditer(text)
+        not text[: match.start()].strip("[(<") or text[: match.start()].rstrip("[(<").endswith("  ")
+        for match in NAME.finditer(text)
     ) and not re.search(r"\w\(|;", text)
 
 
@@ -134,6 +159,7 @@ def _pieces(
     found: list[Piece] = []
     heads: list[tuple[int, int, str]] = []
     at, indent, blank, end = 0, None, False, len(rows)
+    left = min(_indent(rows[each.row]) for each in said)
     for number in range(said[0].row, len(rows)):
         row = rows[number]
         if number in by_row:
@@ -144,6 +170,10 @@ def _pieces(
                 found.append(Piece(number, at * FAR + one.x, one.text))
         elif row.strip() and not is_rule(row):
             x = len(row) - len(row.lstrip())
+            says = number > said[-1].row and x < left and SENTENCE.fullmatch(row.strip())
+            if says:
+                end = number
+                break
             outside = is_prose(row) or (indent is not None and x < indent)
             if blank and outside:
                 if number > said[-1].row:

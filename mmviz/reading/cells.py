@@ -1,6 +1,7 @@
 """What a cell is: a step, a remark, a state, time that passes; and which cells are one step."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -9,11 +10,17 @@ from mmviz.reading.columns import ELIDED, HANDOVER, STATE, Model, Piece, Questio
 from mmviz.reading.mail import KEYWORDS, LABEL, is_prose, is_rule, open_brackets
 
 TAIL = re.compile(
-    r"\s*(?<!:)(//.*|/\*.*)$|(?<=\S)\s+(#\s.*|--\s.*|<-+\s.*|"
+    r"\s*(?<!:)(//.*|/\*.*)$|(?<=\S)\s+(#\s.*|--\s.*|<-+\s.*|<={2,}\s.*|(?<=[);]\s)<<\s[A-Za-z].*|"
     r"\((?:[A-Za-z]|\d{1,2}|[a-z]\w* [^()]*)\)|<\d+>)$"
 )
 GOES_ON = re.compile(r"(?:,|&&|\|\||[^=!<>]=|\\)$")
 BRACES = re.compile(r"[{}]+;?")
+STATED = re.compile(r"[\w.>-]*\w\s?\(.*\)[;:]?|[{}]+;?|(?:if|while|for|return|goto)\b.*|.*;")
+OPEN_END = re.compile(
+    r"\b(?:the|an?|of|from|to|in|into|and|but|or|with|is|are|was|be|for|on|by|that|which|as|at|via"
+    r"|using|its|their|this|because|therefore|than|\w+'s)$"
+)
+OPEN_START = re.compile(r"(?:of|and|or|which|because|therefore|from|with|by|into|than)\s")
 NEAR = 8  # a shaft nearer than this to the next column stands between the two
 MOST_ROWS = 10  # of one step
 
@@ -34,17 +41,21 @@ def cells(model: Model, questions: list[Question]) -> tuple[list[Piece], list[Gr
     whole = _rejoined(model)
     by_row = {row: list(own) for row, own in groupby(whole, key=lambda each: each.row)}
     states = _state_columns(model, whole)
+    firsts = Counter(own[0].x for own in by_row.values())
     found: list[Piece] = []
     tail = Piece(-9, 0, "")  # the remark that stands behind a step, the last one so far
     for each in whole:
         if each.kind == "step":
             beside = any(o is not each and not ELIDED.match(o.text) for o in by_row[each.row])
             each.kind = _kind(each, beside, states)
+        if each.kind == "handover" and _is_within(model, each):
+            each.kind = "remark"
         between = each.kind == "line" and _next_is_near(model, each)
         if each.kind == "handover" or between:
             each.column = None
         behind = list(_remarks_behind(each))
-        if each.kind == "step" and _goes_on_behind(each, tail):
+        usual = firsts[each.x] > 1 and each.column != tail.column
+        if each.kind == "step" and not usual and _goes_on_behind(each, tail):
             each.kind, each.column = "remark", tail.column
             tail = replace(tail, row=each.row)
         elif behind:
@@ -67,15 +78,33 @@ def cells(model: Model, questions: list[Question]) -> tuple[list[Piece], list[Gr
 def _rejoined(model: Model) -> list[Piece]:
     """Return the pieces, those of one cell put together again."""
     found: list[Piece] = []
+    firsts = {own[0].x for own in _by_row(model.pieces)}
     for each in model.pieces:
         each.column = model.column(each.x)
         before = found[-1] if found else None
+        if before is not None and _is_behind(each, before, firsts):
+            each.column = before.column
         same = before is not None and (before.row, before.column) == (each.row, each.column)
         if before is not None and same and before.kind == each.kind == "step":
             before.text += "  " + each.text
         else:
             found.append(each)
     return found
+
+
+def _by_row(found: list[Piece]) -> list[list[Piece]]:
+    return [list(own) for _, own in groupby(found, key=lambda each: each.row)]
+
+
+def _is_behind(each: Piece, before: Piece, firsts: set[int]) -> bool:
+    """Tell whether a remark stands behind the step of a column at its left."""
+    return (
+        each.row == before.row
+        and before.kind == "step"
+        and bool(re.match(r"//|<-|#\s", each.text))
+        and each.x not in firsts
+        and each.x - before.x - len(before.text) <= NEAR
+    )
 
 
 def _state_columns(model: Model, whole: list[Piece]) -> set[int]:
@@ -97,6 +126,14 @@ def _kind(each: Piece, beside: bool, states: set[int]) -> str:
     if each.column in states or re.match(r"@\w+ *= ", each.text):
         return "state"
     return "remark" if is_remark(each.text) else "step"
+
+
+def _is_within(model: Model, each: Piece) -> bool:
+    """Tell whether a cell stands in one column, below a step at its left or above it."""
+    column, end = each.column or 1, each.x + len(each.text)
+    least = min((o.x for o in model.pieces if model.column(o.x) == column), default=each.x)
+    starts = [*model.bounds, max(end + 1, *model.bounds)] if model.bounds else [end + 1]
+    return least < each.x and end < starts[column - 1]
 
 
 def _next_is_near(model: Model, each: Piece) -> bool:
@@ -159,9 +196,17 @@ def _joined(own: list[Piece], number: int, model: Model) -> int:
         return 1 + _while(
             rest,
             lambda each: (
-                each.x >= hang and not LABEL.match(each.text) and each.kind in {"step", "remark"}
+                each.x >= hang
+                and not LABEL.match(each.text)
+                and each.kind in {"step", "remark"}
+                and not STATED.fullmatch(each.text)
             ),
         )
+    if label and (many := _hanging(first, rest, first.x + label.end())):
+        return 1 + many
+    if re.match(r"<[A-Za-z]", first.text) and ">" not in first.text:
+        many = _while(rest, lambda each: ">" not in each.text)
+        return min(2 + many, len(rest) + 1) if many < min(len(rest), 5) else 1
     if first.text.startswith("/*") and "*/" not in first.text:
         return min(2 + _while(rest, lambda each: "*/" not in each.text), len(rest) + 1)
     if re.match(r"//|#|--|<-|/\*", first.text):
@@ -179,22 +224,51 @@ def _joined(own: list[Piece], number: int, model: Model) -> int:
     return many if many > 1 else 1 + _prose_below(first, rest, model)
 
 
+def _hanging(first: Piece, rest: list[Piece], hang: int) -> int:
+    """Return how many rows go on below a mark like `-->`, where its text begins."""
+    if STATED.fullmatch(LABEL.sub("", first.text)):
+        return 0
+    count, row = 0, first.row
+    for each in rest:
+        if (
+            each.row != row + 1
+            or abs(each.x - hang) > 1
+            or each.kind not in {"step", "remark"}
+            or LABEL.match(each.text)
+            or STATED.fullmatch(each.text)
+        ):
+            break
+        count, row = count + 1, each.row
+    return count
+
+
 def _while(rest: list[Piece], holds: Callable[[Piece], bool]) -> int:
     return next((count for count, each in enumerate(rest) if not holds(each)), len(rest))
 
 
 def _prose_below(first: Piece, rest: list[Piece], model: Model) -> int:
     """Return how many rows below a sentence are its end: each begins small where it had to."""
-    if first.kind != "step" or not _sentence(first.text):
+    if first.kind != "step" or STATED.fullmatch(first.text):
         return 0
-    count, above = 0, first
+    count, above, sentence = 0, first, _sentence(first.text)
     for each in rest:
-        if each.row != above.row + 1 or each.kind != "step" or not _goes_on(first, above, each):
+        if each.row != above.row + 1 or each.kind != "step":
             break
-        if each.x <= first.x and not _had_to_wrap(above, each, model):
+        wrapped = each.x > first.x or _had_to_wrap(above, each, model)
+        if not _needs_more(above, each) and not (
+            sentence and _goes_on(first, above, each) and wrapped
+        ):
             break
         count, above = count + 1, each
     return count
+
+
+def _needs_more(above: Piece, each: Piece) -> bool:
+    """Tell whether a row of words ends or begins where no sentence does."""
+    if each.x < above.x - 1 or STATED.fullmatch(each.text) or LABEL.match(each.text):
+        return False
+    words = len(above.text.split()) > 1 and not STATED.fullmatch(above.text)
+    return words and bool(OPEN_END.search(above.text) or OPEN_START.match(each.text))
 
 
 def _sentence(text: str) -> bool:
@@ -255,4 +329,6 @@ def outside(row: str, in_body: bool) -> str:
         return "blank"
     if is_rule(row):
         return "rule"
+    if not row.strip("|│ "):
+        return "line"
     return "prose" if not in_body or is_prose(row) or is_remark(row.strip()) else "step"

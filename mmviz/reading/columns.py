@@ -5,12 +5,14 @@ right, which is what people get wrong. A model is a choice of gutters between le
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
 from mmviz.reading.heads import (
     FREE_GAP,
+    GAP,
     SINGLE,
     Head,
     body,
@@ -18,9 +20,8 @@ from mmviz.reading.heads import (
     without_numbers,
     without_time,
 )
-from mmviz.reading.mail import LABEL, Grid, grids, is_rule, pieces, written
+from mmviz.reading.mail import LABEL, Grid, grids, is_rule, open_brackets, pieces, written
 
-GAP = 4  # blanks between left edges, where a header says how many columns there are
 MARGIN = 1.0  # a reading that wins by less is asked about
 UNNAMED = 2.2  # what each column beyond the second costs without a header
 MOST_COLUMNS = 6
@@ -29,17 +30,27 @@ RIGHT = 10**6
 ELIDED = re.compile(
     r"(?:\.{2,9}|…|[.:]|\[ ?\.\.+ ?\]|<snip>|\.{3} ?<.*> ?\.{3}|\.{2,4} ?[a-z]+ ?\.{2,4})$"
 )
-HANDOVER = re.compile(r"(?:\*{2,}.+\*{2,}|[-=]{3,}>? ?[^-=>].*[-=]{3,}>?)$")
-SHAFT = re.compile(r"[|`'\\/.+]?(?:-{4,}|={4,})>?|<-{4,}[|`'\\/.+]?|[|!](?=\s|$)")
-REMARK = re.compile(
-    r"//|/\*|\*/|#(?!\w)|--(?![->])|<-+(?=\s)|<-{1,2}(?!-)|\^{2,}|\(.*\)\.?$|\[ ?[^\].][^\]]* .*\]$"
+HANDOVER = re.compile(
+    r"(?:\*{2,}.+\*{2,}|[-=]{3,}>? ?[^-=>].*[-=]{3,}>?|>{2,} ?[^<>]+ ?<{2,}|~{2,}.+~{2,})$"
 )
+SHAFT = re.compile(
+    r"-{2,}\+$|[|`'\\/.+]?(?:-{4,}|={4,})>?|-{3}>\w*(?=\s|$)|<-{4,}[|`'\\/.+]?|[|!](?=\s|$)"
+)
+BRANCH = re.compile(r"[|¦│](?=\s|$)")
+REMARK = re.compile(
+    r"//|/\*|\*/|#(?!\w)|--(?=\s|$)|<-+(?=\s)|<=+\s|<-{1,2}(?!-)|\^{2,}|\^\._"
+    r"|\(.*\)\.?$|\[ ?[^\].][^\]]* .*\]$"
+)
+TAG = re.compile(r"\[\w{1,3}\]")  # of the step at its left
 STATE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 BARS = "|+¦│┃┼"
+BARS_ = frozenset(BARS)
 
 
 def is_remark(text: str) -> bool:
     """Tell whether a cell is a remark; the brackets of a label `(1)` make none."""
+    if re.fullmatch(r"[(\[]\d{1,2}[)\]]", text):
+        return False  # a number stands for the step
     label = LABEL.match(text) if text.startswith(("(", "[")) else None
     return bool(REMARK.match(text[label.end() :] if label else text))
 
@@ -75,6 +86,7 @@ class Model:
         pieces: of the body, from left to right, from top to bottom.
         bounds: where columns 2 to n begin, at the earliest.
         score: higher is likelier.
+        barred: whether bars are drawn between the columns.
     """
 
     grid: Grid
@@ -83,6 +95,7 @@ class Model:
     pieces: list[Piece]
     bounds: tuple[int, ...] = ()
     score: float = -99.0
+    barred: bool = False
 
     def column(self, x: int) -> int:
         """Return the column that a piece belongs to by its left edge."""
@@ -124,8 +137,9 @@ def _cut(rows: list[str], numbers: Iterable[int], bars: list[int]) -> list[Piece
     found = []
     for number in numbers:
         row = rows[number]
-        for x, text in _between_bars(row, bars) if bars else pieces(row):
-            while not bars and (shaft := SHAFT.match(text)) and not _is_no_shaft(text):
+        for x, text in _between_bars(row, bars) if bars else _whole_brackets(pieces(row)):
+            shafts = BRANCH if bars else SHAFT
+            while (shaft := shafts.match(text)) and not _is_no_shaft(text):
                 found.append(Piece(number, x, shaft[0], "line"))
                 rest = text[shaft.end() :].lstrip()
                 x, text = x + len(text) - len(rest), rest
@@ -134,38 +148,87 @@ def _cut(rows: list[str], numbers: Iterable[int], bars: list[int]) -> list[Piece
     return found
 
 
+def _whole_brackets(found: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Yield the pieces of a row, a bracket in one: blanks within it end no piece."""
+    x, text = 0, ""
+    for at, piece in found:
+        near = text and at - x - len(text) <= 3
+        if near and open_brackets(text) == 1 and open_brackets(piece) == -1:
+            text += " " * (at - x - len(text)) + piece
+            continue
+        if text:
+            yield x, text
+        x, text = at, piece
+    if text:
+        yield x, text
+
+
 def _is_no_shaft(text: str) -> bool:
     """Tell whether dashes are drawn around words: a hand-over, or before a remark."""
     return bool(HANDOVER.match(text) or re.match(r"<-+\s+[A-Za-z]", text))
 
 
 def _between_bars(row: str, bars: list[int]) -> Iterator[tuple[int, str]]:
-    cuts = [-1, *bars, max([len(row), *[bar + 1 for bar in bars]])]
-    for left, right in pairwise(cuts):
-        text = row[left + 1 : right]
-        if text.strip():
-            yield left + 1 + len(text) - len(text.lstrip()), text.strip()
+    """Yield what stands between bars; a row that lacks one is cut where blanks are."""
+    there = [bar for bar in bars if len(row) > bar and row[bar] in BARS]
+    for left, right in pairwise([-1, *there, len(row)]):
+        part = row[left + 1 : right]
+        if [bar for bar in bars if left < bar < right]:
+            yield from ((left + 1 + x, text) for x, text in pieces(part))
+        elif part.strip():
+            yield left + 1 + len(part) - len(part.lstrip()), part.strip()
 
 
-def _bars(rows: list[str]) -> list[int]:
-    """Return the columns at which a bar stands in most rows that have text before it."""
+def _bars(rows: list[str], names: Sequence[tuple[int, str]]) -> list[int]:
+    """Return the columns at which a bar stands in most rows that have text before it.
+
+    Trees of calls are drawn with bars, too: of several, the one between the names tells.
+    """
     there = written(rows)
     if len(there) < 3:
         return []
-    return [
+    found = [
         x
         for x in range(GAP, max(map(len, there)))
         if sum(len(row) > x and row[x] in BARS for row in there) >= 0.7 * len(there)
         and sum(bool(row[:x].strip()) for row in there) > 2
     ]
+    drawn = [x for x in found if there[0][x : x + 1] in BARS_]
+    if len(names) < 2 or len(drawn) >= len(names):
+        return drawn or found
+    nearest = []
+    for (left, name), (right, _) in pairwise(names):
+        between = [x for x in found if left + len(name) <= x < right]
+        if not between:
+            return []
+        nearest.append(max(between, key=lambda x: (x in drawn, -x)))
+    return nearest
+
+
+def _last_barred(rows: list[str], first: int, end: int, bars: list[int]) -> int:
+    """Return the first row below a diagram with bars: the rest of its last step may lack them."""
+    if not bars:
+        return end
+    with_bar = [n for n in range(first, end) if any(rows[n][x : x + 1] in BARS_ for x in bars)]
+    last = with_bar[-1] + 1 if with_bar else end
+    while last < end and rows[last].strip():
+        x, text = pieces(rows[last])[0]
+        goes_on = re.match(r"[|`]-|[{}]+;?$", text)
+        if (x < GAP and not goes_on) or (x < bars[0] < len(rows[last])):
+            break  # it runs on where a bar would stand
+        last += 1
+    return last
 
 
 def _second_header(model: Model) -> list[Piece]:
     """Return the pieces of `(cpu 1)  (cpu 2)` under the names, and of names set lower."""
-    names, first = model.header.names, model.span[0]
+    names, rows = model.header.names, model.grid.rows
+    first = next((each.row for each in model.pieces), 0)
     under = [each for each in model.pieces if each.row == first]
-    if len(under) == len(names) > 1 and all(
-        re.fullmatch(r"[(\[].*[)\]]", each.text) for each in under
+    ruled = first + 1 < len(rows) and is_rule(rows[first + 1])
+    if len(under) == len(names) > 1 and (
+        all(re.fullmatch(r"[(\[].*[)\]]", each.text) for each in under)
+        or (ruled and len(pieces(rows[first + 1])) == len(names))
     ):
         return under
     if model.header.how == "staggered":
@@ -212,12 +275,16 @@ def _interval(own: list[Piece], name: int | None) -> float | None:
 def models(grid: Grid) -> list[Model]:
     """Return the models of a grid, the likeliest first; one without bounds if there is none."""
     header = head(grid.rows)
-    first, end = body(grid.rows, header.row)
+    first, end = body(grid.rows, header.row, sorted(header.names))
     header, numbered = without_time(header, grid.rows, first)
     names = sorted(header.names + header.beside)
-    rows = without_numbers(numbered, first, names[0][0]) if names else numbered
+    rows = numbered
+    if names:
+        rows, end = without_numbers(numbered, (first, end), names[0][0])
     grid = grid._replace(rows=rows)
-    bars = _bars(rows[max(first - 1, 0) : end])
+    told = rows[max(first - 1, 0) : end]
+    bars = _bars([row for row in told if not is_rule(row) or "+" in row], sorted(header.names))
+    end = _last_barred(rows, first, end, bars)
     numbers = [number for number in range(first, end) if not is_rule(rows[number])]
     found = _cut(rows, numbers, bars)
     base = Model(grid, header._replace(names=names), (first, end), found)
@@ -226,7 +293,7 @@ def models(grid: Grid) -> list[Model]:
     if bars:
         if len(names) != len(bars) + 1:
             base.header = header._replace(names=[(bar, "") for bar in [0, *bars]])
-        return [replace(base, bounds=tuple(bar + 1 for bar in bars), score=50.0)]
+        return [replace(base, bounds=tuple(bar + 1 for bar in bars), score=50.0, barred=True)]
     _split_overruns(found, names)
     named = [names, sorted(header.names)] if header.beside else [names]
     for candidates in named:
@@ -237,14 +304,29 @@ def models(grid: Grid) -> list[Model]:
 
 def _with_gutters(base: Model, names: list[tuple[int, str]], penalty: float) -> Iterator[Model]:
     opens = {each.row: each for each in reversed(base.pieces)}
+    close = _close_behind(base.pieces)
     telling = [
         each
         for each in base.pieces
         if each.kind == "step"
         and not HANDOVER.match(each.text)
         and not ELIDED.match(each.text)
-        and (each is opens[each.row] or not is_remark(each.text) or each.text[0] == "(")
+        and (
+            each is opens[each.row]
+            or (
+                (not is_remark(each.text) or each.text[0] == "(")
+                and not TAG.fullmatch(each.text)
+                and id(each) not in close
+            )
+        )
     ]
+    telling = [each for each in telling if not _is_label(each, opens, telling, names)]
+    told = {id(each) for each in telling}
+    remarks = {
+        each.x
+        for each in base.pieces
+        if id(each) not in told and not each.text.startswith(("<-", "//"))
+    }
     edges = sorted({each.x for each in telling})
     least = GAP if names else FREE_GAP
     gutters = {b: (b - a, a) for a, b in pairwise(edges) if b - a >= least}
@@ -264,7 +346,35 @@ def _with_gutters(base: Model, names: list[tuple[int, str]], penalty: float) -> 
             if total is not None:
                 header = base.header._replace(names=names)
                 extra = 0 if names else UNNAMED * (count - 2)
-                yield replace(base, header=header, bounds=bounds, score=total - penalty - extra)
+                near = tuple(_nearest(bound, remarks) for bound in bounds)
+                yield replace(base, header=header, bounds=near, score=total - penalty - extra)
+
+
+def _is_label(
+    each: Piece, opens: dict[int, Piece], telling: list[Piece], names: list[tuple[int, str]]
+) -> bool:
+    """Tell whether a piece is a label `1) load` behind a step, far from every name."""
+    if each is opens[each.row] or not re.match(r"\(?\d{1,2}[.)] ", each.text):
+        return False
+    firm = any(other.x == each.x and other is opens[other.row] for other in telling)
+    return bool(names) and not firm and min(abs(each.x - x) for x, _ in names) > FREE_GAP
+
+
+def _close_behind(found: list[Piece]) -> set[int]:
+    """Return the pieces two blanks behind another, where no other row begins: no edge of theirs."""
+    usual = Counter(each.x for each in found)
+    return {
+        id(each)
+        for before, each in pairwise(found)
+        if before.row == each.row
+        and each.x - before.x - len(before.text) == 2
+        and usual[each.x] == 1
+    }
+
+
+def _nearest(bound: int, remarks: set[int]) -> int:
+    """Return where a column begins when remarks that stand a little to its left belong to it."""
+    return min(remarks & {bound - 1, bound - 2}, default=bound)
 
 
 # -- the choice --------------------------------------------------------------------------------

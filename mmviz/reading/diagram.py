@@ -1,15 +1,17 @@
 """What was understood of a race diagram, and what a case says of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from mmviz.engine import Case
-from mmviz.engine.html import escape, html_table
+from mmviz.engine.html import escape, html_table, verbatim
 from mmviz.engine.text import printable, replay_line
 from mmviz.reading.columns import Question
+from mmviz.reading.shown import Brought
 
 FEASIBLE, HARMLESS, INFEASIBLE, UNKNOWN = "feasible", "harmless", "infeasible", "unknown"
+LEAST = 2  # steps of a diagram that a case must have for a verdict
 WIDEST = 60  # characters of a cell as displayed
 
 
@@ -86,6 +88,7 @@ class Match:
         unmatched: the steps that the case does not have.
         filled: the steps of the run that are in no row: number, actor and step.
         waits: whether it is infeasible because an actor waits.
+        strange: how many columns alone cannot happen, either: they are not the case's code.
         also: other cases that have as many of its functions, with their verdicts.
     """
 
@@ -100,12 +103,26 @@ class Match:
     unmatched: tuple[Unmatched, ...] = ()
     filled: tuple[tuple[int, str, str], ...] = ()
     waits: bool = False
+    strange: int = 0
     also: tuple[str, ...] = ()
 
     @property
     def matched(self) -> int:
         """How many steps of the diagram the case has."""
         return len(self.at) - len(self.unmatched)
+
+    def sober(self, diagram: "Diagram") -> "Match":
+        """Return the match, without a verdict where the case has too little of the diagram."""
+        missing = {each.step for each in self.unmatched}
+        steps = list(enumerate(diagram.steps, 1))
+        named = [step.column for _, step in steps if step.function]
+        there = {step.column for number, step in steps if number not in missing}
+        whole = self.verdict == FEASIBLE or set(named) <= there
+        enough = self.matched >= min(LEAST, len(steps)) and 2 * self.matched >= len(named)
+        if self.verdict not in (FEASIBLE, HARMLESS) or (whole and enough):
+            return self
+        why = f"only {self.matched} of the {len(steps)} steps of the diagram are in this case"
+        return replace(self, verdict=UNKNOWN, reason=why, violated=())
 
     def lines(self) -> Iterator[str]:
         """Yield what a reader is told, a line each."""
@@ -120,6 +137,21 @@ class Match:
             yield f"  filled in: {steps}"
         if self.schedule:
             yield f"  {replay_line(self.case, self.schedule)}"
+
+    def beside(self, diagram: "Diagram") -> Iterator[tuple[int, str]]:
+        """Yield what the diagram says beside a step of the run: its number, and the words."""
+        verdict = f"{self.reason[:1].upper()}{self.reason[1:]}."
+        said: dict[int, list[str]] = {0: [verdict]}
+        for step, k in zip(diagram.steps, self.at, strict=True):
+            if k:
+                words = f"line {step.rows[0]} of the diagram: {step.text}"
+                said.setdefault(k, []).append(words)
+        for number, _, _ in self.filled:
+            said.setdefault(number, []).append("filled in: it is on no line of the diagram.")
+        if self.schedule:
+            said.setdefault(len(self.schedule), []).append(verdict)
+        for k, lines in sorted(said.items()):
+            yield k, printable("  ".join(lines))
 
     def json(self) -> dict[str, Any]:
         """Return it as data."""
@@ -140,10 +172,11 @@ class Match:
 
 
 @dataclass
-class Diagram:
+class Diagram(Brought):
     """What was understood of a diagram, line by line.
 
-    It prints as that, and as what a case says of it.
+    It prints as that, and as what a case says of it. In Jupyter it is a stage: of the case that it
+    matches, or of its own steps in its own order.
 
     Attributes:
         columns: the names of the actors; of a column without a header, its first step.
@@ -154,6 +187,8 @@ class Diagram:
         ordered: whether the text says in which order steps of different columns come.
         named: the case that its last line names, "thread/race:Case"; "" for none.
         match: what a case says of it; None where none has its functions.
+        case: what its stage shows, `mmviz.Player(found.case, found.schedule)`; None for no stage.
+        schedule: the run that it shows.
     """
 
     columns: list[str] = field(default_factory=list)
@@ -164,6 +199,8 @@ class Diagram:
     ordered: bool = True
     named: str = ""
     match: Match | None = None
+    case: Case | None = None
+    schedule: tuple[str, ...] = ()
 
     def json(self) -> dict[str, Any]:
         """Return it as data that JSON can hold."""
@@ -199,6 +236,12 @@ class Diagram:
                 kind += f" ({at[cell.step - 1]} of the run)"
             yield str(cell.row), column, kind, cell.text
 
+    def beside(self) -> dict[int, str]:
+        """Return what the diagram says beside a step of the run, by its number; 0 is the start."""
+        if self.match is None:
+            return {}
+        return dict(self.match.beside(self))
+
     def _says(self) -> Iterator[str]:
         for question in self.questions:
             yield f"Asked: {question.ask} Either {', or '.join(question.readings)}."
@@ -223,4 +266,4 @@ class Diagram:
     def _repr_html_(self) -> str:
         table = html_table(("line", "column", "what", "text"), list(self._cells()))
         says = "".join(f"<p>{escape(line)}</p>" for line in self._says())
-        return f"<p>{escape(self.headline)}</p>{table}{says}"
+        return verbatim(f"<p>{escape(self.headline)}</p>{says}{table}")

@@ -1,28 +1,39 @@
 """What a mailer, an editor or a web page may have done to a diagram, and what is asked about it."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import groupby, pairwise
 
-from mmviz.reading.columns import Model, Piece, Question, is_remark
-from mmviz.reading.heads import NAME, ROLE, is_again
-from mmviz.reading.mail import LABEL, grids, is_rule, open_brackets, pieces
+from mmviz.reading.columns import BARS, Model, Piece, Question, is_remark
+from mmviz.reading.heads import is_again
+from mmviz.reading.mail import LABEL, NAME, ROLE, grids, is_rule, open_brackets, pieces
 
 MOST_NAMED = 9  # rows that a question names
 WRAPS_AT = 72  # the narrowest width at which mailers wrap
+LEAST = 64  # what is left of a row that was wrapped, with the word that follows
+NO_MAILER = 80  # a wider row shows that no mailer wrapped the text
 BRACES = re.compile(r"[{}]+;?")
-CONTROL = re.compile(r"(?:\} )?(?:else )?(?:if|for|while|switch)\b|//|/\*")
+CONTROL = re.compile(
+    r"(?:\} ?)?(?:else )?(?:if|for|while|switch|else|do|goto|return|case)\b|//|/\*"
+)
 STATEMENT = re.compile(
     r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*\s?\(.*\)[;:]?(?:\s*(?://|/\*|#|<-).*)?$"  # a call
     r"|[*&]?[A-Za-z_][\w>.\[\]-]*\s?(?:[-+|&^]?=[^=].*|\+\+|--);?$"  # an assignment
     r"|[A-Za-z]\w*_\w+;?$|[{}]+;?$|(?:if|for|while|switch|return|else|do|goto)\b"
 )
 
+UNDONE = re.compile(r"(?:[=,(+&]|\|\||//|->|\b(?:if|while|for|return))$")
+PLAIN = re.compile(r"[a-z]+(?: [a-z]+){0,3}[.,]?")  # words that a remark may go on with
+WHOLE = re.compile(r"<.*>$|\[.*\]$|\(.*\)$|\W+$|-+>|[|:`+~^]")
+
 
 def doubts(model: Model) -> list[Question]:
     """Return the questions about what may have been damaged on the way."""
     found = (
+        _as_many(model),
         _trimmed(model),
+        _bars_moved(model),
         _crowded(model),
         _two_calls(model),
         _collapsed(model),
@@ -51,17 +62,41 @@ def _firsts(model: Model) -> dict[int, Piece]:
     return {each.row: each for each in reversed(model.pieces)}
 
 
+def _as_many(model: Model) -> Question | None:
+    """Return a question about rows with a cell for each name, two of them in one column."""
+    if model.barred or len(model.header.names) < 3:
+        return None
+    rows = []
+    for row, own in groupby(model.pieces, key=lambda each: each.row):
+        there = [each for each in own if each.kind == "step" and says_a_step(each.text)]
+        if len(there) == len(model.header.names) > len({model.column(each.x) for each in there}):
+            rows.append(row)
+    return _ask(
+        rows,
+        "it has a cell for each name, but two of them would stand in one column: is it so?",
+        "the two cells stand in one column",
+        "each cell stands in the column of its name, which then begins elsewhere",
+    )
+
+
+def says_a_step(text: str) -> bool:
+    """Tell whether a cell is no remark, no sign and no number in brackets."""
+    return bool(re.search(r"[A-Za-z]{2}", text)) and not is_remark(text)
+
+
 def _trimmed(model: Model) -> Question | None:
     if not model.bounds:
         return None
-    left, firsts = _steps(model, 1), _firsts(model)
-    alone = [
-        each.row
-        for each, after in zip(model.pieces, [*model.pieces[1:], *model.pieces[:1]], strict=True)
-        if firsts[each.row] is each and model.column(each.x) == 1 and after.row != each.row
-    ]
+    firsts = _firsts(model)
+    many = Counter(each.row for each in model.pieces)
+    alone = [row for row, each in firsts.items() if many[row] == 1 and model.column(each.x) == 1]
     opens = {model.column(each.x) for each in firsts.values()}
-    if len({each.x for each in left}) != 1 or len(alone) < 2 or opens != {1}:
+    begins = {each.x for each in firsts.values()}
+    if opens != {1} or len(begins) > 1 or min(begins) > _border(model):
+        return None
+    nested = {each.x for each in _steps(model, 2) if firsts[each.row] is not each}
+    dots = sum(each.text in {".", ":"} for each in model.pieces)
+    if dots > 1 or len(alone) < (1 if len(nested) > 2 else 2):
         return None
     return _ask(
         alone,
@@ -69,6 +104,35 @@ def _trimmed(model: Model) -> Question | None:
         "these rows are steps of the first column",
         "some of them are steps of another column, whose blanks were trimmed",
     )
+
+
+def _bars_moved(model: Model) -> Question | None:
+    """Return a question about rows whose bar does not stand where that of the others does."""
+    if not model.barred:
+        return None
+    rows, (first, end) = model.grid.rows, model.span
+    lost = [
+        n
+        for n in range(first, end)
+        if not any({*rows[n][bound - 3 : bound + 2]} & {*BARS} for bound in model.bounds)
+        and re.search(r"\S *[|│](?=\s|$)|^[|│] ", rows[n])
+    ]
+    return _ask(
+        lost,
+        "the bar between the columns stands elsewhere: have blanks been trimmed or collapsed?",
+        "what stands at the left is a step of the first column",
+        "it is a step of the column whose bar that is",
+    )
+
+
+def _border(model: Model) -> int:
+    """Return where rows begin at the latest: a blank may stand behind a comment's sign."""
+    signs = [
+        len(sign[0].expandtabs()) + 1
+        for row in model.grid.raw
+        if (sign := re.match(r"\s*(?:\*|#|//)(?=\s)", re.sub(r"^(?:> ?)+", "", row)))
+    ]
+    return min(signs, default=-1) + 1
 
 
 def _crowded(model: Model) -> Question | None:
@@ -99,8 +163,9 @@ def _two_calls(model: Model) -> Question | None:
 
 def _collapsed(model: Model) -> Question | None:
     """Return a question if no row shows two blanks within, and some hold two statements."""
-    if any(len({each.row for each in pair}) == 1 for pair in pairwise(model.pieces)):
-        return None
+    header = model.header.row is not None and model.header.how != "crowded"
+    if header or model.barred or any(a.row == b.row for a, b in pairwise(model.pieces)):
+        return None  # the header's blanks are there, or those of a row
     return _ask(
         [each.row for each in model.pieces if each.kind == "step" and _two_in(each.text)],
         "two statements stand in one cell, and no row has two blanks: is it one cell?",
@@ -112,6 +177,7 @@ def _collapsed(model: Model) -> Question | None:
 def _two_in(text: str) -> bool:
     if CONTROL.match(text) or LABEL.match(text) or re.match(r"[A-Z]{2,} ", text):
         return False
+    text = re.split(r"\s(?://|/\*|#|<-)", text)[0]
     return any(
         STATEMENT.match(text[: blank.start()])
         and STATEMENT.match(text[blank.end() :])
@@ -123,16 +189,16 @@ def _two_in(text: str) -> bool:
 def _tabs(model: Model) -> Question | None:
     """Return a question if rows with tabs stand straighter where a tab is four wide."""
     grid = model.grid
-    narrow = [each for each in grids(grid.raw) if each.how == "four wide"]
-    if grid.how == "four wide" or not narrow:
+    both = {each.how: each.rows for each in grids(grid.raw)}
+    if grid.how == "four wide" or not {"four wide", grid.how} <= both.keys():
         return None
     first, end = model.span
     inside = [n for n in range(first, end) if not is_rule(grid.rows[n])]
-    tabbed = [n for n in inside if "\t" in grid.raw[n].strip()]
-    edges = [
-        len({x for n in inside for x, _ in pieces(rows[n])}) for rows in (grid.rows, narrow[0].rows)
-    ]
-    if edges[1] >= edges[0]:
+    tabbed = [n for n in inside if "\t" in grid.raw[n].lstrip("> \t*").rstrip()]
+    wide, four = (
+        _standing_straight(rows, inside, tabbed) for rows in (both[grid.how], both["four wide"])
+    )
+    if four <= wide:
         return None
     return _ask(
         tabbed,
@@ -142,21 +208,33 @@ def _tabs(model: Model) -> Question | None:
     )
 
 
+def _standing_straight(rows: list[str], inside: list[int], tabbed: list[int]) -> int:
+    """Return how many pieces behind a tab stand below one that no width of tabs moves so."""
+    edges = {pieces(rows[n])[0][0] for n in inside if n not in tabbed and rows[n].strip()}
+    edges |= {x for n in range(min(inside, default=0)) for x, _ in pieces(rows[n])[1:]}
+    return sum(x in edges for n in tabbed for x, _ in pieces(rows[n])[1:])
+
+
 def _wrapped(model: Model) -> Question | None:
     """Return a question about rows that look like the tail of the row above."""
     left, firsts = _steps(model, 1), _firsts(model)
     last = {each.row: each for each in model.pieces}
     usual = min((each.x for each in model.pieces if each.kind == "step" and each.x), default=0)
     at_border = sum(each.x == 0 for each in left) < 3 and usual > 0
+    widest = max(map(len, model.grid.rows))
     rows = [
         each.row
         for each in left
         if each.row - 1 in firsts
         and each.x < usual + 1
-        and _tail_of(model, each, last[each.row - 1], at_border)
+        and _tail_of(model, each, last[each.row - 1], at_border, widest)
     ]
     first, end = model.span
-    rows += [n for n in range(max(first, 1), end) if _sign_lost(model.grid.raw[n - 1 : n + 1])]
+    rows += [n for n in model.grid.bare if first <= n < end]
+    raw = model.grid.raw
+    blanks = sum(bool(re.search(r"\S  +$", row)) for row in raw)
+    if blanks < 0.3 * len(raw):  # else an editor left them
+        rows += [n for n in range(max(first, 1), end) if _sign_lost(raw[n - 1 : n + 1])]
     return _ask(
         rows,
         "does this row go on from the one above, wrapped by a mailer?",
@@ -166,13 +244,13 @@ def _wrapped(model: Model) -> Question | None:
 
 
 def _sign_lost(pair: list[str]) -> bool:
-    """Tell whether a row lacks the quoting of the row above, or that row ends in blanks."""
+    """Tell whether the row above ends in blanks, where a mailer cut it."""
     above, row = pair
     if not row.strip():
         return False
-    quoted = re.match(r"\s*>", above) and not re.match(r"\s*>", row)
     blanks = len(above) - len(above.rstrip(" "))
-    return bool(quoted) or blanks >= (2 if re.search(r"[^\s>*]", above) else 12)
+    cut = len(above.expandtabs()) + 1 + len(row.split()[0]) > LEAST and row[0] != " "
+    return blanks >= (2 if re.search(r"[^\s>*]", above) else 12) and cut
 
 
 def _header_wrapped(model: Model) -> Question | None:
@@ -184,6 +262,8 @@ def _header_wrapped(model: Model) -> Question | None:
     if is_rule(rows[row + 1]) and len(below) == len(model.header.names):
         return None
     cut = re.search(rf"(?<!\w){ROLE}$", rows[row], re.I)
+    if cut and not (below and re.fullmatch(r"\w{1,3}:?", below[0])):
+        cut = None
     if not cut and not any(NAME.fullmatch(text) for text in below):
         return None
     return _ask(
@@ -209,20 +289,30 @@ def _second(model: Model) -> Question | None:
     )
 
 
-def _tail_of(model: Model, each: Piece, above: Piece, at_border: bool) -> bool:
+def _tail_of(model: Model, each: Piece, above: Piece, at_border: bool, widest: int) -> bool:
     raw, rows = model.grid.raw, model.grid.rows
     if _mark(raw[each.row]) != _mark(raw[above.row]):
         return True
-    if open_brackets(each.text) < 0 < open_brackets(above.text):
+    if model.bounds and rows[each.row][model.bounds[0] - 1 : model.bounds[0]] in {"|", "│"}:
+        return False  # a bar stands where it should
+    closes = open_brackets(each.text) < 0 < open_brackets(above.text)
+    if model.column(above.x) > 1 and not each.x and (closes or UNDONE.search(above.text)):
+        return True
+    if above.text.startswith("//") and len(rows[above.row]) >= LEAST and PLAIN.fullmatch(each.text):
         return True
     width = len(rows[above.row]) + 1 + len(each.text.split(" ")[0])
     if each.x or width <= WRAPS_AT or LABEL.match(each.text) or is_remark(each.text):
         return False
     names = model.header.names
     at_name = bool(names) and names[0][0] == 0  # column 1 begins at the border
-    return (at_border and not at_name) or not STATEMENT.match(each.text)
+    complete = re.search(r"[;>})\].:^|]$", above.text) and open_brackets(above.text) <= 0
+    if complete or (at_name and (width <= widest or widest > NO_MAILER)):
+        return False
+    if re.fullmatch(r"\w+\(.*\);?", each.text) and not UNDONE.search(above.text):
+        return False  # a whole call
+    return (at_border and not at_name) or not (STATEMENT.match(each.text) or WHOLE.match(each.text))
 
 
 def _mark(row: str) -> str:
     """Return the quoting of a row and its comment star."""
-    return re.match(r"[>\s]*[*+]?", row)[0].strip().replace(" ", "")  # type: ignore[index]
+    return re.match(r"(?:> ?)*\s*(?:[*+](?=\s|$))?", row)[0].strip().replace(" ", "")  # type: ignore[index]

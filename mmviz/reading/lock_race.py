@@ -4,22 +4,22 @@ Nothing of the report's text is run.  An actor is a function whose lines only sa
 action"; the actions are data, and what a reader sees as the source are these actions in words.
 """
 
-import ast
-import linecache
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
-from types import FunctionType
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from mmviz.engine import Case, Map, Struct, World, atomic, current, field
-from mmviz.kernel.sync.locks import Mutex, QueuedRwSemaphore, SpinLock
+from mmviz.kernel.sync.locks import Mutex, QueuedRwSemaphore, SpinLock, WaitQueue, enter, leave
 from mmviz.kernel.sync.rcu import Srcu
+from mmviz.reading.lines import Line, actor
 
 Action = tuple[str, str | None]
 """("lock", "rlock", "unlock", "sync", "wait", "complete", "irq_off", "irq_on", "interrupt")."""
 Actors = Mapping[str, Sequence[Action]]
-MUTEX, RWSEM, SPIN, SRCU, WORK = "mutex", "rwsem", "spinlock", "srcu", "work"
-_reports = count(1)
+REPORT = "lock report"
+MUTEX, RWSEM, SPIN, RWLOCK = "mutex", "rwsem", "spinlock", "rwlock"
+QUEUED = {RWSEM: "queued rwsem", RWLOCK: "queued rwlock"}  # whose writers are seen to wait
+SRCU, WORK, TIMER, COMPLETION = "srcu", "work", "timer", "completion"
 
 
 class Cpu(Struct):
@@ -52,8 +52,61 @@ class Cpu(Struct):
         self.off = False
 
 
+class RwLock(Struct):
+    """A rwlock_t, whose holders must not sleep: a waiting writer keeps later readers out.
+
+    Attributes:
+        writer: the actor that holds it for writing.
+        readers: the actors that hold it for reading, each as often as it took it.
+        waiting: the writer that is first in the queue.
+
+    Source: kernel/locking/qrwlock.c.
+    Simplified: at most one writer waits; an interrupt's readers queue up as the others do.
+    """
+
+    forbids_sleep: ClassVar[bool] = True
+    writer: str | None = None
+    readers: tuple[str, ...] = ()
+    waiting: str | None = None
+
+    @atomic(
+        "kernel/locking/qrwlock.c", when=lambda lock: lock.writer is None and lock.waiting is None
+    )
+    def read_lock(self) -> None:
+        """Take the lock for reading, behind a waiting writer."""
+        self.readers = (*self.readers, current().name)
+        enter(self)
+
+    @atomic("kernel/locking/qrwlock.c")
+    def read_unlock(self) -> None:
+        """Drop the lock taken for reading."""
+        leave(self, "read_unlock()")
+        held = list(self.readers)
+        if current().name in held:
+            held.remove(current().name)
+        self.readers = tuple(held)
+
+    @atomic("kernel/locking/qrwlock.c", when=lambda lock: lock.waiting is None)
+    def queued_write_lock_slowpath(self) -> None:
+        """Queue up for writing: later readers wait behind this writer."""
+        self.waiting = current().name
+
+    @atomic("kernel/locking/qrwlock.c", when=lambda lock: lock.writer is None and not lock.readers)
+    def write_lock(self) -> None:
+        """Take the lock for writing, and leave the queue."""
+        self.waiting = None
+        self.writer = current().name
+        enter(self)
+
+    @atomic("kernel/locking/qrwlock.c")
+    def write_unlock(self) -> None:
+        """Drop the lock taken for writing."""
+        leave(self, "write_unlock()")
+        self.writer = None
+
+
 class Work(Struct):
-    """What lockdep calls a completion of a work, of a workqueue, or of a completion.
+    """What stands for a work or a workqueue, as a worker holds it and a flush waits for it.
 
     Attributes:
         running: the actor that runs it, and completes it later.
@@ -79,21 +132,58 @@ class Work(Struct):
         """Wait until the work does not run."""
 
 
-class Locks(World):
-    """The locks of a report, and the CPUs where interrupts matter."""
+class Timer(Struct):
+    """What stands for a timer, as its function holds it and timer_delete_sync() waits for it.
 
+    Attributes:
+        running: the actor that runs its function.
+
+    Source: kernel/time/timer.c, call_timer_fn() and __timer_delete_sync(), as they tell lockdep.
+    Simplified: as Work.
+    """
+
+    running: str | None = None
+
+    @atomic("kernel/time/timer.c", when=lambda timer: timer.running is None)
+    def call_timer_fn(self) -> None:
+        """Begin the timer's function."""
+        self.running = current().name
+
+    @atomic("kernel/time/timer.c")
+    def timer_done(self) -> None:
+        """End the timer's function."""
+        self.running = None
+
+    @atomic("kernel/time/timer.c", when=lambda timer: timer.running is None)
+    def timer_delete_sync(self) -> None:
+        """Wait until the timer's function does not run."""
+
+
+class Locks(World):
+    """The locks of a report, and the CPUs where interrupts matter.
+
+    Attributes:
+        takes: for each actor the lock that each of its lines takes or waits for, "" for none: no
+            state, but part of the class.
+    """
+
+    takes: ClassVar[Mapping[str, Sequence[str]]] = MappingProxyType({})
     locks: Map[str, Struct] = field(default_factory=lambda: Map({}))
     cpus: Map[str, Cpu] = field(default_factory=lambda: Map({}))
 
 
-class Line(NamedTuple):
-    """A line of an actor: what is read there, and the step."""
-
-    words: str
-    step: Callable[[Any], Any]
-
-
-MAKES = {MUTEX: Mutex, RWSEM: QueuedRwSemaphore, SPIN: SpinLock, SRCU: Srcu, WORK: Work}
+MAKES = {
+    MUTEX: Mutex,
+    RWSEM: QueuedRwSemaphore,
+    SPIN: SpinLock,
+    RWLOCK: RwLock,
+    QUEUED[RWSEM]: QueuedRwSemaphore,
+    QUEUED[RWLOCK]: RwLock,
+    SRCU: Srcu,
+    WORK: Work,
+    TIMER: Timer,
+    COMPLETION: WaitQueue,
+}
 FUNCTIONS = {
     (MUTEX, "lock"): ("mutex_lock",),
     (MUTEX, "unlock"): ("mutex_unlock",),
@@ -101,7 +191,7 @@ FUNCTIONS = {
     (SPIN, "unlock"): ("spin_unlock",),
     (RWSEM, "rlock"): ("down_read",),
     (RWSEM, "runlock"): ("up_read",),
-    (RWSEM, "lock"): ("rwsem_down_write_slowpath", "down_write"),
+    (RWSEM, "lock"): ("down_write",),
     (RWSEM, "unlock"): ("up_write",),
     (SRCU, "rlock"): ("srcu_read_lock",),
     (SRCU, "runlock"): ("srcu_read_unlock",),
@@ -109,7 +199,24 @@ FUNCTIONS = {
     (WORK, "lock"): ("process_one_work",),
     (WORK, "wait"): ("flush_work",),
     (WORK, "complete"): ("complete",),
+    (TIMER, "lock"): ("call_timer_fn",),
+    (TIMER, "wait"): ("timer_delete_sync",),
+    (TIMER, "complete"): ("timer_done",),
+    (COMPLETION, "wait"): ("wait_event",),
+    (COMPLETION, "complete"): ("wake_up_all",),
+    (RWLOCK, "rlock"): ("read_lock",),
+    (RWLOCK, "runlock"): ("read_unlock",),
+    (RWLOCK, "lock"): ("write_lock",),
+    (RWLOCK, "unlock"): ("write_unlock",),
 }
+FUNCTIONS |= {
+    (QUEUED[kind], what): made for (kind, what), made in FUNCTIONS.items() if kind in QUEUED
+}
+FUNCTIONS |= {
+    (QUEUED[RWSEM], "lock"): ("rwsem_down_write_slowpath", "down_write"),
+    (QUEUED[RWLOCK], "lock"): ("queued_write_lock_slowpath", "write_lock"),
+}
+TAKES = frozenset({"lock", "rlock", "sync", "wait"})
 ON_A_CPU = {
     "interrupt": "irq_enter",
     "irq_off": "local_irq_disable",
@@ -132,14 +239,22 @@ def lock_case(title: str, kinds: Mapping[str, str], actors: Actors) -> Case:
     """
     cpus = [name for name, own in actors.items() if any(what in ON_A_CPU for what, _ in own)]
 
+    takes: dict[str, list[str]] = {name: [] for name in actors}
+    for name, own in actors.items():
+        for what, lock in own:
+            steps = steps_of(kinds.get(lock or "", ""), what)
+            takes[name] += [""] * (steps - 1) + [lock if lock and what in TAKES else ""]
+    of_report = type("Locks", (Locks,), {"takes": MappingProxyType(takes)})
+
     def world() -> Locks:
-        return Locks(
+        made: Locks = of_report(
             locks=Map({name: MAKES[kind](name=name) for name, kind in kinds.items()}),
             cpus=Map({name: Cpu(name=f"interrupts of {name}") for name in cpus}),
         )
+        return made
 
     code = {
-        name: _actor(name, [line for each in own for line in _lines(each, name, kinds)])
+        name: actor(name, [line for each in own for line in _lines(each, name, kinds)], REPORT)
         for name, own in actors.items()
     }
     return Case(
@@ -153,12 +268,12 @@ def lock_case(title: str, kinds: Mapping[str, str], actors: Actors) -> Case:
     )
 
 
-def _lines(action: Action, actor: str, kinds: Mapping[str, str]) -> Iterator[Line]:
+def _lines(action: Action, owner: str, kinds: Mapping[str, str]) -> Iterator[Line]:
     """Yield the lines that do an action."""
     what, name = action
     if name is None:
         function = ON_A_CPU[what]
-        yield Line(f"{function}()", lambda k: getattr(k.cpus[actor], function)())
+        yield Line(f"{function}()", lambda k: getattr(k.cpus[owner], function)())
         return
     for function in FUNCTIONS[kinds[name], what]:
         yield Line(f"{function}({name})", _on(name, function))
@@ -166,30 +281,3 @@ def _lines(action: Action, actor: str, kinds: Mapping[str, str]) -> Iterator[Lin
 
 def _on(name: str, function: str) -> Callable[[Any], Any]:
     return lambda k: getattr(k.locks[name], function)()
-
-
-def _actor(name: str, lines: Sequence[Line]) -> Callable[[Any], Any]:
-    """Return a coroutine function with a line for each step."""
-    file = f"<lock report {next(_reports)}>"
-    steps = tuple(line.step for line in lines)
-    body: list[ast.stmt] = []
-    for number, _ in enumerate(steps):
-        at: dict[str, Any] = {"lineno": number + 1, "col_offset": 0}
-        at |= {"end_lineno": number + 1, "end_col_offset": 0}
-        step = ast.Subscript(
-            ast.Name("steps", ast.Load(), **at), ast.Constant(number, **at), ast.Load(), **at
-        )
-        call = ast.Call(step, [ast.Name("k", ast.Load(), **at)], [], **at)
-        body.append(ast.Expr(ast.Await(call, **at), **at))
-    arguments = ast.arguments([], [ast.arg("k", lineno=1, col_offset=0)], None, [], [], None, [])
-    function = ast.AsyncFunctionDef(
-        "actor", arguments, body, [], None, None, lineno=1, col_offset=0
-    )
-    module = ast.fix_missing_locations(ast.Module([function], []))
-    scope: dict[str, Any] = {"steps": steps}
-    exec(compile(module, file, "exec"), scope)
-    made: FunctionType = scope["actor"]
-    made.__qualname__ = made.__name__ = "".join(c if c.isalnum() else "_" for c in name)
-    made.__code__ = made.__code__.replace(co_name=made.__name__)
-    linecache.cache[file] = (0, None, [f"{line.words}\n" for line in lines], file)
-    return made

@@ -1,7 +1,7 @@
-"""A report of lockdep, whole or cut: which locks, taken by whom while holding what.
+"""A report of lockdep, whole or cut: which locks, taken by which function while holding what.
 
-The report's own phrases are looked for in its text once what mailers and loggers put around it is
-gone.  What it says becomes a race of lock models (`lock_race`), and the search decides.
+The report's own phrases are looked for in its rows (`lock_rows`).  What it says becomes a race of
+lock models (`lock_race`), and the search decides.
 
 Source: kernel/locking/lockdep.c, print_circular_bug(), print_deadlock_bug(), print_usage_bug(),
 print_irq_inversion_bug(), print_bad_irq_dependency(), v6.15.
@@ -9,9 +9,12 @@ print_irq_inversion_bug(), print_bad_irq_dependency(), v6.15.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mmviz.reading.mail import is_too_large, rows_of
+from mmviz.reading.lock_chain import CUT_OFF, Link, links_of
+from mmviz.reading.lock_rows import Logged, logged, of_one_task
+from mmviz.reading.mail import is_too_large
 
 CIRCULAR, RECURSIVE, INCONSISTENT = "circular", "recursive", "inconsistent"
 INVERSION, UNSAFE = "irq inversion", "irq unsafe"
@@ -20,75 +23,68 @@ KINDS = {
     "possible recursive locking detected": RECURSIVE,
     "inconsistent lock state": INCONSISTENT,
     "possible irq lock inversion dependency detected": INVERSION,
-    r"(?:hard|soft)irq-safe -> (?:hard|soft)irq-unsafe lock order detected": UNSAFE,
+    r"\b\w+(?:-read)?-safe -> \w+(?:-read)?-unsafe lock order detected": UNSAFE,
 }
 OTHERS = {
-    "suspicious rcu usage": "RCU is used outside of its read section: no lock order is in question",
+    "suspicious rcu": "RCU is used outside of its read section: no lock order is in question",
+    "suspicious rcu_dereference": "RCU is used outside of its read section: it has no lock order",
     "bad unlock balance detected": "a lock is dropped that is not held: it has no lock order",
+    "bad contention detected": "a lock is waited for that is not held: it has no lock order",
     "held lock freed": "memory with a held lock is freed: it has no lock order",
+    "lock held at task exit time": "a task exits with a lock held: it has no lock order",
     "invalid wait context": "a sleeping lock is taken where sleeping is forbidden: it has no cycle",
     "lock held when returning to user space": "a lock is not dropped: it has no lock order",
     "nested lock was not taken": "an outer lock is missing: it has no lock order",
+    "trying to register non-static key": "a lock was not initialised: it has no lock order",
+    "max_lockdep_": "a table of lockdep is full: it checks nothing from there on",
+    "max_lock_depth": "a task holds too many locks for lockdep: it has no lock order",
     "sleeping function called from invalid context": "sleeping is forbidden there: no lock order",
+    "scheduling while atomic": "a task sleeps where that is forbidden: it has no lock order",
+    "possible task hung": "a task hangs, and the report names no lock order",
     "task hung": "a task hangs, and the report names no lock order",
     "blocked for more than": "a task hangs, and the report names no lock order",
+    "soft lockup": "a CPU does not schedule, and the report names no lock order",
+    "hard lockup": "a CPU takes no interrupts, and the report names no lock order",
+    "detected stall": "RCU waits for a CPU, and the report names no lock order",
+    "spinlock bad magic": "the lock's memory is damaged: it has no lock order",
+    "spinlock lockup": "a CPU spins, and the report names no lock order",
+    "debug_locks_warn_on": "a check of lockdep itself fails: it has no lock order",
+    "kasan:": "memory is used wrongly: it has no lock order",
+    "data-race in": "two accesses race: it has no lock order",
+    "showing all locks held": "it lists the locks held, and names no order of them",
 }
-PREFIX = re.compile(
-    r"(?:> ?)*"
-    r"(?:\d{4}-\d\d-\d\d[A-Z ]\S+ \S+ (?:kernel|klogd)(?:\[\d+\])?: ?"
-    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ?)?"
-    r"(?:<\d>)?(?:\[ *\d+\.\d+\] ?)?(?:\[ *[A-Z]{1,2}\d+\] ?)?(?:kern +:\w+ +: ?)?"
+NO_REPORT = (
+    "this is no report of lockdep: none of its headings, no chain (-> #1 (lock){…}) and no table "
+    "of lock(…) is in it"
 )
-LOCK = r"\((?P<{0}>\S.*?)\)\s*\{{(?P<{0}_use>[^}}]*)\}}(?:-\{{(?P<{0}_wait>\d+):\d+\}})?"
-TRYING = re.compile(
-    r"is trying to acquire(?: lock)?:\s+(?:\[?<?[0-9a-fx]+>?\]?\s+)?" + LOCK.format("name")
+HELD_ONLY = (
+    "it lists locks held, and names no order of them: it is none of the five kinds of report"
 )
-HOLDING = re.compile(
-    r"(?:already holding(?: lock)?|taken by another[^:]*|lock dependency):\s+"
-    r"(?:\[?<?[0-9a-fx]+>?\]?\s+)?" + LOCK.format("name")
-)
-CHANGED = re.compile(
-    r"changed the state of lock:\s+(?:\[?<?[0-9a-fx]+>?\]?\s+)?" + LOCK.format("name")
-)
-TAKES = re.compile(r"takes:\s+(?:\[?<?[0-9a-fx]+>?\]?\s+)?" + LOCK.format("name"))
-AT = re.compile(r",\s*at:\s+(?:\[<[0-9a-f]+>\]\s+)?([\w.]+)")
-LINK = re.compile(r"-> #(\d+)\s+" + LOCK.format("name") + r":?")
-FRAME = re.compile(r"^\s*(?:\[<[0-9a-f]+>\]\s+)?\??\s*([A-Za-z_][\w.]*)\+0x[0-9a-f]+/0x[0-9a-f]+")
-CHAIN = re.compile(r"Chain exists of:\s+(\S.*?-->.*?)\s*\n\s*\n", re.S)
+
+ADDRESS = r"(?:(?:\[?<?(?:0x)?[0-9a-f]+>?\]?|\(_*ptrval_*\))\s+)?"
+LOCK = ADDRESS + r"\((?P<name>\S.*?)\)\s*\{(?P<use>[^}]{0,40})\}(?:-\{(?P<wait>\d+):\d+\})?"
+PLACES = {
+    "trying": r"is trying to acquire(?: lock)?:",
+    "holding": r"already holding(?: lock)?:",
+    "changed": r"changed the state of lock:",
+    "takes": r"\btakes:",
+    "took": r"but this lock took another, \S+-unsafe lock in the past:",
+    "taken_by": r"but this lock was taken by another, \S+-safe lock in the past:",
+    "safe": r"connects? an? \S*irq-(?:read-)?safe lock:",
+    "unsafe": r"to an? \S*irq-(?:read-)?unsafe lock:",
+}
+AT = re.compile(r",\s*at:\s+(?:\[<[0-9a-f]+>\]\s+)?([A-Za-z_][\w.]*)(?:\+0x|\s+\()")
+ANY_LOCK = re.compile(r"\((?P<name>\S.*?)\)\s*\{(?P<use>[^}\n]*)\}(?:-\{(?P<wait>\d+):\d+\})?")
+ADDRESSED = re.compile(r"\b([0-9a-f]{8,16}) \((\S[^\n]*?)\)\s*\{")
+CHAIN = "Chain exists of:"
+AFTER_CHAIN = re.compile(r"\n\s*\n|Possible|CPU0|WARNING")
+MOST_CHAIN = 1_000  # characters
 ACTION = re.compile(
     r"(?P<what>r?lock|sync)\((?P<name>[^;]+)\);?\s*$|(?P<irq><Interrupt>)|(?P<off>local_irq_disable\(\);?)"
 )
-INNER = re.compile(
-    r"(?:__)?(?:lock_acquire|check_prevs?_add|check_noncircular|validate_chain|check_deadlock"
-    r"|mark_lock|lock_sync|lock_release)|_*(?:raw_)?(?:spin|read|write)_(?:try)?lock\w*|_*mutex_lock\w*"
-    r"|_*(?:percpu_)?down_(?:read|write)\w*|_*(?:ww|rt)_mutex_lock\w*|lock_acquire\S*"
-    r"|touch_(?:wq|work)_lockdep_map|start_flush_work|lock_map_acquire\w*|fs_reclaim_acquire"
-    r"|rwsem_down_\w+|do_raw_\w+|_*cpus_read_lock|might_(?:fault|alloc)\w*|_*flush_work(?:queue)?"
-)
-READS = re.compile(
-    r"(?:percpu_)?down_read|_*raw_read_lock|queued_read_lock|srcu_read_lock|cpus_read_lock"
-)
+MOST_ROWS = 60  # of a table
 LEAST_APART = 8  # columns from CPU0 to CPU1 in the head of a table
-SYSLOG_NEWLINE = "#" + "012"  # in octal
-DEFERRED = re.compile(r"\((?:wq_completion|work_completion|completion)\)")
-
-
-class Taken(NamedTuple):
-    """A link of the chain: a lock that was taken while the one before it was held.
-
-    Attributes:
-        lock: its class, as lockdep names it.
-        function: what took it, "" if the text does not say.
-        reads: whether it was taken for reading.
-        wait: lockdep's wait type: 2 for a spinlock, 3 and 4 for a lock that sleeps, 0 unknown.
-        number: of the link; #0 is the lock that is being taken.
-    """
-
-    lock: str
-    function: str
-    reads: bool
-    wait: int
-    number: int
+SLEEPS = 3  # the wait type of a lock that sleeps
 
 
 class Row(NamedTuple):
@@ -99,61 +95,82 @@ class Row(NamedTuple):
     lock: str | None
 
 
-class Read(NamedTuple):
+class Use(NamedTuple):
+    """What lockdep shows of a lock besides its name.
+
+    Attributes:
+        wait: its wait type: 2 for a spinlock, 3 or 4 for a lock that sleeps, 0 for what is none;
+            -1 where it is not shown, as before v5.8.
+        bits: how it has been taken: `+.?-` for writing and for reading, with interrupts on and in
+            them.
+    """
+
+    wait: int
+    bits: str
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether it has only been taken for reading.
+
+        Of a lock that spins that does not show: writers may turn interrupts off.
+        """
+        reads = set(self.bits[::2]) == {"."} and set(self.bits[1::2]) != {"."}
+        return reads and (self.wait == 0 or self.wait >= SLEEPS)
+
+    def is_safe(self, soft: bool) -> bool:
+        """Whether it has been taken in hard interrupts, or soft ones."""
+        return not set(self._of(soft)).isdisjoint("-?")
+
+    def is_unsafe(self, soft: bool) -> bool:
+        """Whether it has been taken with hard interrupts on, or soft ones."""
+        return not set(self._of(soft)).isdisjoint("+?")
+
+    def _of(self, soft: bool) -> str:
+        return self.bits[2:4] if soft else self.bits[:2]
+
+
+@dataclass(frozen=True)
+class Read:
     """What a report says.
 
     Attributes:
         kind: "circular", "recursive", "inconsistent", "irq inversion", "irq unsafe", or "".
-        trying, holding: the lock that is being taken, and the one that is held; "" if not said.
+        places: the locks that its phrases name: "trying", "holding", and so on.
         links: the chain in the order of the text, the last one is being taken.
         table: the rows of the scenario.
         chains: the locks of "Chain exists of", in their order.
-        waits: the wait type of each lock that shows it.
+        uses: what the report shows of each lock.
+        instances: how many locks of the class being taken it has, by their addresses.
+        soft: whether it is about soft interrupts.
         why: why it is no such report, or what it lacks; "" if it can be judged.
-        others: how many further reports the text has.
     """
 
     kind: str
-    trying: str
-    holding: str
-    links: list[Taken]
-    table: list[Row]
-    chains: list[str]
-    waits: dict[str, int]
+    places: dict[str, str] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+    table: list[Row] = field(default_factory=list)
+    chains: list[str] = field(default_factory=list)
+    uses: dict[str, Use] = field(default_factory=dict)
+    instances: int = 1
+    soft: bool = False
     why: str = ""
-    others: int = 0
 
 
-def plain(text: str) -> list[str]:
-    """Return the rows of a report without quoting, times, log levels and thread ids."""
-    rows = []
-    for row in rows_of(text):
-        row = PREFIX.sub("", row.expandtabs(8), count=1)
-        rows += [part.rstrip() for part in row.split(SYSLOG_NEWLINE)]
-    return rows
-
-
-def read(text: str) -> Read:
-    """Return what a report says; of several in one text, the first that can be judged."""
+def read(text: str) -> list[Read]:
+    """Return what each report of a text says: those that can be judged, else the first refusal."""
     if is_too_large(text):
-        return _refused("the text is larger than 64 KiB: paste one report")
-    rows = plain(text)
-    parts = list(_reports(rows)) or [rows]
-    found = [_one(part) for part in parts]
-    good = [each for each in found if not each.why]
-    return (good or found)[0]._replace(others=max(0, len(good) - 1))
+        return [Read("", why="the text is larger than 64 KiB: paste one report")]
+    rows = logged(text)
+    found = [_one(of_one_task(part)) for part in list(_reports(rows)) or [rows]]
+    return [each for each in found if not each.why] or found[:1]
 
 
-def _refused(why: str, kind: str = "") -> Read:
-    return Read(kind, "", "", [], [], [], {}, why)
-
-
-def _reports(rows: list[str]) -> Iterator[list[str]]:
+def _reports(rows: list[Logged]) -> Iterator[list[Logged]]:
     """Yield the rows of each report of a text; one begins at a line with WARNING or INFO."""
     begins = [
         number
         for number, row in enumerate(rows)
-        if re.search(r"(?:WARNING|INFO|BUG): ", row) and _kind(row) is not None
+        if re.search(r"(?:WARNING|INFO|BUG): ", row.text) and _kind(row.text) is not None
     ]
     for begin, end in zip(begins, [*begins[1:], len(rows)], strict=False):
         yield rows[begin:end]
@@ -171,31 +188,40 @@ def _kind(text: str) -> str | None:
 def _one(rows: list[str]) -> Read:
     text = "\n".join(rows)
     kind = _kind(text)
-    links, table, waits = _links(rows), _table(rows), _waits(text)
-    trying = _lock(TRYING, text) or _lock(CHANGED, text) or _lock(TAKES, text)
-    if links and trying and min(link.number for link in links) == 1:  # cut above #0
-        links.append(Taken(trying, "", False, waits.get(trying, 0), 0))
-    if kind == "":
-        low = " ".join(text.lower().split())
-        return _refused(next(why for phrase, why in OTHERS.items() if phrase in low))
+    places = {name: _lock(phrase, text) for name, phrase in PLACES.items()}
+    taken_at = _taken_at(text)
+    links = links_of(rows, taken_at)
+    table = _table(rows)
     if kind is None:
-        kind = _by_its_parts(links, table, text)
+        kind = _by_its_parts(links, table, places)
     if not kind:
-        return _refused(
-            "this is no report of lockdep: none of its headings, no chain (-> #1 (lock){…}) and no "
-            "table of lock(…) is in it"
-        )
-    holding = _lock(HOLDING, text)
-    match = CHAIN.search(text + "\n\n")
-    chains = [part.strip() for part in re.split(r"\s*-->\s*", match[1])] if match else []
-    found = Read(kind, trying, holding, links, table, chains, waits)
-    return found._replace(why=_lacks(found))
+        low = " ".join(text.lower().split())
+        other = next((why for phrase, why in OTHERS.items() if phrase in low), "")
+        held = re.search(r"locks? held by \S+/\d+", text)
+        return Read("", why=other or (HELD_ONLY if held else NO_REPORT))
+    instances = {address for address, name in ADDRESSED.findall(text) if name == places["trying"]}
+    return Read(
+        kind,
+        places,
+        links,
+        table,
+        _chain(text),
+        _uses(text),
+        max(1, len(instances)),
+        bool(re.search(r"SOFTIRQ", text.split("-irq-", 1)[0])),
+    )
 
 
-def _by_its_parts(links: list[Taken], table: list[Row], text: str) -> str:
-    if len(links) >= 2 or (TRYING.search(text) and HOLDING.search(text)):
-        same = _lock(TRYING, text)
-        return RECURSIVE if not links and same and same == _lock(HOLDING, text) else CIRCULAR
+def _by_its_parts(links: list[Link], table: list[Row], places: dict[str, str]) -> str:
+    """Return the kind of a report whose heading is cut off."""
+    if links:
+        return CIRCULAR
+    if places["changed"]:
+        return INVERSION
+    if places["safe"] or places["unsafe"]:
+        return UNSAFE
+    if places["trying"] and places["holding"]:
+        return RECURSIVE if places["trying"] == places["holding"] else CIRCULAR
     cpus = {row.cpu for row in table}
     if any(row.what == "interrupt" for row in table):
         return INCONSISTENT if len(cpus) == 1 else INVERSION
@@ -204,96 +230,55 @@ def _by_its_parts(links: list[Taken], table: list[Row], text: str) -> str:
     return ""
 
 
-def _lacks(found: Read) -> str:
-    """Return what a report lacks to be judged, "" if it has enough."""
-    if found.kind == CIRCULAR and len(found.links) < 2 and len(found.table) < 4:
-        return (
-            "a circular dependency, and the text has neither its chain (-> #1 …, -> #0 …) nor its "
-            "table (or blanks of the table are gone): paste the report from its first line to "
-            "*** DEADLOCK ***"
-        )
-    if found.kind == CIRCULAR and found.links:
-        numbers = [link.number for link in found.links]
-        missing = sorted(set(range(max(numbers) + 1)) - set(numbers))
-        if missing:
-            return f"the chain lacks its link #{missing[0]}: paste all of -> #n to -> #0"
-    if found.kind == RECURSIVE and not (found.trying or found.table):
-        return "a lock is taken twice, and the text does not name it"
-    if found.kind in {INCONSISTENT, INVERSION, UNSAFE} and not found.table:
-        if found.kind == INCONSISTENT and found.trying:
-            return ""
-        if found.kind == INVERSION and found.trying and found.holding:
-            return ""
-        return "the text has no table (<Interrupt>, lock(…)), and without it no order of locks"
-    return ""
-
-
-def _lock(pattern: re.Pattern[str], text: str) -> str:
-    match = pattern.search(text)
+def _lock(phrase: str, text: str) -> str:
+    match = re.search(rf"{phrase}\s+{LOCK}", text)
     return " ".join(match["name"].split()) if match else ""
 
 
-def _waits(text: str) -> dict[str, int]:
-    return {
-        " ".join(match["n"].split()): int(match["n_wait"])
-        for match in re.finditer(LOCK.format("n"), text)
-        if match["n_wait"]
-    }
+def _taken_at(text: str) -> str:
+    """Return the function that takes the lock being acquired, "" if the text does not say."""
+    match = re.search(rf"{PLACES['trying']}\s+{LOCK}", text)
+    if match is None:
+        return ""
+    end = text.find("\n\n", match.end())
+    at = AT.search(text, match.end() - 1, end if end > 0 else match.end() + 400)
+    return at[1] if at else ""
 
 
-def _links(rows: list[str]) -> list[Taken]:
-    """Return the chain, in the order of the text."""
-    at = [
-        (number, match)
-        for number, row in enumerate(rows)
-        if (match := LINK.search(_two(rows, number))) and "-> #" in row
-    ]
-    stacks: list[list[str]] = []
-    for number, _ in at:
-        frames = []
-        for row in rows[number + 1 :]:
-            if "-> #" in row or re.search(
-                r"other info|stack backtrace|Call Trace|Chain exists", row
-            ):
-                break
-            if (frame := FRAME.match(row)) and not row.lstrip().startswith("?"):
-                frames.append(frame[1])
-        stacks.append(frames)
-    tops = [frames[0] for frames in stacks if frames]
-    shared = {name for name in tops if tops.count(name) >= 2}
-    found = []
-    for (_, match), frames in zip(at, stacks, strict=True):
-        inner = 0
-        while inner < len(frames) and (INNER.fullmatch(frames[inner]) or frames[inner] in shared):
-            inner += 1
-        function = frames[inner] if inner < len(frames) else (frames[0] if frames else "")
-        reads = any(map(READS.match, frames[:inner]))
-        wait = int(match["name_wait"] or 0)
+def _chain(text: str) -> list[str]:
+    """Return the locks of "Chain exists of", in their order."""
+    _, found, rest = text.partition(CHAIN)
+    names = AFTER_CHAIN.split(rest[:MOST_CHAIN].lstrip(), maxsplit=1)[0].split("-->")
+    return [" ".join(name.split()) for name in names] if found and len(names) > 1 else []
+
+
+def _uses(text: str) -> dict[str, Use]:
+    """Return what is shown of each lock; the bits of a report's last showing count."""
+    found: dict[str, Use] = {}
+    for match in ANY_LOCK.finditer(text):
         name = " ".join(match["name"].split())
-        found.append(Taken(name, function, reads, wait, int(match[1])))
+        wait = int(match["wait"] or -1) if match["wait"] != "0" else 0
+        found[name] = Use(max(wait, found[name].wait if name in found else -1), match["use"])
     return found
-
-
-def _two(rows: list[str], number: int) -> str:
-    """Return a row and the one below it, for what a mailer has wrapped."""
-    return " ".join([rows[number], *rows[number + 1 : number + 2]])
 
 
 def _table(rows: list[str]) -> list[Row]:
     """Return the rows of the scenario, from top to bottom."""
-    found: list[Row] = []
+    best: list[Row] = []
     for number, row in enumerate(rows):
         heads = [(match.start(), match[0]) for match in re.finditer(r"CPU\d+", row)]
         if not heads or re.sub(r"CPU\d+|\s", "", row) or heads[0][1] != "CPU0":
             continue
         if len(heads) > 1 and heads[1][0] - heads[0][0] < LEAST_APART:
-            return []  # blanks were collapsed: whose a row is cannot be seen
-        for below in rows[number + 1 :]:
-            if "DEADLOCK" in below or re.search(r"other info|stack backtrace|locks? held", below):
+            continue  # blanks were collapsed: whose a row is cannot be seen
+        found: list[Row] = []
+        for below in rows[number + 1 : number + 1 + MOST_ROWS]:
+            if "DEADLOCK" in below or CUT_OFF.search(below):
                 break
             found += _actions(below, heads)
-        break
-    return found
+        if len(found) > len(best):
+            best = found
+    return best
 
 
 def _actions(row: str, heads: list[tuple[int, str]]) -> Iterator[Row]:
@@ -307,4 +292,4 @@ def _actions(row: str, heads: list[tuple[int, str]]) -> Iterator[Row]:
         elif match["off"]:
             yield Row(cpu[0], "irq_off", None)
         else:
-            yield Row(cpu[0], match["what"], match["name"])
+            yield Row(cpu[0], match["what"], " ".join(match["name"].split()))

@@ -4,12 +4,14 @@ Where a tab stops depends on the column at which it was typed. So quoting goes b
 expanded, a comment's star after; where more than one origin is possible, each is a grid.
 """
 
+import html
 import quopri
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 MOST = 64 * 1024  # bytes
+MOST_ROWS = 2_000
 WIDEST = 400  # columns
 SOFT_BREAK = 73  # the shortest row that a quoted-printable mailer breaks
 TAB = 8
@@ -17,6 +19,7 @@ NARROW_TAB = 4  # what an editor may show, though the kernel's tabs are eight wi
 
 QUOTES = r"(?:> ?)*"
 BLANKS = re.compile("[\u00a0\u2007\u202f\u3000]")
+ENTITY = re.compile(r"&(?:gt|lt|amp|quot|nbsp|#39|#x27);")  # of a text that was copied from a page
 UNSEEN = re.compile(
     "\x1b\\[[0-9;]*[A-Za-z]|[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\x00-\x08\x0b-\x1f\x7f]"
 )
@@ -31,19 +34,24 @@ class Grid(NamedTuple):
         how: from where tabs were counted.
         penalty: by how much a reading of it must be better than one of the likeliest grid.
         raw: the rows as they were written.
+        bare: the rows that are quoted less deep than the diagram, right below one of its rows.
     """
 
     rows: list[str]
     how: str
     penalty: float
     raw: list[str]
+    bare: tuple[int, ...] = ()
 
 
 def too_much(text: str) -> str:
     """Return why a text is not read at all, "" if it is."""
     if is_too_large(text):
         return "the text is larger than 64 KiB: paste the diagram and not the whole mail"
-    if max(len(row.expandtabs(TAB)) for row in text.split("\n")) > WIDEST:
+    rows = text.split("\n")
+    if len(rows) > MOST_ROWS:
+        return f"the text has more than {MOST_ROWS} rows: paste the diagram and not the whole file"
+    if max(len(row.expandtabs(TAB)) for row in rows) > WIDEST:
         return f"a row is wider than {WIDEST} columns: that is no diagram"
     return "" if any(map(str.strip, rows_of(text))) else "there is nothing but blanks"
 
@@ -58,6 +66,7 @@ def rows_of(text: str) -> list[str]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _quoted_printable(text):
         text = quopri.decodestring(text.encode()).decode("utf-8", "replace")
+    text = ENTITY.sub(lambda sign: html.unescape(sign[0]), text)
     return UNSEEN.sub("", BLANKS.sub(" ", text)).rstrip("\n").split("\n")
 
 
@@ -83,7 +92,7 @@ def grids(rows: list[str]) -> list[Grid]:
     rows = _without_tables_bars(rows)
     quoted = _quoting(rows)
     rows = _without_replies(rows, quoted)
-    plain = [re.sub(rf"^(?:> ?){{0,{quoted}}}", "", row) for row in rows]
+    plain = _without_signs([_unquoted(rows, quoted).sub("", row) for row in rows])
     there = written(plain)
     tabs = any("\t" in row for row in there)
     origins = [(plain, "after quoting" if quoted else "from the left border", 0.0)]
@@ -102,7 +111,30 @@ def grids(rows: list[str]) -> list[Grid]:
     if any("\t" in row.lstrip() for row in there):
         base = origins[0][0]
         _add(found, base, [row.expandtabs(NARROW_TAB) for row in base], "four wide", 1.0)
-    return found
+    bare = tuple(
+        n for n, row in enumerate(rows) if re.search(r"[^\s>+*|]", row) and _depth(row) < quoted
+    )
+    return [grid._replace(bare=bare) for grid in found]
+
+
+def _unquoted(rows: list[str], quoted: int) -> re.Pattern[str]:
+    """Return what stands before a quoted row: its blank may be the row's own."""
+    inner = [re.sub(rf"^(?:> ?){{0,{quoted - 1}}}>", "", row) for row in rows] if quoted else []
+    bare = [row for row, whole in zip(inner, rows, strict=False) if row != whole and row.strip()]
+    if any(row[0] not in " \t" for row in bare):
+        return re.compile(rf"^(?:> ?){{0,{quoted - 1}}}>")
+    return re.compile(rf"^(?:> ?){{0,{quoted}}}")
+
+
+def _without_signs(rows: list[str]) -> list[str]:
+    """Cut the signs of the rows that a patch adds, where prose stands around the patch."""
+    added = [number for number, row in enumerate(rows) if re.match(r"\+(?![+=-])", row)]
+    if len(added) < 5 or len(added) < 0.8 * (added[-1] - added[0] + 1):
+        return rows
+    inside = rows[added[0] : added[-1] + 1]
+    if len(added) >= 0.9 * len(written(rows)) or not all(row[:1] in "+- " for row in inside):
+        return rows
+    return [row[1:] if added[0] <= number <= added[-1] else row for number, row in enumerate(rows)]
 
 
 def _add(found: list[Grid], raw: list[str], rows: list[str], how: str, penalty: float) -> None:
@@ -112,15 +144,19 @@ def _add(found: list[Grid], raw: list[str], rows: list[str], how: str, penalty: 
 
 
 def _without_replies(rows: list[str], quoted: int) -> list[str]:
-    """Blank the rows that are quoted less deep than the diagram: others wrote them.
+    """Blank the rows that are quoted less deep than the diagram, or deeper: others wrote them.
 
     A row right below one of the diagram's stays, and is asked about: a mailer may have wrapped it.
     """
+    known = _depth_of_names(rows) is not None
     found, of_others = list(rows), False
     for number, row in enumerate(rows):
         depth = _depth(row)
         above = rows[number - 1] if number else ""
-        if depth >= quoted:
+        if depth > quoted and known and (of_others or _is_blank(above)):
+            of_others = True
+            found[number] = ""
+        elif depth >= quoted:
             of_others = False
         elif row.strip() and (of_others or _depth(above) < quoted or _is_blank(above)):
             of_others = True
@@ -134,19 +170,36 @@ def _is_blank(row: str) -> bool:
 
 
 def _depth(row: str) -> int:
+    if ">" not in row:
+        return 0
     return re.match(QUOTES, row)[0].count(">")  # type: ignore[index]
 
 
 def _without_tables_bars(rows: list[str]) -> list[str]:
     """Blank the outer bars of a table as Markdown has it."""
-    framed = [row for row in written(rows) if re.fullmatch(r"\s*\|.*\|\s*", row)]
-    if len(framed) < 3 or len(framed) < 0.7 * len(written(rows)):
+    there = [row for row in written(rows) if not re.fullmatch(r"\s*\+[-=+]+\+\s*", row)]
+    framed = [row for row in there if re.fullmatch(r"\s*\|.*\|\s*", row)]
+    if len(framed) < 3 or len(framed) < 0.7 * len(there):
         return rows
     return [re.sub(r"^(\s*)\||\|\s*$", r"\1 ", row).rstrip() for row in rows]
 
 
+def _depth_of_names(rows: list[str]) -> int | None:
+    """Return how deep the row is quoted that names the actors, if those below it are, too."""
+    for number, row in enumerate(rows):
+        there = pieces(re.sub(QUOTES, "", row, count=1).expandtabs(TAB))
+        if sum(bool(NAME.search(text)) for _, text in there) < 2:
+            continue
+        below = [_depth(each) for each in written(rows[number + 1 : number + 6])]
+        if below[:3].count(_depth(row)) >= 2:
+            return _depth(row)
+    return None
+
+
 def _quoting(rows: list[str]) -> int:
     """Return how deep the diagram is quoted; a reply around it may be longer than it is."""
+    if (depth := _depth_of_names(rows)) is not None:
+        return depth
     deep = [_depth(row) for row in written(rows)]
     some = [depth for depth in deep if depth]
     return max(sorted(set(some)), key=some.count) if len(some) >= max(3, 0.3 * len(deep)) else 0
@@ -155,21 +208,45 @@ def _quoting(rows: list[str]) -> int:
 def _without_comment_signs(rows: list[str]) -> list[str]:
     """Blank the sign at the left of each row of a comment; prose may stand around the comment."""
     for mark in COMMENT_MARKS:
-        sign = re.compile(rf"\s*{mark}(?=\s|$)")
+        sign = re.compile(rf"(?:\s*[+-](?=\s))?\s*{mark}(?=\s|$)")
         at = [number for number, row in enumerate(rows) if sign.match(row)]
         if not at:
             continue
         around = len(written(rows[at[0] : at[-1] + 1]))
         if len(at) >= max(3, 0.4 * len(written(rows)), 0.8 * around):
+            rows = _without_ends(rows, at[0], at[-1]) if mark == COMMENT_MARKS[0] else rows
             return [
                 sign.sub(lambda mark: " " * len(mark[0]), row, count=1).rstrip() for row in rows
             ]
     return rows
 
 
+def _without_ends(rows: list[str], first: int, last: int) -> list[str]:
+    """Blank the row that ends a comment and the code below it, and the sign that opens it."""
+    found = list(rows)
+    if first and re.match(r"\s*/\*", rows[first - 1]):
+        found[first - 1] = rows[first - 1].replace("/*", "  ", 1).rstrip("*").rstrip()
+    if last + 1 < len(rows) and re.match(r"\s*\*+/", rows[last + 1]):
+        found[last + 1 :] = [""] * (len(rows) - last - 1)
+    return found
+
+
 # -- what a row is made of -------------------------------------------------------------------
 
-LABEL = re.compile(r"(?:\(?\d+(?:\.\d+)*[.):]?|\[\d+\]|\([a-zA-Z]\)|[-*•]|-{1,2}>|>{2,3})\s+")
+LABEL = re.compile(
+    r"(?:\(?\d+(?:\.\d+)*[.):]?|\[\d+\]|\([a-zA-Z]\)|[A-Z]?\d+[.):]|(?:[A-Z]|[IVX]+|[a-d])\)"
+    r"|[-*•+]|-{1,2}>|>{2,3}|=>|[|`\\+└├]-{1,3}>?|[└├]─*>?|→)\s+"
+)
+ROLE = (
+    r"(?:v?cpu|thread|task|process|proc|core|context|ctx|worker|kworker|reader|writer|waiter"
+    r"|actor|path|node)"
+)
+NAME = re.compile(
+    rf"(?<!\w){ROLE}[ \-#_]{{0,2}}(?:\d+|[A-Z]|[abinxy])(?!\w)(?: ?\([^|]{{0,60}}?\)+(?=\s|$|:))?:?"
+    r"|(?<!\S)[TPC]\d(?:\([^|()]{1,60}\)|:[a-z]\w+)?:?(?!\S)",
+    re.I,
+)
+DRAWN = re.compile("[\u2500\u2501\u2550\u2013\u2014\u254c\u2504]")  # dashes of boxes
 KEYWORDS = frozenset(
     ["if", "while", "for", "switch", "return", "else", "do", "sizeof", "case", "goto"]
 )
@@ -177,6 +254,9 @@ KEYWORDS = frozenset(
 
 def is_rule(row: str) -> bool:
     """Tell whether a row is a line drawn under a header."""
+    row = DRAWN.sub("-", row)
+    if row.strip() in {"--", "=="}:
+        return True
     return set(row) <= set("-=~_+|* \t") and bool(re.search(r"[-=~_]{3}|[-=]{2} +[-=]{2}", row))
 
 
@@ -189,6 +269,7 @@ def is_prose(row: str) -> bool:
     """Tell whether a row is a line of a paragraph: five words, most of them plain."""
     if re.fullmatch(r"\s*\w+\(.*\)[;:]?", row):
         return False  # one call, whose arguments may be words
+    row = re.sub(r"(?<=[a-z)][.!?])  (?=[A-Z])", " ", row)
     words = row.split()
     plain = [
         word

@@ -6,17 +6,21 @@ function, or does it. Between rows any actor may take other steps: a shortest ru
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
-from functools import cached_property
-from itertools import pairwise, permutations
-from typing import Any
+from dataclasses import replace
+from itertools import pairwise
 
-from mmviz.engine import Case, Fate, Graph, Line, MmvizError, Run
+from mmviz.engine import Case, Fate, Run, replay, spoken
 from mmviz.engine.explore import uncollected
-from mmviz.engine.frame import label_in
-from mmviz.engine.learn import Model
 from mmviz.engine.location import Location
-from mmviz.engine.possible import first_state
+from mmviz.reading.assigning import assignments, missing, same_locks
+from mmviz.reading.case_code import (
+    MOST_LEARNED,
+    CaseCode,
+    decision,
+    events,
+    function_of,
+    why_blocked,
+)
 from mmviz.reading.diagram import (
     FEASIBLE,
     HARMLESS,
@@ -24,157 +28,122 @@ from mmviz.reading.diagram import (
     UNKNOWN,
     Diagram,
     Match,
-    Step,
     Unmatched,
 )
+from mmviz.reading.rows import LEAST_NODES, NOTHING, Budget, Entered, Node, Row
 
 MOST_NODES = 300_000  # states, each with the number of rows that have happened
-MOST_FATES = 100_000
 DEADLOCK = "deadlock"
-MOST_ACTORS = 6  # of a case that are tried for the columns
-NOTHING: frozenset[str] = frozenset()
+MOST_REORDERED = 4  # rows that stand in another order in the code
+ENTERS = -1  # in place of an actor: it enters a function, and takes no step
 BEST_FIRST = (FEASIBLE, HARMLESS, INFEASIBLE, UNKNOWN)
 
 
-def match(diagram: Diagram, case: Case) -> Match | None:
+def match(
+    diagram: Diagram, case: Case, budget: Budget | None = None, learned: int = MOST_LEARNED
+) -> Match | None:
     """Return what a case says of a diagram; None if it has none of its functions.
+
+    Args:
+        diagram: what was read.
+        case: the case.
+        budget: how many nodes may be looked at.
+        learned: of its states, to know its functions.
 
     Raises:
         ModelError: the case breaks a rule of the engine.
     """
     with uncollected():
-        code = _Code(case)
-        found = []
-        for actors in _assignments(diagram, code):
-            best = _Fit(diagram, code, actors).judged()
-            if best.verdict in (INFEASIBLE, UNKNOWN) and not best.waits:
-                lenient = _Fit(diagram, code, actors, lenient=True).judged()
-                best = best if lenient.verdict == INFEASIBLE else lenient
-            found.append(best)
+        code, budget = CaseCode(case, learned), budget or Budget(MOST_NODES)
+        found = [_judged(diagram, code, actors, budget) for actors in assignments(diagram, code)]
     return min(found, key=lambda each: BEST_FIRST.index(each.verdict), default=None)
 
 
-# -- the functions of a case -------------------------------------------------------------------
+def _judged(diagram: Diagram, code: CaseCode, actors: tuple[str, ...], budget: Budget) -> Match:
+    """Return the verdict where the columns are certain actors.
+
+    First each function that a later row of a column draws happens there; a lenient fit allows that
+    the diagram leaves out earlier calls of it; then functions may be entered some time before the
+    first step in them; then rows under one lock may be in another order.
+    """
+    fit = _Fit(diagram, code, actors, budget)
+    best = fit.judged()
+    if best.verdict not in (INFEASIBLE, UNKNOWN) or best.waits:
+        return best.sober(diagram)
+    for early in (False, True):
+        lenient = _Fit(diagram, code, actors, budget, lenient=True, early=early).judged()
+        if lenient.verdict not in (INFEASIBLE, UNKNOWN):
+            return lenient.sober(diagram)
+    return (fit.reordered() or best).sober(diagram)
 
 
-def function_of(location: Location) -> str:
-    """Return the name of the function that the step of a location does."""
-    return "" if location.step is None else location.step.label.partition("(")[0]
-
-
-class _Code:
-    """The functions that each actor of a case may be in."""
-
-    def __init__(self, case: Case) -> None:
-        self.model = model = Model(case)
-        _, states = first_state(model, lambda _: False, MOST_NODES)  # learns every location
-        #: For each actor, the functions that it may be in, and from how many places of its code;
-        #: a place in a loop counts twice.
-        self.functions: dict[str, dict[str, int]] = {}
-        for name, locations in zip(model.actors, model.locations, strict=True):
-            places: dict[str, set[Any]] = {}
-            for location in locations.values():
-                if location.step is None:
-                    continue
-                lines, again = location.lines, _comes_again(location)
-                at = [(line.function, lines[:depth]) for depth, line in enumerate(lines)]
-                for function, place in [*at, (function_of(location), lines)]:
-                    places.setdefault(function, set()).add(place)
-                    if again:
-                        places[function].add((place, "again"))
-            self.functions[name] = {function: len(at) for function, at in places.items()}
-            if name in case.environment:
-                p = model.index[name]
-                can = (state for state in states if model.successor(state, p) is not None)
-                decided = {decision(model, state, p) for state in can}
-                self.functions[name] |= dict.fromkeys(decided, 2)
-
-    @cached_property
-    def graph(self) -> Graph | None:
-        """All states and what can still happen in them; None where there are too many."""
-        try:
-            return Graph(self.model.case, MOST_FATES, model=self.model)
-        except MmvizError:
-            return None
-
-    def named(self, step: Step, actor: str) -> str:
-        """Return what a step of the diagram names in an actor's code, "" for nothing."""
-        own = self.functions.get(actor, {})
-        words = step.text.rstrip("; ")
-        return next((name for name in (step.function, words) if name and name in own), "")
-
-
-def decision(model: Model, state: int, p: int) -> str:
-    """Return what the environment decides by its step in a state, in words."""
-    step = model.location(state, p).step
-    return "" if step is None else label_in(model, state, model.actors[p], step)
-
-
-def _comes_again(location: Location) -> bool:
-    """Tell whether an actor may take the step of a location more than once."""
-    seen, ahead = set(), [*location.after]
-    while ahead:
-        here = ahead.pop()
-        if here is location:
-            return True
-        if here not in seen:
-            seen.add(here)
-            ahead += here.after
-    return False
-
-
-def _assignments(diagram: Diagram, code: _Code) -> list[tuple[str, ...]]:
-    """Return the actors that the columns may be: those whose functions the columns name most."""
-    asked: list[list[Step]] = [[] for _ in diagram.columns]
-    for step in diagram.steps:
-        asked[step.column - 1].append(step)
-    actors = [*code.model.actors[:MOST_ACTORS]]
-    actors += [""] * max(0, len(asked) - len(actors))
-    best = 0.0
-    found: list[tuple[str, ...]] = []
-    for chosen in dict.fromkeys(permutations(actors, len(asked))):
-        has = [
-            sum(bool(code.named(step, actor)) for step in steps)
-            for actor, steps in zip(chosen, asked, strict=True)
-        ]
-        same = sum(
-            _plain(actor) == _plain(name)
-            for actor, name in zip(chosen, diagram.columns, strict=True)
+def strange(diagram: Diagram, found: Match) -> int:
+    """Return how many columns are not the code of their actors: alone they cannot happen."""
+    missing = {each.step for each in found.unmatched}
+    there = enumerate(diagram.steps, 1)
+    columns = {step.column for number, step in there if number not in missing}
+    with uncollected():
+        code, budget = CaseCode(found.case), Budget(LEAST_NODES)
+        return sum(
+            not _Fit(
+                diagram, code, found.actors, budget, lenient=True, early=True, column=column
+            ).can_happen()
+            for column in columns
         )
-        score = sum(has) + same / 10
-        if sum(has) and score >= best:
-            found = [*found, chosen] if score == best else [chosen]
-            best = score
-    return found[:4]
-
-
-def _plain(name: str) -> str:
-    return "".join(sign for sign in name.lower() if sign.isalnum())
 
 
 # -- one assignment ----------------------------------------------------------------------------
 
-Node = tuple[int, int, tuple[Location | None, ...]]
-"""A packed state, how many rows have happened, and where each actor took its last step."""
-
 
 class _Fit:
-    """A diagram whose columns are certain actors of a case."""
+    """A diagram whose columns are certain actors of a case.
+
+    Args:
+        diagram: what was read.
+        code: of the case.
+        actors: the actor of each column.
+        budget: how many nodes may be looked at.
+        lenient: what the code does in several places may be filled in before a row that has it.
+        early: a function may be entered before the first step in it, while that can be taken.
+        order: the numbers of the steps, as they are to happen; by default that of the diagram.
+        column: only this column's rows; 0 for all.
+    """
 
     def __init__(
-        self, diagram: Diagram, code: _Code, actors: tuple[str, ...], lenient: bool = False
+        self,
+        diagram: Diagram,
+        code: CaseCode,
+        actors: tuple[str, ...],
+        budget: Budget,
+        *,
+        lenient: bool = False,
+        early: bool = False,
+        order: Sequence[int] = (),
+        column: int = 0,
     ) -> None:
-        self.diagram, self.code, self.actors = diagram, code, actors
+        self.diagram, self.code, self.actors, self.budget = diagram, code, actors, budget
+        self.early = early
         self.model = code.model
         self.unmatched: list[Unmatched] = []
-        self.rows: list[tuple[int, int, str]] = []  # (number of the step, actor, function)
-        for number, step in enumerate(diagram.steps, 1):
+        self.rows: list[Row] = []
+        same_lock = same_locks(diagram, code, actors)
+        for number in order or range(1, len(diagram.steps) + 1):
+            step = diagram.steps[number - 1]
+            if column not in (0, step.column):
+                continue
             actor = actors[step.column - 1]
-            if named := code.named(step, actor):
-                self.rows.append((number, self.model.index[actor], named))
+            on = same_lock.get(number)
+            if on is not None and not on:
+                self.unmatched.append(Unmatched(number, f"{actor} takes another lock"))
+            elif named := code.named(step, actor):
+                self.rows.append(Row(number, self.model.index[actor], named, on or NOTHING))
             else:
-                self.unmatched.append(self._missing(number, step, actor))
+                self.unmatched.append(missing(code, number, step, actor))
         self.parent: dict[Node, tuple[Node, int] | None] = {}
+        self.events_of: dict[tuple[Location | Entered | None, Location], list[str]] = {}
+        self.violates: dict[int, bool] = {}
+        self.deciding = {self.model.index[name] for name in self.model.case.environment}
+        self.blocked: Node | None = None  # the nearest deadlock in the rows that are left
         #: For each number of rows that have happened, what may not be filled in, because a later
         #: row of the same actor draws it. A lenient fit allows what its code does in several
         #: places: the diagram may draw only the last of them.
@@ -182,37 +151,40 @@ class _Fit:
 
     def _kept(self, done: int, lenient: bool) -> dict[int, set[str]]:
         found: dict[int, set[str]] = {}
-        for _, p, function in self.rows[done:]:
+        for _, p, function, _ in self.rows[done:]:
             if not lenient or self.code.functions[self.model.actors[p]][function] == 1:
                 found.setdefault(p, set()).add(function)
         return found
 
-    def _missing(self, number: int, step: Step, actor: str) -> Unmatched:
-        if not step.function:
-            return Unmatched(number, "names no function")
-        near = get_close_matches(step.function, self.code.functions.get(actor, ()), 3, 0.6)
-        if not actor:
-            return Unmatched(number, "the case has no actor for its column")
-        who = [name for name, own in self.code.functions.items() if step.function in own]
-        if who:
-            return Unmatched(number, f"{' and '.join(who)} does it, not {actor}", tuple(near))
-        return Unmatched(number, f"{actor} does not do it", tuple(near))
+    def can_happen(self) -> bool:
+        """Tell whether all rows can happen, the last of them as a wait without end."""
+        ends, _ = self._ends(nearest=True)
+        return bool(ends) or self.blocked is not None
 
     def judged(self) -> Match:
         """Return the verdict."""
         ends, cut = self._ends()
+        if not ends and self.blocked is not None:
+            return self._deadlocks(self.blocked)
         if not ends and cut:
-            return self._match(UNKNOWN, None, f"not decided: more than {MOST_NODES:,} states", None)
+            why = f"not decided: more than {len(self.parent):,} states"
+            return self._match(UNKNOWN, None, why, None)
         if not ends:
             return self._stuck()
         wrong = [node for node in ends if self._broken(node)]
         if wrong:
             end = wrong[0]
             names = self._broken(end)
-            why = f"it can happen in this order, and ends in {_listed(names)}"
+            ends_so = self.model.violated(end.state) or names == [DEADLOCK]
+            said = (
+                f"ends in {_listed(names)}" if ends_so else f"violates {_listed(names)} on the way"
+            )
+            why = f"it can happen in this order, and {said}"
             return self._match(FEASIBLE, None, why, end, names)
+        if self.blocked is not None:
+            return self._deadlocks(self.blocked)
         end = ends[0]
-        bound = self._unavoidable(end[0])
+        bound = self._unavoidable(end.state)
         if bound:
             then = f"after its last row {_listed(bound)} is unavoidable"
             why = f"it can happen in this order, and {then}"
@@ -230,48 +202,58 @@ class _Fit:
 
     # -- the search ------------------------------------------------------------------------
 
-    def _ends(self) -> tuple[list[Node], bool]:
+    def _ends(self, nearest: bool = False) -> tuple[list[Node], bool]:
         """Return the nearest nodes in which all rows have happened, and whether it was cut.
 
-        The first is the nearest. Unless its rows are the whole run, the search goes on for one
-        in which something is violated.
+        The first is the nearest. Unless its rows are the whole run, or the `nearest` is enough,
+        the search goes on for one in which something is violated.
         """
-        model = self.model
-        start: Node = (model.start, 0, (None,) * len(model.actors))
+        model, most = self.model, self.budget.of_one()
+        broken = bool(model.violated(model.start))
+        start = Node(model.start, 0, (None,) * len(model.actors), broken)
         self.parent = {start: None}
         queue, ends = deque([start]), []
         while queue:
             node = queue.popleft()
-            if node[1] == len(self.rows):
+            if node.done == len(self.rows):
                 ends.append(node)
-                if self._broken(node) or self._fills_nothing(node):
-                    return ends, False
+                if nearest or self._broken(node) or self._fills_nothing(node):
+                    queue.clear()
                 continue
             for p, after in self._moves(node):
                 if after not in self.parent:
                     self.parent[after] = (node, p)
                     queue.append(after)
-            if len(self.parent) > MOST_NODES:
-                return ends, True
-        return ends, False
+            if self.blocked is None and self._ends_blocked(node):
+                self.blocked = node
+            if len(self.parent) > most:
+                break
+        self.budget.left -= len(self.parent)
+        return ends, bool(queue)
 
     def _broken(self, node: Node) -> list[str]:
         """Return what a node has come to: the bad states violated, or a deadlock."""
-        found = sorted(self.model.violated(node[0]))
-        return found or ([DEADLOCK] if self._is_deadlock(node[0]) else [])
+        if node.broken:
+            here = frozenset(self.model.violated(node.state))
+            return sorted(here) or sorted(
+                {name for each in self._path(node) for name in self.model.violated(each.state)}
+            )
+        return [DEADLOCK] if self.model.is_deadlock(node.state) else []
 
-    def _is_deadlock(self, state: int) -> bool:
-        model = self.model
-        if model.is_dead(state) or model.is_complete(state):
+    def _ends_blocked(self, node: Node) -> bool:
+        """Tell whether no actor can step, and each that has a row left waits in that row."""
+        done = node.done
+        rest = self.rows[done:]
+        if len({row.p for row in rest}) < len(rest) or not self.model.is_deadlock(node.state):
             return False
-        return all(model.successor(state, p) is None for p in range(len(model.actors)))
+        return all(self._waits_for(node, row.p, at) for at, row in enumerate(rest, done))
 
     def _fills_nothing(self, node: Node) -> bool:
         """Tell whether the rows are the whole run."""
-        return all(here[1] < after[1] for here, after in pairwise(self._path(node)))
+        return all(here.done < after.done for here, after in pairwise(self._path(node)))
 
     def _moves(self, node: Node) -> Iterator[tuple[int, Node]]:
-        state, done, last = node
+        state, done, last, broken = node
         if self.model.is_dead(state):
             return
         for p in range(len(self.model.actors)):
@@ -282,68 +264,177 @@ class _Fit:
             if after is None:
                 continue
             where = (*last[:p], location, *last[p + 1 :])
-            events = self._events(state, p, last[p], location)
-            most = self._happening(p, done, events)
+            happens = self._events(state, p, last[p], location)
+            most = self._happening(p, done, happens, location)
             if most > done:
-                yield p, (after, most, where)
-            if self.kept[done].get(p, NOTHING).isdisjoint(events):
-                yield p, (after, done, where)
+                yield p, Node(after, most, where, broken or self._violates(after))
+            if (entered := self._enters(p, done, happens, location)) is not None:
+                was = last[p]
+                now = (
+                    Entered(was.before, was.many + entered)
+                    if isinstance(was, Entered)
+                    else Entered(was, entered)
+                )
+                yield ENTERS, Node(state, done + 1, (*last[:p], now, *last[p + 1 :]), broken)
+            if self.kept[done].get(p, NOTHING).isdisjoint(happens):
+                yield p, Node(after, done, where, broken or self._violates(after))
 
-    def _events(self, state: int, p: int, before: Location | None, location: Location) -> list[str]:
-        if self.model.actors[p] in self.model.case.environment:
+    def _violates(self, state: int) -> bool:
+        known = self.violates.get(state)
+        if known is None:
+            known = self.violates[state] = bool(self.model.violated(state))
+        return known
+
+    def _events(
+        self, state: int, p: int, before: "Location | Entered | None", location: Location
+    ) -> list[str]:
+        if p in self.deciding:
             return [decision(self.model, state, p)]
-        return _events(before, location)
+        known = self.events_of.get((before, location))
+        if known is None:
+            if isinstance(before, Entered):
+                known = events(before.before, location)[before.many :]
+            else:
+                known = events(before, location)
+            self.events_of[before, location] = known
+        return known
 
-    def _happening(self, p: int, done: int, events: list[str]) -> int:
+    def _happening(self, p: int, done: int, happens: list[str], location: Location) -> int:
         """Return how many rows have happened once an actor has done something."""
-        for event in events:
-            if done < len(self.rows) and self.rows[done][1:] == (p, event):
-                done += 1
+        own = location.step.on.name if location.step is not None else ""
+        for event in happens:
+            if done < len(self.rows):
+                row = self.rows[done]
+                if row[1:3] == (p, event) and (not row.on or own in row.on):
+                    done += 1
         return done
+
+    def _enters(self, p: int, done: int, happens: list[str], location: Location) -> int | None:
+        """Return how many functions an actor has entered if it now enters that of the next row.
+
+        Only what its next step enters, and does not do: nothing has happened yet.
+        """
+        row = self.rows[done]
+        if not self.early or row.p != p or row.function not in happens:
+            return None
+        if row.function == function_of(location):
+            return None
+        return happens.index(row.function) + 1
 
     # -- the verdict -----------------------------------------------------------------------
 
     def _stuck(self) -> Match:
         """Return the verdict where no run has all rows: the furthest that one gets, and why."""
         model = self.model
-        most = max(done for _, done, _ in self.parent)
-        there = [node for node in self.parent if node[1] == most]
-        number, p, function = self.rows[most]
+        most = max(node.done for node in self.parent)
+        there = [node for node in self.parent if node.done == most]
+        number, p, function, _ = self.rows[most]
         step = self.diagram.steps[number - 1]
         line, actor = step.rows[0], model.actors[p]
-        dead = [node for node in there if model.is_dead(node[0])]
         waits = [node for node in there if self._waits_for(node, p, most)]
-        stuck = next((node for node in waits if self._is_deadlock(node[0])), None)
-        if stuck is not None and self._is_last(most):
-            text = f"it can happen in this order, and {actor} waits at line {line}: deadlock"
-            return self._match(FEASIBLE, line, text, stuck, [DEADLOCK])
+        dead = [node for node in there if model.is_dead(node.state)]
         if waits:
-            why = self._run(waits[0]).blocked()[actor].reason
+            why = why_blocked(self._run(waits[0]), actor)
             text = f"infeasible at line {line}, {step.text}: {actor} is blocked there, {why}"
             return self._match(INFEASIBLE, line, text, waits[0], waits=True)
         if dead:
-            broken = sorted(model.violated(dead[0][0]))
+            broken = sorted(model.violated(dead[0].state))
             text = (
                 f"it can happen in this order up to line {line}: before it {_listed(broken)} "
                 "stops the machine"
             )
             return self._match(FEASIBLE, line, text, dead[0])
-        done = all(model.is_done(node[0], p) for node in there)
-        why = "it has finished by then" if done else f"no run enters {function}() there"
+        first = self._comes_first(there, most)
+        if first is not None:
+            number, _, function, _ = self.rows[first]
+            before = self.diagram.steps[number - 1].rows[0]
+            why = f"its code does {function}(), which is on line {before}, first"
+        elif all(model.is_done(node.state, p) for node in there):
+            why = "it has finished by then"
+        else:
+            why = f"no run enters {function}() there"
+        far = self._furthest(there, p) if first is None else there[:1]
+        if first is None and not any(self._can_step(node, p) for node in far):
+            why = f"it is blocked before, {why_blocked(self._run(far[0]), actor)}"
         text = f"infeasible at line {line}, {step.text}: {actor} cannot take it, {why}"
-        return self._match(INFEASIBLE, line, text, there[0])
+        return self._match(INFEASIBLE, line, text, far[0])
 
-    def _is_last(self, most: int) -> bool:
-        """Tell whether the rows that have not happened are the last of their actors."""
-        rest = [p for _, p, _ in self.rows[most:]]
-        return len(set(rest)) == len(rest)
+    def _can_step(self, node: Node, p: int) -> bool:
+        return self.model.is_done(node.state, p) or self.model.successor(node.state, p) is not None
+
+    def _furthest(self, there: Sequence[Node], p: int) -> list[Node]:
+        """Return the nodes in which an actor is furthest in its code."""
+        depth = {node: self.model.location(node.state, p).depth for node in there}
+        return [node for node in there if depth[node] == max(depth.values())]
+
+    def _comes_first(self, there: Sequence[Node], most: int) -> int | None:
+        """Return the later row of the same actor that its code does before row `most`."""
+        p = self.rows[most].p
+        for at in range(most + 1, len(self.rows)):
+            for state, _, last, _ in there if self.rows[at].p == p else ():
+                location = self.model.location(state, p)
+                if location.step is None or self.model.is_dead(state):
+                    continue
+                if self.rows[at].function in self._events(state, p, last[p], location):
+                    return at
+        return None
+
+    def _deadlocks(self, node: Node) -> Match:
+        number, p, _, _ = self.rows[node.done]
+        line, actor = self.diagram.steps[number - 1].rows[0], self.model.actors[p]
+        why = f"it can happen in this order, and {actor} waits at line {line}: deadlock"
+        return self._match(FEASIBLE, line, why, node, [DEADLOCK])
+
+    # -- another order of rows -------------------------------------------------------------
+
+    def reordered(self) -> Match | None:
+        """Return the verdict with rows of one actor in the order of its code; None without.
+
+        Only rows are exchanged that stand together, and that the actor does under one lock: the
+        others cannot tell the difference.
+        """
+        fit, moved = self, list[tuple[int, int]]()
+        for _ in range(MOST_REORDERED):
+            most = max((node.done for node in fit.parent), default=0)
+            if most >= len(fit.rows):
+                return None
+            there = [node for node in fit.parent if node.done == most]
+            first = fit._comes_first(there, most)
+            if first is None or len({row.p for row in fit.rows[most : first + 1]}) > 1:
+                return None
+            order = [row.number for row in fit.rows]
+            order.insert(most, order.pop(first))
+            moved.append((order[most], order[most + 1]))
+            fit = _Fit(self.diagram, self.code, self.actors, self.budget, order=order)
+            found = fit.judged()
+            if found.verdict in (FEASIBLE, HARMLESS):
+                return self._under_one_lock(found, moved)
+        return None
+
+    def _under_one_lock(self, found: Match, moved: Sequence[tuple[int, int]]) -> Match | None:
+        frames = replay(found.case, found.schedule).frames
+        said = []
+        for one, other in moved:
+            k, end = found.at[one - 1], found.at[other - 1]
+            if not 0 < k < end:
+                return None
+            held = [frames[at].values[f"{frames[k].actor}.held"] for at in range(k, end)]
+            locks = [lock for lock in held[0] if all(lock in each for each in held)]
+            if not locks:
+                return None
+            lines = sorted(self.diagram.steps[number - 1].rows[0] for number in (one, other))
+            said.append(f"lines {lines[0]} and {lines[1]}, both under {spoken(locks[-1])},")
+        swap = f"with {_listed(said)} in the order of the code"
+        why = found.reason.replace("in this order", swap, 1)
+        return replace(found, reason=why, unmatched=tuple(self.unmatched))
 
     def _waits_for(self, node: Node, p: int, done: int) -> bool:
-        state, _, last = node
+        state, _, last, _ = node
         location = self.model.location(state, p)
         if location.step is None or self.model.is_dead(state):
             return False
-        comes = self._happening(p, done, self._events(state, p, last[p], location)) > done
+        happens = self._events(state, p, last[p], location)
+        comes = self._happening(p, done, happens, location) > done
         return comes and self.model.successor(state, p) is None
 
     def _path(self, node: Node) -> list[Node]:
@@ -359,7 +450,8 @@ class _Fit:
         for each in self._path(node)[1:]:
             before = self.parent[each]
             assert before is not None
-            run.step(self.model.actors[before[1]])
+            if before[1] != ENTERS:
+                run.step(self.model.actors[before[1]])
         return run
 
     def _match(
@@ -377,12 +469,24 @@ class _Fit:
         if node is not None:
             run = self._run(node)
             schedule = run.schedule
-            for k, (here, after) in enumerate(pairwise(self._path(node)), 1):
-                for row in range(here[1], after[1]):
-                    at[self.rows[row][0] - 1] = k
-                if here[1] == after[1]:
-                    filled.append((k, run.frames[k].actor, run.frames[k].label))
-            violated = violated or sorted(self.model.violated(node[0]))
+            frames, k = run.frames, 0
+            for here, after in pairwise(self._path(node)):
+                way = self.parent[after]
+                k += way is not None and way[1] != ENTERS
+                for row in self.rows[here.done : after.done]:
+                    name = self.model.actors[row.p]
+                    if way is not None and way[1] == ENTERS:
+                        ahead = (frame.index for frame in frames[k + 1 :] if frame.actor == name)
+                        at[row.number - 1] = next(ahead, 0)
+                    else:
+                        at[row.number - 1] = k
+            drawn = set(at)
+            filled += [
+                (each.index, each.actor, each.label)
+                for each in frames[1:]
+                if each.index not in drawn
+            ]
+            violated = violated or [name for name in self._broken(node) if name != DEADLOCK]
         return Match(
             self.model.case,
             self.actors,
@@ -396,23 +500,6 @@ class _Fit:
             tuple(filled),
             waits,
         )
-
-
-def _events(before: Location | None, location: Location) -> list[str]:
-    """Return the functions that an actor enters by a step, the outermost first, and does by it."""
-    inside: tuple[Line, ...] = () if before is None else before.lines
-    lines = location.lines
-    same = 0
-    while same < min(len(inside), len(lines)) and inside[same][:2] == lines[same][:2]:
-        if inside[same].number != lines[same].number:
-            same += 1
-            break
-        same += 1
-    again = bool(inside) and inside[: len(lines)] >= lines and same == len(lines) == len(inside)
-    entered = lines[same:] if not again or inside[-1].number < lines[-1].number else lines[-1:]
-    found = [line.function for line in entered]
-    function = function_of(location)
-    return found if function in found else [*found, function]
 
 
 def _listed(names: Sequence[str]) -> str:

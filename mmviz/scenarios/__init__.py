@@ -100,13 +100,15 @@ def every_case() -> Iterator[Case]:
 
 
 def cases_of(what: Named | Case | Iterable[Case]) -> Sequence[Case]:
-    """Return the cases of what a reader gives: a name, a scenario, a race, a case or a list.
+    """Return the cases of what a reader gives: a name, a link, a scenario, a race, a case, a list.
 
     Raises:
         UnknownName: there is none of that name, or a race has no cases yet.
         MmvizError: it is nothing of this.
     """
     if isinstance(what, str):
+        if (linked := _linked(what)) is not None:
+            return (linked,)
         name, colon, case = what.rpartition(":")
         if colon and case.isidentifier():  # "thread/race:Case", as the command line has it
             one = load(name)[_name(case)]
@@ -126,6 +128,15 @@ def cases_of(what: Named | Case | Iterable[Case]) -> Sequence[Case]:
     return cases
 
 
+def _linked(text: str) -> Case | None:
+    """Return the case that a link names; None where a text is no link."""
+    if "mmviz:" not in text.lower():
+        return None
+    from mmviz.scenarios.link import is_link, linked_case  # few names are links
+
+    return linked_case(text) if is_link(text) else None
+
+
 def _is_list(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | Mapping)
 
@@ -137,7 +148,7 @@ def one_case(what: Named | Case, case: str = "", first: bool = False) -> Case:
     """Return the one case that a reader means.
 
     Args:
-        what: a case; or a scenario or a race, or a scenario's name.
+        what: a case; or a scenario or a race, or a scenario's name, or a link.
         case: of a scenario or a race, the case's name or id. Not needed where it has only one.
         first: without a name, take the first of several.
 
@@ -151,6 +162,8 @@ def one_case(what: Named | Case, case: str = "", first: bool = False) -> Case:
         raise MmvizError(f"{quoted(what)} is no case, {EXPECTED}")
     cases = cases_of(what)
     if not left_out(case):
+        if isinstance(what, str) and _linked(what):
+            raise MmvizError(f"the link names its case; leave {quoted(case)} out")
         group = load(what) if isinstance(what, str) else what
         found = group[_name(case)]
         assert isinstance(found, Case)

@@ -147,7 +147,7 @@ class Causes:
             role = how if is_choice and frame else "past" if frame else CLEAR
             label = ("≠ " if is_choice else "  ") + _row(frame) if frame else ""
             if step == 0:
-                label = f"  ⋮ {folded} more steps"
+                label = f"  … {folded} more steps"
             key = f"step:{step}" if frame and x < SPLIT else ""
             yield Box(x + 5 + inset, y, HALF - 5 - inset, BOX, role, key)
             yield Text(x + 6, y + 0.1, call(" " * inset + label, int(HALF) - 7), _text(role, step))

@@ -14,6 +14,7 @@ from typing import Any
 from mmviz.engine import Graph, ScheduleError
 from mmviz.engine.explore import uncollected
 from mmviz.engine.scenario import scenario_of
+from mmviz.engine.text import printable
 from mmviz.scene.film_rows import Memory, Rows
 from mmviz.scene.keyed import HIGH, WIDE
 from mmviz.scene.searched import SearchedCase
@@ -149,18 +150,19 @@ class Film:
         case, model, rows = self.searched.case, self.model, self.rows
         scenario, doubt = scenario_of(case), self.searched.report.doubt
         bad = ", ".join(map(readable, case.bad_states))
-        kept = case.promise or scenario.promise
+        kept = printable(case.promise or scenario.promise)
         kept = kept or (f"No bad state occurs: {bad}" if bad else "Every actor finishes.")
         width, height = rows.memory.size if rows.memory is not None else (0, 0)
         return {
             "race": case.scenario or case.name,
             "case": case.name,
-            "title": scenario.title,
-            "subtitle": case.title,
-            "memory": case.memory_model,
-            "limits": scenario.simplified or "The case does not say.",
+            "title": printable(scenario.title),
+            "subtitle": printable(case.title),
+            "memory": printable(case.memory_model),
+            "limits": printable(scenario.simplified or case.note or "The case does not say."),
             "promise": f"{kept.rstrip('.')}. Not decided: {doubt}." if doubt else kept,
             "kept": kept,
+            "claims": case.kind != "diagram",
             "goal": goal(case),
             "actors": list(model.actors),
             "devices": [name in case.daemons for name in model.actors],

@@ -73,6 +73,7 @@ class Rows:
         self.fields = {slot: number for number, slot in enumerate(self.slots)}
         self.columns = columns(model)
         self.environment = model.case.environment
+        self._only_drawn = model.case.kind == "diagram"  # a step waits for its turn, and no more
         self.witnesses = searched.witnesses
         self.bads = list(model.case.bad_states)
         self._bad_numbers = {name: number for number, name in enumerate(self.bads)}
@@ -178,6 +179,8 @@ class Rows:
             return self._blocked((), (), "the machine has stopped")
         if model.actors[p] in self.environment:
             return self._blocked((), (), "no actor leaves anything open now")
+        if self._only_drawn:
+            return self._blocked((), (), "another step comes first in the diagram")
         done = [model.is_done(state, other) for other in range(len(model.actors))]
         key = (doing(model, state, p), tuple(done))
         known = self._block_of.get(key)
@@ -226,7 +229,7 @@ class Rows:
             names = dict.fromkeys(name for name, _ in effect.said)
             known = self._deed_of[key] = [
                 self._fields(writes),
-                self._fields(effect.reads),
+                [] if self._only_drawn else self._fields(effect.reads),
                 answer,
                 [self._say(text) for _, text in effect.said],
                 [self.number_of(name) for name in names],

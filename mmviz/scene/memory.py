@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mmviz.engine import Run
+from mmviz.reading.lock_race import Locks
 from mmviz.scene.forms import FORMS
 from mmviz.scene.lit import lit
 from mmviz.scene.look import Look
@@ -29,6 +30,10 @@ class Memory:
         self.model, self.witnesses = searched.model, searched.witnesses
         self.picture = picture(searched.reach, tuple(searched.case.actors), searched.model)
         self.parts = list(parts(self.picture))
+        if searched.case.kind == "diagram":
+            self.title = "Diagram"
+        elif isinstance(searched.reach.world, Locks):
+            self.title = "Lock report"
         self.size = (self.picture.places.width, self.picture.places.height)
 
     def variants(self, state: int) -> list[int]:

@@ -106,7 +106,9 @@ def function_at(file: str, number: int) -> tuple[int, int] | None:
 
 @cache
 def _spans(file: str) -> tuple[tuple[int, int], ...]:
-    """Return the first and last line of every function of a file."""
+    """Return the first and last line of every function of a file; a text is one function."""
+    if not _tree(file).body:
+        return ((1, max(1, len(_read(file)))),)
     return tuple(
         (node.lineno, node.end_lineno)
         for node in ast.walk(_tree(file))
@@ -122,8 +124,11 @@ def _read(file: str) -> tuple[str, ...]:
 
 @cache
 def _tree(file: str) -> ast.Module:
-    """Return the parsed file."""
-    return ast.parse("\n".join(_read(file)))
+    """Return the parsed file; nothing of one that is no Python, as a diagram is."""
+    try:
+        return ast.parse("\n".join(_read(file)))
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
 
 
 @cache

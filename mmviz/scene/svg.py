@@ -23,13 +23,15 @@ from mmviz.scene.marks import (
 )
 from mmviz.scene.theme import CELL, CLEAR, PAPER, THEMES, Style, style
 
-FONT_SIZE = 14  # pixels; everything else follows from it
+FONT_SIZE = 9 / CELL_WIDTH  # pixels: a cell is 9 wide, because CairoSVG rounds it to whole pixels
+ADVANCE = 0.60205  # em from a character to the next in DejaVu Sans Mono
+TYPE = round(FONT_SIZE * CELL_WIDTH / ADVANCE, 2)  # so that it fills its cells by itself
 HEAVY, THIN = 2.4, 1.0
 BASELINE = 0.72  # of a line, from its top
 BEAD, APART, SAMPLES = 3.2, 1.5, 40  # radius in pixels, distance in em, points of a curve
 PASS, STOPPED = "pass", "bad"  # the role of an access that does not pass
 PAGE = "page"  # the theme of the page around the picture
-FONTS = "DejaVu Sans Mono, Menlo, Consolas, monospace"
+FONTS = "DejaVuSansMono, DejaVu Sans Mono, Menlo, Consolas, monospace"  # svglib splits at blanks
 
 
 def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
@@ -48,11 +50,11 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
     page = theme == PAGE
     looks = {role: style(role) for role in THEMES["light"]} if page else THEMES[theme]
     paper = "var(--mm-paper)" if page else PAPER[theme]
-    wide, high = _at((scene.width, scene.height))
+    wide, high = pixels(scene)
     marks: tuple[Mark, ...] = (*scene.boxes, *scene.lines, *scene.flows, *scene.texts)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
-        f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{FONT_SIZE}" role="img" '
+        f'viewBox="0 0 {wide} {high}" font-family="{FONTS}" font-size="{TYPE}" role="img" '
         'style="max-width:100%">',  # on a narrow page it shrinks
         f"<title>{escape(title)}</title>" if title else "",
         f'<rect width="{wide}" height="{high}" fill="{paper}"/>',
@@ -63,6 +65,11 @@ def svg(scene: Scene, theme: str = "light", title: str = "") -> str:
     return "\n".join(part for part in [*parts, "</svg>"] if part) + "\n"
 
 
+def pixels(scene: Scene) -> Point:
+    """Return the width and the height of a scene's picture in pixels."""
+    return _at((scene.width, scene.height))
+
+
 def _drawn(mark: Mark, looks: dict[str, Style]) -> Iterator[str]:
     """Yield what draws one mark."""
     look = looks[mark.role]
@@ -70,7 +77,8 @@ def _drawn(mark: Mark, looks: dict[str, Style]) -> Iterator[str]:
         ' stroke-dasharray="5 3"' if look.dash else ""
     )
     if isinstance(mark, Box):
-        yield _box(mark, look.fill, pen)
+        if mark.w and mark.h:
+            yield _box(mark, look.fill, pen)
     elif isinstance(mark, Flow):
         fill = look.fill if mark.end == PASS else looks[STOPPED].stroke
         yield from (

@@ -125,7 +125,7 @@ def beyond(first: int, last: int, steps: int) -> str:
     if last < steps:
         parts.append(f"{steps - last} later")
     outside = steps - (last - first + 1)
-    return f"⋮ {' and '.join(parts)} step{'s' if outside > 1 else ''}"
+    return f"… {' and '.join(parts)} step{'s' if outside > 1 else ''}"
 
 
 def call(text: str, width: int) -> str:

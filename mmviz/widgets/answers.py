@@ -1,6 +1,6 @@
 """What the browser asks of the kernel, and the answers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mmviz.engine import MmvizError, spoken
@@ -9,10 +9,11 @@ from mmviz.engine.possible import possible
 from mmviz.engine.text import quoted
 from mmviz.engine.ways import different_runs
 from mmviz.scene.cards import wordings
-from mmviz.scene.keyed import Plain, marks_of, plain_parts, size, with_keys
-from mmviz.scene.marks import Mark, Scene
+from mmviz.scene.frames import frames as drawn
 from mmviz.widgets import received
 from mmviz.widgets.prepared import Prepared
+from mmviz.widgets.saving import choices, linked, saved_as
+from mmviz.writing.forms import FORMS
 
 AROUND = 20  # frames of a view before and after the one asked for, if no other number is
 Answer = dict[str, Any]
@@ -43,40 +44,11 @@ def opened(message: Mapping[str, Any], show: Prepared) -> Answer:
 def frames(message: Mapping[str, Any], show: Prepared) -> Answer:
     """Draw a view of a run, some frames before and after the cursor."""
     name = received.view(message.get("name"), show)
-    numbers = received.schedule(message.get("schedule"), show)
-    k = received.number(message.get("k"), "the step shown", len(numbers))
+    numbers, k = _moment(message, show)
     around = received.number(message.get("around", AROUND), "the frames about it", AROUND)
     run, view = show.run(numbers), show.views[name]
     first, last = max(k - around, 0), min(k + around, len(numbers))
-    steps = range(first, last + 1)
-    scenes = [view.scene(run, step) for step in steps]
-    return {
-        "frames": {
-            "name": name,
-            "schedule": numbers,
-            "first": first,
-            "size": size(scenes[k - first]),
-            **_compact(scenes),
-            "twins": [view.text(run, step) for step in steps],
-        }
-    }
-
-
-def _compact(scenes: Iterable[Scene]) -> Answer:
-    """Return scenes as lists of numbers, and the marks that these number, each once."""
-    marks: list[Plain] = []
-    numbers: dict[tuple[Mark, str], range] = {}
-    drawn = []
-    for scene in scenes:
-        row: list[int] = []
-        for keyed in with_keys(marks_of(scene)):
-            if keyed not in numbers:
-                first = len(marks)
-                marks += plain_parts(*keyed)
-                numbers[keyed] = range(first, len(marks))
-            row += numbers[keyed]
-        drawn.append(row)
-    return {"marks": marks, "scenes": drawn}
+    return {"frames": drawn(view, run, first, last)}
 
 
 def asked_for(message: Mapping[str, Any], show: Prepared) -> Answer:
@@ -143,10 +115,49 @@ def whole(_message: Mapping[str, Any], show: Prepared) -> Answer:
     return {"film": show.first_piece()}
 
 
+def forms(_message: Mapping[str, Any], _show: Prepared) -> Answer:
+    """Return the forms in which a run can be saved."""
+    return {"forms": choices()}
+
+
+def saves(message: Mapping[str, Any], show: Prepared) -> Answer:
+    """Return the run and the moment shown as a file, in "bytes"."""
+    form = received.words(message.get("form"), "the form of a file", LONGEST)
+    if form not in FORMS:
+        raise MmvizError(f"a stage is saved as {', '.join(FORMS)}, not {quoted(form)}")
+    numbers, k = _moment(message, show)
+    views = received.pinned(message.get("views"), show)
+    look = received.words(message.get("look"), "the theme", LONGEST)
+    data = saved_as(
+        show,
+        show.names(numbers),
+        form,
+        at=k,
+        look=look,
+        views=views,
+    )
+    return {"saved": {"form": form, "media": FORMS[form].media}, "bytes": data}
+
+
+def link_here(message: Mapping[str, Any], show: Prepared) -> Answer:
+    """Return the link of the moment shown, and its QR code."""
+    numbers, k = _moment(message, show)
+    return linked(show.searched, show.names(numbers), k)
+
+
+def _moment(message: Mapping[str, Any], show: Prepared) -> tuple[list[int], int]:
+    """Return the run shown, and the step."""
+    numbers = received.schedule(message.get("schedule"), show)
+    return numbers, received.number(message.get("k"), "the step shown", len(numbers))
+
+
 QUESTIONS = {
     "film": whole,
     "open": opened,
     "view": frames,
     "possible": asked_for,
     "runs": different,
+    "forms": forms,
+    "save": saves,
+    "link": link_here,
 }

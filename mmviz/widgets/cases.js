@@ -142,7 +142,9 @@ function render({ model, el }) {
   model.on("change:answers", answered);
   draw();
   sift();
+  const leave = present(model);
   return () => {
+    leave();
     clearTimeout(wait);
     settle();
     model.off("change:opened change:opens change:status change:error", draw);

@@ -12,7 +12,8 @@ import traitlets
 from mmviz.engine.text import index
 from mmviz.scene import theme
 from mmviz.widgets.closing import close_parts
-from mmviz.widgets.keyboard import KEEP
+from mmviz.widgets.keyboard import KEEP, PRESENT
+from mmviz.widgets.shows import SEEN, UNSEEN, PutAway, displayed
 from mmviz.widgets.stage import Stage, complaint
 from mmviz.widgets.still import shown
 
@@ -34,8 +35,12 @@ def part(text: str, look: str = "", opens: str = "") -> Part:
 class CaseTable(anywidget.AnyWidget):
     """The table in the browser."""
 
-    _esm = KEEP + "".join(
-        (HERE / name).read_text("utf-8") for name in ("element.js", "grid.js", "cases.js")
+    _esm = (
+        KEEP
+        + PRESENT
+        + "".join(
+            (HERE / name).read_text("utf-8") for name in ("element.js", "grid.js", "cases.js")
+        )
     )
     _css = theme.css(".mm-theme") + (HERE / "cases.css").read_text("utf-8")
 
@@ -61,7 +66,7 @@ class CaseTable(anywidget.AnyWidget):
     error = traitlets.Unicode().tag(sync=True)
 
 
-class CaseIndex(ipywidgets.VBox):
+class CaseIndex(PutAway, ipywidgets.VBox):
     """A table of cases over one stage; the stage shows what was pressed last.
 
     The stage that was open before is closed.
@@ -76,6 +81,7 @@ class CaseIndex(ipywidgets.VBox):
         self._turn = RLock()
         self.table = CaseTable(shown=list(range(len(table["rows"]))), **table)
         self.table.on_msg(self._heard)
+        self.reporter = self.table
         super().__init__([self.table])
         self.add_class("mm-cases")
         self.add_class("mm-theme")
@@ -119,6 +125,8 @@ class CaseIndex(ipywidgets.VBox):
 
     def _heard(self, _widget: Any, message: Mapping[str, Any], _buffers: Any) -> None:
         """Do what the reader asked for; what goes wrong is told to the reader."""
+        if isinstance(message, dict) and message.get("ask") in (SEEN, UNSEEN):
+            return  # see `shows`
         with self._turn, self.table.hold_sync():
             try:
                 self.table.error = ""
@@ -147,4 +155,6 @@ class CaseIndex(ipywidgets.VBox):
         return bundle
 
     def _ipython_display_(self) -> None:
+        self.bring_back()
+        displayed(self)
         shown(self)

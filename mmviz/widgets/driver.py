@@ -66,6 +66,7 @@ class Driver(Stage):
         film = self.prepared.film
         wanted = OWN if self.goal.holds is not None else self.goal.bad_state
         self.game = self.goal.data(film.rows.bads.index(wanted) if wanted else -1)
+        self.prepared.game = self.game
 
     @property
     def run(self) -> int:

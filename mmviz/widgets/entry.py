@@ -14,6 +14,7 @@ from mmviz.scene.entry_shown import EntryPicture, entry
 from mmviz.scene.theme import css
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.keyboard import keep_keys
+from mmviz.widgets.shows import PutAway, displayed
 from mmviz.widgets.still import shown
 
 
@@ -47,7 +48,7 @@ LOOK = (  # a ground of its own: a dark page may colour neither labels nor boxes
 )
 
 
-class Entry(ipywidgets.VBox):
+class Entry(PutAway, ipywidgets.VBox):
     """The 64 bits of an x86-64 page-table entry, explained as they are typed.
 
     What is typed stays, right or wrong; of a wrong value a sentence says what is wrong, and the
@@ -88,7 +89,7 @@ class Entry(ipywidgets.VBox):
         self._wrong, self._shown = ipywidgets.HTML(), ipywidgets.HTML()
         form = ipywidgets.HBox([self._bits, self._then, self._release])
         form.layout.flex_flow = "row wrap"
-        keep_keys(form)
+        self.reporter = keep_keys(form)
         written = {"value": _written(value), "after": _written(after)}
         super().__init__([form, self._wrong, self._shown], kernel=layout(kernel).name, **written)
         self.add_class("mm-entry")
@@ -143,6 +144,8 @@ class Entry(ipywidgets.VBox):
         return bundle
 
     def _ipython_display_(self) -> None:
+        self.bring_back()
+        displayed(self)
         shown(self)
 
 

@@ -1,6 +1,7 @@
-// Keeps the keys of a box of widgets; `ownKeys` comes from the stage's code.
+// Keeps the keys of a box of widgets; `ownKeys` and `present` come from the stage's code.
 
-function render({ el }) {
+function render({ model, el }) {
+  const leave = present(model);
   let frame = 0;
   let giveBack = () => {};
   const keep = () => {
@@ -12,6 +13,7 @@ function render({ el }) {
   return () => {
     cancelAnimationFrame(frame);
     giveBack();
+    leave();
   };
 }
 

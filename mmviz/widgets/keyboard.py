@@ -12,16 +12,17 @@ import anywidget
 from mmviz.browser import esm
 
 KEEP = esm(entry="own_keys.js")
+PRESENT = esm(entry="presence.js")
 
 
 class OwnKeys(anywidget.AnyWidget):
     """An empty widget that keeps the keys of the box around it from JupyterLab."""
 
-    _esm = KEEP + (Path(__file__).parent / "keyboard.js").read_text("utf-8")
+    _esm = KEEP + PRESENT + (Path(__file__).parent / "keyboard.js").read_text("utf-8")
 
 
-def keep_keys(box: Any) -> None:
-    """Keep what is pressed in a box from JupyterLab.
+def keep_keys(box: Any) -> OwnKeys:
+    """Keep what is pressed in a box from JupyterLab; return the widget that does it.
 
     Args:
         box: an `ipywidgets.Box`, before it is shown.
@@ -30,3 +31,4 @@ def keep_keys(box: Any) -> None:
     kept.layout.display = "none"
     box.children = (*box.children, kept)
     box.add_class("mm-own-keys")
+    return kept

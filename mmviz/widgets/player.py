@@ -1,11 +1,13 @@
 """Replay a run."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 from mmviz.engine import Case, MmvizError, nearest
-from mmviz.engine.text import quoted
+from mmviz.engine.text import left_out, quoted
 from mmviz.scenarios import Named, one_case
+from mmviz.scenarios.link import is_link, opened
 from mmviz.scene.searched import SearchedCase
 from mmviz.widgets.runs import offered
 from mmviz.widgets.stage import HEIGHT, Stage, frame_of, named_run
@@ -19,6 +21,8 @@ class Player(Stage):
 
     Args:
         scenario: a case; or a race, a scenario, or its name, "thread/race", or the path of a file.
+            Or a link, as `mmviz.link` returns it: then its run is shown, at its step, with a
+            warning if the run has changed since the link was written.
         schedule: the run to show: the name of one of the case's schedules, or a schedule such
             as "CPU0*3 CPU1", or a list of actors. By default the violation that takes
             the fewest preemptions; of a case in which nothing breaks, a run that ends.
@@ -49,6 +53,12 @@ class Player(Stage):
         moments: Mapping[str, str | Iterable[str]] | None = None,
         height: int = HEIGHT,
     ) -> None:
+        if schedule is None and left_out(case) and isinstance(scenario, str) and is_link(scenario):
+            found = opened(scenario)
+            start = found.at if isinstance(start, int) and not start else start
+            scenario, schedule = found.case, found.schedule
+            if found.remark:
+                warnings.warn(found.remark, stacklevel=2)
         chosen = one_case(scenario, case, first=True)
         searched = SearchedCase(chosen)
         runs = searched.runs()

@@ -21,8 +21,11 @@ from mmviz.scene import theme
 from mmviz.scene.cards import wordings
 from mmviz.scene.statemap import Fated, StateMap, state_map_of
 from mmviz.widgets.closing import close_parts
+from mmviz.widgets.keyboard import PRESENT
+from mmviz.widgets.shows import PutAway, displayed
 from mmviz.widgets.stage import Stage
 from mmviz.widgets.still import shown
+from mmviz.widgets.walk import Walk
 
 MOST_COUNTERS = 12
 MOST_STATES = 3_000  # of a map
@@ -66,7 +69,15 @@ class Follow(anywidget.AnyWidget):
     places: Any = traitlets.List().tag(sync=True)
 
 
-class Plot(ipywidgets.VBox):
+class Look(anywidget.AnyWidget):
+    """A style sheet for what stands beside it."""
+
+    _esm = PRESENT + (Path(__file__).parent / "look.js").read_text("utf-8")
+
+    value = traitlets.Unicode().tag(sync=True)
+
+
+class Plot(PutAway, ipywidgets.VBox):
     """A plot of a run; of a stage's, its cursor follows the stage.
 
     Args:
@@ -86,7 +97,7 @@ class Plot(ipywidgets.VBox):
     def _put(self, figures: Sequence[Any], words: str) -> None:
         """Show figures side by side, and below them what they show, as HTML."""
         self.figures = tuple(figures)
-        style = ipywidgets.HTML(f"<style>{theme.css('.mm-theme')}</style>")
+        self.reporter = style = Look(value=theme.css(".mm-theme"))
         row = self.figures[0] if len(self.figures) == 1 else ipywidgets.HBox(self.figures)
         self.children = (style, row, ipywidgets.HTML(words))
 
@@ -117,6 +128,7 @@ class Plot(ipywidgets.VBox):
         """Let a mark follow the stage; redraw when the stage shows another run."""
         if self.stage is not None:
             self.link = Follow(stage=self.stage, mark=mark, places=places)
+            self.unseen = (self.link,)
             self.stage.observe(self._moved, "at")
 
     def _moved(self, _change: Any) -> None:
@@ -128,11 +140,27 @@ class Plot(ipywidgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs)
         if isinstance(bundle, dict):
             _style, _figures, *words = self.children
-            bundle["text/html"] = "<br>".join(each.value for each in words)
+            told = (escape(w.value) if isinstance(w, Walk) else w.value for w in words)
+            bundle["text/html"] = "<br>".join(told)
         return bundle
 
     def _ipython_display_(self) -> None:
+        self.bring_back()
+        displayed(self)
         shown(self)
+
+    def put_away(self) -> None:
+        """Take the plot off every page until it is shown again."""
+        if self.stage is not None:
+            self.stage.unobserve(self._moved, "at")
+        super().put_away()
+
+    def bring_back(self) -> None:
+        """Open a plot again that was put away, with the run that its stage shows now."""
+        if self._away and self.stage is not None:
+            self.stage.observe(self._moved, "at")
+            self._moved(None)
+        super().bring_back()
 
     def close(self) -> None:
         """Take the plot off every page, with all that it is made of."""
@@ -287,9 +315,12 @@ class Map(Plot):
         groups = [self._group(each) for each in Fated if each in self.map.fates]
         steps = self._axis("x", "steps from the start", "d")
         places = self._draw(None if stage is None else stage.the_run)
-        marks = [edges, self.path, self.here, *groups]
+        self.ring = self._points([0], "read", "circle", 260)
+        self.ring.fill, self.ring.stroke_width, self.ring.visible = False, 2.5, False
+        marks = [edges, self.path, self.here, *groups, self.ring]
         self._put([self._figure(marks, [steps], 320)], self._legend())
-        self.status = ipywidgets.HTML("Click a state to go there.")  # a Label typesets $…$
+        stands = [self.map.place(state) for state in range(len(self.map.fates))]
+        self.status = Walk(self.ring, stands, self.map.tells, self.go)
         self.children = (*self.children, self.status)
         self._follow(self.here, places)
 
@@ -355,7 +386,7 @@ class Map(Plot):
         if not 0 <= state < len(self.map.fates):
             raise MmvizError(f"the map has states 0 to {len(self.map.fates) - 1}, not {state}")
         self.schedule = self.map.schedule(state)
-        self.status.value = escape(self.map.tells(state))
+        self.status.state, self.status.value = state, self.map.tells(state)
         if self.stage is not None:
             run = self.stage.the_run
             along = self.map.along(run)

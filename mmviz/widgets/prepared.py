@@ -28,7 +28,10 @@ class Prepared:
         searched: the case.
         views: each view that has something to show of the case, by name.
         film: the states and moves, with their pictures.
+        game: the goal of a `Driver`, as the browser has it; None for a `Player`.
     """
+
+    game: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -44,7 +47,8 @@ class Prepared:
             Film(searched, memory) if own_goal is None else GoalFilm(searched, memory, own_goal)
         )
         there = self.views
-        self.film.views = [{"name": n, "title": t, "there": n in there} for n, t in TITLES.items()]
+        titles = TITLES | {name: view.title for name, view in there.items()}
+        self.film.views = [{"name": n, "title": t, "there": n in there} for n, t in titles.items()]
         if not self.film.whole():
             for schedule in runs:
                 self.film.along(schedule)

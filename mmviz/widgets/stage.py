@@ -6,6 +6,8 @@ a message. It asks for what it lacks, and writes back, at rest, which runs were 
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from os import PathLike
+from pathlib import Path
 from threading import RLock
 from typing import Any, SupportsIndex
 
@@ -13,7 +15,7 @@ import anywidget
 import traitlets
 
 from mmviz.browser import css, esm
-from mmviz.engine import Case, MmvizError, Run, UnknownName, short, table
+from mmviz.engine import Case, MmvizError, Run, UnknownName, nearest, short, table
 from mmviz.engine.condition import Holds
 from mmviz.engine.text import index, quoted
 from mmviz.scene import theme
@@ -25,6 +27,8 @@ from mmviz.widgets.answers import answer
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.prepared import Prepared
 from mmviz.widgets.received import CHECKS, LONGEST_NAME, number
+from mmviz.widgets.saving import file_of, form_of, saved_as, write
+from mmviz.widgets.shows import Places, displayed, reported
 from mmviz.widgets.still import picture as picture_of
 from mmviz.widgets.still import shown
 from mmviz.widgets.subshell import answered_in_any_shell
@@ -114,9 +118,12 @@ class Stage(anywidget.AnyWidget):
             raise MmvizError(f"the height of a stage is at least {SMALLEST} pixels, not {high}")
         self.case = case
         self._turn, self._waiting = RLock(), 0
+        self.places = Places()
         offered = [each["schedule"] for each in named]
         prepared: Prepared | None = Prepared(searched, [*runs, *offered], own_goal)
         self._prepared = prepared
+        self._keeps = own_goal is not None  # which is about states of this very model
+        self._is_away = False
         there = self.prepared.views
         self.asked = None if asked is None else [name for name in asked if name in there]
         absent = [f"“{TITLES[name]}”" for name in asked or () if name not in there]
@@ -144,9 +151,23 @@ class Stage(anywidget.AnyWidget):
         Raises:
             MmvizError: the stage has been closed.
         """
+        if self._prepared is None and self._is_away:
+            with self._turn:
+                if self._prepared is None:
+                    self._prepared = self._prepared_again()
         if self._prepared is None:
             raise MmvizError("this stage has been closed: make a new one")
         return self._prepared
+
+    def _prepared_again(self) -> Prepared:
+        """Search a case anew that was forgotten when the stage was put away."""
+        made = Prepared(SearchedCase(self.case), [])
+        made.game = self.game or None
+        if not made.film.complete:
+            for run in (*self.at["runs"], *(each["schedule"] for each in self.named)):
+                made.film.along(made.names(run))
+            made.film.piece()
+        return made
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """Return the traits as the browser gets them: code and style, which a page has once, apart.
@@ -173,9 +194,25 @@ class Stage(anywidget.AnyWidget):
                 self._is_opening = False
             self.send_state(["film", "_esm", "_css"])
 
+    def put_away(self) -> None:
+        """Take the stage off every page until it is shown again; nothing of it is lost."""
+        with self._turn:
+            self.layout.close()
+            super().close()
+            self.__dict__.pop("_repr_mimebundle_", None)  # which ipywidgets takes with the rest
+            self._is_away = True
+            if not self._keeps:
+                self._prepared = None
+
+    def bring_back(self) -> None:
+        """Open a stage again that was put away."""
+        if self._is_away:
+            self.layout.open()
+            self.open()
+            self._is_away = False
+
     def _film_text(self) -> str:
-        prepared = getattr(self, "_prepared", None)
-        return "" if prepared is None else prepared.first_piece()
+        return self.prepared.first_piece() if hasattr(self, "_prepared") else ""
 
     @property
     def searched(self) -> SearchedCase:
@@ -270,7 +307,7 @@ class Stage(anywidget.AnyWidget):
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
         """Take what the browser writes back; what is wrong is refused, and corrected there."""
         with self._turn:
-            if self._prepared is None:
+            if self.comm is None or self._prepared is None:
                 return
             taken: dict[str, Any] = {}
             refused: list[str] = []
@@ -304,6 +341,8 @@ class Stage(anywidget.AnyWidget):
         page = message.get("page") if isinstance(message, Mapping) else None
         if isinstance(page, str) and len(page) <= LONGEST_NAME:
             told["page"] = page  # that asked: all of them hear the answer
+        if reported(self, message):
+            return
         if self._waiting >= MOST_WAITING:
             self.send(told | {"error": "Too many questions at once: wait for the answers."})
             return
@@ -314,7 +353,8 @@ class Stage(anywidget.AnyWidget):
                     told |= answer(message, self.prepared)
                 except Exception as wrong:
                     told["error"] = complaint(self, wrong)
-                self.send(told)
+                data = told.pop("bytes", None)  # of a file, which travels as it is
+                self.send(told, *([] if data is None else [[data]]))
         finally:
             self._waiting -= 1
 
@@ -325,9 +365,9 @@ class Stage(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Take the stage off every page, and let go of what it shows."""
-        if getattr(self, "_prepared", None) is not None:
+        if hasattr(self, "_prepared") and (self._prepared is not None or self._is_away):
             with self._turn:
-                self._prepared = None
+                self._prepared, self._is_away = None, False
                 self.on_msg(self._heard, remove=True)
                 self.unobserve_all()
                 close_parts(self)
@@ -345,7 +385,7 @@ class Stage(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         kind, case = type(self).__name__, self.case
-        if getattr(self, "_prepared", None) is None:
+        if self._prepared is None and not self._is_away:
             return f"<{kind} of {case.name}, closed>"
         schedule = short(self.schedule)
         if case.expression.startswith("mmviz.find("):
@@ -374,15 +414,65 @@ class Stage(anywidget.AnyWidget):
             UnknownName: there is no view or theme of that name, or the case has nothing for it.
         """
         at = self.frame_at(k)
-        names = (self.asked or list(STILL)) if views is None else known(views)
+        names = self._there((self.asked or list(STILL)) if views is None else known(views))
+        with self._turn:
+            drawn = picture([self.views[name] for name in names], self.the_run, at)
+            return svg(drawn, theme, f"{self.case.title}. {self._caption(at)}")
+
+    def save(
+        self,
+        path: "str | PathLike[str]",
+        form: str | None = None,
+        at: SupportsIndex | None = None,
+        *,
+        theme: str = "light",
+        views: str | Sequence[str] | None = None,
+    ) -> Path:
+        """Save the run and the moment that the stage shows; return the path of the file.
+
+        A file that is there is replaced. A `Driver` saved as a page is a `Driver` again.
+
+        Args:
+            path: the file; the end of its name says the form: "run.html", ".svg", ".png", ".pdf",
+                ".gif", ".txt", ".md", ".mmd", ".tex" or ".pml".
+            form: the form, of a file whose name ends otherwise.
+            at: the step of a picture, or with which a page begins: by default the one shown. A
+                negative one counts from the end.
+            theme: of a picture, "light" or "dark"; a page follows the reader's system.
+            views: the names of the views of a picture; by default those that are open.
+
+        Raises:
+            MmvizError: there is no such form, a package for it is missing, or the file cannot be
+                written; the message says what to write or to install.
+            IndexError: the run has no such step.
+            UnknownName: there is no such view or theme, or the case has nothing for it.
+
+        Example:
+            mmviz.Player("iommu_group/release_order").save("race.html")
+        """
+        file = file_of(path)
+        wanted = form_of(file, form)
+        look = nearest({"light": "light", "dark": "dark"}, theme, "theme")
+        with self._turn:
+            names = self._there(self.on_screen if views is None else known(views))
+            data = saved_as(
+                self.prepared,
+                self.schedule,
+                wanted,
+                at=self.cursor if at is None else self.frame_at(at),
+                look=look,
+                views=names,
+            )
+        return write(file, data)
+
+    def _there(self, names: Sequence[str]) -> Sequence[str]:
+        """Return names of views; raises if the case has nothing for one of them."""
         there = self.views
         absent = [name for name in names if name not in there]
         if absent:
             has = ", ".join(there)
             raise UnknownName(f"{self.case.name} has nothing for {absent[0]!r}; it has {has}")
-        with self._turn:
-            drawn = picture([there[name] for name in names], self.the_run, at)
-            return svg(drawn, theme, f"{self.case.title}. {self._caption(at)}")
+        return names
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Add what a page shows where no widget runs: a still picture, or a text."""
@@ -395,6 +485,8 @@ class Stage(anywidget.AnyWidget):
         return made
 
     def _ipython_display_(self) -> None:
+        self.bring_back()
+        displayed(self)
         shown(self)
 
 

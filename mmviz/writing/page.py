@@ -1,6 +1,7 @@
 """A case as one page: the stage with the graph in it. It opens from disk, and asks no network.
 
-What a reader chooses, watches or plays needs no Python; views and questions that do are left out.
+What a reader chooses, watches or plays needs no Python. Views other than memory are stored for the
+runs that the page offers; questions to the search are left out.
 """
 
 import json
@@ -11,9 +12,13 @@ from mmviz.engine import Case, table
 from mmviz.engine.html import escape
 from mmviz.scene import theme
 from mmviz.scene.film import MOST, Film, film_json
+from mmviz.scene.frames import frames
 from mmviz.scene.memory import memory
 from mmviz.scene.searched import SearchedCase
+from mmviz.scene.views import FIRST, every
+from mmviz.writing.links import links, qr_of
 
+MOST_VIEWS = 700_000  # bytes of views other than memory, where there are several runs
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -22,9 +27,12 @@ PAGE = """<!doctype html>
 html, body {{ margin: 0; min-height: 100%; }}
 body {{ background: var(--mm-paper); }}
 #stage {{ max-width: {width}px; margin: 0 auto; }}
+.mm-below {{ max-width: {width}px; margin: 1em auto; color: var(--mm-plain-text); }}
+.mm-below {{ font: 14px/1.45 system-ui, sans-serif; overflow-x: auto; }}
+.mm-below :is(td, th) {{ padding: 1px 10px 1px 0; text-align: left; vertical-align: top; }}
 {css}
 </style>
-<body class="mm-theme"><div id="stage"></div>
+<body class="mm-theme"><div id="stage"></div>{below}
 <noscript><pre>{text}</pre></noscript>
 <script type="application/json" id="source">{source}</script>
 <script type="module">
@@ -37,18 +45,7 @@ dress();
 dark.addEventListener("change", dress);
 const source = JSON.parse(document.getElementById("source").textContent);
 window.stage = mount(document.getElementById("stage"), source);
-const plain = (name) => decodeURIComponent(name).replaceAll("_", " ").trim().toLowerCase();
-const visit = () => {{
-  const {{session}} = window.stage;
-  const name = plain(location.hash.slice(1));
-  if (!name) return;
-  const runs = source.named.filter((each) => !each.sealed);
-  const run = runs.find((each) => plain(each.name) === name)
-    || runs.find((each) => plain(each.name).startsWith(name));
-  if (run) session.open(run.schedule, 0, true);
-  else if (/^[0-9]+$/.test(name)) session.go(Number(name));
-  else session.complain(`No run is called “${{name}}”: the list of runs has their names.`);
-}};
+const visit = () => window.stage.visit(location.hash.slice(1));
 addEventListener("hashchange", visit);
 visit();
 document.querySelector(".mm-stage").focus({{preventScroll: true}});
@@ -73,21 +70,25 @@ def source(
         ScheduleError: the run cannot happen; the message says at which step and why.
     """
     searched = case if isinstance(case, SearchedCase) else SearchedCase(case)
-    film = Film(searched, memory(searched), most)
+    picture = memory(searched)
+    film = Film(searched, picture, most)
     runs = searched.runs()
     if run and run not in runs:
         runs = {run: searched.schedule(run)} | runs
     if not film.whole():
         for schedule in runs.values():
             film.along(schedule)
-    film.views = [{"name": "memory", "title": "Memory", "there": True}]
+    film.views = [{"name": "memory", "title": picture.title, "there": True}]
     numbers = {name: number for number, name in enumerate(searched.model.actors)}
     plain = {name: [numbers[actor] for actor in schedule] for name, schedule in runs.items()}
     shown = run or next(iter(plain))
     report = searched.report
     shortest = [len(each.shortest) for each in report.counterexamples.values()]
     calmest = [each.preemptions for each in report.counterexamples.values()]
+    moments = links(searched, runs.values())
     return {
+        "links": moments,
+        "qr": {} if driver else qr_of(moments, plain[shown], at),
         "film": json.loads(film_json(film)),
         "at": {"runs": [[] if driver else plain[shown]], "run": 0, "k": at, "by": "python", "n": 1},
         "named": [
@@ -104,7 +105,9 @@ def source(
     }
 
 
-def page(what: dict[str, Any], *, look: str = "", text: str = "", width: int = 1_100) -> str:
+def page(
+    what: dict[str, Any], *, look: str = "", text: str = "", width: int = 1_100, below: str = ""
+) -> str:
     """Return the page of a `source`.
 
     Args:
@@ -112,6 +115,7 @@ def page(what: dict[str, Any], *, look: str = "", text: str = "", width: int = 1
         look: "light" or "dark"; by default what the reader's system prefers.
         text: what is shown where no script runs.
         width: of the stage, in pixels.
+        below: HTML that stands below the stage.
     """
     return PAGE.format(
         title=escape(what["film"]["head"]["title"]),
@@ -121,17 +125,42 @@ def page(what: dict[str, Any], *, look: str = "", text: str = "", width: int = 1
         text=escape(text),
         theme=json.dumps(look),
         width=width,
+        below=below,
     )
 
 
-def case_page(case: Case, schedule: str = "", *, look: str = "", at: int = 0) -> str:
+def case_page(case: Case | SearchedCase, schedule: str = "", *, look: str = "", at: int = 0) -> str:
     """Return the page of a case, one run of it on the stage.
 
     Raises:
         ScheduleError: the run cannot happen; the message says at which step and why.
     """
-    searched = SearchedCase(case)
+    searched = case if isinstance(case, SearchedCase) else SearchedCase(case)
     run = searched.run(
         searched.schedule(schedule) if schedule else next(iter(searched.runs().values()))
     )
-    return page(source(searched, run=schedule, at=at), look=look, text=table(run))
+    what = with_views(source(searched, run=schedule, at=at), searched)
+    return page(what, look=look, text=table(run))
+
+
+def with_views(what: dict[str, Any], searched: SearchedCase) -> dict[str, Any]:
+    """Return a source with the other views of its runs: the one shown first, others if they fit.
+
+    A reader who leaves these runs sees memory only.
+    """
+    shown = what["at"]["runs"][0]
+    runs = [shown, *(each["schedule"] for each in what["named"] if each["schedule"] != shown)]
+    views = {name: view for name, view in every(searched).items() if name != FIRST}
+    actors, room = searched.model.actors, MOST_VIEWS
+    stored: list[dict[str, Any]] = []
+    for schedule in runs:
+        run = searched.run([actors[number] for number in schedule])
+        found = [frames(view, run, 0, len(schedule)) for view in views.values()]
+        room -= sum(len(json.dumps(each, separators=(",", ":"))) for each in found)
+        if room < 0 and stored:
+            break
+        stored += found
+    there = [{"name": name, "title": view.title, "there": True} for name, view in views.items()]
+    head = what["film"]["head"]
+    film = what["film"] | {"head": head | {"views": head["views"] + there}}
+    return what | {"film": film, "frames": stored}

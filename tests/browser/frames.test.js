@@ -66,3 +66,17 @@ test("after close nothing is asked any more", async () => {
   assert.equal(asked.length, 1);
   mock.timers.reset();
 });
+
+test("frames that a page brings need no kernel, along their run", () => {
+  const shown = session({ pane: "locks" });
+  const schedule = shown.tree.schedule();
+  const scenes = Array(schedule.length + 1).fill([0]);
+  const frames = [{ name: "locks", schedule, first: 0, size: [1, 1], marks: [{ k: "a" }], scenes, twins: ["text"] }];
+  const alone = session({ pane: "locks", frames });
+  assert.deepEqual(alone.view("locks")?.scenes.get(0), [{ k: "a" }]);
+  assert.equal(alone.view("locks")?.twins.get(0), "text");
+  assert.equal(alone.error, "");
+  assert.equal(alone.view("causes"), null, "another view is not there");
+  shown.close();
+  alone.close();
+});

@@ -429,7 +429,7 @@ ENGINE = (
     Fault(
         "a lock is left out, and its dropping is not",
         "mmviz/engine/mutation.py",
-        "            elif at in model.takes:\n                owed.append(step.on)\n",
+        "        elif at in model.takes:\n            owed.append(step.on)\n",
         "",
         ("tests/engine/test_mutation.py::test_a_lock_is_left_out_with_its_dropping",),
     ),
@@ -639,7 +639,7 @@ WIDGETS = (
         "a closed stage keeps its film",
         "mmviz/widgets/stage.py",
         "                self._prepared = None\n",
-        "",
+        "                pass\n",
         ("tests/widgets/test_stage.py::test_a_closed_stage_holds_no_film_and_says_so",),
     ),
     Fault(
@@ -709,8 +709,8 @@ SURVEY = (
     Fault(
         "a line of the race itself is called not decisive",
         "mmviz/survey/mutations.py",
-        "self._needs[spot] = all(self.wrong - each",
-        "self._needs[spot] = any(each - self.wrong",
+        "                self.wrong - each and not unknown & each\n",
+        "                each - self.wrong and not unknown & each\n",
         (
             "tests/survey/test_mutations.py::test_the_lines_of_the_race_itself_are_what_a_failing_case_needs_to_fail",
         ),
@@ -973,4 +973,110 @@ BROWSER = (
     ),
 )
 
-FAULTS = (*ENGINE, *SCENE, *WIDGETS, *SURVEY, *KERNEL, *SCENARIOS, *HOUSE, *BROWSER)
+LITMUS_TESTS = ("tests/reading/test_litmus.py",)
+LITMUS = (
+    Fault(
+        "a store buffer drains its newest store first",
+        "mmviz/kernel/sync/store_buffer.py",
+        "oldest, *rest = self.stores",
+        "*rest, oldest = self.stores",
+        LITMUS_TESTS,
+    ),
+    Fault(
+        "a read-side section ends before its stores have drained",
+        "mmviz/reading/litmus_race.py",
+        'use.buffer.put(own, "left", own.entered)',
+        "own.left = own.entered",
+        LITMUS_TESTS,
+    ),
+    Fault(
+        "a lock is dropped while the stores under it still wait",
+        "mmviz/reading/litmus_race.py",
+        'buffer.put(lock, "owner", None)',
+        "lock.owner = None",
+        LITMUS_TESTS,
+    ),
+    Fault(
+        "a locked instruction does not wait for the store buffer",
+        "mmviz/reading/litmus_race.py",
+        "WAITS = {steps.FENCE, steps.LOCKED,",
+        "WAITS = {steps.FENCE,",
+        LITMUS_TESTS,
+    ),
+    Fault(
+        "the reduction forgets that a store meets a later load",
+        "mmviz/reading/litmus_order.py",
+        "if writes & (its_reads | its_writes) or reads & its_writes:",
+        "if writes & its_writes or reads & its_writes:",
+        LITMUS_TESTS,
+    ),
+    Fault(
+        "the reduction forgets what waits in other store buffers",
+        "mmviz/reading/litmus_order.py",
+        "later.append(place.later | waiting.later)",
+        "later.append(place.later)",
+        LITMUS_TESTS,
+    ),
+    Fault(
+        "an implication binds less than a conjunction",
+        "mmviz/reading/litmus_text.py",
+        "found = [self._implies()]",
+        "found = [self._not()]",
+        LITMUS_TESTS,
+    ),
+    Fault(
+        "of a comparison the operands are exchanged",
+        "mmviz/reading/litmus_x86.py",
+        "return left - right",
+        "return right - left",
+        LITMUS_TESTS,
+    ),
+)
+
+COMMAND_LINE = (
+    Fault(
+        "a link whose checksum is wrong is opened",
+        "mmviz/engine/link.py",
+        "if _in_letters(said.digest(), CHECKED) == last[1]:",
+        "if last[1]:",
+        ("tests/test_link.py",),
+    ),
+    Fault(
+        "a damaged link is passed over where another is whole",
+        "mmviz/engine/link.py",
+        '''            yield ""''',
+        """            continue""",
+        ("tests/test_link.py",),
+    ),
+    Fault(
+        "a run that does something else is not told",
+        "mmviz/engine/link.py",
+        "if mine != other",
+        "if mine + other in ()",
+        ("tests/test_link.py",),
+    ),
+    Fault(
+        "a text of a reader steers the terminal",
+        "mmviz/cli/__init__.py",
+        "shown = printable(text)",
+        "shown = text",
+        ("tests/test_command_words.py",),
+    ),
+    Fault(
+        "a docstring of a reader turns the text on the stage",
+        "mmviz/engine/case.py",
+        """printable(lines[0].rstrip("."))""",
+        """lines[0].rstrip(".")""",
+        ("tests/ui/test_hostile_pages.py",),
+    ),
+    Fault(
+        "colours are forced on a terminal that wants none",
+        "mmviz/cli/colour.py",
+        """if os.environ.get("NO_COLOR"):""",
+        """if os.environ.get("NO_COLOUR"):""",
+        ("tests/test_command_words.py",),
+    ),
+)
+
+FAULTS = (*ENGINE, *SCENE, *WIDGETS, *SURVEY, *KERNEL, *SCENARIOS, *HOUSE, *BROWSER, *LITMUS)
+FAULTS += COMMAND_LINE

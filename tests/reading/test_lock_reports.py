@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,17 @@ from mmviz.engine import MmvizError, replay
 
 REPORTS = Path(__file__).parent / "reports"
 SAMPLES = {  # kind, locks, actors, "" or a part of why it is refused
-    "02": ("circular", 4, 4, ""),
+    "02": ("circular", 4, 5, ""),
     "05": ("circular", 2, 2, ""),
     "09": ("inconsistent", 1, 1, ""),
     "10": ("irq inversion", 2, 2, ""),
     "14": ("recursive", 1, 1, ""),
-    "19": ("", 0, 0, "no report of lockdep"),
+    "19": ("", 0, 0, "names no order of them"),
     "25": ("circular", 2, 2, ""),
     "30": ("circular", 3, 3, ""),
     "33": ("recursive", 1, 1, ""),
     "36": ("circular", 11, 9, ""),
-    "41": ("circular", 0, 0, "neither its chain"),
+    "41": ("circular", 0, 0, "lacks its link #1"),
 }
 
 
@@ -52,10 +53,17 @@ def test_a_table_that_shows_the_ends_of_a_chain_is_no_deadlock_by_itself():
 
 def test_a_worker_holds_its_workqueue_and_its_work():
     found = mmviz.lockdep(text_of("36"))
-    worker = [what for what, _ in found.actors["CPU1"]]
+    worker = [what for what, _ in found.actors["CPU8"]]
 
     assert worker == ["lock", "lock", "lock", "unlock", "complete", "complete"]
     assert found.actors["CPU0"][1] == ("wait", "(wq_completion)lemute")
+
+
+def test_the_functions_between_are_those_above_the_one_that_the_report_names():
+    chain = mmviz.lockdep(text_of("02")).chain
+
+    assert chain[0] == ("pus_gura", "gah_sef_sebac")
+    assert chain[-1] == ("&tah->zotot_kule", "tal_go_ifeg_sarur")
 
 
 # -- reports written here ----------------------------------------------------------------------
@@ -135,7 +143,7 @@ def test_what_mailers_and_loggers_add_does_not_matter(dress, count):
     found = mmviz.lockdep(DRESSES[dress](circular(NAMES[:count])))
 
     assert (found.refused, found.kind, found.deadlock) == ("", "circular", True)
-    assert found.locks == [NAMES[count - 1], *NAMES[: count - 1]]
+    assert found.locks == NAMES[:count]
     assert [lock for lock, _ in found.chain] == NAMES[count - 1 :: -1]
     assert [function for _, function in found.chain] == [
         f"taker_of_{number}" for number in range(count - 1, -1, -1)
@@ -250,6 +258,7 @@ def test_what_lacks_a_lock_order_is_refused(text, why):
 def test_the_race_can_be_played_and_safe_orders_are_there():
     case = mmviz.lockdep(circular(NAMES[:2])).case
 
+    assert case.deadlock  # so a Driver asks for it
     assert replay(case, "CPU0*4 CPU1*4").finished
     assert mmviz.possible(case, "CPU0 is done and CPU1 is done")
 
@@ -278,6 +287,41 @@ def test_the_command(tmp_path, capsys):
     assert found["chain"][0] == {"lock": NAMES[1], "function": "taker_of_1"}
     file.write_text("no report")
     assert main(["lockdep", str(file)]) == 1
+
+
+def test_the_command_writes_its_stage(tmp_path, capsys):
+    hostile = "</script><img src=x onerror=alert(1)>"
+    report, page = tmp_path / "report.txt", tmp_path / "stage.html"
+    report.write_text(circular([hostile, "&b->lock"]), "utf-8")
+
+    assert main(["lockdep", str(report), "-o", str(page)]) == 0
+    written = page.read_text("utf-8")
+    assert "<img" not in written
+    assert written.count("<table") == 1  # what the actors do, below the stage
+    report.write_text("no report")
+    assert main(["lockdep", str(report), "-o", str(page)]) == 1
+
+
+HEADING = "WARNING: possible circular locking dependency detected\n"
+LARGEST = 64 * 1024
+LARGE = {
+    "brackets": ("(" * 400 + "\n") * LARGEST,
+    "uses": HEADING + "(a){\n" * LARGEST,
+    "links": HEADING + "".join(f"-> #{n} (a{n}){{+.+.}}:\n" for n in range(999, -1, -1)),
+    "open names": HEADING + "-> #1 (\nab\n" * LARGEST,
+    "headings": HEADING * LARGEST,
+    "tables": HEADING + "CPU0          CPU1\nlock(a);\n" * LARGEST,
+    "a number": HEADING + "-> #999999999 (a){+.+.}:\n-> #0 (b){+.+.}:\n",
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_the_largest_text_is_answered_in_time(name):
+    began = time.process_time()
+    found = mmviz.lockdep(LARGE[name][:LARGEST])
+
+    assert found.refused
+    assert time.process_time() - began < 2  # a second, on a machine with little else to do
 
 
 def test_a_table_whose_blanks_are_gone_is_not_read():

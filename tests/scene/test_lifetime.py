@@ -223,7 +223,7 @@ def test_a_long_run_is_shown_in_pages_with_a_note():
 
     assert {problem for scene in scenes for problem in problems(scene)} == set()
     assert len({(scene.width, scene.height, *map(len, scene[2:])) for scene in scenes}) == 1
-    assert f"⋮ {41 - view.steps} later steps" in {text.text for text in scenes[0].texts}
+    assert f"… {41 - view.steps} later steps" in {text.text for text in scenes[0].texts}
     assert "freed, step 41" in {text.text for text in scenes[41].texts}
     for k, scene in enumerate(scenes):
         subject = next(bar for bar in view.bars if bar.card.name == "count")

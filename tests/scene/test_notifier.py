@@ -39,7 +39,7 @@ def shape(scene):
 def test_the_text_has_the_sentences_of_the_picture(played):
     for _, scene, words in played.frames("notifier"):
         for text in scene.texts:
-            if text.live and text.text.count(" ") > 1 and text.text[0] != "⋮":
+            if text.live and text.text.count(" ") > 1 and text.text[0] != "…":
                 assert "…" in text.text or text.text in words
 
 
@@ -204,7 +204,7 @@ def test_a_long_run_is_shown_in_pages_that_count_the_others():
     assert not any("earlier" in text.text for text in scenes[0].texts)
     for scene in scenes[1:]:
         first = next(int(t.text) for t in scene.texts if t.text.isdigit() and t.y == _axis(scene))
-        assert f"⋮ {first - 1} earlier steps" in [text.text for text in scene.texts]
+        assert f"… {first - 1} earlier steps" in [text.text for text in scene.texts]
 
 
 def _axis(scene):

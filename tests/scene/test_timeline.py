@@ -103,7 +103,7 @@ def test_a_long_run_comes_in_pages_of_the_same_size(searched):
         shown = boxes(scene, "step:")
         assert shown[f"step:{k}"].role == "now"
         assert len(shown) <= MOST_ROWS
-    assert f"⋮ {40 - MOST_ROWS} later steps" in words(scenes[1])
+    assert f"… {40 - MOST_ROWS} later steps" in words(scenes[1])
 
 
 def _numbered(frame, index):

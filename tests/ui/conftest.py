@@ -12,6 +12,7 @@ from tests.ui.lab import Lab
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 WAIT = 30_000  # ms for a selector, on a slow machine
+SILENCE = 250  # ms without a message, after which the kernel has answered
 SCREEN = {"width": 1280, "height": 720}  # a projector's
 
 
@@ -98,7 +99,14 @@ class Notebook:
         self.page.evaluate("window.jupyterapp.shell.collapseLeft()")
 
     def listen(self):
-        """Return a list that fills with every message to or from the kernel, from now on."""
+        """Return a list that fills with every message to or from the kernel, from now on.
+
+        That a page tells which widgets it shows belongs to what was before.
+        """
+        before = None
+        while before != len(self.kernel_messages):
+            before = len(self.kernel_messages)
+            self.page.wait_for_timeout(SILENCE)
         said = []
         self.kernel_messages = said
         return said
@@ -178,8 +186,11 @@ def jupyterlab(lab, browser):
             socket.on("framesent", opened.heard)
             socket.on("framereceived", opened.heard)
 
+    def ended(error):  # a kernel, while JupyterLab makes a subshell for a comm
+        return "Canceled future for create_subshell_request" in str(error)
+
     page.on("console", judge)
-    page.on("pageerror", lambda error: opened.wrong.append(f"uncaught: {error}"))
+    page.on("pageerror", lambda error: ended(error) or opened.wrong.append(f"uncaught: {error}"))
     page.on("request", lambda r: local(r.url) or opened.wrong.append(f"left the machine: {r.url}"))
     page.on("requestfailed", lambda r: opened.wrong.append(f"failed: {r.url} {r.failure}"))
     page.on("websocket", connected)

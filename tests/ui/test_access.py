@@ -108,14 +108,71 @@ def test_axe_finds_nothing_serious_on_a_stage(opened):
     page.locator(".mm-stage").focus()
     press(page, "End")
     assert in_both_themes(page) == []
-    for panel in ("y", "p", "t"):
+    for panel in ("y", "p", "t", "s", "o", "q"):
         press(page, panel)
         assert faults(page) == [], panel
         press(page, "Escape")
-    won = opened(page_of(source(*FORK, driver=True)), width=400)
-    won.locator(".mm-stage").focus()
-    press(won, "w", "End")
-    assert in_both_themes(won) == []
+    given_up = opened(page_of(source(*FORK, driver=True)), width=400)
+    given_up.locator(".mm-stage").focus()
+    press(given_up, "w", "End")
+    assert in_both_themes(given_up) == []
+
+
+def test_axe_finds_nothing_serious_on_a_driver_that_has_won(opened):
+    case = mmviz.find(*FORK)
+    run = mmviz.explore(case).counterexamples["foreign_process_sees_dma"].shortest
+    for width in (400, 1280):
+        won = opened(page_of(source(*FORK, driver=True)), width=width)
+        won.locator(".mm-stage").focus()
+        press(won, *(str(list(case.actors).index(actor) + 1) for actor in run))
+        assert won.locator(".mm-words").inner_text().startswith("You broke it in 6 steps")
+        assert in_both_themes(won) == []
+        said = won.locator(".mm-status").inner_text()
+        assert said.startswith("Step 6: CPU1: ")
+        assert said.count("You broke it") == 1
+        press(won, "2")
+        assert "You broke it" not in won.locator(".mm-status").inner_text()
+        assert (
+            won.locator(".mm-slider")
+            .get_attribute("aria-valuetext")
+            .startswith("step 7 of 7, CPU1: ")
+        )
+
+
+def test_an_actor_or_a_field_is_hidden_by_key(opened):
+    page = opened(page_of(source(*RELEASE)))
+    page.locator(".mm-stage").focus()
+    press(page, "End", "o")
+    assert page.evaluate("document.activeElement.textContent") == "CPU0"
+    press(page, "Enter", "Enter")  # the first that its menu offers
+    assert "mm-hidden" in page.locator('.mm-column[data-actor="CPU0"]').get_attribute("class")
+    assert focused(page).startswith("mm-stage")
+    press(page, "o", "ArrowRight", "ArrowDown", "ArrowRight")
+    assert page.evaluate("document.activeElement.textContent") == "device a.domain = domain V"
+    assert page.locator(".mm-halo rect").count() == 1  # what has the focus is outlined
+    shown = '.mm-picture [data-subject="field:device a.domain"]'
+    assert page.locator(shown).count() > 0
+    press(page, "Enter", "ArrowRight", "Enter", "o", "Escape")
+    assert page.locator(shown).count() == 0
+    assert page.locator(".mm-halo rect").count() == 0
+    assert page.evaluate("leaked") == []
+
+
+def test_panels_leave_the_buttons_of_a_small_stage_free(opened):
+    page = opened(page_of(source(*RELEASE)), width=400)
+    page.locator(".mm-stage").focus()
+    press(page, "End")
+    box = """selector => {
+        const {top, bottom} = document.querySelector(selector).getBoundingClientRect();
+        return [top, bottom];
+    }"""
+    for panel in ("y", "p", "n", "t", "s", "o", "?"):
+        page.locator(".mm-stage").focus()
+        press(page, panel)
+        top, bottom = page.evaluate(box, ".mm-panel")
+        assert top >= page.evaluate(box, ".mm-controls")[1] - 1, panel
+        assert bottom <= page.evaluate(box, ".mm-caption")[0] + 1, panel
+        press(page, "Escape")
 
 
 def test_axe_finds_nothing_serious_on_tables_and_reports(opened):

@@ -20,7 +20,7 @@ MOST = 150  # states of a case whose whole graph is shown; of the others, the ru
 def plain(browser, tmp_path_factory):
     """A page with the stage's code, on which films are shown one after the other."""
     made = page_of(source("iommu_group/release_order", "DelistThenRelease"))
-    made = made.replace("window.stage = mount(", "window.mountOf = mount; mount(")
+    made = made.replace("window.stage = mount(", "window.mountOf = mount; window.stage = mount(")
     path = tmp_path_factory.mktemp("plain") / "page.html"
     path.write_text(made, "utf-8")
     context = browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")

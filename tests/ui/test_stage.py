@@ -299,3 +299,21 @@ def test_plots_follow_the_stage_without_a_word_to_the_kernel(notebook):
     after = notebook.page.evaluate(drawn)
     assert moves(said) == []
     assert all(one != other for one, other in zip(start, after, strict=True))
+
+    walk = notebook.page.locator(".mm-walk")  # the map's way for the keyboard
+    walk.focus()
+    for key in ("ArrowRight", "ArrowRight", "d", "d"):
+        walk.press(key)
+    notebook.page.wait_for_function(
+        "document.querySelector('.mm-walk').ariaValueText.startsWith('2 steps from the start: ')"
+    )
+    walk.press("Enter")
+    notebook.page.wait_for_function(
+        "JSON.parse(document.querySelector('.mm-stage').dataset.state).cursor === 2"
+    )
+    walk.press("Home")
+    walk.press("Enter")
+    notebook.page.wait_for_function(
+        "JSON.parse(document.querySelector('.mm-stage').dataset.state).cursor === 0"
+    )
+    assert notebook.page.locator(".jp-CodeCell").count() == 2  # D twice deletes a cell

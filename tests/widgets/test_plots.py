@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+import traitlets
 
 import mmviz
 from mmviz.engine import MmvizError
@@ -110,6 +111,22 @@ def test_a_click_on_the_map_goes_there():
     ]
     with pytest.raises(MmvizError, match="the map has states 0 to"):
         plot.go(10_000)
+
+
+def test_the_keyboard_goes_through_a_map_and_what_it_sends_is_checked():
+    player = mmviz.Player(TOY, STORY)
+    plot = mmviz.state_map(player)
+    walk, last = plot.status, len(plot.map.fates) - 1
+    walk.set_state({"state": 2})
+    assert walk.value == plot.map.tells(2)
+    walk._handle_custom_msg({"go": 2}, [])
+    assert player.schedule[: player.cursor] == plot.map.schedule(2)
+    for wrong in (last + 1, -1, "2", None, [2]):
+        with pytest.raises((MmvizError, traitlets.TraitError)):
+            walk.state = wrong
+        walk._handle_custom_msg({"go": wrong}, [])
+        assert "a state of the map" in walk.value
+    assert walk.state == 2
 
 
 def test_a_map_of_a_report_has_no_stage_and_says_the_way():

@@ -1,0 +1,141 @@
+"""Saving what a stage shows: for its menu, and for `Player.save`."""
+
+import json
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path, PurePath
+from typing import Any
+
+from mmviz.engine import MmvizError, nearest, short, table
+from mmviz.engine.link import link
+from mmviz.engine.text import quoted
+from mmviz.scene.qr import code
+from mmviz.scene.searched import SearchedCase
+from mmviz.widgets.prepared import Prepared
+from mmviz.writing.forms import FORMS
+from mmviz.writing.page import page, source
+from mmviz.writing.saved import saved
+
+HTML = "html"
+LONGEST_PATH = 4_096  # characters
+
+
+def saved_as(
+    show: Prepared,
+    schedule: Sequence[str],
+    form: str,
+    *,
+    at: int,
+    look: str,
+    views: Sequence[str],
+) -> bytes:
+    """Return the run and the moment that a stage shows, as the bytes of a file.
+
+    A `Driver` as a page is a `Driver` again, with its goal, and does not give its answer away.
+
+    Args:
+        show: what the stage shows.
+        schedule: the run.
+        form: one of `FORMS`.
+        at: the step shown.
+        look: "light" or "dark".
+        views: the names of the views of a picture.
+
+    Raises:
+        MmvizError: as `mmviz.writing.saved.saved`.
+    """
+    text = short(schedule) or " "  # "" is the first run of the stage
+    searched = show.searched
+    if form != HTML:
+        return saved(searched, text, form, at=at, look=look, views=list(views))
+    if show.game is None:
+        named = (name for name, run in searched.runs().items() if run == tuple(schedule))
+        return saved(searched, next(named, text), form, at=at, look="")
+    if FORMS[HTML].lacks:
+        raise MmvizError(FORMS[HTML].lacks)
+    what = source(searched, driver=True, run=short(schedule))
+    film = json.loads(show.first_piece())  # which has the goal, too
+    film["head"]["views"] = what["film"]["head"]["views"]
+    what |= {"film": film, "game": show.game}
+    what["at"] |= {"runs": [list(show.numbers(schedule))], "k": at}
+    return page(what, text=table(searched.run(schedule))).encode()
+
+
+def choices() -> list[dict[str, str]]:
+    """Return the forms for a menu, each with what is to be installed for it, "" for nothing."""
+    return [{"form": f, "name": each.name, "lacks": each.lacks} for f, each in FORMS.items()]
+
+
+def linked(searched: SearchedCase, schedule: Sequence[str], at: int) -> dict[str, Any]:
+    """Return the link of a moment of a run, and its QR code as the path of an SVG.
+
+    Raises:
+        MmvizError: the case is not of the catalogue, or the run is too long.
+    """
+    text = link(searched.run(schedule), at)
+    try:
+        drawn: dict[str, Any] = code(text)._asdict()
+    except (ImportError, MmvizError) as wrong:
+        drawn = {"lacks": str(wrong)}
+    return {"link": text, "qr": drawn}
+
+
+def form_of(path: Path, form: str | None) -> str:
+    """Return the form that is asked for, or that the end of a file's name says.
+
+    Raises:
+        MmvizError: there is no such form; the message lists them.
+    """
+    known = {name: name for name in FORMS}
+    if form is not None:
+        found: str = nearest(known, form, "form")
+        return found
+    suffix = path.suffix.lower().lstrip(".")
+    if suffix not in known:
+        endings = ", ".join(f".{name}" for name in FORMS)
+        raise MmvizError(f"{quoted(path.name)}: known are {endings}; else write form=")
+    return suffix
+
+
+def file_of(path: "str | PathLike[str]") -> Path:
+    """Return where to write.
+
+    Raises:
+        MmvizError: it is no path, a folder, a pipe or a device, or its folder is missing.
+    """
+    text = str.__str__(path) if isinstance(path, str) else ""
+    if isinstance(path, PurePath):
+        text = str(path)
+    wrong = MmvizError(f'{quoted(path)} is no file to write to: write save("run.svg")')
+    if not text.strip() or "\0" in text:
+        raise wrong
+    if len(text) > LONGEST_PATH:
+        raise MmvizError(f"the path of a file has at most {LONGEST_PATH:,} characters")
+    found = Path(text)
+    try:
+        if found.exists() and not found.is_file():
+            raise wrong
+        if not found.parent.is_dir():
+            raise MmvizError(f"there is no folder {quoted(str(found.parent))}; make it first")
+    except (OSError, ValueError) as error:
+        raise _refused(found, error) from None
+    return found
+
+
+def write(path: Path, data: bytes) -> Path:
+    """Write a file, in place of one that is there, and return its path.
+
+    Raises:
+        MmvizError: the system refuses it; the message says why.
+    """
+    try:
+        path.write_bytes(data)
+    except (OSError, ValueError) as error:
+        raise _refused(path, error) from None
+    return path
+
+
+def _refused(path: Path, error: Exception) -> MmvizError:
+    """Return what is said of a path that the system refuses; a ValueError is one of its letters."""
+    why = error.strerror if isinstance(error, OSError) else "it has letters that no file has"
+    return MmvizError(f"{quoted(str(path))} cannot be written: {why}")
