@@ -638,8 +638,8 @@ WIDGETS = (
     Fault(
         "a closed stage keeps its film",
         "mmviz/widgets/stage.py",
-        "                self._prepared = None\n",
-        "                pass\n",
+        "self._prepared, self._is_away = None, False",
+        "self._is_away = False",
         ("tests/widgets/test_stage.py::test_a_closed_stage_holds_no_film_and_says_so",),
     ),
     Fault(
