@@ -140,7 +140,7 @@ def test_check_of_one_case_prints_the_run_that_breaks_it(capsys):
     _, out, _ = run(capsys, "check", f"{RACE}:{BUG}")
     command = next(line for line in out.splitlines() if line.startswith("mmviz replay"))
     assert "iommu_domain_free(domain V)" in out
-    assert command.startswith(f'mmviz replay {RACE} {BUG} "CPU0*3 CPU1')
+    assert command.startswith(f"mmviz replay {RACE} {BUG} 'CPU0*3 CPU1")
 
 
 def declare(monkeypatch, name, **changes):

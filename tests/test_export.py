@@ -1,9 +1,11 @@
 """`mmviz export`: a case as Promela, on stdout or in a file; and what it refuses."""
 
+import pytest
+
 from mmviz.cli import main
 from mmviz.engine.closure import Closure
 from mmviz.engine.promela import digest, promela
-from mmviz.scenarios import find
+from mmviz.scenarios import find, load
 
 RACE, CASE = "iommu_group/release_order", "ReleaseUnderMutex"
 FAMILY = "invalidate_page/faults_and_invalidators"
@@ -20,7 +22,9 @@ def test_a_case_is_printed_or_written_to_a_file(capsys, tmp_path):
     assert f"sha256 {digest(text)}" in err
 
     assert main(["export", RACE, CASE, "-o", str(path)]) == 0
-    assert capsys.readouterr().out == ""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"Written: {path}, {len(text.encode()):,} bytes\n")
     assert path.read_text("utf-8") == text
 
 
@@ -38,3 +42,23 @@ def test_one_case_is_needed(capsys):
     for words in ([FAMILY], [FAMILY, "SequenceOnly1x1x1", "--set", "faults=3"]):
         assert main(["export", *words]) == 2
         assert "export needs one case" in capsys.readouterr().err
+    assert main(["export", RACE, "-o", "x.svg"]) == 2
+    err = capsys.readouterr().err
+    assert all(case.name in err for case in load(RACE).cases)
+
+
+@pytest.mark.parametrize("views", ["", " ", ",,", " , "])
+def test_a_picture_of_no_view_is_refused(capsys, tmp_path, views):
+    path = tmp_path / "x.svg"
+    assert main(["export", RACE, CASE, "-o", str(path), "--views", views]) == 2
+    assert "names no view; write --views timeline,memory" in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_a_file_whose_name_does_not_say_its_form_is_refused(capsys, tmp_path):
+    path = tmp_path / "x"
+    assert main(["export", RACE, CASE, "-o", str(path)]) == 2
+    assert ".html, .svg, .png, .pdf, .gif, .txt" in capsys.readouterr().err
+    assert not path.exists()
+    assert main(["export", RACE, CASE, "-o", str(path), "--form=pml"]) == 0
+    assert path.exists()

@@ -612,7 +612,6 @@ COMMANDS = [
 SOME_WORDS = ("unknown", "words", "ansi", "surrogate", "null", "superscript", "digits", "brackets")
 FINE = {("list --kernel=W", "empty"), ("list --W", "empty"), (f"replay {RACE} {CASE} W", "empty")}
 FINE |= {(f"export {RACE} {CASE} W --form=svg", "empty"), (f"diagram {MAILED} --race=W", "empty")}
-FINE |= {(" ".join([*SVG, "--views=W"]), "empty")}
 OUTPUTS = ["", " ", "/", "{tmp}", "{tmp}/pipe.py", "{tmp}/missing/a.svg", "{tmp}/loop.py", "a\0b/c"]
 
 

@@ -1,5 +1,6 @@
 """Links: what a mail does to one is undone or noticed, and a run that has changed is told."""
 
+import json
 import quopri
 import re
 import textwrap
@@ -216,6 +217,20 @@ def test_replay_takes_the_link_of_a_mail_and_prints_it(capsys, monkeypatch, tmp_
         assert main(["replay", "-"]) == 0
 
 
+def test_replay_of_a_schedule_links_to_the_step_that_breaks_the_promise_or_to_its_end(capsys):
+    for schedule, at in (
+        ("the thread's own run", 7),
+        ("CPU0*6 CPU1*10", 16),
+        ("CPU0*2", 2),
+        ("", 0),
+    ):
+        assert main(["replay", RACE, CASE, schedule]) == 0
+        out = capsys.readouterr().out
+        assert re.findall(r"^mmviz:\S+/at(\d+)/", out, re.M) == [str(at)], schedule
+        assert main(["replay", RACE, CASE, schedule, "--json"]) == 0
+        assert f"/at{at}/" in json.loads(capsys.readouterr().out)["link"]
+
+
 def test_the_links_of_the_help_and_of_the_documents_open():
     text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
     written = re.findall(r"mmviz:\d\S+", f"{text}\n{links.__doc__}")
@@ -257,6 +272,6 @@ def test_a_qr_code_escapes_its_label_and_has_a_limit():
 def test_export_takes_a_link(tmp_path, capsys):
     file = tmp_path / "run.txt"
     assert main(["export", TEXT, "-o", str(file)]) == 0
-    assert file.read_text("utf-8").rstrip().endswith(f"{RACE}:{CASE}, CPU0*3 CPU1*4")
+    assert file.read_text("utf-8").rstrip().endswith(f"/* {RACE}:{CASE}, CPU0*3 CPU1*4 */")
     assert main(["export", *f"<{TEXT[:40]} > {TEXT[40:]}>".split(), "--form", "pml"]) == 0
     assert "proctype" in capsys.readouterr().out

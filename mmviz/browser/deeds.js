@@ -46,7 +46,11 @@ export class Deeds {
       whatif: () => this.halt() && (session.whatIf() || stage.hint(whyNoOther(session))),
       recorded: () => this.halt() && (session.comeBack() || this.go(session.k - 1)),
       escape: () =>
-        stage.panels.close() || session.dismiss() || (this.halt() && session.putBack()) || session.comeBack(),
+        stage.panels.close() ||
+        session.dismiss() ||
+        stage.qr.close() ||
+        (this.halt() && session.putBack()) ||
+        session.comeBack(),
       where: () => this.lastChance(),
       reveal: () => {
         if (session.isSealed) session.giveUp();

@@ -6,8 +6,9 @@ const SPACE = "http://www.w3.org/2000/svg";
 const KEPT = 60_000; // ms until the browser may forget a file that it was given
 const PIXELS = 2; // of a saved picture, for each pixel on the screen
 const GAP = 16; // px between two pictures
+const [UNDER, UNDER_TYPE] = [12, 13]; // px of the line below them
 const DARKEST = 128; // of 255: a paper that is darker is that of a dark theme
-const OF_MOMENT = ["html", "svg", "png", "pdf"]; // the other forms are of a whole run
+const OF_MOMENT = ["html", "svg", "png", "pdf", "text"]; // the other forms are of a whole run
 const SHOWN = [
   "fill",
   "fill-opacity",
@@ -40,7 +41,7 @@ export function nameOf(session, form) {
   const { race, case: name } = session.film.head;
   const step = OF_MOMENT.includes(form) ? `-step${session.k}` : "";
   const words = `${String(race).split("/").pop()}-${name}${step}`.replace(/[^\p{L}\p{N}_-]+/gu, "-");
-  return `${words}.${form}`;
+  return form === "text" ? `${words}-text.txt` : `${words}.${form}`; // a diagram for a mail is the .txt
 }
 
 /** Give the reader a file. @param {Blob} file @param {string} name */
@@ -70,12 +71,14 @@ function copied(drawing) {
  * The open pictures, side by side, as the text of an SVG file.
  * @param {Element} root the stage
  * @param {string} title what they show
+ * @param {string} words which moment they show, below them
  */
-export function pictureFile(root, title) {
+export function pictureFile(root, title, words) {
   const drawings = /** @type {SVGElement[]} */ ([...root.querySelectorAll("svg.mm-picture")]);
   const sizes = drawings.map((each) => ["width", "height"].map((name) => Number(each.getAttribute(name))));
   const wide = sizes.reduce((sum, [width]) => sum + width + GAP, GAP);
-  const high = Math.max(...sizes.map(([, height]) => height)) + 2 * GAP;
+  const deep = Math.max(...sizes.map(([, height]) => height)) + 2 * GAP;
+  const high = deep + UNDER;
   const all = document.createElementNS(SPACE, "svg");
   const make = (/** @type {string} */ tag, /** @type {Record<string, string | number>} */ attributes) => {
     const made = document.createElementNS(SPACE, tag);
@@ -84,10 +87,13 @@ export function pictureFile(root, title) {
   };
   for (const [name, value] of Object.entries({ width: wide, height: high, viewBox: `0 0 ${wide} ${high}` }))
     all.setAttribute(name, String(value));
-  const paper = make("rect", { width: wide, height: high, style: `fill:${getComputedStyle(root).backgroundColor}` });
-  const words = make("title", {});
-  words.textContent = title;
-  all.append(words, paper);
+  const { backgroundColor, color, fontFamily } = getComputedStyle(root);
+  const paper = make("rect", { width: wide, height: high, style: `fill:${backgroundColor}` });
+  const heading = make("title", {});
+  heading.textContent = title;
+  const below = make("text", { x: GAP, y: deep, style: `fill:${color};font:${UNDER_TYPE}px ${fontFamily}` });
+  below.textContent = words;
+  all.append(heading, paper, below);
   let x = GAP;
   for (const [i, drawing] of drawings.entries()) {
     const copy = copied(drawing);

@@ -17,7 +17,7 @@ export const KEYS = [
   ["n", "a note on this step"],
   ["t", "the run as text"],
   ["s", "save: a file, or the link"],
-  ["q", "the link as a QR code, for a room with phones"],
+  ["q", "the link as a QR code; q or Esc: away"],
   ["o", "hide an actor or a field, or show only it"],
   ["+ −", "larger and smaller type"],
   ["f b", "full screen; blank the stage"],

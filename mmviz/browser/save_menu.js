@@ -54,6 +54,16 @@ export function saveMenu(session, acts) {
     return k ? `${film.head.title}. Step ${k}: ${stepName(film, path, k)}` : film.head.title;
   };
 
+  const pictured = () => {
+    const { film, path, k, last } = session;
+    const step = session.mode === "driver" ? `Step ${k}` : `Step ${k} of ${last}`;
+    return pictureFile(
+      acts.root(),
+      title(),
+      k ? `${step}: ${stepName(film, path, k)}` : `The start: ${film.head.case}`,
+    );
+  };
+
   const copy = async (/** @type {string} */ text) => {
     field.value = text;
     field.hidden = false;
@@ -90,16 +100,19 @@ export function saveMenu(session, acts) {
   };
   /** @type {Record<string, [string, () => unknown]>} what the page can do by itself */
   const byPage = {
-    svg: ["the picture as it is shown", () => give(pictureFile(acts.root(), title()), "image/svg+xml", "svg")],
+    svg: ["the picture as it is shown", () => give(pictured(), "image/svg+xml", "svg")],
     png: [
       "the picture in pixels",
       () =>
-        inPixels(pictureFile(acts.root(), title())).then(
+        inPixels(pictured()).then(
           (file) => give(file, "image/png", "png"),
           () => tell("This browser draws no picture: save it as svg."),
         ),
     ],
-    txt: ["the run as text", () => give(`${twinText(session, acts.views())}\n`, "text/plain", "txt")],
+    text: [
+      "what is shown, in words; no diagram to read back",
+      () => give(`${twinText(session, acts.views())}\n`, "text/plain", "text"),
+    ],
   };
   const item = (
     /** @type {string} */ sign,

@@ -15,7 +15,7 @@ const REST = 2_000; // ms after the last step until the cursor is written back
 /**
  * @typedef {{film: any, at?: any, named?: any[], mode?: string, game?: any, height?: number, zoom?: number,
  *   pane?: string, pinned?: string[], notes?: Record<string, string>, hidden?: string[], focus?: string[],
- *   frames?: any[], links?: Record<string, string[]>, qr?: {link: string, size: number, path: string},
+ *   frames?: any[], links?: Record<string, string[]>, qr?: {link?: string, size?: number, path?: string, lacks?: string},
  *   send?: (message: any) => void, isThere?: () => boolean, keep?: (name: string, value: any, isNow: boolean) => void}} Source
  */
 

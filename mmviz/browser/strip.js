@@ -117,6 +117,21 @@ export function strip(session, acts) {
     ]);
     const isNarrow = room() < high + TRAY;
     if (!isNarrow) parts.push(...windows(high, isNarrow));
+    // Arcs first: a number lies over them.
+    for (let i = Math.max(2, seen[0]); i <= Math.min(k, seen[1]); i++) {
+      const [to, end] = [across(i), lane(path[i].actor) - high / 2];
+      for (const step of new Set(causesOf(film, path, i).map((cause) => cause.step))) {
+        if (path[step].actor === path[i].actor && i !== k) continue;
+        if ([step, i].some((each) => session.choice.isHidden(path[each].actor))) continue;
+        const [x, y] = [across(step), lane(path[step].actor) - high / 2];
+        const top = Math.max(1, Math.min(y, end) - 12);
+        parts.push([
+          `arc:${step}:${i}`,
+          "path",
+          { class: i === k ? "mm-arc mm-arc-now" : "mm-arc", d: `M${x} ${y}C${x} ${top} ${to} ${top} ${to} ${end}` },
+        ]);
+      }
+    }
     for (let i = seen[0]; i <= seen[1]; i++) {
       if (session.choice.isHidden(path[i].actor)) continue;
       const dim = session.choice.isDim(path[i].actor) ? " mm-dim-mark" : "";
@@ -145,20 +160,6 @@ export function strip(session, acts) {
       ]);
     }
     if (isNarrow) parts.push(...windows(high, isNarrow));
-    for (let i = Math.max(2, seen[0]); i <= Math.min(k, seen[1]); i++) {
-      const [to, end] = [across(i), lane(path[i].actor) - high / 2];
-      for (const step of new Set(causesOf(film, path, i).map((cause) => cause.step))) {
-        if (path[step].actor === path[i].actor && i !== k) continue;
-        if ([step, i].some((each) => session.choice.isHidden(path[each].actor))) continue;
-        const [x, y] = [across(step), lane(path[step].actor) - high / 2];
-        const top = Math.max(1, Math.min(y, end) - 12);
-        parts.push([
-          `arc:${step}:${i}`,
-          "path",
-          { class: i === k ? "mm-arc mm-arc-now" : "mm-arc", d: `M${x} ${y}C${x} ${top} ${to} ${top} ${to} ${end}` },
-        ]);
-      }
-    }
     drawChips(parts);
   };
 

@@ -5,6 +5,7 @@ import { Clock } from "./clock.js";
 import { codeColumn, sides } from "./columns.js";
 import { Deeds } from "./deeds.js";
 import { attribute, element, say } from "./dom.js";
+import { guard } from "./guard.js";
 import { meaningOf } from "./keys.js";
 import { BROAD, Middle } from "./middle.js";
 import { LEAST_SCALE } from "./picture.js";
@@ -36,43 +37,6 @@ const HOME_SIZE = [1100, 560]; // px for which the type sizes are made; a full s
 function fieldOf(mark) {
   const subject = mark?.getAttribute("data-subject") ?? "";
   return mark?.getAttribute("data-field") ?? (subject.startsWith("field:") ? subject.slice("field:".length) : "");
-}
-
-/**
- * Keep the keyboard: when the focused control goes away or is disabled, the stage has the focus.
- * @param {HTMLElement} root
- * @returns {() => void} what takes it off again
- */
-function guard(root) {
-  /** @type {any} */
-  let held = null;
-  const isThere = () => held.isConnected && !held.disabled && !held.closest("[hidden]");
-  const check = () => {
-    if (!held || isThere()) return;
-    held = null;
-    const { activeElement } = document;
-    if (!activeElement || activeElement === document.body || root.contains(activeElement))
-      root.focus({ preventScroll: true });
-  };
-  const take = (/** @type {FocusEvent} */ event) => {
-    held = event.target;
-  };
-  const drop = () => {
-    const was = held; // it may be about to be removed
-    setTimeout(() => {
-      check();
-      if (held === was) held = null;
-    });
-  };
-  const watched = new MutationObserver(check);
-  watched.observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: ["disabled", "hidden"] });
-  root.addEventListener("focusin", take);
-  root.addEventListener("focusout", drop);
-  return () => {
-    watched.disconnect();
-    root.removeEventListener("focusin", take);
-    root.removeEventListener("focusout", drop);
-  };
 }
 
 export class StageView {
@@ -128,7 +92,7 @@ export class StageView {
       box: this.columns[actor].place(row),
       isLeft: left.contains(this.columns[actor].node),
     }));
-    this.qr = qrCorner(session, (words) => this.hint(words));
+    this.qr = qrCorner(session, this.middle.node, (words) => this.hint(words));
     this.error = element("div", "mm-error", "", { role: "alert" });
     this.main = element(
       "div",
@@ -320,6 +284,7 @@ export class StageView {
     this.drawPath();
     this.drawVerdict();
     this.panels.draw();
+    this.qr.draw();
     const schedule = session.tree.schedule().map((actor) => film.head.actors[actor]);
     this.root.dataset.state = JSON.stringify({ race: film.head.race, case: film.head.case, schedule, cursor: k });
     this.root.dataset.k = String(k);
@@ -406,6 +371,7 @@ export class StageView {
     this.middle.isFresh = true; // what was just written is to be seen in the new room, too
     this.drawPath();
     this.redraw();
+    this.qr.place();
   }
 
   /** @param {boolean} [isInView] */

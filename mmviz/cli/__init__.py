@@ -145,7 +145,7 @@ def _run(options: argparse.Namespace) -> int:
         case "litmus":
             from mmviz.cli.litmus import litmus
 
-            return litmus(options.file, options.model, options.json)
+            return litmus(options.file, options.model, options.json, options.output)
         case _:
             from mmviz.cli.lab import lab
 

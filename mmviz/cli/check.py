@@ -219,10 +219,9 @@ def told(report: Report, headline: str, schedule: Sequence[str]) -> Iterator[str
 
     yield table(replay(case, schedule))
     if case.expression:  # it can be found by its name, as a member of a family cannot
-        import shlex  # a file's path may have a space
+        import shlex  # a path or an actor may have a sign of the shell's
 
-        place = shlex.quote(case.scenario)
-        yield f'mmviz replay {place} {case.name} "{short(schedule)}"'
+        yield shlex.join(("mmviz", "replay", case.scenario, case.name, short(schedule)))
 
 
 def closing(reports: Sequence[Report], cases: int, wrong: int) -> Iterator[str]:

@@ -51,14 +51,16 @@ def diagram(
         The status: 1 when the diagram is refused.
 
     Raises:
-        MmvizError: it has no stage, or the file cannot be written.
+        MmvizError: it has no stage, is refused and has no skeleton, or the file cannot be written.
     """
     found = understood(pasted(file), race or None)
+    if as_skeleton and found.refused:
+        raise MmvizError(f"no skeleton of a diagram that cannot be read: {found.refused}")
     if output is not None and not found.refused:
         return stage(found, output)
     if as_json:
         print(json.dumps(found.json(), ensure_ascii=False))
-    elif as_skeleton and not found.refused:
+    elif as_skeleton:
         print(skeleton(found), end="")
     else:
         print(found)

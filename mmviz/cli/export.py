@@ -11,11 +11,12 @@ from mmviz.engine import Case, MmvizError, UnknownName
 from mmviz.engine.closure import SAMPLE, Closure
 from mmviz.engine.promela import digest, promela
 from mmviz.engine.text import quoted
-from mmviz.scenarios import find
+from mmviz.scenarios import find, load
 from mmviz.scenarios.link import is_link, opened
 from mmviz.writing.forms import FORMS
 
 PML = "pml"
+MOST_NAMES = 12  # of cases, in a message
 OPTIONS = {"step": "at", "views": "views", "theme": "look", "tabs": "tabs", "brief": "brief"}
 
 
@@ -45,11 +46,24 @@ def export(options: Namespace) -> int:
     if form == "html":
         given.setdefault("look", "")
     if options.views is not None:
-        given["views"] = [name for name in options.views.split(",") if name]
+        given["views"] = _views(options.views)
     data = saved(case, " ".join(options.schedule), form, **given)
     if write(data.decode() if FORMS[form].text else data, options.output):
         print(f"Written: {options.output}, {len(data):,} bytes", file=sys.stderr)
     return 0
+
+
+def _views(text: str) -> list[str]:
+    """Return the names in what follows --views."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        from mmviz.scene.views import VIEWS
+
+        raise MmvizError(
+            f"--views {quoted(text)} names no view; write --views timeline,memory, with any of "
+            f"{', '.join(VIEWS)}, or leave it out"
+        )
+    return names
 
 
 def _unlinked(options: Namespace) -> Namespace:
@@ -73,9 +87,12 @@ def _form(options: Namespace) -> str:
     """Return what is to be written, by --form or by how the file's name ends."""
     suffix = PurePath((options.output or "").replace("\0", "")).suffix.lower().lstrip(".")
     form: str = options.form or (suffix if suffix in FORMS else PML)
-    if suffix and not options.form and suffix not in FORMS:
+    if options.output not in (None, "-") and not options.form and suffix not in FORMS:
         known = ", ".join(f".{each}" for each in FORMS)
-        raise MmvizError(f"{quoted(options.output)}: known are {known}; else write --form")
+        raise MmvizError(
+            f"{quoted(options.output)} does not say what to write; let the file end in one of "
+            f"{known}, or write --form"
+        )
     takes = ("sample",) if form == PML else FORMS[form].takes
     for option, name in (*OPTIONS.items(), ("sample", "sample")):
         if getattr(options, option) is not None and name not in takes:
@@ -88,7 +105,8 @@ def _form(options: Namespace) -> str:
 def _promela(case: Case, output: str | None, sample: int | None) -> int:
     closure = Closure(case, sample=SAMPLE if sample is None else sample)
     text = promela(closure)
-    write(text, output)
+    if write(text, output):
+        print(f"Written: {output}, {len(text.encode()):,} bytes", file=sys.stderr)
     print(
         f"{case.scenario}:{case.name} as Promela: {sum(map(len, closure.tables)):,} locations, "
         f"{closure.situations():,} situations, {len(text.encode()):,} bytes, sha256 {digest(text)}",
@@ -110,7 +128,12 @@ def chosen(scenario: str | None, case_name: str | None, sizes: Sequence[str]) ->
         raise UnknownName("export needs a scenario and a case; or, for a whole site, --site DIR")
     if sizes and case_name is None:
         return member([scenario], sizes)
-    if sizes or case_name is None:
+    if case_name is None:
+        cases = load(scenario).cases
+        names = ", ".join(case.name for case in cases[:MOST_NAMES])
+        more = f" and {len(cases) - MOST_NAMES} more" if len(cases) > MOST_NAMES else ""
+        raise UnknownName(f"export needs one case after {quoted(scenario)}; it has {names}{more}")
+    if sizes:
         raise UnknownName(
             "export needs one case: its name after the scenario, or --set for another size"
         )

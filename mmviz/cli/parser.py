@@ -63,6 +63,7 @@ EXAMPLES = {  # of each command; a test runs them
         "mmviz litmus SB.litmus               # every final state under x86-TSO",
         "mmviz litmus SB.litmus --model sc    # without store buffers",
         "mmviz litmus - --json < SB.litmus",
+        "mmviz litmus SB.litmus -o SB.html   # the run that is asked for, as a page",
     ),
     "lab": ("mmviz lab course --copy-only         # no JupyterLab is started",),
     "schema": (
@@ -221,7 +222,7 @@ def parser() -> Parser:
         "--form",
         choices=(*FORMS,),
         help="; ".join(f"{form}: {kind.name}" for form, kind in FORMS.items())
-        + " (default: as FILE ends, else pml)",
+        + " (default: as FILE ends; on stdout pml)",
     )
     export.add_argument(
         "--set",
@@ -287,7 +288,7 @@ def parser() -> Parser:
         "-o",
         "--output",
         metavar="FILE",
-        help="write the stage of the diagram: .html, .svg, .txt, … as for export",
+        help="write the stage of the diagram: .html, .svg, .txt, … as for export, but for .pml",
     )
 
     lockdep = commands.add_parser(
@@ -299,7 +300,7 @@ def parser() -> Parser:
         "-o",
         "--output",
         metavar="FILE",
-        help="write the stage of the report: .html, .svg, .txt, … as for export",
+        help="write the stage of the report: .html, .svg, .txt, … as for export, but for .pml",
     )
 
     litmus = commands.add_parser(
@@ -316,6 +317,12 @@ def parser() -> Parser:
         help="sequential consistency, or x86-TSO (default: tso)",
     )
     litmus.add_argument("--json", action="store_true", help="print JSON on stdout")
+    litmus.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write the run that is asked about: .html, .svg, .txt, … as for export",
+    )
 
     lab = commands.add_parser("lab", help="open the course in JupyterLab")
     lab.add_argument(

@@ -44,9 +44,10 @@ def walk(scenario: str, case_name: str | None, words: Sequence[str], as_json: bo
     elif case_name is None:
         raise UnknownName(f"replay needs a case after the scenario, or a link, {WRITE}")
     else:
-        found, run, at = None, replayed(find(scenario, case_name), words), 0
+        found, run = None, replayed(find(scenario, case_name), words)
+        at = shown_last(run)
     if as_json:
-        print(json.dumps(as_data(run), indent=1))
+        print(json.dumps(as_data(run, at), indent=1))
     else:
         show(run, at)
     if found and found.remark:
@@ -70,20 +71,26 @@ def replayed(case: Case, words: Sequence[str]) -> Run:
         raise ScheduleError(f"{error}; stored schedules: {stored}") from None
 
 
-def show(run: Run, at: int = 0) -> None:
+def shown_last(run: Run) -> int:
+    """Return the step at which a run breaks its promise, or its last."""
+    return next((frame.index for frame in run.frames if frame.violated), run.tip.index)
+
+
+def show(run: Run, at: int) -> None:
     """Print a run.
 
     Args:
         run: the run.
-        at: the step that a link looks at, 0 for none.
+        at: the step that its link looks at, 0 for none.
     """
     case = run.case
     print(f"{case.scenario}, {case.headline}\n")
     print(table(run))
-    if (text := linked(run, at)) is not None:
+    text = linked(run, at)
+    if text is not None:
         print(text)
     print()
-    if at:
+    if text is not None and at:
         print(f"The link looks at step {at}: {run.frames[at].actor} {run.frames[at].label}.")
     if run.finished:
         print("The run has ended.")
@@ -119,7 +126,7 @@ def read_schedule(case: Case, text: str) -> str | list[str]:
     return names
 
 
-def linked(run: Run, at: int = 0) -> str | None:
+def linked(run: Run, at: int) -> str | None:
     """Return a run as a link; None where the case is the reader's own, or the run is too long."""
     try:
         return link(run, at)
@@ -132,13 +139,13 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int) else spoken(value)
 
 
-def as_data(run: Run) -> dict[str, Any]:
+def as_data(run: Run, at: int) -> dict[str, Any]:
     """Return a run as `--json` prints it; one frame a step."""
     return {
         "scenario": run.case.scenario,
         "case": run.case.name,
         "schedule": list(run.schedule),
-        "link": linked(run),
+        "link": linked(run, at),
         "frames": [
             {
                 "actor": frame.actor,

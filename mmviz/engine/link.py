@@ -28,7 +28,7 @@ LONGEST = 20_000  # characters of a link
 CHECKED, POINTS = 6, 12  # letters of the checksum, and at most of what the steps did
 NO_STEP = "0"
 
-START = re.compile(r"mmviz:(?=\d)", re.IGNORECASE)
+START = re.compile(r"mmviz:(?=\d|$)", re.IGNORECASE)
 END = re.compile(rf"/at\d{{1,6}}/[a-z2-7]{{0,{POINTS}}}\.([a-z2-7]{{{CHECKED}}})")
 FORM = re.compile(r"([\d.]+\w*)/(.+):([^:/]+)/([^/]+)/at(\d+)/([a-z2-7]*)")
 ENCODED = re.compile(r"=([0-9A-Fa-f]{2})")  # quoted-printable

@@ -28,14 +28,14 @@ class Named(Protocol):
         """Python that stands for the case; "" where there is none."""
 
 
-def replay_line(case: Named, schedule: Sequence[str]) -> str:
+def replay_line(case: Named, schedule: Sequence[str], remark: bool = True) -> str:
     """Return the one line of Python that replays a schedule.
 
     It can be pasted where the reader works. Where no variable is known to hold the case, it says
-    `case` and a comment names it.
+    `case` and a comment names it, unless there is no need of a remark.
     """
-    remark = "" if case.expression else f"  # case: {case.name}"
-    return f"mmviz.replay({case.expression or 'case'}, {short(schedule)!r}){remark}"
+    named = f"  # case: {case.name}" if remark and not case.expression else ""
+    return f"mmviz.replay({case.expression or 'case'}, {short(schedule)!r}){named}"
 
 
 def short(schedule: Sequence[str]) -> str:

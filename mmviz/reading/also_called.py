@@ -33,6 +33,14 @@ RENAMED = (  # names that the same function has had
     ("spin_unlock", "raw_spin_unlock"),
     ("mmu_notifier_register", "__mmu_notifier_register"),
 )
+PRIMITIVE = re.compile(  # what any diagram may hold
+    r"_*(?:raw_)?(?:mutex|spin|down|up|rcu|srcu|rt_mutex|ww_mutex|seq\w*)_\w+|r?lock|unlock"
+    r"|(?:read|write)_(?:(?:un)?lock|seq)\w*"
+    r"|schedule(?:_\w+)?|wake_up\w*|wait_\w+|prepare_to_wait|finish_wait|complete(?:_all)?"
+    r"|k[mvz]?free\w*|k[mvz]*alloc\w*|kref_\w+|refcount_\w+|atomic_\w+|READ_ONCE|WRITE_ONCE|smp_\w+"
+    r"|(?:queue|schedule|flush|cancel)_\w*work\w*|process_one_work|synchronize_\w+|call_s?rcu"
+    r"|list_\w+|hlist_\w+|del_timer\w*|mod_timer|\w+_page|folio_\w+|(?!mm)[a-z]+"
+)
 VARIANT = re.compile(r"((?:raw_)?(?:spin|read|write)_(?:un)?lock)_(?:irqsave|irqrestore|irq|bh)")
 _SAME = {
     name: tuple(other for other in names if other != name) for names in RENAMED for name in names
@@ -47,3 +55,8 @@ def also_called(function: str) -> tuple[str, ...]:
     bare = function.strip("_")
     inner = (bare,) if bare != function else (f"__{function}",)
     return tuple(dict.fromkeys((*known, *inner)))
+
+
+def is_anywhere(function: str) -> bool:
+    """Tell whether any diagram may hold a function, by one of its names."""
+    return any(map(PRIMITIVE.fullmatch, (function, *also_called(function))))

@@ -8,11 +8,19 @@ from mmviz.reading.case_code import CaseCode
 from mmviz.reading.diagram import Diagram, Step, Unmatched
 
 MOST_ACTORS = 6  # of a case that are tried for the columns
+MOST_ASSIGNED = 6  # ways in which the columns are its actors
+GENERAL = re.compile(r"(?:v?cpu|thread|task|proc|process|core|actor|[pt])?(?:\d+|[a-z])?")
 LOCKS = re.compile(r"_*(?:raw_)?(?:mutex_(?:un)?lock|spin_(?:un)?lock|down|up)(?:_\w+)?")
 
 
 def assignments(diagram: Diagram, code: CaseCode) -> list[tuple[str, ...]]:
-    """Return the actors that the columns may be: those whose functions the columns name most."""
+    """Return the actors that the columns may be: those whose functions the columns name most.
+
+    Of several, first those with the columns' names. Only a name that says more than `CPU0` decides:
+    the columns of an export, too, are the actors that they name.
+    """
+    if diagram.named and set(diagram.columns) <= set(code.model.actors):
+        return [tuple(diagram.columns)]
     if len(diagram.columns) > MOST_ACTORS:
         return []
     asked: list[list[Step]] = [[] for _ in diagram.columns]
@@ -21,24 +29,27 @@ def assignments(diagram: Diagram, code: CaseCode) -> list[tuple[str, ...]]:
     actors = [*code.model.actors[:MOST_ACTORS]]
     actors += [""] * max(0, len(asked) - len(actors))
     best = 0.0
-    found: list[tuple[str, ...]] = []
+    found: dict[tuple[str, ...], tuple[int, tuple[str, ...]]] = {}
     for chosen in dict.fromkeys(permutations(actors, len(asked))):
         has = [
             sum(bool(code.named(step, actor)) for step in steps)
             for actor, steps in zip(chosen, asked, strict=True)
         ]
-        same = sum(
-            _plain(actor) == _plain(name)
-            for actor, name in zip(chosen, diagram.columns, strict=True)
-        )
-        score = sum(has) + same / 10
-        if sum(has) and score >= best:
-            found = [*found, chosen] if score == best else [chosen]
-            best = score
-    return found[:4]
+        both = zip(chosen, diagram.columns, strict=True)
+        same = [plain(name) for actor, name in both if plain(actor) == plain(name)]
+        score = sum(has) + sum(not GENERAL.fullmatch(name) for name in same) / 10
+        if not sum(has) or score < best:
+            continue
+        if score > best:
+            best, found = score, {}
+        of = tuple(actor if there else "" for actor, there in zip(chosen, has, strict=True))
+        found[of] = max(found.get(of, (-1, chosen)), (len(same), chosen), key=lambda each: each[0])
+    by_name = sorted(found.values(), key=lambda each: -each[0])
+    return [chosen for _, chosen in by_name[:MOST_ASSIGNED]]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return the name of a column or an actor as they are compared."""
     return "".join(sign for sign in name.lower() if sign.isalnum())
 
 

@@ -10,9 +10,10 @@ from itertools import groupby
 from math import factorial, prod
 from typing import NamedTuple
 
+from mmviz.reading.body import SENTENCE
 from mmviz.reading.columns import Model, Piece, Question
-from mmviz.reading.heads import FREE_GAP, SENTENCE, Head, head
-from mmviz.reading.mail import NAME, ROLE, grids, is_prose, is_rule, written
+from mmviz.reading.heads import FREE_GAP, Head, head
+from mmviz.reading.mail import NAME, ROLE, grids, indent, is_prose, is_rule, written
 
 FAR = 1_000  # blanks from one actor's steps to the next one's, in the grid that is made of blocks
 CONTEXTS = (
@@ -94,20 +95,16 @@ def _is_below_names(rows: list[str], said: list[Said]) -> bool:
         return False
     if top.how == "staggered":
         second = top.names[1][0] - FREE_GAP
-        return any(row.strip() and _indent(row) < second for row in rows[said[-1].row + 1 :])
+        return any(row.strip() and indent(row) < second for row in rows[said[-1].row + 1 :])
     if top.how not in {"names", "underlined"}:
         return False
     named = {each.row for each in said} - {top.row}
     beside = [
         n
         for n, row in enumerate(rows)
-        if n > top.row and _indent(row.replace("|", " ")) >= top.names[1][0] - 8
+        if n > top.row and indent(row.replace("|", " ")) >= top.names[1][0] - 8
     ]
     return not named or len(beside) > 1
-
-
-def _indent(row: str) -> int:
-    return len(row) - len(row.lstrip())
 
 
 def counted(text: str) -> tuple[int, int]:
@@ -118,9 +115,10 @@ def counted(text: str) -> tuple[int, int]:
 
 def _said(rows: list[str]) -> list[Said]:
     found = []
+    closed = {name.lower() for row in rows for name in re.findall(r"</(\w+)>", row)}
     for number, row in enumerate(rows):
-        match = MARKED.match(row) or ALONE.match(row)
-        if match is None:
+        match = MARKED.match(row, indent(row)) or ALONE.match(row, indent(row))
+        if match is None or match["name"].lower() in closed:
             continue
         text = match.groupdict().get("text") or ""
         if not text or not _another_column(text):
@@ -130,7 +128,7 @@ def _said(rows: list[str]) -> list[Said]:
     takes = [
         _one(number, match, match["text"])
         for number, row in enumerate(rows)
-        if (match := TAKES_TURN.match(row)) and not _another_column(match["text"])
+        if (match := TAKES_TURN.match(row, indent(row))) and not _another_column(match["text"])
     ]
     return takes if len(takes) >= max(3, 0.6 * len(written(rows))) else []
 
@@ -158,13 +156,13 @@ def _pieces(
     by_row = {each.row: each for each in said}
     found: list[Piece] = []
     heads: list[tuple[int, int, str]] = []
-    at, indent, blank, end = 0, None, False, len(rows)
-    left = min(_indent(rows[each.row]) for each in said)
+    at, edge, blank, end = 0, None, False, len(rows)
+    left = min(indent(rows[each.row]) for each in said)
     for number in range(said[0].row, len(rows)):
         row = rows[number]
         if number in by_row:
             one = by_row[number]
-            at, indent = names.index(one.name), None
+            at, edge = names.index(one.name), None
             heads.append((number, at + 1, one.shown))
             if one.text:
                 found.append(Piece(number, at * FAR + one.x, one.text))
@@ -174,13 +172,13 @@ def _pieces(
             if says:
                 end = number
                 break
-            outside = is_prose(row) or (indent is not None and x < indent)
+            outside = is_prose(row) or (edge is not None and x < edge)
             if blank and outside:
                 if number > said[-1].row:
                     end = number
                     break
                 continue
-            indent = x if indent is None else min(x, indent)
+            edge = x if edge is None else min(x, edge)
             found.append(Piece(number, at * FAR + x, row.strip()))
         blank = not row.strip()
     return found, heads, end

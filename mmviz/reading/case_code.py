@@ -80,12 +80,12 @@ class CaseCode:
         """
         own = self.functions.get(actor, {})
         words = step.text.rstrip("; ")
-        exact = next((name for name in (step.function, words) if name and name in own), "")
+        exact = next((name for name in (step.name, words) if name and name in own), "")
         if not exact:
             exact = self.said.get(actor, {}).get(sentence(step.text), "")
-        if exact or not step.function or any(step.function in f for f in self.functions.values()):
+        if exact or not step.name or any(step.name in f for f in self.functions.values()):
             return exact
-        return next((name for name in also_called(step.function) if name in own), "")
+        return next((name for name in also_called(step.name) if name in own), "")
 
 
 def why_blocked(run: Run, actor: str) -> str:

@@ -133,7 +133,8 @@ def _is_within(model: Model, each: Piece) -> bool:
     column, end = each.column or 1, each.x + len(each.text)
     least = min((o.x for o in model.pieces if model.column(o.x) == column), default=each.x)
     starts = [*model.bounds, max(end + 1, *model.bounds)] if model.bounds else [end + 1]
-    return least < each.x and end < starts[column - 1]
+    below = any((o.row, o.x, o.column) == (each.row - 1, each.x, column) for o in model.pieces)
+    return least < each.x and (below or end < starts[column - 1])
 
 
 def _next_is_near(model: Model, each: Piece) -> bool:

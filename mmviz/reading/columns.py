@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
+from mmviz.reading.body import body
 from mmviz.reading.heads import (
     FREE_GAP,
     GAP,
     SINGLE,
     Head,
-    body,
     head,
     without_numbers,
     without_time,
@@ -41,8 +41,9 @@ REMARK = re.compile(
     r"//|/\*|\*/|#(?!\w)|--(?=\s|$)|<-+(?=\s)|<=+\s|<-{1,2}(?!-)|\^{2,}|\^\._"
     r"|\(.*\)\.?$|\[ ?[^\].][^\]]* .*\]$"
 )
-TAG = re.compile(r"\[\w{1,3}\]")  # of the step at its left
+ASIDE = re.compile(r"\[\w{1,3}\]$|[=!<>]?= ")  # a tag of the step at its left, or its rest
 STATE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
+CODE = re.compile(r"\w\(|[=;]|->|\w\+\+|\w_\w")
 BARS = "|+¦│┃┼"
 BARS_ = frozenset(BARS)
 
@@ -315,7 +316,7 @@ def _with_gutters(base: Model, names: list[tuple[int, str]], penalty: float) -> 
             each is opens[each.row]
             or (
                 (not is_remark(each.text) or each.text[0] == "(")
-                and not TAG.fullmatch(each.text)
+                and not ASIDE.match(each.text)
                 and id(each) not in close
             )
         )
@@ -388,6 +389,8 @@ def choose(rows: list[str]) -> tuple[Model, str, list[Question]]:
     best = ranked[0]
     if not best.bounds and best.header.how != SINGLE:
         return best, _no_columns(best), []
+    if best.header.row is None and (why := _no_diagram(best)):
+        return best, why, []
     mine, questions = best.placed, []
     for other in ranked[1:]:
         theirs = other.placed
@@ -396,6 +399,28 @@ def choose(rows: list[str]) -> tuple[Model, str, list[Question]]:
             continue
         questions.append(_which(unlike, best, other))
     return best, "", questions
+
+
+def _no_diagram(model: Model) -> str:
+    """Return why columns that no row names are none; "" where they may be."""
+    depth, nested = 0, True
+    for each in model.pieces:
+        if model.column(each.x) == 1:
+            depth += each.text.count("{") - each.text.count("}")
+        else:
+            nested = nested and depth > 0
+    if nested:
+        return (
+            "no row names the actors, and what stands further to the right is within braces: this "
+            "is nested code. Missing: a row that names the actors above their columns"
+        )
+    code = sum(bool(CODE.search(each.text)) for each in model.pieces)
+    if 3 * code < len(model.pieces):
+        return (
+            "no row names the actors, and most of what stands here is no code. Missing: a row that "
+            "names the actors above their columns"
+        )
+    return ""
 
 
 def _no_columns(model: Model) -> str:

@@ -1,5 +1,6 @@
 """What was understood of a race diagram, and what a case says of it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -7,11 +8,15 @@ from typing import Any, NamedTuple
 from mmviz.engine import Case
 from mmviz.engine.html import escape, html_table, verbatim
 from mmviz.engine.text import printable, replay_line
+from mmviz.reading.also_called import is_anywhere
 from mmviz.reading.columns import Question
 from mmviz.reading.shown import Brought
 
 FEASIBLE, HARMLESS, INFEASIBLE, UNKNOWN = "feasible", "harmless", "infeasible", "unknown"
 LEAST = 2  # steps of a diagram that a case must have for a verdict
+MOST_FILLED, AT_LEAST = 3, 8  # steps for each row, beside which harmless says nothing
+FILLED_IN_PART = 2  # for each row, where rows are missing
+BARE = re.compile(r"(?:\w+(?:->|\.))*([A-Za-z_]\w*)")
 WIDEST = 60  # characters of a cell as displayed
 
 
@@ -52,6 +57,12 @@ class Step(NamedTuple):
     rows: list[int]
     depth: int
 
+    @property
+    def name(self) -> str:
+        """The function that it calls, or may mean by a name that stands alone; "" for none."""
+        bare = BARE.fullmatch(self.text.rstrip("; "))
+        return self.function or (bare[1] if bare else "")
+
 
 @dataclass(frozen=True)
 class Unmatched:
@@ -90,6 +101,7 @@ class Match:
         waits: whether it is infeasible because an actor waits.
         strange: how many columns alone cannot happen, either: they are not the case's code.
         also: other cases that have as many of its functions, with their verdicts.
+        reached: how many of its steps have happened in the run.
     """
 
     case: Case
@@ -105,6 +117,7 @@ class Match:
     waits: bool = False
     strange: int = 0
     also: tuple[str, ...] = ()
+    reached: int = 0
 
     @property
     def matched(self) -> int:
@@ -119,10 +132,24 @@ class Match:
         there = {step.column for number, step in steps if number not in missing}
         whole = self.verdict == FEASIBLE or set(named) <= there
         enough = self.matched >= min(LEAST, len(steps)) and 2 * self.matched >= len(named)
-        if self.verdict not in (FEASIBLE, HARMLESS) or (whole and enough):
+        if self.verdict not in (FEASIBLE, HARMLESS):
             return self
-        why = f"only {self.matched} of the {len(steps)} steps of the diagram are in this case"
-        return replace(self, verdict=UNKNOWN, reason=why, violated=())
+        filled = len(self.filled)
+        if not (whole and enough):
+            why = f"only {self.matched} of the {len(steps)} steps of the diagram are in this case"
+        elif missing:
+            rows = dict.fromkeys(str(step.rows[0]) for n, step in steps if n in missing)
+            part = f"{_lines(list(rows))} not its code"
+            strange = any(_is_other(diagram, column, missing) for column in there)
+            few = filled < FILLED_IN_PART * self.matched
+            if self.verdict == FEASIBLE and few and not strange:
+                return replace(self, reason=f"{self.reason}; {part}")
+            why = f"it fits only in part: {part}"
+        elif self.verdict == HARMLESS and filled > max(AT_LEAST, MOST_FILLED * self.matched):
+            why = f"{filled} steps are filled in beside {self.matched}: too many to say"
+        else:
+            return self
+        return replace(self, verdict=UNKNOWN, line=None, reason=why, violated=())
 
     def lines(self) -> Iterator[str]:
         """Yield what a reader is told, a line each."""
@@ -171,6 +198,19 @@ class Match:
         }
 
 
+def _lines(rows: list[str]) -> str:
+    if len(rows) == 1:
+        return f"line {rows[0]} is"
+    return f"lines {', '.join(rows[:-1])} and {rows[-1]} are"
+
+
+def _is_other(diagram: "Diagram", column: int, missing: set[int]) -> bool:
+    """Tell whether a column's own functions are missing: what is there, any code may hold."""
+    steps = [(n, step) for n, step in enumerate(diagram.steps, 1) if step.column == column]
+    own = {n for n, step in steps if step.function and not is_anywhere(step.function)}
+    return bool(own) and own <= missing
+
+
 @dataclass
 class Diagram(Brought):
     """What was understood of a diagram, line by line.
@@ -187,6 +227,7 @@ class Diagram(Brought):
         ordered: whether the text says in which order steps of different columns come.
         named: the case that its last line names, "thread/race:Case"; "" for none.
         match: what a case says of it; None where none has its functions.
+        goes_on: which column goes on although another one holds its lock, in a sentence.
         case: what its stage shows, `mmviz.Player(found.case, found.schedule)`; None for no stage.
         schedule: the run that it shows.
     """
@@ -199,6 +240,7 @@ class Diagram(Brought):
     ordered: bool = True
     named: str = ""
     match: Match | None = None
+    goes_on: str = ""
     case: Case | None = None
     schedule: tuple[str, ...] = ()
 
@@ -247,8 +289,19 @@ class Diagram(Brought):
             yield f"Asked: {question.ask} Either {', or '.join(question.readings)}."
         if self.match is not None:
             yield from self.match.lines()
+            yield from self._roles(self.match)
         elif not self.refused:
             yield "No case of the catalogue is recognised by these functions: nothing is claimed."
+        if self.goes_on and (self.match is None or self.match.verdict == UNKNOWN):
+            yield self.goes_on
+
+    def _roles(self, match: Match) -> Iterator[str]:
+        """Say which actor each column is, where one has another actor's name."""
+        both = list(zip(self.columns, match.actors, strict=True))
+        named = {actor.lower() for actor in match.case.actors}
+        if any(name.lower() in named - {actor.lower()} for name, actor in both if actor):
+            said = ", ".join(f"{name} is {actor or 'none'}" for name, actor in both)
+            yield f"  columns as actors of the case: {said}"
 
     def __str__(self) -> str:
         lines = [self.headline]

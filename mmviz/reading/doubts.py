@@ -3,10 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from itertools import groupby, pairwise
+from itertools import pairwise
 
+from mmviz.reading.body import is_again
 from mmviz.reading.columns import BARS, Model, Piece, Question, is_remark
-from mmviz.reading.heads import is_again
 from mmviz.reading.mail import LABEL, NAME, ROLE, grids, is_rule, open_brackets, pieces
 
 MOST_NAMED = 9  # rows that a question names
@@ -19,7 +19,8 @@ CONTROL = re.compile(
 )
 STATEMENT = re.compile(
     r"[A-Za-z_]\w*(?:(?:->|\.)\w+)*\s?\(.*\)[;:]?(?:\s*(?://|/\*|#|<-).*)?$"  # a call
-    r"|[*&]?[A-Za-z_][\w>.\[\]-]*\s?(?:[-+|&^]?=[^=].*|\+\+|--);?$"  # an assignment
+    r"|(?:(?:int|long|bool|unsigned|u\d+|struct \w+) \*?)?[*&]?[A-Za-z_][\w>.\[\]-]*\s?"
+    r"(?:[-+|&^]?=[^=].*|\+\+|--);?$"  # an assignment
     r"|[A-Za-z]\w*_\w+;?$|[{}]+;?$|(?:if|for|while|switch|return|else|do|goto)\b"
 )
 
@@ -31,7 +32,6 @@ WHOLE = re.compile(r"<.*>$|\[.*\]$|\(.*\)$|\W+$|-+>|[|:`+~^]")
 def doubts(model: Model) -> list[Question]:
     """Return the questions about what may have been damaged on the way."""
     found = (
-        _as_many(model),
         _trimmed(model),
         _bars_moved(model),
         _crowded(model),
@@ -60,28 +60,6 @@ def _steps(model: Model, column: int) -> list[Piece]:
 
 def _firsts(model: Model) -> dict[int, Piece]:
     return {each.row: each for each in reversed(model.pieces)}
-
-
-def _as_many(model: Model) -> Question | None:
-    """Return a question about rows with a cell for each name, two of them in one column."""
-    if model.barred or len(model.header.names) < 3:
-        return None
-    rows = []
-    for row, own in groupby(model.pieces, key=lambda each: each.row):
-        there = [each for each in own if each.kind == "step" and says_a_step(each.text)]
-        if len(there) == len(model.header.names) > len({model.column(each.x) for each in there}):
-            rows.append(row)
-    return _ask(
-        rows,
-        "it has a cell for each name, but two of them would stand in one column: is it so?",
-        "the two cells stand in one column",
-        "each cell stands in the column of its name, which then begins elsewhere",
-    )
-
-
-def says_a_step(text: str) -> bool:
-    """Tell whether a cell is no remark, no sign and no number in brackets."""
-    return bool(re.search(r"[A-Za-z]{2}", text)) and not is_remark(text)
 
 
 def _trimmed(model: Model) -> Question | None:
@@ -182,6 +160,7 @@ def _two_in(text: str) -> bool:
         STATEMENT.match(text[: blank.start()])
         and STATEMENT.match(text[blank.end() :])
         and not BRACES.fullmatch(text[blank.end() :])
+        and text[blank.end()] != "*"  # a declaration
         for blank in re.finditer(" ", text)
     )
 
@@ -291,7 +270,8 @@ def _second(model: Model) -> Question | None:
 
 def _tail_of(model: Model, each: Piece, above: Piece, at_border: bool, widest: int) -> bool:
     raw, rows = model.grid.raw, model.grid.rows
-    if _mark(raw[each.row]) != _mark(raw[above.row]):
+    comment = each.text.startswith("*") or above.text.startswith("*")
+    if _mark(raw[each.row]) != _mark(raw[above.row]) and not comment:
         return True
     if model.bounds and rows[each.row][model.bounds[0] - 1 : model.bounds[0]] in {"|", "│"}:
         return False  # a bar stands where it should

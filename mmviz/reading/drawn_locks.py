@@ -90,6 +90,31 @@ def locks_of(diagram: Diagram) -> Locks:
     return _with_columns(diagram, Locks())
 
 
+def goes_on(diagram: Diagram) -> str:
+    """Say which column goes on although another one holds the lock that it takes; "" for none."""
+    locks, held = _plain(diagram), list[tuple[Taken, int, int]]()
+    waiting: dict[int, tuple[Taken, str]] = {}
+    for number, step in enumerate(diagram.steps if diagram.ordered else (), 1):
+        column, line, taken = step.column, step.rows[0], locks.of_step.get(number)
+        if column in waiting:
+            return f"{waiting[column][1]}, and goes on at line {line}: with one lock it cannot."
+        if taken is None:
+            continue
+        if taken.function in DROPS:
+            for other, c, since in held:
+                reads = (other.function, taken.function) == READS
+                if c != column and other.lock == taken.lock and not reads:
+                    who = f"{diagram.columns[c - 1]} holds since line {since}"
+                    waiting[column] = taken, f"Line {line} takes {taken.lock}, which {who}"
+            if column not in waiting:
+                held.append((taken, column, line))
+            continue
+        held = [each for each in held if (each[0].lock, each[1]) != (taken.lock, column)]
+        for c in [c for c, (wants, _) in waiting.items() if wants.lock == taken.lock]:
+            held.append((waiting.pop(c)[0], c, line))
+    return ""
+
+
 def _plain(diagram: Diagram) -> Locks:
     found = Locks()
     for number, step in enumerate(diagram.steps, 1):

@@ -10,7 +10,19 @@ from mmviz.engine.outcomes import outcomes
 from mmviz.engine.text import printable, quoted
 from mmviz.reading import litmus_c, litmus_x86
 from mmviz.reading.litmus_order import Chosen
-from mmviz.reading.litmus_program import FENCE, LOCAL, RCU_BEGIN, RCU_END, Program, actions
+from mmviz.reading.litmus_program import (
+    IS_LOCKED,
+    LOAD,
+    LOCK,
+    LOCKED,
+    PLAIN_LOAD,
+    PLAIN_STORE,
+    STORE,
+    TRYLOCK,
+    UNLOCK,
+    Program,
+    actions,
+)
 from mmviz.reading.litmus_race import MODELS, litmus_case, values_at
 from mmviz.reading.litmus_text import (
     X86,
@@ -40,6 +52,7 @@ NOT_LKMM = (
     "Judged under {}, not under the kernel's memory model (LKMM), which holds on weaker machines, "
     "too: there {} may take effect out of order, and more final states may be allowed."
 )
+ACCESSES = {LOAD, STORE, LOCKED, LOCK, TRYLOCK, IS_LOCKED, UNLOCK}
 MOST_NAMED = 6  # functions
 WIDTH = 80  # columns of a terminal
 
@@ -73,8 +86,8 @@ class LitmusTest(Brought):
         condition: what is asked, its quantifier included.
         quantifier: "exists", "~exists" or "forall".
         observation: in how many final states the condition holds: "Never", "Sometimes" or
-            "Always"; "" where it was not decided.
-        holds: whether what the test claims is so; None where it was not decided.
+            "Always"; "" where it was not decided, or no run ends.
+        holds: whether what the test claims is so; None where it was not decided, or no run ends.
         deadlock: a shortest run that deadlocks, and so has no final state; None if none does.
         searched: how many states the search has looked at.
         refused: why it was not read or not decided, "" if it was.
@@ -113,7 +126,7 @@ class LitmusTest(Brought):
         """The run to look at: to a state that is asked about, or else to the first final state."""
         wanted = self.quantifier != "forall"
         found = [each.schedule for each in self.states if each.holds == wanted]
-        return (found or [each.schedule for each in self.states] or [()])[0]
+        return (found or [each.schedule for each in self.states] or [self.deadlock or ()])[0]
 
     def json(self) -> dict[str, Any]:
         """Return it as data that JSON can hold."""
@@ -140,13 +153,15 @@ class LitmusTest(Brought):
     @property
     def headline(self) -> str:
         """What was found, in a line."""
+        test = f"{self.name} under {UNDER[self.model]}"
+        if not self.observation and not self.refused:
+            return printable(f"{test}: no run ends: all deadlock.")
         if not self.observation:
             where = f" (line {self.line})" if self.line else ""
             return printable(f"Refused: {self.refused}{where}.")
         held = f"{self.positive} of {len(self.states)} final states"
-        return printable(
-            f"{self.name} under {UNDER[self.model]}: {self.observation} ({held}). {self._claim}"
-        )
+        stuck = " Some runs deadlock." if self.deadlock is not None else ""
+        return printable(f"{test}: {self.observation} ({held}). {self._claim}{stuck}")
 
     @property
     def _claim(self) -> str:
@@ -284,8 +299,10 @@ def _judge(found: LitmusTest, test: Parts, program: Program) -> None:
     if test.arch == C:
         found.notes.append(NOT_LKMM.format(UNDER[found.model], _may_differ(program)))
     if ends.deadlock is not None:
-        found.notes.append(f"Some runs deadlock, and have no final state: {short(ends.deadlock)}.")
-    _decide(found, ends.cut)
+        which = "Some runs deadlock, and have" if ends.found else "Every run deadlocks, and has"
+        found.notes.append(f"{which} no final state: {short(ends.deadlock)}.")
+    if ends.found or ends.cut:
+        _decide(found, ends.cut)
 
 
 def _may_differ(program: Program) -> str:
@@ -294,9 +311,10 @@ def _may_differ(program: Program) -> str:
         action.function
         for thread in program.threads
         for action in actions(thread)
-        if action.kind not in (LOCAL, FENCE, RCU_BEGIN, RCU_END)
+        if action.kind in ACCESSES
     ]
-    names = [f"{name}()" for name in dict.fromkeys(used)]
+    plain = dict.fromkeys((PLAIN_LOAD, PLAIN_STORE), "plain accesses")
+    names = [*dict.fromkeys(plain.get(name, f"{name}()") for name in used)]
     if len(names) > MOST_NAMED:
         names[MOST_NAMED:] = ["others"]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "accesses"

@@ -12,6 +12,7 @@ from mmviz.reading.litmus_program import (
     MOST_NODES,
     MOST_THREADS,
     OPERATIONS,
+    PLAIN_STORE,
     STORE,
     Action,
     Done,
@@ -280,7 +281,7 @@ class _Function(Terms):
             "Plain accesses (*x) are judged as one load or store each; a compiler may do else."
         )
         right = self._value(self._expression())
-        self._add(STORE, "store", (left.words, right.words), left.value, storing(right.value))
+        self._add(STORE, PLAIN_STORE, (left.words, right.words), left.value, storing(right.value))
 
 
 def _joined(words: list[str]) -> str:

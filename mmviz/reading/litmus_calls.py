@@ -65,6 +65,9 @@ BARRIERS = {
 }
 """A full barrier waits for the store buffer; the others only keep the compiler from reordering."""
 
+BITS = {"atomic": 32, "atomic64": 64, "atomic_long": 64}
+"""A kind of atomic -> how many bits it has."""
+
 SRCU = "SRCU is not read, and {} is a part of it: only RCU is"
 RETIRED = {
     "READ_ONCE_NOCHECK": "READ_ONCE_NOCHECK() is not read: write READ_ONCE()",
@@ -89,24 +92,45 @@ def _compare(old: Value, given: Sequence[Value]) -> Done:
     return Done(given[1] if old == given[0] else None, answer=old)
 
 
-def _unless(old: Value, given: Sequence[Value]) -> Done:
-    if old == given[1]:
-        return Done(answer=0)
-    return Done(wrapped(number(old) + number(given[0])), answer=1)
+def _unless(result: str, bits: int) -> Effect:
+    """Return the effect of adding a number unless the value is another one.
+
+    Args:
+        result: "old", or "whether" it was added.
+        bits: how many the atomic has.
+    """
+
+    def effect(old: Value, given: Sequence[Value]) -> Done:
+        by, unless = given or (1, 0)
+        new = None if old == unless else wrapped(number(old) + number(by), bits)
+        return Done(new, answer=old if result == "old" else int(new is not None))
+
+    return effect
 
 
-def _arithmetic(sign: str, result: str, amount: int | None) -> Effect:
+def _if_positive(bits: int) -> Effect:
+    """Return the effect of taking one away unless less than 0 is left; it answers what is left."""
+
+    def effect(old: Value, given: Sequence[Value]) -> Done:
+        left = wrapped(number(old) - 1, bits)
+        return Done(None if left < 0 else left, answer=left)
+
+    return effect
+
+
+def _arithmetic(sign: str, result: str, amount: int | None, bits: int) -> Effect:
     """Return an operation's effect.
 
     Args:
         sign: of the operation.
         result: "old", "new", "zero", "negative", or "" for none.
         amount: what it adds; None where an argument says it.
+        bits: how many the atomic has.
     """
 
     def effect(old: Value, given: Sequence[Value]) -> Done:
         by = number(given[0]) if amount is None else amount
-        new = wrapped(OPERATIONS[sign](number(old), by))
+        new = wrapped(OPERATIONS[sign](number(old), by), bits)
         answers = {
             "": None,
             "old": old,
@@ -132,7 +156,9 @@ def _table() -> dict[str, Call]:
         "smp_store_mb": Call((LOCKED,), 2, is_lvalue=True, effect=_store),
         "spin_lock": Call((LOCK,), 1),
         "spin_unlock": Call((UNLOCK,), 1),
-        "spin_trylock": Call((TRYLOCK,), 1, answers=True),
+        "spin_trylock": Call(
+            (TRYLOCK,), 1, answers=True, effect=lambda old, given: Done(answer=int(not old))
+        ),
         "spin_is_locked": Call((IS_LOCKED,), 1, answers=True),
         "rcu_read_lock": Call((RCU_LOCK,), 0),
         "rcu_read_unlock": Call((RCU_UNLOCK,), 0),
@@ -142,26 +168,36 @@ def _table() -> dict[str, Call]:
     }
     for end in ("", "_relaxed", "_acquire", "_release"):
         made |= {f"xchg{end}": exchange, f"cmpxchg{end}": compare}
-    for atomic in ("atomic", "atomic64", "atomic_long"):
+    for atomic in BITS:
         made |= {f"{atomic}_read": load, f"{atomic}_read_acquire": load}
         made |= {f"{atomic}_set": store, f"{atomic}_set_release": store}
-        unless = Call(
-            (LOCKED,),
-            3,
-            answers=True,
-            effect=_unless,
-            is_plain=lambda old, given: old == given[1],
-        )
-        made[f"{atomic}_add_unless"] = unless
+        bits = BITS[atomic]
+        made |= {
+            f"{atomic}_add_unless": _conditional(3, _unless("whether", bits)),
+            f"{atomic}_fetch_add_unless": _conditional(3, _unless("old", bits)),
+            f"{atomic}_inc_not_zero": _conditional(1, _unless("whether", bits)),
+            f"{atomic}_dec_if_positive": _conditional(1, _if_positive(bits)),
+        }
         for end in ("", "_relaxed", "_acquire", "_release"):
             made |= {f"{atomic}_xchg{end}": exchange, f"{atomic}_cmpxchg{end}": compare}
             made |= _operations(atomic, end)
     return made
 
 
+def _conditional(takes: int, effect: Effect) -> Call:
+    """Return an operation that only loads where it finds nothing to change."""
+    return Call(
+        (LOCKED,),
+        takes,
+        answers=True,
+        effect=effect,
+        is_plain=lambda old, given: effect(old, given).new is None,
+    )
+
+
 def _operations(atomic: str, end: str) -> dict[str, Call]:
     """Return the arithmetic on one kind of atomic, with one kind of ordering."""
-    made = {}
+    made, bits = {}, BITS[atomic]
     signs = {"add": "+", "sub": "-", "and": "&", "or": "|", "xor": "^", "andnot": "&~"}
     forms = [(name, sign, None) for name, sign in signs.items()]
     for name, sign, amount in [*forms, ("inc", "+", 1), ("dec", "-", 1)]:
@@ -170,7 +206,7 @@ def _operations(atomic: str, end: str) -> dict[str, Call]:
         def call(
             result: str, sign: str = sign, amount: int | None = amount, at: int = at, n: int = count
         ) -> Call:
-            effect = _arithmetic(sign, result, amount)
+            effect = _arithmetic(sign, result, amount, bits)
             return Call((LOCKED,), n, at, answers=bool(result), effect=effect)
 
         made[f"{atomic}_fetch_{name}{end}"] = call("old")

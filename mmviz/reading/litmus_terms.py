@@ -16,6 +16,7 @@ from mmviz.reading.litmus_program import (
     LOCAL,
     LOCK,
     OPERATIONS,
+    PLAIN_LOAD,
     RCU_BEGIN,
     TRYLOCK,
     UNLOCK,
@@ -156,7 +157,10 @@ class Terms:
     # -- expressions -----------------------------------------------------------------------------
 
     def _expression(self) -> Term:
-        return self._logical("||")
+        found = self._logical("||")
+        if self.tokens.now.text == "?":
+            self.tokens.refuse("?: is not read: write if (…) … else …")
+        return found
 
     def _logical(self, sign: str) -> Term:
         """Read || or &&, whose right side is only evaluated if need be."""
@@ -300,7 +304,7 @@ class Terms:
         self.notes.setdefault(
             "Plain accesses (*x) are judged as one load or store each; a compiler may do else."
         )
-        return self._access(LOAD, "load", (term.words,), term.value, term.words)
+        return self._access(LOAD, PLAIN_LOAD, (term.words,), term.value, term.words)
 
     def _access(
         self,

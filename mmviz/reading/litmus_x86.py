@@ -62,6 +62,12 @@ JUMPS: dict[str, Callable[[int], bool]] = {
 FENCES = {"mfence": FENCE, "sfence": NOTHING, "lfence": NOTHING}
 IDLE = {"nop", "nopl", "nopw", "endbr64"}
 TWO = {"mov", "xchg", "cmpxchg", "xadd", "cmp", "test", *ARITHMETIC}
+STACK = re.compile(
+    r"(?:(?:d|q)word\s+ptr\s*)?(?:-?(?:0x)?[\da-f]*\(\s*%?[er]sp\s*\)"
+    r"|\[\s*%?[er]sp\s*(?:[-+]\s*(?:0x)?[\da-f]+\s*)?\])$",
+    re.I,
+)
+ZERO = re.compile(r"\$?\s*0(?:x0+)?$", re.I)
 SIZES = {"l": 32, "q": 64}
 NON_TEMPORAL = {"movnti", "movntdqa", "movntq", "movntdq", "clflush", "clflushopt", "clwb"}
 
@@ -280,6 +286,11 @@ class _Reader:
             raise self._refuse(f"the instruction {word} is not read")
         if len(written) != (1 if plain in SINGLE else 2):
             raise self._refuse(f"{word} has another number of operands")
+        if any(map(STACK.match, written)) and not self._points("sp"):
+            if not (is_locked and plain in ("add", "or") and any(map(ZERO.match, written))):
+                raise self._refuse("the stack is not read, but for lock addl $0,(%rsp), a barrier")
+            self._add(Action(FENCE, f"lock_{word}", tuple(written), self.cell.text, self.cell.line))
+            return
         operands = [self._operand(each) for each in written]
         given = {each.bits for each in operands if each.bits} | ({bits} if bits else set())
         if len(given) > 1:
@@ -351,6 +362,12 @@ class _Reader:
     def _words(self, target: Operand, source: Operand) -> tuple[str, str]:
         pair = (target.words, source.words)
         return pair if self.is_destination_first else pair[::-1]
+
+    def _points(self, base: str) -> bool:
+        """Tell whether the thread gives a register a value of its own."""
+        name = self.name(f"e{base}", self.cell.line)
+        place = Place(self.thread.number, name)
+        return place in self.parts.init or name in self.thread.registers
 
     def _add(self, action: Action) -> None:
         self.thread.nodes.append(action)

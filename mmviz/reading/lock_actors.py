@@ -33,6 +33,7 @@ class Plan:
         order: whose action is next, in the order that the report tells.
         notes: what is assumed, and what a reader should know.
         why: what the text lacks, "" if it has enough.
+        writers: the actors that are in no report, and keep readers out.
     """
 
     actors: Script = field(default_factory=dict)
@@ -40,10 +41,18 @@ class Plan:
     order: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     why: str = ""
+    writers: list[str] = field(default_factory=list)
 
 
 def plan(read: Read) -> Plan:
     """Return what the actors of a report do."""
+    made = _planned(read)
+    if made.why:
+        return replace(made, why=texts.FLAT) if read.flat and not read.links else made
+    return replace(made, notes=[*made.notes, *_of_a_state(read)])
+
+
+def _planned(read: Read) -> Plan:
     if read.kind == texts.CIRCULAR:
         return _circular(read)
     if read.kind == texts.RECURSIVE:
@@ -120,9 +129,11 @@ def _circular(read: Read) -> Plan:
         waits.setdefault(link.lock, {})["taken"] = taken
     scripts = _named(_merged(ring, groups))
     actors = {name: _script(rows) for name, rows in scripts.items()}
-    writers = [lock for lock, hows in waits.items() if set(hows.values()) == {"rlock"}]
-    for lock in writers:
+    read_only = [lock for lock, hows in waits.items() if set(hows.values()) == {"rlock"}]
+    writers = []
+    for lock in read_only:
         name = f"CPU{len(actors)}"
+        writers.append(name)
         actors[name] = [("lock", lock), ("unlock", lock)]
         notes.append(
             f"Readers of {lock} do not wait for each other: {name} is a writer that waits between "
@@ -135,7 +146,7 @@ def _circular(read: Read) -> Plan:
     order = [name for name in scripts for _ in held[name]]
     order += [name for name in actors if name not in scripts]
     order += [*list(scripts)[1:], "CPU0"]
-    return Plan(actors, ring[::-1], order, notes)
+    return Plan(actors, ring[::-1], order, notes, writers=writers)
 
 
 def _merged(ring: Sequence[Link], groups: list[list[Action]]) -> list[list[Action]]:
@@ -229,10 +240,15 @@ def _assumed(known: dict[int, Link], middle: str) -> list[str]:
     top = max(known) + 1
     below = known[top - 1].lock
     known[top] = Link(middle, "", "", False, top)
-    return [
-        f"The chain from {below} to {middle} is not in the text: it is taken as one link, which "
-        f"takes {middle} while it holds {below}."
-    ]
+    return [_one_link(below, middle)]
+
+
+def _one_link(outer: str, inner: str) -> str:
+    """Return the sentence on a chain that is not in the text."""
+    return (
+        f"The chain from {outer} to {inner} is not in the text: it is taken as one link, which "
+        f"takes {inner} while it holds {outer}."
+    )
 
 
 def _lacks(known: Mapping[int, Link], top: int, held: str) -> str:
@@ -278,11 +294,16 @@ def _recursive(read: Read) -> Plan:
         notes.append(
             f"A reader of {lock} waits for itself only where a writer, CPU1, waits between."
         )
-    if read.instances > 1:
+    if read.instances != 1:
+        shows = (
+            f"The report shows {read.instances} locks of the class {lock}."
+            if read.instances
+            else f"The report does not show whether it is one lock of the class {lock} or two: it "
+            "may be due to missing lock nesting notation."
+        )
         notes.append(
-            f"The report shows {read.instances} locks of the class {lock}. lockdep, and so this "
-            "race, takes them for one; if they always differ, two tasks that take them in opposite "
-            "orders are needed for a deadlock."
+            f"{shows} lockdep, and so this race, takes them for one; if they always differ, two "
+            "tasks that take them in opposite orders are needed for a deadlock."
         )
     return Plan(actors, order=["CPU0", *list(actors)[1:], "CPU0"], notes=notes)
 
@@ -293,20 +314,20 @@ def _inconsistent(read: Read) -> Plan:
         return Plan(
             why="the text names no lock: paste the line that ends in 'takes:', and the next"
         )
-    own: list[Action] = [("lock", lock), ("interrupt", None), ("lock", lock)]
+    own: list[Action] = [("lock", lock), (_enters(read), None), ("lock", lock)]
     return Plan({"CPU0": [*own, ("unlock", lock), ("unlock", lock)]}, order=3 * ["CPU0"])
 
 
 def _interrupted(read: Read) -> Plan:
     """Return the actors where an interrupt takes a lock, and others hold it and wait."""
-    path, why = _path(read)
+    path, notes, why = _path(read)
     if why:
         return Plan(why=why)
     safe, unsafe = path[0], path[-1]
     actors: Script = {
         "CPU0": [
             ("lock", unsafe),
-            ("interrupt", None),
+            (_enters(read), None),
             ("lock", safe),
             ("unlock", safe),
             ("unlock", unsafe),
@@ -314,15 +335,38 @@ def _interrupted(read: Read) -> Plan:
     }
     for number, (outer, inner) in enumerate(pairwise(path), 1):
         own: list[Action] = [("lock", outer), ("lock", inner), ("unlock", inner), ("unlock", outer)]
-        off = number == 1
+        off = number == 1 and read.state != texts.RECLAIM
         actors[f"CPU{number}"] = [("irq_off", None), *own, ("irq_on", None)] if off else own
     others = list(actors)[1:]  # none, where the interrupt takes the lock that it interrupts
     order = ["CPU0", *2 * others[:1]]
-    return Plan(actors, order=[*order, *others[1:], *others, "CPU0", "CPU0"])
+    return Plan(actors, order=[*order, *others[1:], *others, "CPU0", "CPU0"], notes=notes)
 
 
-def _path(read: Read) -> tuple[list[str], str]:
-    """Return the locks from the one that interrupts take to the one they may interrupt."""
+def _enters(read: Read) -> str:
+    """Return what the task that holds the lock comes into, where it is taken again."""
+    return "reclaim" if read.state == texts.RECLAIM else "interrupt"
+
+
+def _of_a_state(read: Read) -> list[str]:
+    """Return a sentence on a state of lockdep that is no interrupt."""
+    if read.kind not in {texts.INCONSISTENT, texts.INVERSION, texts.UNSAFE} or not read.state:
+        return []
+    if read.state == texts.RECLAIM:
+        return [
+            "Reclaim is no interrupt, though lockdep prints <Interrupt> here, too: a task that "
+            "holds the lock allocates memory, and reclaims it itself."
+        ]
+    return [
+        f"{read.state} is neither HARDIRQ nor SOFTIRQ: it is taken for an interrupt, as lockdep "
+        "prints it."
+    ]
+
+
+def _path(read: Read) -> tuple[list[str], list[str], str]:
+    """Return the locks from the one that interrupts take on, what is assumed, what is lacking.
+
+    The last one is the lock whose holder may be interrupted.
+    """
     places, uses = read.places, read.uses
     zero = [row.lock for row in read.table if row.cpu == "CPU0" and row.lock]
     one = [row.lock for row in read.table if row.cpu == "CPU1" and row.lock]
@@ -343,10 +387,11 @@ def _path(read: Read) -> tuple[list[str], str]:
         between = [outer, inner] if outer and inner else one[1:]
     for lock, what in ((safe, "safe"), (unsafe, "unsafe")):
         if not lock:
-            return [], (
+            lacks = (
                 f"the text has no table (<Interrupt>, lock(…)), and does not name the lock that is "
                 f"irq-{what}: paste the report up to 'stack backtrace'"
             )
-    return list(
-        dict.fromkeys([safe, *(lock for lock in between if lock != unsafe and lock), unsafe])
-    ), ""
+            return [], [], lacks
+    path = [safe, *(lock for lock in between if lock != unsafe and lock), unsafe]
+    notes = [] if between or safe == unsafe else [_one_link(safe, unsafe)]
+    return list(dict.fromkeys(path)), notes, ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from mmviz.reading.lock_chain import is_completion, is_deferred
+from mmviz.reading.lock_chain import SYNCS, is_completion, is_deferred
 from mmviz.reading.lock_race import (
     COMPLETION,
     MUTEX,
@@ -15,7 +15,7 @@ from mmviz.reading.lock_race import (
     WORK,
     Action,
 )
-from mmviz.reading.lock_text import INCONSISTENT, INVERSION, SLEEPS, UNSAFE, Read
+from mmviz.reading.lock_text import INCONSISTENT, INVERSION, RECLAIM, SLEEPS, UNSAFE, Read
 
 Script = Mapping[str, Sequence[Action]]
 WRITER = ["lock", "unlock"]
@@ -54,7 +54,7 @@ def _kind(lock: str, done: set[str], spins: bool) -> str:
 
 
 def _spins(read: Read, lock: str) -> bool:
-    if read.kind in {INCONSISTENT, INVERSION, UNSAFE}:
+    if read.kind in {INCONSISTENT, INVERSION, UNSAFE} and read.state != RECLAIM:
         return True
     sleeps = (
         SLEEPS_ALWAYS if any(use.wait == SLEEPS_ALWAYS for use in read.uses.values()) else SLEEPS
@@ -62,6 +62,14 @@ def _spins(read: Read, lock: str) -> bool:
     wait = max(0, read.uses[lock].wait) if lock in read.uses else 0
     seen = any(link.spins for link in read.links if link.lock == lock)
     return 0 < wait < sleeps or (not wait and seen and not is_deferred(lock))
+
+
+def syncs(read: Read, kinds: Mapping[str, str]) -> dict[str, str]:
+    """Return, for each lock that is an SRCU, the function of the report that waits for readers."""
+    said = {each.lock: each.function for each in read.links if SYNCS.fullmatch(each.function)}
+    return {
+        lock: said.get(lock, "synchronize_srcu") for lock, kind in kinds.items() if kind == SRCU
+    }
 
 
 def _inside(own: Sequence[Action], spin: set[str]) -> list[str]:

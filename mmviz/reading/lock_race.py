@@ -9,12 +9,20 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from mmviz.engine import Case, Map, Struct, World, atomic, current, field
-from mmviz.kernel.sync.locks import Mutex, QueuedRwSemaphore, SpinLock, WaitQueue, enter, leave
+from mmviz.kernel.sync.locks import (
+    Mutex,
+    QueuedRwSemaphore,
+    SpinLock,
+    WaitQueue,
+    enter,
+    leave,
+    might_sleep,
+)
 from mmviz.kernel.sync.rcu import Srcu
 from mmviz.reading.lines import Line, actor
 
 Action = tuple[str, str | None]
-"""("lock", "rlock", "unlock", "sync", "wait", "complete", "irq_off", "irq_on", "interrupt")."""
+"""What, "lock", "rlock", "unlock", "sync", "wait", "complete" or of `ON_A_CPU`; and the lock."""
 Actors = Mapping[str, Sequence[Action]]
 REPORT = "lock report"
 MUTEX, RWSEM, SPIN, RWLOCK = "mutex", "rwsem", "spinlock", "rwlock"
@@ -50,6 +58,24 @@ class Cpu(Struct):
     def local_irq_enable(self) -> None:
         """Turn interrupts on again."""
         self.off = False
+
+
+class Allocation(Struct):
+    """An allocation of memory by a task, which reclaims some where it has to.
+
+    Attributes:
+        reclaims: whether it does, and takes locks for that.
+
+    Source: mm/page_alloc.c; mm/vmscan.c.
+    Simplified: it reclaims where the report says, and does not return before it has its locks.
+    """
+
+    reclaims: bool = False
+
+    @atomic("mm/vmscan.c")
+    def try_to_free_pages(self) -> None:
+        """Reclaim memory, in the task that allocates some: no interrupt."""
+        self.reclaims = True
 
 
 class RwLock(Struct):
@@ -160,7 +186,7 @@ class Timer(Struct):
 
 
 class Locks(World):
-    """The locks of a report, and the CPUs where interrupts matter.
+    """The locks of a report, and the CPUs where interrupts or reclaim matter.
 
     Attributes:
         takes: for each actor the lock that each of its lines takes or waits for, "" for none: no
@@ -169,7 +195,7 @@ class Locks(World):
 
     takes: ClassVar[Mapping[str, Sequence[str]]] = MappingProxyType({})
     locks: Map[str, Struct] = field(default_factory=lambda: Map({}))
-    cpus: Map[str, Cpu] = field(default_factory=lambda: Map({}))
+    cpus: Map[str, Struct] = field(default_factory=lambda: Map({}))
 
 
 MAKES = {
@@ -219,6 +245,7 @@ FUNCTIONS |= {
 TAKES = frozenset({"lock", "rlock", "sync", "wait"})
 ON_A_CPU = {
     "interrupt": "irq_enter",
+    "reclaim": "try_to_free_pages",
     "irq_off": "local_irq_disable",
     "irq_on": "local_irq_enable",
 }
@@ -229,13 +256,45 @@ def steps_of(kind: str, what: str) -> int:
     return 1 if what in ON_A_CPU else len(FUNCTIONS[kind, what])
 
 
-def lock_case(title: str, kinds: Mapping[str, str], actors: Actors) -> Case:
+def _cpu(name: str, own: Sequence[Action]) -> Struct:
+    if any(what == "reclaim" for what, _ in own):
+        return Allocation(name=f"allocation of {name}")
+    return Cpu(name=f"interrupts of {name}")
+
+
+def _srcu(function: str, lock: str) -> type[Srcu]:
+    """Return an SRCU whose grace periods are what the report's own function waits for."""
+
+    def start_poll_synchronize_srcu(srcu: Srcu) -> None:
+        """Begin a grace period: record which readers are inside now."""
+        srcu.begin(current().name)
+
+    def synchronize_srcu(srcu: Srcu) -> None:
+        """End the grace period once every reader recorded at its beginning has left."""
+        might_sleep("synchronize_srcu()")
+
+    for body in (start_poll_synchronize_srcu, synchronize_srcu):
+        body.__dict__["label"] = f"{function}({lock})"
+    file = "kernel/rcu/srcutree.c"
+    own = {
+        "start_poll_synchronize_srcu": atomic(file)(start_poll_synchronize_srcu),
+        "synchronize_srcu": atomic(file, when=lambda srcu: not srcu.is_awaiting(current().name))(
+            synchronize_srcu
+        ),
+    }
+    return type("Srcu", (Srcu,), {"__doc__": Srcu.__doc__, **own})
+
+
+def lock_case(
+    title: str, kinds: Mapping[str, str], actors: Actors, syncs: Mapping[str, str]
+) -> Case:
     """Return the case of a report.
 
     Args:
         title: what it is.
         kinds: for each lock what it is, "mutex" for example.
         actors: for each actor what it does; "runlock" drops what was taken for reading.
+        syncs: for each lock that is an SRCU the function that waits for its grace period.
     """
     cpus = [name for name, own in actors.items() if any(what in ON_A_CPU for what, _ in own)]
 
@@ -246,15 +305,20 @@ def lock_case(title: str, kinds: Mapping[str, str], actors: Actors) -> Case:
             takes[name] += [""] * (steps - 1) + [lock if lock and what in TAKES else ""]
     of_report = type("Locks", (Locks,), {"takes": MappingProxyType(takes)})
 
+    makes = {name: MAKES[kind] for name, kind in kinds.items()}
+    makes |= {name: _srcu(function, name) for name, function in syncs.items()}
+
     def world() -> Locks:
         made: Locks = of_report(
-            locks=Map({name: MAKES[kind](name=name) for name, kind in kinds.items()}),
-            cpus=Map({name: Cpu(name=f"interrupts of {name}") for name in cpus}),
+            locks=Map({name: make(name=name) for name, make in makes.items()}),
+            cpus=Map({name: _cpu(name, actors[name]) for name in cpus}),
         )
         return made
 
     code = {
-        name: actor(name, [line for each in own for line in _lines(each, name, kinds)], REPORT)
+        name: actor(
+            name, [line for each in own for line in _lines(each, name, kinds, syncs)], REPORT
+        )
         for name, own in actors.items()
     }
     return Case(
@@ -268,7 +332,9 @@ def lock_case(title: str, kinds: Mapping[str, str], actors: Actors) -> Case:
     )
 
 
-def _lines(action: Action, owner: str, kinds: Mapping[str, str]) -> Iterator[Line]:
+def _lines(
+    action: Action, owner: str, kinds: Mapping[str, str], syncs: Mapping[str, str]
+) -> Iterator[Line]:
     """Yield the lines that do an action."""
     what, name = action
     if name is None:
@@ -276,7 +342,8 @@ def _lines(action: Action, owner: str, kinds: Mapping[str, str]) -> Iterator[Lin
         yield Line(f"{function}()", lambda k: getattr(k.cpus[owner], function)())
         return
     for function in FUNCTIONS[kinds[name], what]:
-        yield Line(f"{function}({name})", _on(name, function))
+        said = syncs.get(name, function) if what == "sync" else function
+        yield Line(f"{said}({name})", _on(name, function))
 
 
 def _on(name: str, function: str) -> Callable[[Any], Any]:

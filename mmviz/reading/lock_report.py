@@ -2,19 +2,34 @@
 
 import textwrap
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from mmviz.engine import Case, MmvizError, Report, Run, explore
 from mmviz.engine.html import escape, html_table
 from mmviz.engine.text import printable, quoted, short
 from mmviz.reading.lock_actors import Plan, Script, of_table, plan
-from mmviz.reading.lock_kinds import dropped, kinds
+from mmviz.reading.lock_kinds import dropped, kinds, syncs
 from mmviz.reading.lock_race import TAKES, Action, lock_case, steps_of
-from mmviz.reading.lock_text import Read, read
+from mmviz.reading.lock_text import (
+    CIRCULAR,
+    INCONSISTENT,
+    INVERSION,
+    RECURSIVE,
+    UNSAFE,
+    Read,
+    read,
+)
 from mmviz.reading.shown import Brought
 
 MOST_LOCKS = 24
 MOST_STATES = 100_000
+HEADS = {  # which of its places name the locks of CPU0 in its table
+    CIRCULAR: ("trying", "holding"),
+    RECURSIVE: ("trying", "holding"),
+    INCONSISTENT: ("takes",),
+    INVERSION: ("changed", "took", "taken_by"),
+    UNSAFE: ("safe", "unsafe"),
+}
 COLUMNS = 80  # of what is printed
 MOST_NAMED = 5  # of the reports that are not answered
 
@@ -39,6 +54,7 @@ class LockReport(Brought):
         report: the verdict of its search.
     """
 
+    origin: ClassVar[str] = "mmviz.lockdep(text).case  # text: the report"
     kind: str = ""
     locks: list[str] = field(default_factory=list)
     chain: list[tuple[str, str]] = field(default_factory=list)
@@ -152,7 +168,8 @@ def lockdep(text: str) -> LockReport:
         answer.notes = [
             *_in_its_order(first, made, answer),
             *made.notes,
-            *_of_its_table(first, answer),
+            *_of_another(first, answer),
+            *_of_its_table(first, made, answer),
         ]
     answer.notes += _others(good)
     return answer
@@ -166,7 +183,9 @@ def _judged(read: Read, made: Plan) -> LockReport:
     if len(locks) > MOST_LOCKS:
         return LockReport(read.kind, refused=f"it names more than {MOST_LOCKS} locks")
     models = {lock: kinds(read, made.actors)[lock] for lock in locks}
-    case = lock_case(f"lock report: {read.kind}", models, dropped(made.actors, models))
+    case = lock_case(
+        f"lock report: {read.kind}", models, dropped(made.actors, models), syncs(read, models)
+    )
     report = explore(case, max_states=MOST_STATES)
     way = report.deadlock.shortest if report.deadlock is not None else ()
     if report.cut and not way:  # a run that deadlocks is proof enough
@@ -205,17 +224,36 @@ def _reported_run(read: Read, case: Case, made: Plan) -> Run:
     return run
 
 
-def _of_its_table(read: Read, found: LockReport) -> list[str]:
+def _of_its_table(read: Read, made: Plan, found: LockReport) -> list[str]:
     """Return a sentence on the report's table, where that alone is no deadlock."""
     cpus = {row.cpu for row in read.table}
     if not cpus or len(found.actors) <= len(cpus) or len(cpus) < 2:
         return []
     if _judged(read, of_table(read.table)).deadlock:
         return []
-    more = ", ".join(list(found.actors)[2:])
+    more = ", ".join([name for name in list(found.actors)[2:] if name not in made.writers])
+    if not more:
+        return []
     return [
         f"The report's own table is no deadlock: it leaves out {more}. lockdep prints the two ends "
         "of a longer chain only."
+    ]
+
+
+def _of_another(read: Read, found: LockReport) -> list[str]:
+    """Return a sentence on the locks of the table that the head does not name."""
+    lasts = {row.cpu: row.lock for row in read.table if row.lock}
+    places, own = read.places, [row.lock for row in read.table if row.cpu == "CPU0" and row.lock]
+    heads = [places[name] for name in HEADS[read.kind] if places[name]]
+    odd = [lock for lock in own if lock not in heads] if len(heads) >= len(set(own)) else []
+    if read.kind == UNSAFE and places["holding"] and places["trying"] and lasts.get("CPU1"):
+        middle = lasts["CPU1"]
+        odd += [middle] if middle not in (places["holding"], places["trying"]) else []
+    return [
+        f"The table has {lock}, which the head of the report does not name"
+        + ("." if lock in found.locks else ": it is left out.")
+        + " If the text is of two reports, paste one."
+        for lock in dict.fromkeys(odd)
     ]
 
 

@@ -57,6 +57,10 @@ NO_REPORT = (
     "this is no report of lockdep: none of its headings, no chain (-> #1 (lock){…}) and no table "
     "of lock(…) is in it"
 )
+FLAT = (
+    "the blanks of its table are gone, so whose a row is cannot be seen: paste the report as the "
+    "kernel printed it, with its chain (-> #1 …, -> #0 …), which is enough"
+)
 HELD_ONLY = (
     "it lists locks held, and names no order of them: it is none of the five kinds of report"
 )
@@ -82,6 +86,13 @@ MOST_CHAIN = 1_000  # characters
 ACTION = re.compile(
     r"(?P<what>r?lock|sync)\((?P<name>[^;]+)\);?\s*$|(?P<irq><Interrupt>)|(?P<off>local_irq_disable\(\);?)"
 )
+STATE = re.compile(
+    r"inconsistent \{(?:in-)?(\w+?)(?:-on)?-[rw]\}|\b(\w+?)(?:-read)?-safe -> "
+    r"|another, (\w+?)(?:-read)?-(?:un)?safe lock",
+    re.I,
+)
+INTERRUPTS = frozenset(["HARDIRQ", "SOFTIRQ"])
+RECLAIM = "RECLAIM_FS"
 MOST_ROWS = 60  # of a table
 LEAST_APART = 8  # columns from CPU0 to CPU1 in the head of a table
 SLEEPS = 3  # the wait type of a lock that sleeps
@@ -140,8 +151,11 @@ class Read:
         table: the rows of the scenario.
         chains: the locks of "Chain exists of", in their order.
         uses: what the report shows of each lock.
-        instances: how many locks of the class being taken it has, by their addresses.
+        instances: how many locks of the class being taken it has, by their addresses; 0 where it
+            does not show these.
         soft: whether it is about soft interrupts.
+        state: the state of lockdep that is no interrupt, RECLAIM_FS; "" for interrupts.
+        flat: whether it has a table whose blanks are gone.
         why: why it is no such report, or what it lacks; "" if it can be judged.
     """
 
@@ -151,8 +165,10 @@ class Read:
     table: list[Row] = field(default_factory=list)
     chains: list[str] = field(default_factory=list)
     uses: dict[str, Use] = field(default_factory=dict)
-    instances: int = 1
+    instances: int = 0
     soft: bool = False
+    state: str = ""
+    flat: bool = False
     why: str = ""
 
 
@@ -191,15 +207,16 @@ def _one(rows: list[str]) -> Read:
     places = {name: _lock(phrase, text) for name, phrase in PLACES.items()}
     taken_at = _taken_at(text)
     links = links_of(rows, taken_at)
-    table = _table(rows)
+    table, flat = _table(rows)
     if kind is None:
         kind = _by_its_parts(links, table, places)
     if not kind:
         low = " ".join(text.lower().split())
         other = next((why for phrase, why in OTHERS.items() if phrase in low), "")
         held = re.search(r"locks? held by \S+/\d+", text)
-        return Read("", why=other or (HELD_ONLY if held else NO_REPORT))
-    instances = {address for address, name in ADDRESSED.findall(text) if name == places["trying"]}
+        none = FLAT if flat else HELD_ONLY if held else NO_REPORT
+        return Read("", why=none if flat else other or none)
+    instances = [address for address, name in ADDRESSED.findall(text) if name == places["trying"]]
     return Read(
         kind,
         places,
@@ -207,9 +224,17 @@ def _one(rows: list[str]) -> Read:
         table,
         _chain(text),
         _uses(text),
-        max(1, len(instances)),
+        len(set(instances)) if len(instances) > 1 else 0,
         bool(re.search(r"SOFTIRQ", text.split("-irq-", 1)[0])),
+        _state(text),
+        flat,
     )
+
+
+def _state(text: str) -> str:
+    """Return the state that a report is about, "" where it is hard or soft interrupts."""
+    names = [name.upper() for match in STATE.findall(text) for name in match if name]
+    return next((name for name in names if name not in INTERRUPTS), "")
 
 
 def _by_its_parts(links: list[Link], table: list[Row], places: dict[str, str]) -> str:
@@ -262,23 +287,29 @@ def _uses(text: str) -> dict[str, Use]:
     return found
 
 
-def _table(rows: list[str]) -> list[Row]:
-    """Return the rows of the scenario, from top to bottom."""
+def _table(rows: list[str]) -> tuple[list[Row], bool]:
+    """Return the rows of the scenario, from top to bottom, and whether one has lost its blanks.
+
+    Its second row is of another CPU than its first, where it has two; so the columns are gone
+    where all rows stand in the first one.
+    """
     best: list[Row] = []
+    flat = False
     for number, row in enumerate(rows):
         heads = [(match.start(), match[0]) for match in re.finditer(r"CPU\d+", row)]
         if not heads or re.sub(r"CPU\d+|\s", "", row) or heads[0][1] != "CPU0":
             continue
-        if len(heads) > 1 and heads[1][0] - heads[0][0] < LEAST_APART:
-            continue  # blanks were collapsed: whose a row is cannot be seen
         found: list[Row] = []
         for below in rows[number + 1 : number + 1 + MOST_ROWS]:
             if "DEADLOCK" in below or CUT_OFF.search(below):
                 break
             found += _actions(below, heads)
-        if len(found) > len(best):
+        close = len(heads) > 1 and heads[1][0] - heads[0][0] < LEAST_APART
+        if close or (len(heads) > 1 and len(found) > 1 and len({row.cpu for row in found}) == 1):
+            flat = flat or bool(found)
+        elif len(found) > len(best):
             best = found
-    return best
+    return best, flat and not best
 
 
 def _actions(row: str, heads: list[tuple[int, str]]) -> Iterator[Row]:

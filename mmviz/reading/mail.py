@@ -7,6 +7,7 @@ expanded, a comment's star after; where more than one origin is possible, each i
 import html
 import quopri
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -92,7 +93,8 @@ def grids(rows: list[str]) -> list[Grid]:
     rows = _without_tables_bars(rows)
     quoted = _quoting(rows)
     rows = _without_replies(rows, quoted)
-    plain = _without_signs([_unquoted(rows, quoted).sub("", row) for row in rows])
+    quoting = _unquoted(rows, quoted)
+    plain = _without_signs([quoting.sub("", row) for row in rows])
     there = written(plain)
     tabs = any("\t" in row for row in there)
     origins = [(plain, "after quoting" if quoted else "from the left border", 0.0)]
@@ -181,7 +183,13 @@ def _without_tables_bars(rows: list[str]) -> list[str]:
     framed = [row for row in there if re.fullmatch(r"\s*\|.*\|\s*", row)]
     if len(framed) < 3 or len(framed) < 0.7 * len(there):
         return rows
-    return [re.sub(r"^(\s*)\||\|\s*$", r"\1 ", row).rstrip() for row in rows]
+    double = Counter(at.start() for row in framed for at in re.finditer(r"\|\|", row))
+    bars = [x for x, many in double.items() if many >= 0.9 * len(framed)]
+    whole = [re.sub(r"^(\s*)\||\|\s*$", r"\1 ", row).rstrip() for row in rows]
+    return [
+        "".join(" " if x - 1 in bars and sign == "|" else sign for x, sign in enumerate(row))
+        for row in whole
+    ]
 
 
 def _depth_of_names(rows: list[str]) -> int | None:
@@ -234,7 +242,7 @@ def _without_ends(rows: list[str], first: int, last: int) -> list[str]:
 # -- what a row is made of -------------------------------------------------------------------
 
 LABEL = re.compile(
-    r"(?:\(?\d+(?:\.\d+)*[.):]?|\[\d+\]|\([a-zA-Z]\)|[A-Z]?\d+[.):]|(?:[A-Z]|[IVX]+|[a-d])\)"
+    r"(?:\(?\d+(?:\.\d+)*[.):]?|\[\d+\]|\([a-zA-Z]\)|[a-z]\.|[A-Z]?\d+[.):]|(?:[A-Z]|[IVX]+|[a-d])\)"
     r"|[-*•+]|-{1,2}>|>{2,3}|=>|[|`\\+└├]-{1,3}>?|[└├]─*>?|→)\s+"
 )
 ROLE = (
@@ -263,6 +271,11 @@ def is_rule(row: str) -> bool:
 def pieces(row: str) -> list[tuple[int, str]]:
     """Return the pieces of a row and where each begins; two blanks end one."""
     return [(match.start(), match[0]) for match in re.finditer(r"\S+(?: \S+)*", row)]
+
+
+def indent(row: str) -> int:
+    """Return how many blanks a row begins with."""
+    return len(row) - len(row.lstrip())
 
 
 def is_prose(row: str) -> bool:

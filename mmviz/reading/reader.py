@@ -15,7 +15,10 @@ from mmviz.reading.doubts import doubts
 from mmviz.reading.mail import call, rows_of, too_much
 
 MOST_QUESTIONS = 3
-LAST_LINE = re.compile(r"(?:> ?)*\s*\*?\s*([a-z]\w*/[a-z]\w*:[A-Za-z]\w*), \S.*")  # of an export
+MOST_ROWS = 40  # of the line that names a case, as an export or a mailer wraps it
+LAST_LINE = re.compile(  # of an export
+    r"(?:> ?)*\s*\*?\s*(?:/\* )?(?:([a-z]\w*/[a-z]\w*:[A-Za-z]\w*)|\S+\.py:\w+),(?: \S.*)?"
+)
 
 
 def read(text: str) -> Diagram:
@@ -27,9 +30,9 @@ def read(text: str) -> Diagram:
     if why := too_much(text):
         return Diagram(refused=why)
     rows = rows_of(text)
-    ends = [LAST_LINE.fullmatch(row) for row in rows]
-    found = _read(["" if end else row for row, end in zip(rows, ends, strict=True)])
-    found.named = next((end[1] for end in reversed(ends) if end), "")
+    named, left_out = _last_line(rows)
+    found = _read(["" if number in left_out else row for number, row in enumerate(rows)])
+    found.named = named
     found.rows = [
         cell._replace(kind="prose", text=rows[cell.row - 1].strip())
         if cell.kind == "blank" and re.search("[A-Za-z]{2}", rows[cell.row - 1])
@@ -37,6 +40,19 @@ def read(text: str) -> Diagram:
         for cell in found.rows
     ]
     return found
+
+
+def _last_line(rows: list[str]) -> tuple[str, set[int]]:
+    """Return the case that an export names below its diagram, and the rows that name it."""
+    named, left_out = "", set()
+    for number, row in enumerate(rows):
+        if end := LAST_LINE.fullmatch(row):
+            named, last = end[1] or named, number
+            if "/* " in row:
+                rest = range(number, min(number + MOST_ROWS, len(rows)))
+                last = next((n for n in rest if rows[n].rstrip().endswith("*/")), number)
+            left_out |= {*range(number, last + 1)}
+    return named, left_out
 
 
 def _read(rows: list[str]) -> Diagram:

@@ -1,7 +1,6 @@
 """Which case of the catalogue a diagram is about: the one whose code has its functions."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -15,32 +14,24 @@ import mmviz.scenarios as scenarios
 from mmviz.engine import Case, MmvizError, ModelError, Race, Scenario, parse_schedule
 from mmviz.engine.text import quoted
 from mmviz.kernel.provenance import Origin
-from mmviz.reading.also_called import also_called
+from mmviz.reading.also_called import also_called, is_anywhere
 from mmviz.reading.case_code import MOST_LEARNED
-from mmviz.reading.diagram import INFEASIBLE, UNKNOWN, Diagram, Match, Unmatched
+from mmviz.reading.diagram import INFEASIBLE, UNKNOWN, Diagram, Match, Step, Unmatched
 from mmviz.reading.drawn import AS_DRAWN, drawn_case, too_long
+from mmviz.reading.drawn_locks import goes_on
 from mmviz.reading.matching import BEST_FIRST, MOST_NODES, match, strange
 from mmviz.reading.reader import read
 from mmviz.reading.rows import Budget
 
 INDEX = Path(__file__).with_name("functions.json")  # written by mmviz/cli/functions.py
 MOST_STEPS = 120  # of a diagram that is matched
-MOST_CASES = 48  # that are tried
+MOST_CASES = 24  # that are tried
 LEARNED = 3_000  # states of a case that is tried
 NEARLY = 0.8  # of the best case's weight, that a case needs to be tried
 MOST_TIES = 5  # cases that fit as well, and are named
 LEAST = 2  # functions by which a race is recognised
 BITS = 5.0  # that they tell together: of two functions, each is in one race of five or fewer
 ENOUGH = 0.6  # of the steps that name a function
-PRIMITIVE = re.compile(  # what any diagram may hold
-    r"_*(?:raw_)?(?:mutex|spin|down|up|rcu|srcu|rt_mutex|ww_mutex|seq\w*)_\w+|r?lock|unlock"
-    r"|(?:read|write)_(?:(?:un)?lock|seq)\w*"
-    r"|schedule(?:_\w+)?|wake_up\w*|wait_\w+|prepare_to_wait|finish_wait|complete(?:_all)?"
-    r"|k[mvz]?free\w*|k[mvz]*alloc\w*|kref_\w+|refcount_\w+|atomic_\w+|READ_ONCE|WRITE_ONCE|smp_\w+"
-    r"|(?:queue|schedule|flush|cancel)_\w*work\w*|process_one_work|synchronize_\w+|call_s?rcu"
-    r"|list_\w+|hlist_\w+|del_timer\w*|mod_timer|\w+_page|folio_\w+|(?!mm)[a-z]+"
-)
-
 Named = str | Scenario | Race | Case | Iterable[Case]
 
 
@@ -69,6 +60,7 @@ def diagram(text: str, race: Named | None = None) -> Diagram:
             cases = [*scenarios.cases_of(found.named)]
     if len(found.steps) <= MOST_STEPS:
         found.match = recognised(found) if cases is None else judged(found, cases)
+        found.goes_on = goes_on(found)
     if found.match is not None and found.match.verdict != UNKNOWN:
         found.case, found.schedule = found.match.case, found.match.schedule
     elif not too_long(found):
@@ -104,7 +96,7 @@ def among(
     """Return what the cases say of a diagram: the one that has most of its functions.
 
     Of several that have as many, one in which the diagram can happen, then one that has the code
-    of its columns, then the one with the fewest steps filled in.
+    of its columns, then one in which it gets furthest, then with the fewest steps filled in.
     """
     found, budget = [], Budget(most)
     for case in cases:
@@ -114,6 +106,8 @@ def among(
             continue
         if one is not None:
             found.append(one)
+            if budget.left <= 0:
+                break
     best = min(found, key=_rank, default=None)
     if best is None:
         return None
@@ -138,19 +132,20 @@ def _ties(best: Match, found: Iterable[Match]) -> Iterator[str]:
             yield f"{each.case.label}{of}, {each.verdict}"
 
 
-def _rank(found: Match) -> tuple[int, bool, int, int, int, bool, int]:
+def _rank(found: Match) -> tuple[int, bool, int, int, int, int, bool, int]:
     can = found.verdict in BEST_FIRST[:2]
+    far = 0 if can else -found.reached
     made = getattr(found.case.source, "kind", "") == Origin.CONSTRUCTED
     verdict = BEST_FIRST.index(found.verdict)
     names = [each.name for each in found.case.race or ()]
     place = names.index(found.case.name) if found.case.name in names else 0  # the race's own first
-    return -found.matched, not can, found.strange, len(found.filled), verdict, made, place
+    return -found.matched, not can, found.strange, far, len(found.filled), verdict, made, place
 
 
 def recognised(diagram: Diagram) -> Match | None:
     """Return what the catalogue's own case says of a diagram; None where there is no such case."""
-    asked = {step.function for step in diagram.steps if step.function}
-    telling = {name for name in asked if _bits(name) and not _is_anywhere(name)}
+    asked = {name for step in diagram.steps if (name := _asked(step))}
+    telling = {name for name in asked if _bits(name) and not is_anywhere(name)}
     if not telling:
         return None
     score: dict[tuple[str, int], float] = {}
@@ -172,17 +167,22 @@ def recognised(diagram: Diagram) -> Match | None:
     return found
 
 
+def _asked(step: Step) -> str:
+    """Return the function that a step names: what stands alone is one if a race has it."""
+    return step.function or (step.name if _bits(step.name) else "")
+
+
 def _is_the_one(diagram: Diagram, found: Match, telling: set[str]) -> bool:
     missing = {each.step for each in found.unmatched}
     there = [step for number, step in enumerate(diagram.steps, 1) if number not in missing]
     drawn = {step.column for step in diagram.steps}
     in_both = len({step.column for step in there}) >= min(2, len(drawn))
-    return in_both and _tells(diagram, {step.function for step in there if step.function}, telling)
+    return in_both and _tells(diagram, {name for step in there if (name := _asked(step))}, telling)
 
 
 def _tells(diagram: Diagram, there: set[str], telling: set[str]) -> bool:
     """Tell whether these functions are enough of a diagram to say which race it is."""
-    named = [step.function for step in diagram.steps if step.function is not None]
+    named = [name for step in diagram.steps if (name := _asked(step))]
     tell = there & telling
     return (
         len(tell) >= LEAST
@@ -215,11 +215,6 @@ def _bits(function: str) -> float:
     """Return how much it tells of a race that it has a function, or one of its other names."""
     count = max(weights()[name] for name in (function, *also_called(function)))
     return log2(len(functions()) / count) if count else 0.0
-
-
-def _is_anywhere(function: str) -> bool:
-    """Tell whether any diagram may hold a function, by one of its names."""
-    return any(map(PRIMITIVE.fullmatch, (function, *also_called(function))))
 
 
 def _is_in(function: str, known: dict[str, int], number: int) -> bool:

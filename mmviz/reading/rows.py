@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mmviz.engine.location import Location
 
-LEAST_NODES = 5_000  # that one search may look at
+LEAST_NODES = 2_000  # that one search may look at
 NOTHING: frozenset[str] = frozenset()
 
 

@@ -11,11 +11,15 @@ class Staged(Protocol):
 
     Attributes:
         case: what is on the stage; None for no stage.
-        schedule: the run to show.
+        origin: the Python that makes the case of the text, "" if there is none.
     """
 
+    origin: ClassVar[str]
     case: Case | None
-    schedule: tuple[str, ...]
+
+    @property
+    def schedule(self) -> tuple[str, ...]:
+        """The run to show."""
 
     def beside(self) -> Mapping[int, str]:
         """Return what the text says beside a step of the run, by its number; 0 is the start."""
@@ -30,9 +34,11 @@ class Brought:
     Attributes:
         display: shows it in Jupyter and tells whether it did; None where no widgets are installed.
             What cannot be displayed so is a table.
+        origin: the Python that makes the case of the text, "" if there is none.
     """
 
     display: ClassVar[Callable[[Any], bool] | None] = None
+    origin: ClassVar[str] = ""
 
     def beside(self) -> Mapping[int, str]:
         """Return what the text says beside a step of the run, by its number; 0 is the start."""

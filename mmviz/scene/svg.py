@@ -29,7 +29,7 @@ TYPE = round(FONT_SIZE * CELL_WIDTH / ADVANCE, 2)  # so that it fills its cells 
 HEAVY, THIN = 2.4, 1.0
 BASELINE = 0.72  # of a line, from its top
 BEAD, APART, SAMPLES = 3.2, 1.5, 40  # radius in pixels, distance in em, points of a curve
-PASS, STOPPED = "pass", "bad"  # the role of an access that does not pass
+FALL, LOST = "fall", "bad"  # an access that is lost, and the role of its last dot
 PAGE = "page"  # the theme of the page around the picture
 FONTS = "DejaVuSansMono, DejaVu Sans Mono, Menlo, Consolas, monospace"  # svglib splits at blanks
 
@@ -80,10 +80,13 @@ def _drawn(mark: Mark, looks: dict[str, Style]) -> Iterator[str]:
         if mark.w and mark.h:
             yield _box(mark, look.fill, pen)
     elif isinstance(mark, Flow):
-        fill = look.fill if mark.end == PASS else looks[STOPPED].stroke
+        dots = [*map(_at, beads(mark))]
+        fills = [look.fill] * len(dots)
+        if mark.end == FALL:  # as on the stage: one that a check turns back keeps its colour
+            fills[-1:] = [looks[LOST].stroke] * bool(dots)
         yield from (
             f'<circle cx="{x}" cy="{y}" r="{BEAD}" fill="{fill}"/>'
-            for x, y in map(_at, beads(mark))
+            for (x, y), fill in zip(dots, fills, strict=True)
         )
     elif isinstance(mark, Text):
         if mark.text.strip():

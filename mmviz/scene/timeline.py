@@ -1,6 +1,8 @@
 """The timeline: one column for each actor, time running down, the cursor's row highlighted."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import NamedTuple
 
 from mmviz.engine import Frame
@@ -15,8 +17,13 @@ GAP = 2.5  # between columns, with room for the rail
 RAIL = 1.2  # from the rail to its column
 HEAD = 3.6  # a column's head: name, state, what it holds
 ROW, BOX = 1.6, 1.3  # a step's row, and the box in it
+CLOSER = 0.1  # by which a bad state stands nearer to its step than the next step does
 MOST_ROWS = 15  # of a page; a longer run has several
+MOST_WHOLE = 200  # steps of a picture that stands still
+MORE = 1.0  # a further line of a step whose words need several
+BEYOND = 1.2  # the line that counts the earlier steps, or the later ones
 KEPT = 3  # rows of the previous page that stay visible
+PARTS = re.compile(r"[^(_., ]*[(_., ]+|[^(_., ]+")  # of a call: a line may end after each
 WIDEST, NARROWEST = 50, 26  # characters of a column
 
 
@@ -58,7 +65,9 @@ def shared(wanted: Mapping[str, float], room: float) -> dict[str, float]:
     return widths
 
 
-def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int = 0) -> Scene:
+def timeline(
+    frames: Sequence[Frame], cursor: int, columns: Columns, room: float = 0, most: int = MOST_ROWS
+) -> Scene:
     """Draw each step in the column of its actor.
 
     Args:
@@ -66,38 +75,42 @@ def timeline(frames: Sequence[Frame], cursor: int, columns: Columns, room: int =
         cursor: the frame to highlight, 0 <= cursor < len(frames); later steps are pale.
         columns: the places of the actors' columns.
         room: the rows of the sheet; by default those of the highest page.
+        most: the steps of a page.
 
     Raises:
         IndexError: `cursor` is outside `frames`.
     """
-    now = frames[cursor]
-    first, last = page(len(frames) - 1, cursor)
+    now, steps = frames[cursor], len(frames) - 1
+    first, last = page(steps, cursor, most)
+    around = BEYOND if steps > most else 0.0
     rows: dict[int, float] = {}
-    y = HEAD + 0.3
+    y = top = HEAD + 0.3 + around
     for index in range(first, last + 1):
         rows[index] = y
-        y += ROW * (1 + len(frames[index].violated))
+        y += _tall(frames[index], columns)
     low = y
     marks: list[Box | Line | Text] = []
     for actor in columns.x:
         marks += _head(now, actor, frames[0], columns)
         marks += _rail(actor, rows, frames, cursor, columns, low)
     marks += _switches(frames, rows, cursor, columns)
-    for index, top in rows.items():
-        marks += _step(frames[index], top, cursor, columns)
-    if len(rows) < len(frames) - 1:
-        marks.append(Text(GUTTER, low, beyond(first, last, len(frames) - 1), "quiet", live=True))
-    high = HEAD + 0.3 + ROW * (room or height(len(frames) - 1, frames))
-    return sheet(columns.width, high + (len(frames) > MOST_ROWS + 1), marks)
+    for index, y in rows.items():
+        marks += _step(frames[index], y, cursor, columns)
+    if around:
+        earlier = beyond(first, steps, steps) if first > 1 else ""
+        later = beyond(1, last, steps) if last < steps else ""
+        marks.append(Text(GUTTER, top - BEYOND, earlier, "quiet", live=True))
+        marks.append(Text(GUTTER, low, later, "quiet", live=True))
+    rows_high = room or height(frames, columns, most)
+    return sheet(columns.width, top + ROW * rows_high + around, marks)
 
 
-def height(steps: int, frames: Sequence[Frame]) -> int:
+def height(frames: Sequence[Frame], columns: Columns, most: int = MOST_ROWS) -> float:
     """Return the rows of the highest page of a run."""
-    most = 0
-    for first, last in {page(steps, cursor) for cursor in range(steps + 1)}:
-        extra = sum(len(frame.violated) for frame in frames[first : last + 1])
-        most = max(most, last + 1 - first + extra)
-    return most
+    steps = len(frames) - 1
+    talls = [0.0, *(_tall(frame, columns) for frame in frames[1:])]
+    pages = {page(steps, cursor, most) for cursor in range(steps + 1)}
+    return max(sum(talls[first : last + 1]) for first, last in pages) / ROW
 
 
 def page(steps: int, cursor: int, most: int = MOST_ROWS) -> tuple[int, int]:
@@ -107,8 +120,8 @@ def page(steps: int, cursor: int, most: int = MOST_ROWS) -> tuple[int, int]:
     """
     if steps <= most:
         return 1, steps
-    first = begins(cursor - 1, most) + 1
-    return first, min(first + most - 1, steps)
+    first = min(begins(cursor - 1, most), steps - most) + 1  # the last page is as long as any
+    return first, first + most - 1
 
 
 def begins(place: int, most: int) -> int:
@@ -154,7 +167,7 @@ def _rail(
         left = columns.x[frame.actor]
         if left < x < left + _wide(frame, cursor, columns):
             yield Line(((x, top), (x, y)), "rail")
-            top = y + BOX + (ROW - 0.1) * len(frame.violated)
+            top = y + _tall(frame, columns) - (ROW - BOX) - CLOSER * len(frame.violated)
     yield Line(((x, top), (x, low)), "rail")
 
 
@@ -163,8 +176,40 @@ def _wide(frame: Frame, cursor: int, columns: Columns) -> float:
     words = frame.label
     if frame.index <= cursor:
         words = max(label(frame.label, frame.answer), *map(_broken, frame.violated), "", key=len)
-    room = columns.width - 0.5 - columns.x[frame.actor]
-    return max(columns.w[frame.actor], min(len(words) + 2, room))
+    return max(columns.w[frame.actor], min(len(words) + 2, _room(frame, columns)))
+
+
+def _room(frame: Frame, columns: Columns) -> float:
+    """Return how wide a step can be: to the right edge, over the rails of other columns."""
+    return max(columns.w[frame.actor], columns.width - 0.5 - columns.x[frame.actor])
+
+
+def _lines(frame: Frame, columns: Columns) -> tuple[list[str], list[str], list[list[str]]]:
+    """Return the lines of a step, of its return value if it needs its own, and its bad states'."""
+    room = int(round(_room(frame, columns), 3)) - 2
+    whole = label(frame.label, frame.answer)
+    bad = [_wrapped(_broken(each), room) for each in frame.violated]
+    if len(whole) <= room:
+        return [frame.label], [], bad
+    answer = whole.removeprefix(frame.label)
+    return _wrapped(frame.label, room), _wrapped(answer, room), bad
+
+
+def _wrapped(words: str, room: int) -> list[str]:
+    """Return lines of at most `room` characters, which end where a part of a name ends."""
+    lines: list[str] = []
+    for part in PARTS.findall(words):
+        if not lines or len(lines[-1] + part.rstrip()) > room:
+            lines.append("")
+        lines[-1] += part
+    return [piece for line in lines for piece in wrap(line, room)]
+
+
+def _tall(frame: Frame, columns: Columns) -> float:
+    """Return the height of a step's rows, the same before and after it is taken."""
+    step, answer, bad = _lines(frame, columns)
+    more = len(step) + len(answer) - 1 + sum(len(lines) - 1 for lines in bad)
+    return ROW * (1 + len(bad)) + MORE * more
 
 
 def _broken(bad_state: str) -> str:
@@ -204,20 +249,28 @@ def _step(frame: Frame, y: float, cursor: int, columns: Columns) -> Iterator[Box
     number = str(frame.index)
     left = GUTTER - RAIL - 1 - len(number)
     yield Text(left, y + 0.15, number, "plain" if is_now else "quiet", is_now)
-    yield Box(x, y, w, BOX, role, f"step:{frame.index}")
-    answer = label(frame.label, frame.answer).removeprefix(frame.label)
-    words = call(frame.label + answer, int(w) - 2)
-    step = words.removesuffix(answer)
-    yield Text(x + 1, y + 0.15, step, role, bold=is_now)
+    step, answer, bad = _lines(frame, columns)
+    high = BOX + MORE * (len(step) + len(answer) - 1)
+    yield Box(x, y, w, high, role, f"step:{frame.index}")
     seen = CLEAR if role == "future" else role
-    result = words[len(step) :].lstrip()
-    yield Text(x + 1 + len(words) - len(result), y + 0.15, result, seen, bold=is_now)
-    for bad_state in frame.violated:
-        y += ROW - 0.1
-        seen = "bad" if frame.index <= cursor else CLEAR
-        words = shorten(_broken(bad_state), int(w) - 2)
-        yield Box(x, y, w, BOX, seen, f"step:{frame.index}")
-        yield Text(x + 1, y + 0.15, words, seen, bold=seen == "bad")
+    for line in step:
+        yield Text(x + 1, y + 0.15, line, role, bold=is_now)
+        y += MORE
+    for line in answer:
+        yield Text(x + 1, y + 0.15, line.strip(), seen, bold=is_now)
+        y += MORE
+    y -= MORE
+    if not answer:
+        result = label(frame.label, frame.answer).removeprefix(frame.label).lstrip()
+        start = x + 2 + len(frame.label) if result else x + 1
+        yield Text(start, y + 0.15, result, seen, bold=is_now)
+    seen = "bad" if frame.index <= cursor else CLEAR
+    for lines in bad:
+        y += ROW - CLOSER
+        yield Box(x, y, w, BOX + MORE * (len(lines) - 1), seen, f"step:{frame.index}")
+        for number_of_line, line in enumerate(lines):
+            y += MORE * bool(number_of_line)
+            yield Text(x + 1, y + 0.15, line, seen, bold=seen == "bad")
 
 
 def _switches(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
-from mmviz.engine import Frame, Run, table
+from mmviz.engine import Frame, MmvizError, Run, UnknownName, table
 from mmviz.engine.case import nearest
 from mmviz.engine.text import members
 from mmviz.scene import layout, objects, timeline
@@ -71,14 +71,18 @@ class Timeline:
         self._room = lru_cache(maxsize=2)(self._find_room)  # once a run, not once a frame
         self._page: tuple[Frame | None, int, str] = (None, 0, "")
 
-    def _find_room(self, last: Frame) -> int:
+    def _find_room(self, last: Frame) -> float:
         frames = [*last.back()][::-1]
-        rows = timeline.height(last.index, frames)
+        rows = timeline.height(frames, self.columns)
         return next((room for room in self.rooms if rows <= room), rows)
 
     def scene(self, run: Run, k: int) -> Scene:
         """Draw each step in the column of its actor."""
         return timeline.timeline(run.frames, k, self.columns, self._room(run.tip))
+
+    def whole(self, run: Run, k: int) -> Scene:
+        """Draw all steps on one sheet, as high as it needs; of a very long run, a large page."""
+        return timeline.timeline(run.frames, k, self.columns, most=timeline.MOST_WHOLE)
 
     def text(self, run: Run, k: int) -> str:
         """Return the run as a table; of a long run, the cursor's page."""
@@ -137,6 +141,8 @@ STILL = (
     FIRST,
 )  # those of a still picture; in a stage the code columns are the timeline
 MOST_NAMES = 100  # in `views=[…]`
+MOST_LIKE = 3  # names that `nearest` finds alike
+INSTEAD = f"write views=['timeline', 'locks'], with any of {', '.join(VIEWS)}"
 
 
 def every(searched: SearchedCase) -> dict[str, View]:
@@ -157,21 +163,43 @@ def known(wanted: str | Iterable[str]) -> list[str]:
         UnknownName: no view has that name; the message suggests the nearest.
         MmvizError: `wanted` is neither a name nor a list of names.
     """
-    names = {name: name for name in VIEWS}
-    return list(dict.fromkeys(nearest(names, name, "view") for name in _wanted(wanted)))
+    return list(dict.fromkeys(_known(name) for name in _wanted(wanted)))
+
+
+def _known(name: Any) -> str:
+    """Return the view of a name; one that is like no other is told all that there are."""
+    try:
+        return nearest({name: name for name in VIEWS}, name, "view")
+    except UnknownName as error:
+        said, _, meant = str(error).partition("; did you mean ")
+        if meant.count(",") < MOST_LIKE:
+            raise
+        raise UnknownName(f"{said}; there are {', '.join(VIEWS)}") from None
 
 
 def _wanted(views: Any) -> Iterable[str]:
     """Return the names in what a reader wrote for `views`."""
     listed = [views] if isinstance(views, str) else views
-    instead = f"write views=['timeline', 'locks'], with any of {', '.join(VIEWS)}"
-    return members(listed, "views=", instead, MOST_NAMES)
+    return members(listed, "views=", INSTEAD, MOST_NAMES)
 
 
-def picture(views: Iterable[View], run: Run, k: int) -> Scene:
-    """Return one sheet with frame `k` of a run in several views, each under its title."""
+def picture(views: Iterable[View], run: Run, k: int, whole: bool = True) -> Scene:
+    """Return one sheet with frame `k` of a run in several views, each under its title.
+
+    Args:
+        views: the views.
+        run: the run.
+        k: the frame.
+        whole: whether the timeline has all steps of the run, not the cursor's page of them.
+
+    Raises:
+        MmvizError: there is no view to draw.
+    """
     drawn = []
     for view in views:
         title = Text(1, 0.2, view.title, "plain", bold=True)
-        drawn += [sheet(len(view.title) + 2, 1.4, [title]), view.scene(run, k)]
-    return stacked(drawn, 0.4) if drawn else sheet(1, 1, ())
+        scene = view.whole if whole and isinstance(view, Timeline) else view.scene
+        drawn += [sheet(len(view.title) + 2, 1.4, [title]), scene(run, k)]
+    if not drawn:
+        raise MmvizError(f"a picture needs one view or more; {INSTEAD}")
+    return stacked(drawn, 0.4)

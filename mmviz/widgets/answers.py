@@ -12,7 +12,7 @@ from mmviz.scene.cards import wordings
 from mmviz.scene.frames import frames as drawn
 from mmviz.widgets import received
 from mmviz.widgets.prepared import Prepared
-from mmviz.widgets.saving import choices, linked, saved_as
+from mmviz.widgets.saving import choices, linked, pictured, saved_as
 from mmviz.writing.forms import FORMS
 
 AROUND = 20  # frames of a view before and after the one asked for, if no other number is
@@ -126,7 +126,7 @@ def saves(message: Mapping[str, Any], show: Prepared) -> Answer:
     if form not in FORMS:
         raise MmvizError(f"a stage is saved as {', '.join(FORMS)}, not {quoted(form)}")
     numbers, k = _moment(message, show)
-    views = received.pinned(message.get("views"), show)
+    views = pictured(received.pinned(message.get("views"), show), show.views)
     look = received.words(message.get("look"), "the theme", LONGEST)
     data = saved_as(
         show,

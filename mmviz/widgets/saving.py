@@ -1,7 +1,7 @@
 """Saving what a stage shows: for its menu, and for `Player.save`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any
@@ -11,8 +11,10 @@ from mmviz.engine.link import link
 from mmviz.engine.text import quoted
 from mmviz.scene.qr import code
 from mmviz.scene.searched import SearchedCase
+from mmviz.scene.views import STILL
 from mmviz.widgets.prepared import Prepared
 from mmviz.writing.forms import FORMS
+from mmviz.writing.links import qr_of
 from mmviz.writing.page import page, source
 from mmviz.writing.saved import saved
 
@@ -39,7 +41,7 @@ def saved_as(
         form: one of `FORMS`.
         at: the step shown.
         look: "light" or "dark".
-        views: the names of the views of a picture.
+        views: the names of the views of a picture, as `pictured` has them.
 
     Raises:
         MmvizError: as `mmviz.writing.saved.saved`.
@@ -58,7 +60,16 @@ def saved_as(
     film["head"]["views"] = what["film"]["head"]["views"]
     what |= {"film": film, "game": show.game}
     what["at"] |= {"runs": [list(show.numbers(schedule))], "k": at}
+    what["qr"] = qr_of(searched, schedule, at)
     return page(what, text=table(searched.run(schedule))).encode()
+
+
+def pictured(shown: Iterable[str], there: Container[str]) -> list[str]:
+    """Return the names of the views of a saved picture: the usual ones, and what else is open.
+
+    A stage has code columns and a strip beside its view; a picture has the timeline for them.
+    """
+    return [name for name in dict.fromkeys((*STILL, *shown)) if name in there]
 
 
 def choices() -> list[dict[str, str]]:

@@ -27,7 +27,7 @@ from mmviz.widgets.answers import answer
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.prepared import Prepared
 from mmviz.widgets.received import CHECKS, LONGEST_NAME, number
-from mmviz.widgets.saving import file_of, form_of, saved_as, write
+from mmviz.widgets.saving import file_of, form_of, pictured, saved_as, write
 from mmviz.widgets.shows import Places, displayed, reported
 from mmviz.widgets.still import picture as picture_of
 from mmviz.widgets.still import shown
@@ -439,7 +439,8 @@ class Stage(anywidget.AnyWidget):
             at: the step of a picture, or with which a page begins: by default the one shown. A
                 negative one counts from the end.
             theme: of a picture, "light" or "dark"; a page follows the reader's system.
-            views: the names of the views of a picture; by default those that are open.
+            views: the names of the views of a picture; by default the timeline, memory, and what
+                else is open.
 
         Raises:
             MmvizError: there is no such form, a package for it is missing, or the file cannot be
@@ -454,7 +455,9 @@ class Stage(anywidget.AnyWidget):
         wanted = form_of(file, form)
         look = nearest({"light": "light", "dark": "dark"}, theme, "theme")
         with self._turn:
-            names = self._there(self.on_screen if views is None else known(views))
+            names = (
+                pictured(self.on_screen, self.views) if views is None else self._there(known(views))
+            )
             data = saved_as(
                 self.prepared,
                 self.schedule,

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from mmviz.engine import MmvizError, Run, nearest, table
 from mmviz.reading.shown import Staged
 from mmviz.scene.searched import SearchedCase
-from mmviz.writing.diagram import drawn, titled
+from mmviz.writing.diagram import titled
 from mmviz.writing.forms import FORMS
+from mmviz.writing.markdown import report
 from mmviz.writing.page import page, source
 from mmviz.writing.saved import saved
+from mmviz.writing.steps import claims
 
-ONLY_DRAWN = "diagram"  # the kind of a case of which nothing is claimed
 RUN = "the run of the text"
 BELOW = '<div class="mm-below">{table}</div>'
 
@@ -36,9 +37,10 @@ def written(found: Staged, form: str, look: str = "") -> bytes:
         return _page(found, searched, look).encode()
     run = searched.run(found.schedule)
     if kind == "txt":
-        only = found.case.kind == ONLY_DRAWN
-        return (drawn(run) if only else titled(run)).encode()
-    views = ["memory"] if found.case.kind == ONLY_DRAWN and kind in ("svg", "png", "pdf") else None
+        return titled(run).encode()
+    if kind == "md":
+        return report(searched, run, origin=found.origin).encode()
+    views = ["memory"] if not claims(found.case) and kind in ("svg", "png", "pdf") else None
     order = " ".join(found.schedule)
     return saved(searched, order, kind, look=look or "light", views=views)
 

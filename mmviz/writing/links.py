@@ -1,6 +1,6 @@
 """The links that a page without Python can hand out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mmviz.engine import MmvizError
@@ -26,12 +26,10 @@ def links(searched: SearchedCase, schedules: Iterable[Sequence[str]]) -> dict[st
     return found
 
 
-def qr_of(known: Mapping[str, Sequence[str]], numbers: Iterable[int], at: int) -> dict[str, Any]:
-    """Return the QR code of the moment that a page opens with, {} where there is none."""
-    moments = known.get(",".join(map(str, numbers)), ())
-    if at >= len(moments):
-        return {}
+def qr_of(searched: SearchedCase, schedule: Sequence[str], at: int) -> dict[str, Any]:
+    """Return the QR code of the moment that a page opens with, or in "lacks" why there is none."""
     try:
-        return {"link": moments[at], **code(moments[at])._asdict()}
-    except (ImportError, MmvizError):
-        return {}
+        text = link(searched.run(schedule), at)
+        return {"link": text, **code(text)._asdict()}
+    except (ImportError, MmvizError) as wrong:
+        return {"lacks": str(wrong)}

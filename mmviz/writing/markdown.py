@@ -1,6 +1,7 @@
 """A run as a report in Markdown, for a mail, an issue or a page of notes."""
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from mmviz.engine import Run, short
@@ -10,39 +11,50 @@ from mmviz.kernel.provenance import provenance
 from mmviz.scene.searched import SearchedCase
 from mmviz.survey.markdown import coded, marked
 from mmviz.writing.diagram import drawn
-from mmviz.writing.steps import verdict
+from mmviz.writing.steps import claims, verdict
 
 WORD = re.compile(r"(.*?)([.,;:!?]*)")  # and the signs that end a sentence or a part of it
 CODE = re.compile(r"[\\`*_\[\]{}<>|$~&@]|#\d|://|www\.|\(\)")
 
 
-def report(searched: SearchedCase, run: Run, brief: bool = False) -> str:
-    """Return a run with what it shows, how to replay it, its sources and its small print."""
-    return "\n".join(_lines(searched, run, brief)) + "\n"
+def report(searched: SearchedCase, run: Run, brief: bool = False, origin: str = "") -> str:
+    """Return a run with what it shows, how to replay it, its sources and its small print.
+
+    Args:
+        searched: the case.
+        run: the run.
+        brief: as `mmviz.writing.diagram.drawn` takes it.
+        origin: the Python that makes the case of a text, "" where it was not read in one.
+    """
+    return "\n".join(_lines(searched, run, brief, origin)) + "\n"
 
 
-def _lines(searched: SearchedCase, run: Run, brief: bool) -> Iterator[str]:
+def _lines(searched: SearchedCase, run: Run, brief: bool, origin: str) -> Iterator[str]:
     case, scenario = run.case, scenario_of(run.case)
     name = f"{case.scenario}:{case.name}" if case.scenario else case.name
     yield f"### {plain(scenario.title or name)}"
     yield ""
     yield f"Case {coded(name)}: {plain(case.title or 'no title')}"
     yield ""
-    if promise := case.promise or scenario.promise:
+    if claims(case) and (promise := case.promise or scenario.promise):
         yield f"What must hold: {plain(promise)}"
         yield ""
     yield fenced(drawn(run, brief=brief), "text")
     yield ""
     for sentence in verdict(run):
         yield f"- {plain(sentence)}"
+    if not claims(case):
+        return
     yield f"- All interleavings: {plain(str(searched.report).splitlines()[0])}."
     yield ""
     yield "It is replayed by"
     yield ""
     if case.scenario:
-        yield fenced(f'mmviz replay {case.scenario} {case.name} "{short(run.schedule)}"', "sh")
+        words = ("mmviz", "replay", case.scenario, case.name, short(run.schedule))
+        yield fenced(shlex.join(words), "sh")
     else:
-        yield fenced(replay_line(case, run.schedule), "python")
+        got = f"case = {origin}\n" if origin else ""
+        yield fenced(f"{got}{replay_line(case, run.schedule, remark=not origin)}", "python")
     yield ""
     source = provenance(case)
     said = [source.era, source.when, source.evidence]

@@ -85,10 +85,9 @@ def source(
     report = searched.report
     shortest = [len(each.shortest) for each in report.counterexamples.values()]
     calmest = [each.preemptions for each in report.counterexamples.values()]
-    moments = links(searched, runs.values())
     return {
-        "links": moments,
-        "qr": {} if driver else qr_of(moments, plain[shown], at),
+        "links": links(searched, runs.values()),
+        "qr": qr_of(searched, [] if driver else runs[shown], 0 if driver else at),
         "film": json.loads(film_json(film)),
         "at": {"runs": [[] if driver else plain[shown]], "run": 0, "k": at, "by": "python", "n": 1},
         "named": [

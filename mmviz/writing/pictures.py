@@ -3,22 +3,26 @@
 Typst draws SVG without a browser, and brings the font that the pictures are made for.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from io import BytesIO
+from math import dist
+from sys import byteorder
 from typing import Any
 
 from mmviz.engine import Run, UnknownName
 from mmviz.scene.marks import Point, Scene
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.svg import pixels, svg
-from mmviz.scene.theme import PAPER
+from mmviz.scene.theme import PAPER, THEMES
 from mmviz.scene.views import STILL, View, every, known, picture
 from mmviz.scene.words import caption
 
 SHARP = 2.0  # pixels of a PNG for one of the screen
 POINT = 0.75  # of a pixel, on paper
 FIRST, STEP, BROKEN, LAST = 1_500, 1_200, 3_000, 4_000  # milliseconds that a frame is shown
-COLOURS, MOST_BYTES = 64, 1_000_000  # of an animation
+COLOURS, MOST_BYTES = 255, 1_000_000  # of an animation; one more stands for "as before"
 
 
 class Picture:
@@ -44,13 +48,13 @@ class Picture:
         """Return what frame `k` shows, for readers who cannot see it."""
         return f"{self.case.title}. {caption(self.run.frames[k], self.run.tip.index)}"
 
-    def scene(self, k: int) -> Scene:
-        """Return frame `k`, its views one below the other."""
-        return picture(self.views, self.run, k)
+    def scene(self, k: int, whole: bool = True) -> Scene:
+        """Return frame `k`, its views one below the other; `whole` as in `picture`."""
+        return picture(self.views, self.run, k, whole)
 
-    def svg(self, k: int) -> str:
+    def svg(self, k: int, whole: bool = True) -> str:
         """Return frame `k` as SVG."""
-        return svg(self.scene(k), self.theme, self.title(k))
+        return svg(self.scene(k, whole), self.theme, self.title(k))
 
     def png(self, k: int) -> bytes:
         """Return frame `k` as PNG, sharp on a screen of twice the usual density."""
@@ -72,25 +76,21 @@ class Picture:
         return data
 
     def _animated(self, sharp: float) -> bytes:
-        from PIL import Image
-
         frames = self.run.frames
-        drawn = [
-            Image.open(BytesIO(png)).convert("RGB")
-            for png in self._printed(range(len(frames)), 1.0, "png", sharp)
-        ]
-        palette = drawn[-1].quantize(COLOURS, dither=Image.Dither.NONE)
-        images = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each in drawn]
+        drawn = self._printed(range(len(frames)), 1.0, "png", sharp, whole=False)
+        images = _indexed(drawn, self.theme)
         times = [FIRST, *(BROKEN if frame.violated else STEP for frame in frames[1:])]
         times[-1] = max(times[-1], LAST)
         out = BytesIO()
         images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=times, loop=0)
         return out.getvalue()
 
-    def _printed(self, frames: Sequence[int], unit: float, form: str, sharp: float) -> list[bytes]:
+    def _printed(
+        self, frames: Sequence[int], unit: float, form: str, sharp: float, whole: bool = True
+    ) -> list[bytes]:
         return printed(
-            [self.svg(k) for k in frames],
-            pixels(self.scene(frames[0])),
+            [self.svg(k, whole) for k in frames],
+            pixels(self.scene(frames[0], whole)),
             unit,
             form,
             sharp,
@@ -141,6 +141,36 @@ def printed(
         sys_inputs={str(k): title for k, title in enumerate(titles)},
     )
     return made if isinstance(made, list) else [made]
+
+
+def _indexed(pngs: Sequence[bytes], theme: str) -> list[Any]:
+    """Return pictures with one palette of the most frequent colours, each exactly as it was.
+
+    Those of the theme come first. A colour that finds no room, where the edge of a letter is
+    blurred, becomes the nearest that did. Pillow's own mapping merges colours that are close.
+    """
+    from PIL import Image
+
+    drawn = [Image.open(BytesIO(png)).convert("RGBA") for png in pngs]
+    seen: Counter[tuple[int, ...]] = Counter()
+    for each in drawn:
+        counted: Any = each.getcolors(each.width * each.height)
+        seen |= Counter({colour: n for n, colour in counted})  # the most in any one frame
+    looks = {PAPER[theme], *(part for style in THEMES[theme].values() for part in style[:3])}
+    named = {(*bytes.fromhex(each[1:]), 255) for each in looks if len(each) == 7}
+    kept = sorted(seen, key=lambda colour: (colour not in named, -seen[colour], colour))[:COLOURS]
+    place = {colour: index for index, colour in enumerate(kept)}
+    for colour in seen.keys() - place.keys():
+        place[colour] = place[min(kept, key=partial(dist, colour))]
+    index = {int.from_bytes(bytes(colour), byteorder): at for colour, at in place.items()}
+    palette = [part for colour in kept for part in colour[:3]]
+    images = []
+    for each in drawn:
+        words = memoryview(each.tobytes()).cast("I")
+        image = Image.frombytes("P", each.size, bytes(map(index.__getitem__, words)))
+        image.putpalette(palette)
+        images.append(image)
+    return images
 
 
 def _views(searched: SearchedCase, wanted: str | Iterable[str] | None) -> list[View]:

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
 
-from mmviz.engine import Run, conflict, spoken
+from mmviz.engine import Case, Run, conflict, spoken
 from mmviz.engine.causes import chain
 from mmviz.engine.text import printable
 from mmviz.scene.words import readable
 
+CLAIMLESS = "diagram"  # the kind of a case of which nothing is claimed
+NOTHING = "Nothing is claimed: the steps are in the order that is drawn, and no rule judges them"
 MOST_FIELDS = 2  # of a race, by name
 
 
@@ -97,8 +99,50 @@ def needed(run: Run) -> set[int]:
     return found | set(begun.values())
 
 
+def claims(case: Case) -> bool:
+    """Tell whether a case claims something: it is no mere drawing."""
+    return case.kind != CLAIMLESS
+
+
+def who_waits(run: Run) -> str:
+    """Return which actors a deadlock leaves waiting, in words."""
+    names = list(run.blocked())
+    return f"{' and '.join(names)} {'waits' if len(names) == 1 else 'wait'}"
+
+
+def waits(run: Run) -> dict[str, str]:
+    """Return, where a run ends in a deadlock, what each actor waits for and which one holds it."""
+    return {name: _wait(run, name) for name in run.blocked()} if run.deadlock else {}
+
+
+def _wait(run: Run, name: str) -> str:
+    """Return a step that cannot be taken, and why."""
+    step, blocked = run.describe(name), run.blocked()[name]
+    if step is None or not blocked.reason.startswith(f"{step.label} waits: held by "):
+        return printable(" ".join(blocked.reason.split()))
+    by = [each for each in run.model.actors if each in dict(blocked.by)]
+    who = " and ".join(f"{each} itself" if each == name else each for each in by)
+    label, one = " ".join(step.label.split()), len(by) == 1
+    if (held := _holders(run, name)) and held.isdisjoint(by):  # a writer keeps readers out
+        return printable(f"{label} waits, {who} {'is' if one else 'are'} queued before it")
+    return printable(f"{label} waits, {who} {'holds' if one else 'hold'} it")
+
+
+def _holders(run: Run, name: str) -> set[str]:
+    """Return the actors that hold the lock which an actor is to take next."""
+    step = run.model.location(run.tip.state, run.model.index[name]).step
+    lock, values = "" if step is None else step.on.name, run.tip.values
+    return {
+        each
+        for each in run.model.actors
+        if lock and lock in [held.name for held in values.get(f"{each}.held", ())]
+    }
+
+
 def verdict(run: Run) -> list[str]:
     """Return what a run shows, a sentence each: the bad states, a deadlock, or that it is safe."""
+    if not claims(run.case):
+        return [f"{NOTHING}."]
     lines = [
         f"Step {frame.index} by {frame.actor}: {readable(name)}. {run.case.sentence(name)}."
         if frame.index
@@ -107,8 +151,10 @@ def verdict(run: Run) -> list[str]:
         for name in frame.violated
     ]
     if run.deadlock:
-        lines.append(f"Deadlock: {' and '.join(run.blocked())} wait.")
+        lines.append(f"Deadlock: {who_waits(run)}.")
+        lines += [f"{name}: {words}." for name, words in waits(run).items()]
     if not lines:
         end = "and every actor has finished" if run.finished else "so far"
-        lines.append(f"No bad state in these {len(run.schedule)} steps, {end}.")
+        what = "No bad state" if run.case.bad else "No deadlock"
+        lines.append(f"{what} in these {len(run.schedule)} steps, {end}.")
     return lines

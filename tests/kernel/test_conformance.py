@@ -52,7 +52,7 @@ def test_exclusive(kernel):
     run = run_test(kernel, exclusive)
 
     taken, end = at(run, "EXCLUSIVE"), run.frames[-1].world
-    assert entries(taken.parent) == [f"exclusive page {10 + i} w" for i in N]
+    assert entries(taken.parent) == [f"exclusive page {10 + i} rw" for i in N]
     assert tags(taken.device) == ["ATOMIC"] * PAGES
     assert entries(end.parent) == [f"present page {10 + i} rw" for i in N]
     assert tags(end.device) == [None] * PAGES
@@ -89,7 +89,7 @@ def test_exclusive_mprotect(kernel):
     run = run_test(kernel, exclusive_mprotect)
 
     protected = at(run, "mprotect")
-    flavour = {"v5.14": "r", "v6.15": "w"}[kernel]  # v6.15 has one kind only, printed as "w"
+    flavour = {"v5.14": "ro", "v6.15": "rw"}[kernel]  # v6.15 has one kind only, printed as "rw"
     assert tags(protected.device) == [None] * PAGES
     assert entries(protected.parent) == [f"exclusive page {10 + i} {flavour}" for i in N]
     assert [p.fresh.word for p in run.frames[-1].world.parent.pages] == list(WORDS)
@@ -164,7 +164,7 @@ def test_a_snapshot_leaves_exclusive_entries_alone(kernel):
         await k.test.assert_eq("SNAPSHOT", await k.device.dmirror_snapshot(), ("NONE",) * PAGES)
 
     end = run_test(kernel, selftest).frames[-1].world
-    assert entries(end.parent) == [f"exclusive page {10 + i} w" for i in N]
+    assert entries(end.parent) == [f"exclusive page {10 + i} rw" for i in N]
     assert tags(end.device) == ["ATOMIC"] * PAGES
 
 

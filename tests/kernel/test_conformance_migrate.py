@@ -41,7 +41,7 @@ async def migrated(k):
 def test_migrate(kernel):
     end = run_test(kernel, migrated).frames[-1].world
 
-    assert entries(end.parent) == [f"private page {50 + i} w" for i in range(PAGES)]
+    assert entries(end.parent) == [f"private page {50 + i} rw" for i in range(PAGES)]
     assert tags(end.device) == ["W"] * PAGES
     assert rss(end.parent) == PAGES
     assert [page.fresh.refs for page in end.parent.pages] == [0] * PAGES
@@ -57,7 +57,7 @@ def test_migrate_fault(kernel):
         await k.test.assert_eq("MIGRATE", again.status, 0)
 
     end = run_test(kernel, selftest).frames[-1].world
-    assert entries(end.parent) == [f"private page {50 + i} w" for i in range(PAGES)]
+    assert entries(end.parent) == [f"private page {50 + i} rw" for i in range(PAGES)]
 
 
 @kernels

@@ -46,9 +46,9 @@ def test_an_entry_prints_as_its_kind_page_and_rights():
     entry = Pte(Page(7))
 
     assert str(entry) == "present page 7 rw"
-    assert str(entry.made_exclusive()) == "exclusive page 7 w"
+    assert str(entry.made_exclusive()) == "exclusive page 7 rw"
     assert str(entry.wrprotected()) == "present page 7 ro"
-    assert str(entry.wrprotected().made_exclusive()) == "exclusive page 7 r"
+    assert str(entry.wrprotected().made_exclusive()) == "exclusive page 7 ro"
 
 
 def test_a_present_and_an_exclusive_entry_of_the_same_page_differ():

@@ -54,9 +54,9 @@ def test_a_pinned_present_page_is_copied_and_stays_writable(parent):
     ("parent", "parents", "childs"),
     [
         (ForkedMapping, "present page 7 rw", "present page 8 rw"),
-        (EntryCopied, "exclusive page 7 r", "exclusive page 7 r"),
-        (EntryCopiedWritable, "exclusive page 7 w", "exclusive page 7 w"),
-        (EntryTreatedAsPresent, "exclusive page 7 w", "present page 8 rw"),
+        (EntryCopied, "exclusive page 7 ro", "exclusive page 7 ro"),
+        (EntryCopiedWritable, "exclusive page 7 rw", "exclusive page 7 rw"),
+        (EntryTreatedAsPresent, "exclusive page 7 rw", "present page 8 rw"),
     ],
 )
 def test_versions_differ_for_a_pinned_page_under_an_exclusive_entry(parent, parents, childs):
@@ -78,4 +78,4 @@ def test_fork_gives_up_on_a_locked_page_under_an_exclusive_entry():
 
     assert not done
     assert k.child.pte is None
-    assert str(k.parent.pte) == "exclusive page 7 w"
+    assert str(k.parent.pte) == "exclusive page 7 rw"

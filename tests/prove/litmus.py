@@ -13,13 +13,20 @@ import time
 
 import mmviz
 from tests.prove.litmus_machine import (
+    ADD_RETURN,
+    ADD_UNLESS,
     CMPXCHG,
     COPY,
     FENCE,
+    FETCH_ADD,
     INC,
+    IS_LOCKED,
     LOCK,
+    OF_LOCKS,
     READ,
     SKIP,
+    SUB_AND_TEST,
+    TRYLOCK,
     UNLOCK,
     WRITE,
     XCHG,
@@ -29,6 +36,7 @@ from tests.prove.litmus_machine import (
 
 PLACES = ("x", "y", "z")
 NAMES = ("b", "c", "d", "si")  # rax is cmpxchg's
+OF_C = [CMPXCHG, LOCK, TRYLOCK, TRYLOCK, IS_LOCKED, FETCH_ADD, ADD_RETURN, SUB_AND_TEST, ADD_UNLESS]
 LANGUAGES = ("X86", "X86_64", "C")
 
 
@@ -48,11 +56,11 @@ def random_thread(choose, language, places, length):
     for _ in range(length):
         place = choose.choice(places)
         kinds = [WRITE] * 4 + [READ] * 4 + [FENCE, XCHG, INC]
-        kinds += [CMPXCHG, LOCK] if language == "C" else []
+        kinds += OF_C if language == "C" else [CMPXCHG, FETCH_ADD]
         known = [name for name in NAMES if name not in free]
         kinds += [COPY] if known else []
         kind = choose.choice(kinds)
-        if kind in (READ, XCHG, CMPXCHG) and not free:
+        if kind in {READ, XCHG, *OF_C} - {LOCK} and not free:
             kind = WRITE
         value = choose.choice(values)
         match kind:
@@ -67,6 +75,17 @@ def random_thread(choose, language, places, length):
                 found.append((CMPXCHG, place, choose.choice((0, 1)), value, free.pop(0)))
             case "copy":
                 found.append((COPY, place, choose.choice(known)))
+            case "fetch_add" | "add_return" | "sub_and_test":
+                found.append((kind, place, value, free.pop(0)))
+            case "add_unless":
+                found.append((kind, place, value, choose.choice((0, 1, 2)), free.pop(0)))
+            case "is_locked":
+                found.append((kind, "l", free.pop(0)))
+            case "trylock":
+                taken = free.pop(0)
+                found.append((TRYLOCK, "l", taken))
+                found.append((SKIP, taken, 1, 2))
+                found += [(WRITE, place, value), (UNLOCK, "l")]
             case "lock":
                 found += [(LOCK, "l"), (WRITE, place, value), (UNLOCK, "l")]
             case "write" | "inc":
@@ -90,7 +109,7 @@ def written(program, language, places):
     asked = [f"{k}:{name(each)}" for k, names in enumerate(own) for each in names]
     condition = f"locations [{'; '.join([*asked, *places])};]\nexists ({places[0]}=0)"
     if language == "C":
-        has_lock = any(step[0] == LOCK for thread in program for step in thread)
+        has_lock = any(step[0] in OF_LOCKS for thread in program for step in thread)
         bodies = [c_thread(k, thread, places, has_lock) for k, thread in enumerate(program)]
         return "\n".join(["C random", "{}", *bodies, condition])
     columns = [x86_thread(thread, language, name) for thread in program]
@@ -117,6 +136,9 @@ def x86_thread(thread, language, name):
     def at(place):
         return f"[{place}]" if is_intel else f"({place})"
 
+    def locked(word, place, each):
+        return ("LOCK " if is_intel else "lock ") + two(word, at(place), each)
+
     for number, (what, *rest) in enumerate(thread):
         label = labels.pop(number, "")
         begin = len(rows)
@@ -132,6 +154,15 @@ def x86_thread(thread, language, name):
             case "xchg":
                 rows.append(two("MOV", register(rest[2]), f"${rest[1]}"))
                 rows.append(two("XCHG", register(rest[2]), at(rest[0])))
+            case "fetch_add":
+                rows.append(two("MOV", register(rest[2]), f"${rest[1]}"))
+                rows.append(locked("XADD", rest[0], register(rest[2])))
+            case "cmpxchg":
+                accumulator = "EAX" if is_intel else "%eax"
+                rows.append(two("MOV", accumulator, f"${rest[1]}"))
+                rows.append(two("MOV", register(rest[3]), f"${rest[2]}"))
+                rows.append(locked("CMPXCHG", rest[0], register(rest[3])))
+                rows.append(two("MOV", register(rest[3]), accumulator))
             case "inc":
                 rows.append(f"LOCK INC {at(rest[0])}" if is_intel else f"lock incl {at(rest[0])}")
             case "skip":
@@ -163,6 +194,15 @@ def c_thread(number, thread, places, has_lock):
                 lines.append(f"int {rest[3]} = cmpxchg({rest[0]}, {rest[1]}, {rest[2]});")
             case "inc":
                 lines.append(f"atomic_inc({rest[0]});")
+            case "fetch_add" | "add_return":
+                lines.append(f"int {rest[2]} = atomic_{what}({rest[1]}, {rest[0]});")
+            case "sub_and_test":
+                lines.append(f"int {rest[2]} = atomic_sub_and_test({rest[1]}, {rest[0]});")
+            case "add_unless":
+                place, value, unless, register = rest
+                lines.append(f"int {register} = atomic_add_unless({place}, {value}, {unless});")
+            case "trylock" | "is_locked":
+                lines.append(f"int {rest[1]} = spin_{what}(l);")
             case "lock" | "unlock":
                 lines.append(f"spin_{what}(l);")
             case "skip":
@@ -184,7 +224,7 @@ def difference(program, language, model):
     if not places:
         return ""
     memory = dict.fromkeys(places, 0)
-    if any(step[0] == LOCK for thread in program for step in thread):
+    if any(step[0] in OF_LOCKS for thread in program for step in thread):
         memory["l"] = 0
     text = written(program, language, places)
     test = mmviz.litmus(text, model)

@@ -11,7 +11,13 @@ from typing import NamedTuple
 # operations of a thread
 WRITE, READ, COPY, FENCE = "write", "read", "copy", "fence"
 XCHG, INC, CMPXCHG = "xchg", "inc", "cmpxchg"
+FETCH_ADD, ADD_RETURN, SUB_AND_TEST = "fetch_add", "add_return", "sub_and_test"
+ADD_UNLESS = "add_unless"
 LOCK, UNLOCK, SKIP = "lock", "unlock", "skip"
+TRYLOCK, IS_LOCKED = "trylock", "is_locked"
+OF_LOCKS = {LOCK, UNLOCK, TRYLOCK, IS_LOCKED}
+LOADS = {READ, IS_LOCKED}
+RETURNS = {XCHG, CMPXCHG, FETCH_ADD, ADD_RETURN, SUB_AND_TEST, ADD_UNLESS, TRYLOCK}
 
 
 class Thread(NamedTuple):
@@ -66,7 +72,7 @@ def finals(program, memory, model):
 def registers(operations):
     """Yield the registers that a thread writes."""
     for operation, *rest in operations:
-        if operation in (READ, XCHG, CMPXCHG):
+        if operation in LOADS | RETURNS:
             yield rest[-1]
 
 
@@ -93,9 +99,34 @@ def new_value(operation, rest, old):
         return rest[1]
     if operation == INC:
         return old + 1
-    if operation == LOCK:
-        return 1
+    if operation in (FETCH_ADD, ADD_RETURN):
+        return old + rest[1]
+    if operation == SUB_AND_TEST:
+        return old - rest[1]
+    if operation == ADD_UNLESS:
+        return None if old == rest[2] else old + rest[1]
+    if operation in (LOCK, TRYLOCK):
+        return None if old else 1
     return rest[2] if old == rest[1] else None
+
+
+def returned(operation, rest, old):
+    """Return what an operation gives its caller, as Documentation/atomic_t.txt has it."""
+    match operation:
+        case "add_return":
+            return old + rest[1]
+        case "sub_and_test":
+            return int(old - rest[1] == 0)
+        case "add_unless":
+            return int(old != rest[2])
+        case "trylock":
+            return int(old == 0)
+    return old
+
+
+def finds_nothing(operation, rest, old):
+    """Tell whether a load is all that x86 does: it never comes to the locked instruction."""
+    return operation in (ADD_UNLESS, TRYLOCK) and new_value(operation, rest, old) is None
 
 
 def sc(state, number, thread, operation):
@@ -109,23 +140,31 @@ def sc(state, number, thread, operation):
         value = 0 if what == UNLOCK else rest[1]
         value = dict(thread.registers)[value] if what == COPY else value
         state = state._replace(memory=changed(state.memory, rest[0], value))
-    elif what == READ:
+    elif what in LOADS:
         on = on._replace(registers=changed(thread.registers, rest[1], memory[rest[0]]))
-    elif what in (XCHG, INC, CMPXCHG, LOCK):
+    elif what in RETURNS | {INC, LOCK}:
         old = memory[rest[0]]
         if what == LOCK and old:
             return
         value = new_value(what, rest, old)
         if value is not None:
             state = state._replace(memory=changed(state.memory, rest[0], value))
-        if what in (XCHG, CMPXCHG):
-            on = on._replace(registers=changed(thread.registers, rest[-1], old))
+        if what in RETURNS:
+            answer = returned(what, rest, old)
+            on = on._replace(registers=changed(thread.registers, rest[-1], answer))
     yield put(state, number, on)
+
+
+def seen(state, number, thread, place):
+    """Return what a load finds: the newest store of its own buffer, or memory; None for a wait."""
+    own = [value for each, value in thread.buffer if each == place]
+    if own:
+        return own[-1]
+    return dict(state.memory)[place] if state.holder in (-1, number) else None
 
 
 def tso(state, number, thread, operation):
     what, *rest = operation
-    is_blocked = state.holder not in (-1, number)
     on = thread._replace(at=thread.at + 1)
     if what == SKIP:
         yield from sc(state, number, thread, operation)
@@ -133,10 +172,9 @@ def tso(state, number, thread, operation):
         value = 0 if what == UNLOCK else rest[1]
         value = dict(thread.registers)[value] if what == COPY else value
         yield put(state, number, on._replace(buffer=(*thread.buffer, (rest[0], value))))
-    elif what == READ:
-        own = [value for place, value in thread.buffer if place == rest[0]]
-        if own or not is_blocked:
-            value = own[-1] if own else dict(state.memory)[rest[0]]
+    elif what in LOADS:
+        value = seen(state, number, thread, rest[0])
+        if value is not None:
             yield put(
                 state, number, on._replace(registers=changed(thread.registers, rest[1], value))
             )
@@ -146,6 +184,11 @@ def tso(state, number, thread, operation):
     elif thread.part == 0:  # take the lock of the machine
         if state.holder == -1 and not thread.buffer:
             yield put(state, number, thread._replace(part=1))._replace(holder=number)
+        value = seen(state, number, thread, rest[0])
+        if value is not None and finds_nothing(what, rest, value):
+            answer = returned(what, rest, value)
+            registers = changed(thread.registers, rest[-1], answer)
+            yield put(state, number, on._replace(registers=registers))
     elif thread.part == 1:  # read, and put the new value into the buffer
         old = dict(state.memory)[rest[0]]
         if what == LOCK and old:  # it spins: the lock of the machine is free in between
@@ -155,8 +198,9 @@ def tso(state, number, thread, operation):
         after = thread._replace(part=2)
         if value is not None:
             after = after._replace(buffer=(*thread.buffer, (rest[0], value)))
-        if what in (XCHG, CMPXCHG):
-            after = after._replace(registers=changed(thread.registers, rest[-1], old))
+        if what in RETURNS:
+            answer = returned(what, rest, old)
+            after = after._replace(registers=changed(thread.registers, rest[-1], answer))
         yield put(state, number, after)
     elif not thread.buffer:  # release it
         yield put(state, number, on._replace(part=0))._replace(holder=-1)

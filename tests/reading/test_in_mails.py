@@ -95,3 +95,18 @@ def test_a_remark_that_goes_on_below_is_one():
     )
 
     assert [step.function for step in found.steps] == ["pte_same", "swap_free", "set_pte_at"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("int f(void)\n{\n\tgo(&a);\n\treturn 0;\n}\n", "within braces: this is nested code"),
+        ("archive.example        lists  /  one  two\nof a list             of mails\n", "no code"),
+    ],
+    ids=["code", "a web page"],
+)
+def test_what_names_no_actors_and_is_no_diagram_is_refused(text, why):
+    found = read(text)
+
+    assert why in found.refused
+    assert found.steps == []

@@ -241,6 +241,18 @@ C_TESTS = {
         NEVER,
         NEVER,
     ),
+    "two trylocks fail": (
+        ["int r0 = spin_trylock(l);", "int r0 = spin_trylock(l);"],
+        "0:r0=0 /\\ 1:r0=0",
+        NEVER,
+        NEVER,
+    ),
+    "what a trylock protects": (
+        2 * ["if (spin_trylock(l)) {" + R(0, "x") + "WRITE_ONCE(*x, r0 + 1); spin_unlock(l);}"],
+        "x=0",
+        NEVER,
+        NEVER,
+    ),
     "LB+ctrl": (
         [R(0, "x") + "if (r0)" + W("y", 1), R(0, "y") + "smp_mb();" + W("x", 1)],
         "0:r0=1 /\\ 1:r0=1",
@@ -423,6 +435,91 @@ def test_c_expressions_are_evaluated_as_c_does(code):
         assert (test.refused, [each["0:r0"] for each in test.states]) == ("", [ARITHMETIC[code]])
 
 
+RESULTS = {
+    # expression of the kernel -> (first value, what it returns, what is left)
+    "xchg(x, 5)": (3, 3, 5),
+    "xchg_acquire(x, 5)": (3, 3, 5),
+    "cmpxchg(x, 3, 5)": (3, 3, 5),
+    "cmpxchg(x, 4, 5)": (3, 3, 3),
+    "cmpxchg_release(x, 4, 5)": (3, 3, 3),
+    "atomic_xchg(v, 5)": (3, 3, 5),
+    "atomic_cmpxchg(v, 3, 5)": (3, 3, 5),
+    "atomic_cmpxchg(v, 4, 5)": (3, 3, 3),
+    "atomic_read(v)": (3, 3, 3),
+    "atomic_read_acquire(v)": (3, 3, 3),
+    "READ_ONCE(*x)": (3, 3, 3),
+    "smp_load_acquire(x)": (3, 3, 3),
+    "rcu_dereference(*x)": (3, 3, 3),
+    "atomic_add_return(2, v)": (3, 5, 5),
+    "atomic_sub_return(2, v)": (3, 1, 1),
+    "atomic_inc_return(v)": (3, 4, 4),
+    "atomic_dec_return(v)": (3, 2, 2),
+    "atomic_add_return_relaxed(2, v)": (3, 5, 5),
+    "atomic_fetch_add(2, v)": (3, 3, 5),
+    "atomic_fetch_sub(2, v)": (3, 3, 1),
+    "atomic_fetch_inc(v)": (3, 3, 4),
+    "atomic_fetch_dec(v)": (3, 3, 2),
+    "atomic_fetch_and(6, v)": (3, 3, 2),
+    "atomic_fetch_or(4, v)": (3, 3, 7),
+    "atomic_fetch_xor(6, v)": (3, 3, 5),
+    "atomic_fetch_andnot(2, v)": (3, 3, 1),
+    "atomic_fetch_add_release(2, v)": (3, 3, 5),
+    "atomic_sub_and_test(3, v)": (3, 1, 0),
+    "atomic_sub_and_test(2, v)": (3, 0, 1),
+    "atomic_dec_and_test(v)": (1, 1, 0),
+    "atomic_dec_and_test(v) + 0": (2, 0, 1),
+    "atomic_inc_and_test(v)": (-1, 1, 0),
+    "atomic_inc_and_test(v) + 0": (0, 0, 1),
+    "atomic_add_negative(-4, v)": (3, 1, -1),
+    "atomic_add_negative(-3, v)": (3, 0, 0),
+    "atomic_add_unless(v, 2, 3)": (3, 0, 3),
+    "atomic_add_unless(v, 2, 4)": (3, 1, 5),
+    "atomic_fetch_add_unless(v, 2, 3)": (3, 3, 3),
+    "atomic_fetch_add_unless(v, 2, 4)": (3, 3, 5),
+    "atomic_inc_not_zero(v)": (3, 1, 4),
+    "atomic_inc_not_zero(v) + 0": (0, 0, 0),
+    "atomic_dec_if_positive(v)": (3, 2, 2),
+    "atomic_dec_if_positive(v) + 0": (0, -1, 0),
+    "atomic_inc_return(v) + 0": (2**31 - 1, -(2**31), -(2**31)),
+    "atomic64_inc_return(v)": (2**31 - 1, 2**31, 2**31),
+    "atomic_long_add_unless(v, 1, 0)": (2**31 - 1, 1, 2**31),
+    "spin_trylock(l)": (0, 1, 0),
+    "!spin_trylock(l)": (0, 0, 0),
+    "spin_is_locked(l)": (0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("model", ["tso", "sc"])
+@pytest.mark.parametrize("call", RESULTS)
+def test_what_a_function_returns_is_what_the_kernel_returns(call, model):
+    first, answer, left = RESULTS[call]
+    place = "x" if "x)" in call or "x," in call else "v"
+    text = c([f"int r0 = {call};"], f"exists (0:r0={answer})", f"{place} = {first};", TYPED)
+    test = mmviz.litmus(text.replace("exists", f"locations [{place};] exists"), model)
+    assert test.refused == ""
+    assert [dict(each) for each in test.states] == [{"0:r0": answer, place: left}]
+
+
+TAKEN = {
+    # what one thread does -> what y is then
+    "if (spin_trylock(l)) WRITE_ONCE(*y, 1); else WRITE_ONCE(*y, 2);": 1,
+    "if (!spin_trylock(l)) WRITE_ONCE(*y, 1); else WRITE_ONCE(*y, 2);": 2,
+    "spin_lock(l); int r0 = spin_trylock(l); WRITE_ONCE(*y, r0 + 5);": 5,
+    "spin_lock(l); int r0 = spin_is_locked(l); WRITE_ONCE(*y, r0 + 5);": 6,
+    "spin_lock(l); spin_unlock(l); int r0 = spin_trylock(l); WRITE_ONCE(*y, r0 + 5);": 6,
+    "spin_lock(l); spin_unlock(l); int r0 = spin_is_locked(l); WRITE_ONCE(*y, r0 + 5);": 5,
+    "if (atomic_dec_and_test(v)) WRITE_ONCE(*y, 1); else WRITE_ONCE(*y, 2);": 2,
+    "if (cmpxchg(x, 0, 1) == 0) WRITE_ONCE(*y, 1); else WRITE_ONCE(*y, 2);": 1,
+    "if (atomic_add_unless(v, 1, 0)) WRITE_ONCE(*y, 1); else WRITE_ONCE(*y, 2);": 2,
+}
+
+
+@pytest.mark.parametrize("code", TAKEN)
+def test_the_way_that_a_result_leads_is_taken(code):
+    test = mmviz.litmus(c([code], "locations [y;] exists (y=0)", types=TYPED))
+    assert (test.refused, [each["y"] for each in test.states]) == ("", [TAKEN[code]])
+
+
 ASSEMBLY = {
     "movl $3,%eax; addl $4,%eax": 7,
     "movl $3,%eax; subl $4,%eax": -1,
@@ -447,6 +544,28 @@ def test_instructions_do_what_the_manual_says(code):
         assert test.refused
     else:
         assert (test.refused, [each["0:rax"] for each in test.states]) == ("", [ASSEMBLY[code]])
+
+
+BARRIER = ["lock addl $0,(%rsp)", "lock; addl $0,-4(%rsp)", "lock orq $0x0,0(%rsp)"]
+
+
+@pytest.mark.parametrize("barrier", BARRIER)
+def test_a_locked_change_of_nothing_on_the_stack_is_a_full_barrier(barrier):
+    threads = [f"W x 1; {barrier}; R y a".replace("lock; ", "lock "), "W y 1; F; R x a"]
+    test = mmviz.litmus(x86_64(threads, "exists (0:rax=0 /\\ 1:rax=0)"))
+    assert (test.refused, test.observation) == ("", NEVER)
+    intel = (
+        "X86 SB\n{}\nP0 | P1 ;\nMOV [x],$1 | MOV [y],$1 ;\nLOCK ADD [ESP],$0 | MFENCE ;\n"
+        "MOV EAX,[y] | MOV EAX,[x] ;\nexists (0:EAX=0 /\\ 1:EAX=0)"
+    )
+    assert mmviz.litmus(intel).observation == NEVER
+
+
+def test_another_use_of_the_stack_is_refused():
+    for code in ("lock addl $1,(%rsp)", "addl $0,(%rsp)", "movl (%rsp),%eax"):
+        assert "stack" in mmviz.litmus(x86_64([code], "exists (x=1)", "int x = 0;")).refused
+    own = mmviz.litmus(x86_64(["lock addl $1,(%rsp)"], "exists (x=1)", "0:rsp=x;"))
+    assert own.observation == ALWAYS
 
 
 def test_an_x86_test_has_its_destination_first():
@@ -512,9 +631,52 @@ def test_locations_are_shown_beside_what_is_asked():
 def test_a_deadlock_has_no_final_state_and_is_told():
     twice = c(["spin_lock(l); spin_lock(l);", W("x", 1)], "exists (x=1)", types=LOCK)
     test = mmviz.litmus(twice)
-    assert (test.states, test.observation) == ([], NEVER)
-    assert "Some runs deadlock" in " ".join(test.notes)
     assert mmviz.replay(test.case, test.deadlock).deadlock
+
+
+@pytest.mark.parametrize("asked", ["exists", "~exists", "forall"])
+def test_where_all_runs_deadlock_nothing_is_claimed(asked):
+    stuck = c(["spin_lock(l); spin_lock(l);" + W("x", 1)], f"{asked} (x=1)", types=LOCK)
+    test = mmviz.litmus(stuck)
+    words = str(test)
+    assert (test.states, test.observation, test.holds, test.refused) == ([], "", None, "")
+    assert words.splitlines()[0] == "test under x86-TSO: no run ends: all deadlock."
+    assert "no run ends: all deadlock" in test._repr_html_()
+    assert "\nOk" not in words
+    assert "Never" not in words
+    assert "Some runs" not in words
+    assert test.json()["positive"] is None
+    assert test.schedule == test.deadlock
+    assert mmviz.replay(test.case, test.deadlock).deadlock
+
+
+def test_where_some_runs_deadlock_the_first_line_says_so():
+    one, two = "spin_lock(l); spin_lock(m);", "spin_lock(m); spin_lock(l);"
+    drop = "spin_unlock(l); spin_unlock(m);"
+    text = c([one + drop + W("x", 1), two + drop + W("y", 1)], "forall (x=1)", types=LOCK)
+    test = mmviz.litmus(text.replace("*z", "*m").replace("int *m", "spinlock_t *m"))
+    assert (test.refused, test.observation, test.holds) == ("", ALWAYS, True)
+    assert test.headline.endswith("Some runs deadlock.")
+    assert mmviz.replay(test.case, test.deadlock).deadlock
+
+
+def test_a_filter_that_lets_nothing_through_is_no_deadlock():
+    test = mmviz.litmus(c([W("x", 1)], "filter (x=2) exists (x=1)"))
+    assert (test.states, test.observation, test.deadlock) == ([], NEVER, None)
+
+
+def test_only_functions_that_a_reader_wrote_are_named():
+    body = "*x = 1; smp_wmb();" + W("y", 1) + "rcu_read_lock(); int r0 = *z; rcu_read_unlock();"
+    note = " ".join(mmviz.litmus(c([body], "exists (x=1)")).notes)
+    assert "there plain accesses and WRITE_ONCE() may take effect" in note
+    assert "smp_wmb" not in note
+    assert "rcu_read" not in note
+
+
+@pytest.mark.parametrize("code", ["int r1 = (r0 & 4) ? 7 : 9;", "WRITE_ONCE(*x, r0 ? 1 : 2);"])
+def test_a_choice_is_refused_by_name(code):
+    test = mmviz.litmus(HEAD + f"r0 = 1;\n\t{code}\n}}\nexists (x=1)")
+    assert (test.refused, test.line) == ("?: is not read: write if (…) … else …", 7)
 
 
 # -- refused --------------------------------------------------------------------------------------
@@ -686,6 +848,29 @@ def test_the_command_prints_herds_words_and_data(tmp_path, capsys):
     assert capsys.readouterr().out.startswith(
         "Refused: while: loops and jumps are not read (line 6)"
     )
+
+
+def test_the_command_writes_the_run_that_is_asked_about(tmp_path, capsys):
+    file, out = tmp_path / "SB.litmus", tmp_path / "SB"
+    hostile = "</script><img src=x onerror=alert(1)>"
+    text = x86_64(X86["SB"][0], "exists (0:rax=0 /\\ 1:rax=0)").replace("test", hostile, 1)
+    file.write_text(text)
+    asked = " ".join(mmviz.litmus(text).schedule)
+    for form in ("html", "svg", "txt"):
+        assert main(["litmus", str(file), "-o", f"{out}.{form}"]) == 0
+    page = out.with_suffix(".html").read_text("utf-8")
+    assert "<img" not in page
+    assert "4 final states" in page
+    assert asked in page
+    assert "<img" not in out.with_suffix(".svg").read_text("utf-8")
+    assert asked in out.with_suffix(".txt").read_text("utf-8")
+    assert main(["litmus", str(file), "--model", "sc", "-o", f"{out}.txt"]) == 0
+    assert asked not in out.with_suffix(".txt").read_text("utf-8")
+    assert main(["litmus", str(file), "-o", f"{out}.doc"]) == 2
+    file.write_text("no test")
+    capsys.readouterr()
+    assert main(["litmus", str(file), "-o", f"{out}.html"]) == 1
+    assert capsys.readouterr().out.startswith("Refused")
 
 
 # -- another machine ------------------------------------------------------------------------------

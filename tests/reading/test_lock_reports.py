@@ -235,6 +235,24 @@ def test_reading_twice_deadlocks_with_a_writer_between():
     assert set(found.actors) == {"CPU0", "CPU1"}
 
 
+def test_a_writer_that_is_added_is_no_longer_chain():
+    text = circular(NAMES[:2], how=("rlock", "lock", "rlock", "lock"))
+    notes = " ".join(mmviz.lockdep(text[text.index(" Possible unsafe") :]).notes)
+
+    assert "CPU2 is a writer that waits between them" in notes
+    assert "longer chain" not in notes
+
+
+def test_reclaim_may_take_a_lock_that_sleeps():
+    found = mmviz.lockdep(text_of("reclaim"))
+    run = replay(found.case, found.schedule)
+
+    assert [frame.label for frame in run.frames[1:]] == [
+        "mutex_lock(&teal->pond)",
+        "try_to_free_pages(allocation of CPU0)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

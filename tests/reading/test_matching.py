@@ -1,11 +1,13 @@
 """What a case says of a diagram: that it can happen and what breaks, or why it cannot."""
 
 import random
+import time
 from pathlib import Path
 
 import pytest
 
 import mmviz
+from mmviz.cli import main
 from mmviz.engine import MmvizError, Run, UnknownName, replay
 from mmviz.reading.diagram import Diagram, Step
 from mmviz.reading.matching import match
@@ -109,8 +111,9 @@ def test_what_happened_is_feasible():
             inside = [line.function for line in frames[k].before.next[name].lines]
             assert frames[k].actor == name
             assert step.function in [*inside, frames[k].label.partition("(")[0]]
-        if run.violated and not found.violated:
-            assert found.verdict == "harmless"
+        last = max(step.rows[0] for step in diagram.steps)
+        if any(frame.violated for frame in run.frames[: last + 1]):
+            assert found.verdict == "feasible"  # what did break something is not harmless
 
 
 @pytest.mark.parametrize("wrong", [5, None, b"CPU0", ["CPU0"]])
@@ -169,3 +172,187 @@ def test_the_last_line_of_an_export_names_the_case():
     assert found.match.case is run.case
     assert found.match.schedule == run.schedule
     assert found.rows[-1].kind == "prose"
+
+
+SWAPPED_IN = """\
+CPU0                                 CPU1
+----                                 ----
+do_swap_page()
+  swap_read_folio(folio, entry)
+                                     do_swap_page()
+                                       swap_read_folio(folio, entry)
+  swap_free(entry)
+  set_pte_at()
+                                       pte_same() passes
+                                       set_pte_at()
+"""
+
+
+@pytest.mark.parametrize("names", ["CPU0 CPU1", "CPU1 CPU0", "T1   T2  "])
+def test_an_order_is_harmless_only_if_it_is_so_whichever_actors_the_columns_are(names):
+    one, other = names.split()
+    text = SWAPPED_IN.replace("CPU1", "#").replace("CPU0", f"{one:4}").replace("#", other)
+    found = mmviz.diagram(text)
+
+    assert (found.match.verdict, found.match.violated) == ("feasible", ("write_lost",))
+    assert replay(found.case, found.schedule).violated == ("write_lost",)
+    assert "with its columns the other way round it breaks nothing" in found.match.reason
+    assert ("CPU0 is CPU1, CPU1 is CPU0" in str(found)) == (one == "CPU0")
+
+
+def test_what_may_break_something_with_other_steps_between_is_feasible():
+    found = mmviz.diagram(SWAPPED_IN).match
+
+    assert "with other steps between its rows it breaks nothing" in found.reason
+
+
+def test_the_columns_of_an_export_are_the_actors_that_they_name():
+    run = replay(mmviz.find("swap/skip_swapcache", "SkipSwapcache"), "CPU0*5 CPU1*3 CPU0*3 kswapd")
+    found = mmviz.diagram(titled(run)).match
+
+    assert (found.actors, found.schedule) == (("CPU0", "CPU1", "kswapd"), run.schedule)
+
+
+ATTACH = """\
+CPU0                                    CPU1
+iommu_release_device(dev)
+  iommu_group_remove_device(dev)
+    mutex_lock(&group->mutex)
+    list_del(&device->list)
+    mutex_unlock(&group->mutex)
+                                        iommu_attach_group(domain, group)
+                                          mutex_lock(&group->mutex)
+                                          __iommu_attach_group()
+                                          mutex_unlock(&group->mutex)
+  ops->release_device(dev)
+"""
+
+
+def test_a_column_of_which_the_case_has_only_the_locks_is_not_its_code():
+    found = mmviz.diagram(ATTACH).match
+
+    assert found.verdict == "unknown"
+    assert found.reason == "it fits only in part: lines 7 and 9 are not its code"
+    assert not found.violated
+
+
+def test_no_order_is_harmless_of_which_a_row_is_missing():
+    text = (
+        "CPU0                                     CPU1\n"
+        "iommu_group_get(dev)\n"
+        "                                         iommu_group_remove_device(dev)\n"
+        "                                         iommu_group_put(group)\n"
+        "iommu_attach_device(domain, dev)\n"
+    )
+    found = mmviz.diagram(text).match
+
+    assert (found.verdict, found.line) == ("unknown", None)
+    assert "fits only in part: line 5 is not its code" in found.reason
+
+
+def test_a_feasible_order_says_which_rows_are_missing():
+    assert "line 4 is not its code" in judged("DelistThenRelease").reason
+
+
+@pytest.mark.parametrize("last", ["ops->release_device", "release_device", "release_device()"])
+def test_a_function_is_named_by_a_name_alone(last):
+    text = (
+        "CPU0                                  CPU1\n"
+        "iommu_release_device\n"
+        "  iommu_group_remove_device\n"
+        "                                      iommu_detach_group\n"
+        "                                      iommu_domain_free\n"
+        f"  {last}\n"
+    )
+    found = mmviz.diagram(text).match
+    fixed = mmviz.diagram(text, f"{ORDER}:ReleaseUnderMutex").match
+
+    assert (found.verdict, found.unmatched, found.violated) == ("feasible", (), (FREED,))
+    assert (fixed.verdict, fixed.line) == ("infeasible", 4)
+
+
+def test_what_samples_the_sequence_later_says_nothing_of_a_sample_before():
+    text = (
+        "vCPU                                  munmap\n"
+        "----                                  ------\n"
+        "mmu_seq = mmu_notifier_seq\n"
+        "hva_to_pfn()\n"
+        "                                      invalidate_range_start()\n"
+        "                                      unmap()\n"
+        "                                      invalidate_range_end()\n"
+        "mmu_notifier_retry()\n"
+        "map()\n"
+    )
+    found = mmviz.diagram(text).match
+
+    assert found.verdict == "unknown"
+    assert "lines 3 and 4 are not its code" in found.reason
+
+
+AGAIN = """\
+CPU0                                 CPU1
+----                                 ----
+do_swap_page()
+  swap_read_folio(folio, entry)      do_swap_page()
+                                       swap_read_folio(folio, entry)
+  set_pte_at()
+  swap_free(entry)
+  set_pte(swap entry)
+                                       pte_same() passes
+                                       set_pte_at()
+"""
+
+
+def test_the_line_to_blame_is_the_first_after_which_there_is_no_run():
+    found = mmviz.diagram(AGAIN).match
+    before = "".join(AGAIN.splitlines(keepends=True)[: found.line - 1])
+
+    assert (found.verdict, found.line) == ("infeasible", 10)
+    assert "even with lines 6 and 7, both under mm.ptl, in the order of the code" in found.reason
+    assert mmviz.diagram(before, f"{found.case.scenario}:{found.case.name}").match.verdict in {
+        "feasible",
+        "harmless",
+    }
+
+
+@pytest.mark.parametrize("race", [None, "hmm/flag_is_no_sequence"])
+def test_a_few_functions_of_many_races_take_no_second(race):
+    text = (
+        "Thread A                          | Thread B\n"
+        "hmm_range_fault()                 |\n"
+        "                                  | mmu_interval_notifier invalidate()\n"
+        "                                  |   mmu_interval_set_seq()\n"
+        "mmu_interval_read_retry()         |\n"
+        "program device page table         |\n"
+    )
+    mmviz.diagram(SWAPPED_IN)  # what is imported once is not counted
+    start = time.process_time()
+    found = mmviz.diagram(text, race)
+
+    assert time.process_time() - start < 1.5
+    assert found.match.verdict == "unknown"
+
+
+def test_who_goes_on_although_its_lock_is_held_is_asked_about():
+    text = (
+        "CPU0                  CPU1\n"
+        "mutex_lock(&f->m)\n"
+        "                      mutex_lock(&f->m)\n"
+        "{}"
+        "                      frob(f)\n"
+        "mutex_unlock(&f->m)\n"
+    )
+    said = "Line 3 takes f->m, which CPU0 holds since line 2, and goes on at line 4"
+
+    assert said in str(mmviz.diagram(text.format("")))
+    assert "goes on" not in str(mmviz.diagram(text.format("mutex_unlock(&f->m)\n")))
+
+
+def test_a_refused_diagram_has_no_skeleton(tmp_path, capsys):
+    file = tmp_path / "blank.txt"
+    file.write_text(" \n")
+
+    assert main(["diagram", str(file), "--skeleton"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no skeleton of a diagram that cannot be read" in err

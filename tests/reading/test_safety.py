@@ -1,6 +1,7 @@
 """What is pasted is data: limited in size, and escaped wherever it is shown."""
 
 import json
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +27,24 @@ CELLS = [
     "[ x",
 ]
 PIECES = st.sampled_from([*SIGNS, *BLANKS, *CELLS])
+
+
+NAMES = "CPU0\t\tCPU1\t\tCPU2\n"
+MANY = range(1980)
+TABS = ["\t" * (n % 9) + " " * (n % 5) for n in MANY]
+SLOW = {
+    "tabs, quoted": f"> {NAMES}" + "".join(f"> {tabs}f(a)\tg()\n" for tabs in TABS),
+    "each row apart": NAMES + "1) these are some words\n\n" * 990,
+    "far to the right": (NAMES + "".join(f"{' ' * (n * 7 % 380)}f(a)\n" for n in MANY))[:65_000],
+}
+
+
+@pytest.mark.parametrize("text", SLOW.values(), ids=SLOW)
+def test_a_long_text_is_answered_within_a_second(text):
+    start = process_time()
+    read(text)
+
+    assert process_time() - start < 1
 
 
 @given(st.lists(PIECES, max_size=60).map("".join))

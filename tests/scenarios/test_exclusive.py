@@ -173,7 +173,7 @@ def test_the_child_sees_the_dma_before_the_driver_looks_for_pins():
         (GONE, "CPU1", "do_wp_page(page 8)"),
     ]
     assert str(run.tip.world.parent.pte) == "present page 8 rw"
-    assert str(run.tip.world.child.pte) == "exclusive page 7 r"
+    assert str(run.tip.world.child.pte) == "exclusive page 7 ro"
     assert run.tip.world.nic.page.pfn == 7
 
 

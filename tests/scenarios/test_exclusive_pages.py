@@ -86,7 +86,7 @@ def test_memory_still_holds_the_old_entry_when_both_sides_have_looked():
     assert str(run.tip.world.cpu.pte) == "present page 7 rw"
     assert [str(store) for store in run.tip.world.buffer1.stores] == [
         "cpu.pte = None",
-        "cpu.pte = exclusive page 7 w",
+        "cpu.pte = exclusive page 7 rw",
     ]
 
 

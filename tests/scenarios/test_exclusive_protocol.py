@@ -182,7 +182,7 @@ def test_after_a_fork_the_gpu_gets_a_page_that_the_child_does_not_have():
     world = run.tip.world
 
     assert run.finished
-    assert str(world.mm.vma.pte) == "exclusive page 8 w"
+    assert str(world.mm.vma.pte) == "exclusive page 8 rw"
     assert str(world.child.pte) == "present page 7 ro"
     assert world.svmm.gpu.page.pfn == 8
 

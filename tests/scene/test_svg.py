@@ -6,7 +6,7 @@ import pytest
 
 from mmviz.engine import UnknownName, explore, replay
 from mmviz.scenarios import find
-from mmviz.scene.marks import Box, Line, Text, sheet
+from mmviz.scene.marks import Box, Flow, Line, Text, sheet
 from mmviz.scene.reach import reach
 from mmviz.scene.svg import svg
 from mmviz.scene.theme import PAPER, THEMES
@@ -32,6 +32,17 @@ def test_visible_marks_are_drawn_and_clear_ones_are_not():
     assert [text.text for text in root.findall(f"{SVG}text")] == ["a < b"]
     assert root.find(f"{SVG}title").text == "a & b"
     assert len(root.findall(f"{SVG}polygon")) == 1
+
+
+@pytest.mark.parametrize(("end", "last"), [("pass", "cpu"), ("bounce", "cpu"), ("fall", "bad")])
+def test_only_an_access_that_is_lost_ends_in_red(end, last):
+    path = ((1, 1), (5, 1), (9, 1), (19, 1))
+    root = ElementTree.fromstring(svg(sheet(20, 8, [Flow(path, "cpu", end, "cpu:mm", 0.8)])))
+    fills = [dot.get("fill") for dot in root.findall(f"{SVG}circle")]
+    looks = THEMES["light"]
+    assert len(fills) > 3
+    assert set(fills[:-1]) == {looks["cpu"].fill}
+    assert fills[-1] == {"cpu": looks["cpu"].fill, "bad": looks["bad"].stroke}[last]
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -132,7 +132,7 @@ def test_a_cursor_outside_the_run_is_an_error(draw):
 def test_a_call_is_whole_where_the_columns_beside_it_leave_room():
     view, run = shown("timeline", "exclusive/late_read_begin", "BeginLate")
     assert len(view.columns.x) == 4
-    whole = cut = 0
+    whole = in_lines = 0
     for k in range(1, len(run.frames)):
         scene, frame = view.scene(run, k), run.frames[k]
         assert problems(scene) == []
@@ -142,6 +142,39 @@ def test_a_call_is_whole_where_the_columns_beside_it_leave_room():
             whole += len(words) + 2 > view.columns.w[frame.actor]
             assert frame.label in {text.text for text in scene.texts}
         else:
-            cut += 1
+            in_lines += 1
     assert whole > 3
-    assert cut < whole
+    assert in_lines < whole
+
+
+def test_words_that_find_no_room_beside_each_other_stand_below_each_other():
+    view, run = shown("timeline", "swap/skip_swapcache", "SkipSwapcache")
+    step = next(frame for frame in run.frames if frame.label == "shrink_folio_list(si)")
+    assert len("shrink_folio_list(si) = yes") > view.columns.w[step.actor] - 2
+    ends = set()
+    for k in (0, step.index, len(run.frames) - 1):
+        scene = view.whole(run, k)
+        assert problems(scene) == []
+        assert not [text.text for text in scene.texts if "…" in text.text]
+        (box,) = [box for box in scene.boxes if box.key == f"step:{step.index}"]
+        (call_,) = [text for text in scene.texts if text.text == step.label]
+        answers = [text for text in scene.texts if text.text == "= yes" and text.x == call_.x]
+        assert [answer.role == "clear" for answer in answers] == [k < step.index]
+        assert box.y < call_.y < answers[0].y < box.y + box.h - 1
+        ends.add((box.y, box.h))
+    assert len(ends) == 1
+
+
+def test_a_step_wider_than_its_room_stays_on_the_sheet_and_is_whole():
+    view, run = shown("timeline", "mremap/flush_before_unlock", "SendThenUnlock")
+    rooms = {
+        frame.label: view.columns.width - 0.5 - view.columns.x[frame.actor] - 2 - len(frame.label)
+        for frame in run.frames[1:]
+    }
+    wide = {step for step, room in rooms.items() if room < -0.5}
+    assert wide
+    said = "".join(text.text for text in view.scene(run, 0).texts)
+    assert all(step in said for step in wide)
+    assert [
+        problem for k in range(len(run.frames)) for problem in problems(view.scene(run, k))
+    ] == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import mmviz
+from mmviz.scene.qr import code
 from tests.browser.page import page as page_of
 from tests.browser.page import source
 from tests.ui.conftest import bounded
@@ -27,7 +28,7 @@ def test_a_page_without_python_saves_what_it_can_by_key_alone(opened):
     page.locator(".mm-stage").focus()
     press(page, "End", "s")
     forms = [words.split()[0] for words in page.locator(".mm-form").all_inner_texts()]
-    assert forms == ["link", "svg", "png", "txt"]
+    assert forms == ["link", "svg", "png", "text"]
     assert page.locator(".mm-save .mm-bound").inner_text().count(".") == 1  # one sentence
     saved = {}
     for _form in forms[1:]:
@@ -35,9 +36,7 @@ def test_a_page_without_python_saves_what_it_can_by_key_alone(opened):
         with page.expect_download() as download:
             press(page, "Enter")
         saved[download.value.suggested_filename] = Path(download.value.path()).read_bytes()
-    names = [
-        f"release_order-DelistThenRelease{end}" for end in ("-step7.svg", "-step7.png", ".txt")
-    ]
+    names = [f"release_order-DelistThenRelease-step7{end}" for end in (".svg", ".png", "-text.txt")]
     assert list(saved) == names
     svg, png, txt = saved.values()
     assert png.startswith(b"\x89PNG")
@@ -52,6 +51,7 @@ def test_a_page_without_python_saves_what_it_can_by_key_alone(opened):
     )
     assert len(set(colours)) > 5
     assert "class=" not in svg.decode()
+    assert "Step 7 of 7: CPU1: iommu_domain_free" in alone.locator("svg > text").text_content()
 
     page.evaluate(
         "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
@@ -68,6 +68,19 @@ def test_a_page_without_python_saves_what_it_can_by_key_alone(opened):
     assert not page.locator(".mm-qr").is_visible()
     press(page, "Home", "q")
     assert page.locator(".mm-qr svg").get_attribute("aria-label").endswith("step 0 of 7")
+    press(page, "ArrowRight")
+    page.locator(".mm-moment", has_text="Save (s) has the link of it").wait_for()
+    assert not page.locator(".mm-qr").is_visible()
+    press(page, "Home", "q")
+    assert page.locator(".mm-qr svg").is_visible()
+    press(page, "Escape")
+    assert not page.locator(".mm-qr").is_visible()
+    press(page, "End")
+    parts = page.locator("svg.mm-chips").evaluate(
+        "(chips) => [...chips.children].map((each) => each.dataset.part.split(':')[0])"
+    )
+    assert "arc" not in parts[parts.index("chip") :]  # a number lies over them
+    assert "arc" in parts
     assert page.evaluate("leaked") == []
 
 
@@ -94,8 +107,17 @@ def test_a_notebook_saves_by_python_and_says_when_it_is_gone(notebook):
     assert '"k":6' in files["html"]
     assert files["html"].startswith("<!doctype html>")
     stage.press("q")
-    label = page.locator(".mm-qr svg")
-    assert label.get_attribute("aria-label").endswith("step 6 of 7")
+    page.locator(".mm-qr svg[aria-label$='step 6 of 7']").wait_for()
+    for key, label in (("ArrowRight", "step 7 of 7"), ("ArrowLeft", "step 6 of 7")):
+        stage.press(key)
+        page.locator(f".mm-qr svg[aria-label$='{label}']").wait_for()
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowLeft", "1"):  # a run of the reader's own
+        stage.press(key)
+    page.locator(".mm-qr svg[aria-label$='step 4 of 4']").wait_for()
+    shown = page.locator(".mm-qr path").get_attribute("d")
+    assert shown == code(mmviz.link(case, "CPU0*4", 4)).path
+    stage.press("Backspace")
+    page.locator(".mm-qr svg[aria-label$='step 3 of 7']").wait_for()
     assert json.loads(stage.get_attribute("data-state"))["schedule"] == run
 
     page.evaluate(bounded(RESTART))
@@ -103,5 +125,5 @@ def test_a_notebook_saves_by_python_and_says_when_it_is_gone(notebook):
     stage.press("s")
     page.locator(".mm-save", has_text="The kernel is gone").wait_for()
     forms = [words.split()[0] for words in page.locator(".mm-form").all_inner_texts()]
-    assert forms == ["link", "svg", "png", "txt"]
+    assert forms == ["link", "svg", "png", "text"]
     notebook.wrong[:] = [each for each in notebook.wrong if "uncaught" in each]

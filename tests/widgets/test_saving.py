@@ -16,6 +16,8 @@ from mmviz.widgets import shows
 from mmviz.widgets.answers import answer
 from mmviz.writing.forms import FORMS
 from mmviz.writing.links import links, qr_of
+from mmviz.writing.page import source as source_of
+from mmviz.writing.saved import saved
 from tests.scene.toys import STORY, TOY
 
 BEGINS = {"html": b"<!doctype html>", "svg": b"<svg ", "png": b"\x89PNG", "pdf": b"%PDF-"}
@@ -56,9 +58,9 @@ def test_the_run_and_the_moment_shown_are_saved(player, tmp_path):
     assert player.save(tmp_path / "now.svg").read_text("utf-8") not in (one, other)
     dark = player.save(tmp_path / "dark.svg", at=2, theme="dark").read_text("utf-8")
     assert dark != one
-    lanes = player.save(tmp_path / "lanes.svg", at=2, views="timeline").read_text("utf-8")
-    assert "mutex_lock" in lanes
-    assert "mutex_lock" not in one
+    assert "mutex_lock" in one
+    alone = player.save(tmp_path / "alone.svg", at=2, views="memory").read_text("utf-8")
+    assert "mutex_lock" not in alone
     text = player.save(tmp_path / "note", form="txt").read_text("utf-8")
     assert mmviz.diagram(text, RELEASE[0]).match.case.name == RELEASE[1]
 
@@ -129,6 +131,20 @@ def test_the_menu_is_answered_with_a_file_as_it_is(player, monkeypatch):
         assert told["error"].startswith("Player: "), wrong
 
 
+def test_a_saved_picture_is_that_of_export_and_the_view_that_is_open(player, tmp_path):
+    usual = saved(player.case, "", "svg", at=5).decode()
+    assert player.save(tmp_path / "usual.svg").read_text("utf-8") == usual
+    asked = {"ask": "save", "schedule": [0, 0, 0, 1, 1, 1, 1], "k": 5, "look": "light"}
+    asked |= {"form": "svg"}
+    answered = answer(asked | {"views": ["memory"]}, player.prepared)["bytes"].decode()
+    assert answered == usual
+    more = answer(asked | {"views": ["objects"]}, player.prepared)["bytes"].decode()
+    assert more == player.svg(5, views=["timeline", "memory", "objects"])
+    beside = mmviz.Player(*RELEASE[:1], case=RELEASE[1], start=5, views=["objects", "memory"])
+    assert beside.save(tmp_path / "beside.svg").read_text("utf-8") == more
+    beside.close()
+
+
 def test_a_link_comes_with_its_code_and_opens_the_moment(player):
     schedule = [0, 0, 0, 1, 1]
     found = answer({"ask": "link", "schedule": schedule, "k": 4}, player.prepared)
@@ -150,9 +166,11 @@ def test_a_page_has_the_links_of_its_runs_and_the_code_of_its_first_moment(playe
     numbers = [searched.model.index[actor] for actor in first]
     moments = found[",".join(map(str, numbers))]
     assert moments == [mmviz.link(player.case, list(first), k) for k in range(len(first) + 1)]
-    assert qr_of(found, numbers, 2)["link"] == moments[2]
-    assert qr_of(found, [1, 1, 1], 0) == qr_of(found, numbers, 99) == {}
-    assert links(SearchedCase(TOY), [STORY]) == {}
+    assert qr_of(searched, first, 2)["link"] == moments[2]
+    own = SearchedCase(TOY)
+    assert links(own, [STORY]) == {}
+    assert "a case of your own; send its file" in qr_of(own, STORY, 0)["lacks"]
+    assert source_of(own)["qr"] == qr_of(own, STORY, 0)
 
 
 # -- a cell that is run again

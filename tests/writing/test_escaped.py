@@ -91,7 +91,8 @@ def test_a_diagram_keeps_its_rows(text):
     drawn = text_of("txt", text)
     assert not BIDI.search(drawn.replace("\n", ""))
     rows = drawn.splitlines()
-    assert len(rows) == len(plain_of("txt").splitlines())
+    begun = [row for row in rows if not re.match(r"   \S", row)]  # a step that goes on is hung
+    assert len(begun) == len(plain_of("txt").splitlines())
     assert max(map(len, rows)) <= 75
 
 

@@ -13,7 +13,10 @@ from mmviz.cli import main
 from mmviz.engine import MmvizError
 from mmviz.scenarios import find
 from mmviz.scene.searched import SearchedCase
+from mmviz.scene.theme import PAPER, THEMES
+from mmviz.scene.timeline import MOST_ROWS
 from mmviz.writing.forms import FORMS
+from mmviz.writing.pictures import Picture
 from mmviz.writing.saved import saved
 
 RACE, CASE, ORDER = "iommu_group/release_order", "DelistThenRelease", "CPU0*3 CPU1*4"
@@ -84,6 +87,56 @@ def test_an_animation_has_a_frame_a_step_and_starts_again(case):
     assert len(saved(case, ORDER, "gif")) < 1_000_000
 
 
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_an_animation_has_each_main_colour_of_the_picture(look):
+    copied = find("exclusive/copy_at_fork", "EntryCopied")
+    named = {
+        f"#{each}"
+        for each in re.findall('fill="#(.{6})"', saved(copied, "", "svg", look=look).decode())
+    }
+    still = Image.open(BytesIO(saved(copied, "", "png", look=look))).convert("RGB")
+    area = {"#" + bytes(c).hex(): n for n, c in still.getcolors(still.width * still.height)}
+    main_ones = {colour for colour in named if area.get(colour, 0) > 100}
+    assert {THEMES[look]["cpu"].fill, THEMES[look]["dma"].fill, PAPER[look]} < main_ones
+
+    moving = Image.open(BytesIO(saved(copied, "", "gif", look=look)))
+    moving.seek(moving.n_frames - 1)
+    shown = moving.convert("RGB").getcolors(moving.width * moving.height)
+    assert main_ones <= {"#" + bytes(colour).hex() for _, colour in shown}
+
+
+def test_a_picture_has_the_whole_run_and_an_animation_a_window_about_the_step():
+    searched = SearchedCase(find("swap/skip_swapcache", "SkipSwapcache"))
+    run = searched.run(next(iter(searched.runs().values())))
+    steps = run.tip.index
+    assert steps > MOST_ROWS
+    drawn = Picture(searched, run, "light", "timeline")
+    for k in (0, steps // 2, steps):
+        still = drawn.scene(k)
+        assert {f"step:{each}" for each in range(1, steps + 1)} <= {box.key for box in still.boxes}
+        assert not [text for text in still.texts if text.text.startswith("…")]
+        low = max(box.y + box.h for box in still.boxes)
+        assert still.height - low < 1
+
+    last = drawn.scene(steps, whole=False)
+    tops = [box.y for box in last.boxes if box.key.startswith("step:")]
+    (earlier,) = [
+        text for text in last.texts if text.text == f"… {steps - MOST_ROWS} earlier steps"
+    ]
+    assert earlier.y < min(tops)
+    assert last.height - max(tops) < 6
+    first = drawn.scene(1, whole=False)
+    (later,) = [text for text in first.texts if text.text == f"… {steps - MOST_ROWS} later steps"]
+    assert later.y > max(box.y for box in first.boxes if box.key.startswith("step:"))
+
+
+def test_a_step_and_a_card_write_an_entry_alike():
+    copied = saved(find("exclusive/copy_at_fork", "EntryCopied"), "", "svg").decode()
+    assert "PTE" in copied
+    assert ">= exclusive page 7 ro<" in copied
+    assert ">exclusive ro<" in copied
+
+
 def test_the_text_of_a_paper_is_text_in_the_font_of_the_picture(case):
     data = saved(case, ORDER, "pdf")
     assert b"DejaVuSansMono" in data
@@ -109,7 +162,7 @@ def test_the_sequence_has_a_message_a_step_and_balanced_bars(case):
 
 def test_the_report_has_verdict_replay_source_and_small_print(case):
     text = saved(case, ORDER, "md").decode()
-    assert f'mmviz replay {RACE} {CASE} "{ORDER}"' in text
+    assert f"mmviz replay {RACE} {CASE} '{ORDER}'" in text
     for part in ("Step 7 by CPU1: ", "Source: proposed", "Small print: memory is sequentially"):
         assert part in text
 
@@ -135,6 +188,8 @@ def test_a_page_has_the_other_views_of_its_run(case):
         ({"form": "png", "at": -1}, "write a number from 0 to 7"),
         ({"form": "pdf", "look": "blue"}, "there is no theme 'blue'"),
         ({"form": "gif", "views": "lokcs"}, "did you mean locks"),
+        ({"form": "svg", "views": "foo"}, "no view 'foo'; there are memory, timeline, code"),
+        ({"form": "svg", "views": []}, "needs one view or more; write views="),
         ({"form": "svg", "views": "entry"}, "has nothing for 'entry'"),
     ],
 )

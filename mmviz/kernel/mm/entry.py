@@ -49,10 +49,8 @@ class Pte(NamedTuple):
         return self._replace(write=False)
 
     def __str__(self) -> str:
-        if not self.is_present:
-            kind = "exclusive" if self.exclusive else "private"
-            return f"{kind} {self.page} {'w' if self.write else 'r'}"
-        return f"present {self.page} {'rw' if self.write else 'ro'}"
+        kind = "exclusive" if self.exclusive else "private" if self.private else "present"
+        return f"{kind} {self.page} {'rw' if self.write else 'ro'}"
 
 
 class CowMapping(Struct):

@@ -12,7 +12,7 @@ from mmviz.engine import Struct
 from mmviz.engine.frame import named
 from mmviz.kernel.sync.locks import WaitQueue
 from mmviz.kernel.sync.rcu import Srcu
-from mmviz.reading.lock_race import Cpu, Locks
+from mmviz.reading.lock_race import Allocation, Locks
 from mmviz.scene.cards import Card, Row
 from mmviz.scene.look import Look, Part
 from mmviz.scene.machine import ARRANGERS, Arranged, Picture
@@ -150,15 +150,18 @@ def _waiters(place: Place, takers: Mapping[str, tuple[str, ...]], look: Look) ->
         yield Line(arrow, "arrow", True, f"arrow:waits:{lock.name}")
 
 
-def _cpu(cpu: Cpu, y: float, look: Look) -> Iterator[Mark]:
-    """Draw whether a CPU takes interrupts, and whether it is in one."""
+def _cpu(cpu: Struct, y: float, look: Look) -> Iterator[Mark]:
+    """Draw whether a CPU takes interrupts, and is in one; or whether a task reclaims memory."""
     yield Text(LEFT, y, f"{cpu.name}:", "label", key=f"label:{cpu.name}")
     left = LEFT + len(cpu.name) + 2
-    off, inside = cpu.path("off"), cpu.path("interrupted")
-    for path, words, is_said in (
-        (off, "off" if look[off] else "on", bool(look[off])),
-        (inside, "a handler runs" if look[inside] else "", bool(look[inside])),
-    ):
+    if isinstance(cpu, Allocation):
+        fields = [("reclaims", "reclaims memory", "no reclaim")]
+    else:
+        fields = [("off", "off", "on"), ("interrupted", "a handler runs", "")]
+    for name, if_so, if_not in fields:
+        path = cpu.path(name)
+        is_said = bool(look[path])
+        words = if_so if is_said else if_not
         wide = max(len(words), 3) + 1.0
         yield Box(left - 0.5, y, wide, 1.05, "cell", f"cell:{path}", path, 0.15)
         yield Text(left, y, words, "value", is_said, True, f"field:{path}", path)
