@@ -276,7 +276,7 @@ def test_a_file_is_listed_checked_replayed_and_mutated_by_its_path(path, capsys)
     assert status == 1  # TellAfter names nothing that goes wrong, and its race does
     assert "gpu_maps_freed_page is Sometimes, declared Never" in out
     command = next(line for line in out.splitlines() if line.startswith("mmviz replay"))
-    assert command == 'mmviz replay my_race.py TellAfter "GPU CPU0*3 GPU"'
+    assert command == "mmviz replay my_race.py TellAfter 'GPU CPU0*3 GPU'"
     assert run(capsys, "check", "my_race.py:TellFirst")[0] == 0
 
     status, out, _ = run(capsys, "replay", "my_race.py", "TellAfter", "GPU CPU0*3 GPU")
