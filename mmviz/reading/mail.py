@@ -66,7 +66,7 @@ def rows_of(text: str) -> list[str]:
     """Return the rows of a text; what a mailer encoded is decoded, what is not seen left out."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _quoted_printable(text):
-        text = quopri.decodestring(text.encode()).decode("utf-8", "replace")
+        text = quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace")
     text = ENTITY.sub(lambda sign: html.unescape(sign[0]), text)
     return UNSEEN.sub("", BLANKS.sub(" ", text)).rstrip("\n").split("\n")
 

@@ -122,3 +122,10 @@ def test_a_skeleton_is_a_race(tmp_path):
 
     assert not report.differences()
     assert report.counterexamples["happens_as_drawn"].shortest == ("CPU0", "CPU1", "CPU0")
+
+
+@pytest.mark.parametrize("reads", [mmviz.diagram, mmviz.lockdep, mmviz.litmus])
+def test_half_a_character_in_a_mail_is_a_character(reads):
+    text = "CPU0 \ud800     CPU1\n----         ----\nlock(&a) =3D=\n             unlock(&a) =3D\n"
+
+    assert str(reads(text))
