@@ -9,7 +9,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from mmviz.engine.text import index
+from mmviz.engine.text import index, printable
 from mmviz.scene import theme
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.keyboard import KEEP, PRESENT
@@ -29,7 +29,7 @@ def part(text: str, look: str = "", opens: str = "") -> Part:
         look: how, in the words of cases.css.
         opens: what a press opens; "" where there is nothing to press.
     """
-    return {"text": text, "look": look, "opens": opens}
+    return {"text": printable(text), "look": look, "opens": opens}
 
 
 class CaseTable(anywidget.AnyWidget):

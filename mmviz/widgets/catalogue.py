@@ -5,7 +5,7 @@ from typing import Any
 
 from mmviz.engine import Case, ModelError, UnknownName, Verdict, explore, nearest
 from mmviz.engine.scenario import scenario_of
-from mmviz.engine.text import expected, index, quoted
+from mmviz.engine.text import expected, index, printable, quoted
 from mmviz.kernel.provenance import provenance
 from mmviz.survey.catalogue import Catalogue, catalogue, kind, thread_of
 from mmviz.survey.debate import Row, unlike
@@ -33,8 +33,8 @@ class Index(CaseIndex):
         threads = sorted({thread_of(case.scenario) for case in found} - {""})
         bad_states = sorted({bad_state for case in found for bad_state in case.bad_states})
         super().__init__(
-            asked=found.headline,
-            small_print="".join(f"Not read: {each}. " for each in found.lost)
+            asked=printable(found.headline),
+            small_print="".join(f"Not read: {printable(each)}. " for each in found.lost)
             + "Words are looked for in the steps of a case too: a function finds the "
             "cases that run it. Verdicts are over all runs of the model, searched now.",
             head=list(HEAD),
@@ -97,8 +97,8 @@ def _as_data(case: Case) -> dict[str, Any]:
     except ModelError as error:  # one case's mistake hides no other case
         wrong = [part(f"✗ breaks a rule of models: {error}", "mm-bad")]
     return {
-        "group": " · ".join(filter(None, (scenario_of(case).title, case.scenario))),
-        "name": case.name,
+        "group": printable(" · ".join(filter(None, (scenario_of(case).title, case.scenario)))),
+        "name": printable(case.name),
         "cells": [
             [part(case.name, "mm-name"), part(case.title)],
             [part(case.id)],

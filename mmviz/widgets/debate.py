@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mmviz.engine import Case, UnknownName, nearest
-from mmviz.engine.text import index, left_out, quoted
+from mmviz.engine.text import index, left_out, printable, quoted
 from mmviz.survey.debate import HEAD as ROW
 from mmviz.survey.debate import Row, debate, unlike
 from mmviz.widgets.cases import CaseIndex, part
@@ -37,8 +37,8 @@ class Debate(CaseIndex):
     def __init__(self, thread: str | Case | Iterable[Case], kernel: str = "") -> None:
         self.debate, self.kernel = debate(thread, kernel=kernel), kernel
         super().__init__(
-            asked=self.debate.asked,
-            small_print=self.debate.small_print,
+            asked=printable(self.debate.asked),
+            small_print=printable(self.debate.small_print),
             head=list(HEAD),
             rows=[_as_data(row) for row in self.debate],
         )
@@ -104,4 +104,4 @@ def _as_data(row: Row) -> dict[str, Any]:
         found,
         [part(text["states"], "mm-number")],
     ]
-    return {"group": row.when, "name": name, "cells": cells}
+    return {"group": printable(row.when), "name": printable(name), "cells": cells}

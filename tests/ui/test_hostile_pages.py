@@ -85,6 +85,8 @@ LOOK = r"""() => {
     return [found, window.obeyed || "", said.includes("<img src=x onerror")];
 }"""
 
+SCROLL = "(number) => window.jupyterapp.shell.currentWidget.content.scrollToItem(number, 'start')"
+
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
@@ -164,7 +166,8 @@ def test_the_site_shows_a_hostile_race_as_text(page, own, tmp_path):
 
 
 def test_jupyterlab_shows_a_hostile_race_and_diagram_as_text(notebook, own):
-    notebook.page.evaluate(WATCH)
+    notebook.page.add_init_script(WATCH)  # the first notebook loads the page anew
+    notebook.page.evaluate(f"() => {{ {WATCH} }}")  # else playwright calls what it sets
     notebook.page.wrong = notebook.wrong
     notebook.run(
         "hostile",
@@ -173,6 +176,13 @@ def test_jupyterlab_shows_a_hostile_race_and_diagram_as_text(notebook, own):
         "mmviz.explore(case)",
         "mmviz.Debate([case])",
         "mmviz.replay(case, [*case.actors])",
+        "mmviz.catalogue(among=[case])",
     )
-    found, obeyed, _ = notebook.page.evaluate(LOOK.replace('"img", ', ""))
-    assert (found, obeyed) == ([], "")
+    for number in range(6):
+        notebook.page.evaluate(SCROLL, number)
+        cell = notebook.page.locator(f'.jp-CodeCell[data-windowed-list-index="{number}"]')
+        cell.locator(".jp-OutputArea-output").first.wait_for()
+        if number < 2:
+            cell.locator(".mm-stage[data-state]").wait_for()
+        found, obeyed, _ = notebook.page.evaluate(LOOK.replace('"img", ', ""))
+        assert (found, obeyed) == ([], ""), f"cell {number}"
