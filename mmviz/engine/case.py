@@ -417,6 +417,11 @@ class Case:
         return ""
 
     @property
+    def is_drawing(self) -> bool:
+        """Whether its steps are shown as they were drawn, and nothing is claimed."""
+        return self.kind == "diagram"
+
+    @property
     def declared(self) -> str:
         """What the case claims, in one line."""
         if not self.is_held:

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from mmviz.engine.case import Case
 from mmviz.engine.errors import MmvizError, ScheduleError
-from mmviz.engine.run import Run, parse_schedule
+from mmviz.engine.run import Run, replay
 from mmviz.engine.text import index, quoted
 from mmviz.engine.version import VERSION
 
@@ -67,24 +67,37 @@ def link(run: Run, at: SupportsIndex = 0) -> str:
     Raises:
         MmvizError: the case is not of the catalogue, the run has no such step, or is too long.
     """
+    last, k = run.tip.index, index(at, "the step of a link")
+    if not 0 <= k <= last:
+        raise MmvizError(f"this run has no step {quoted(k)}; write at=N, N from 0 to {last}")
+    (found,) = links(run, [k])
+    return found
+
+
+def links(run: Run, steps: Iterable[int]) -> list[str]:
+    """Return the links of some steps of a run.
+
+    Raises:
+        MmvizError: the case is not of the catalogue, or the run is too long.
+    """
     case = run.case
     if not case.expression.startswith("mmviz.find(") or case.scenario.endswith(".py"):
         raise MmvizError(
             f"a link names a case of the catalogue, and {case.name} is a case of your own; send "
             "its file, and the schedule"
         )
-    last, k = run.tip.index, index(at, "the step of a link")
-    if not 0 <= k <= last:
-        raise MmvizError(f"this run has no step {quoted(k)}; write at=N, N from 0 to {last}")
     words = [
         f"{_word(name)}:{count}" if count > 1 else _word(name)
         for name, count in _counted(run.schedule)
     ]
     place = f"{quote(case.scenario, safe='/_')}:{_word(case.name)}"
-    body = f"{VERSION}/{place}/{','.join(words) or NO_STEP}/at{k}/{marks(run)}"
-    if len(body) > LONGEST:
-        raise MmvizError(f"a run of {last:,} steps is too long for a link; send its schedule")
-    return f"mmviz:{body}.{_letters(body, CHECKED)}"
+    begin, did = f"{VERSION}/{place}/{','.join(words) or NO_STEP}", marks(run)
+    bodies = [f"{begin}/at{k}/{did}" for k in steps]
+    if any(len(body) > LONGEST for body in bodies):
+        raise MmvizError(
+            f"a run of {run.tip.index:,} steps is too long for a link; send its schedule"
+        )
+    return [f"mmviz:{body}.{_letters(body, CHECKED)}" for body in bodies]
 
 
 def link_to(case: Case, schedule: str | Iterable[str], at: SupportsIndex = 0) -> str:
@@ -94,10 +107,7 @@ def link_to(case: Case, schedule: str | Iterable[str], at: SupportsIndex = 0) ->
         ScheduleError: a step cannot happen; the message says which, and why.
         MmvizError: as `link`.
     """
-    run = Run(case)
-    for actor in parse_schedule(case, schedule):
-        run.step(actor)
-    return link(run, at)
+    return link(replay(case, schedule), at)
 
 
 def is_link(text: object) -> bool:
@@ -174,9 +184,7 @@ def happens(case: Case, linked: Link) -> tuple[Run, str]:
         ScheduleError: a step cannot happen; the message says which, why, and who wrote the link.
     """
     try:
-        run = Run(case)
-        for actor in parse_schedule(case, linked.schedule):
-            run.step(actor)
+        run = replay(case, linked.schedule)
     except ScheduleError as error:
         told = f"{error} {written_by(linked.version)}"
         raise ScheduleError(told, error.step, error.actor) from None

@@ -8,6 +8,7 @@ import re
 
 from mmviz.engine.text import quoted
 from mmviz.reading.litmus_program import (
+    END,
     LOCAL,
     MOST_NODES,
     MOST_THREADS,
@@ -36,7 +37,6 @@ from mmviz.reading.litmus_text import Parts, Value
 from mmviz.reading.litmus_tokens import Tokens, Unread
 
 LOOPS = {"while", "for", "do", "goto", "break", "continue", "switch"}
-END = "its end"  # a label that no test can write
 
 
 def program(parts: Parts) -> Program:

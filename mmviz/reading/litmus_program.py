@@ -16,6 +16,7 @@ LOAD, STORE, LOCKED, FENCE, NOTHING = "load", "store", "locked", "fence", "nothi
 LOCK, TRYLOCK, IS_LOCKED, UNLOCK = "lock", "trylock", "is_locked", "unlock"
 RCU_LOCK, RCU_UNLOCK, RCU_BEGIN, RCU_END = "rcu_lock", "rcu_unlock", "rcu_begin", "rcu_end"
 LOCAL = "local"
+END = "its end"  # a label that no test can write
 PLAIN_LOAD, PLAIN_STORE = "load", "store"  # functions that stand for *x
 MOST_THREADS, MOST_NODES = 10, 120
 OPERATIONS: dict[str, Callable[[int, int], int]] = {

@@ -5,16 +5,14 @@ where to go on; the actions are data, and what a reader sees as the source are t
 """
 
 import ast
-import linecache
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
-from types import FunctionType
 from typing import Any, ClassVar, NamedTuple
 
 from mmviz.engine import Case, Map, Step, Struct, World, at_end, atomic, field
 from mmviz.kernel.sync.locks import SpinLock
 from mmviz.kernel.sync.store_buffer import Store, StoreBuffer, drain_stores, load, store
 from mmviz.reading import litmus_program as steps
+from mmviz.reading.lines import coroutine, statement
 from mmviz.reading.litmus_order import BUFFERED
 from mmviz.reading.litmus_program import Action, Done, Get, Jump, Program, Thread, actions, address
 from mmviz.reading.litmus_text import Parts, Place, Value, holds
@@ -49,7 +47,6 @@ SAID = {
     steps.RCU_BEGIN: "Begin a grace period: record which readers are inside now.",
     steps.RCU_END: "End the grace period, once these readers have left.",
 }
-_tests = count(1)
 
 
 class ReadSection(Struct):
@@ -347,14 +344,13 @@ def _actor(at: int, thread: Thread, is_buffered: bool) -> Callable[[Any], Any]:
 
     `at` is the node at which it goes on after a jump, and 0 elsewhere.
     """
-    file = f"<litmus test {next(_tests)}>"
     targets = {thread.labels[node.label] for node in thread.nodes if isinstance(node, Jump)}
     made: list[Callable[[Any], Step[Any]]] = []
-    body: list[ast.stmt] = [_code("at = 0")] if targets else []
+    body: list[ast.stmt] = [statement("at = 0")] if targets else []
     sources: list[str] = []
     for number, node in enumerate(thread.nodes):
         if number in targets:
-            body.append(_code(f"if at == {number}:\n at = 0"))
+            body.append(statement(f"if at == {number}:\n at = 0"))
         action = node.test if isinstance(node, Jump) else node
         text = ""
         if action is not None:
@@ -365,7 +361,7 @@ def _actor(at: int, thread: Thread, is_buffered: bool) -> Callable[[Any], Any]:
             target = thread.labels[node.label]
             taken = f"{target} if ({text}) == {node.when} else 0" if text else str(target)
             text = f"at = {taken}"
-        body.append(_code(f"if at == 0:\n {text}" if targets else text, len(sources)))
+        body.append(statement(f"if at == 0:\n {text}" if targets else text, len(sources)))
     if is_buffered or not made:
         if is_buffered:
             made.append(lambda k: k.buffer(at).drained())
@@ -374,34 +370,8 @@ def _actor(at: int, thread: Thread, is_buffered: bool) -> Callable[[Any], Any]:
             idle = Action(steps.NOTHING, "nop", (), "nop", 0)
             made.append(_step(at, thread.name, idle, 0))
             sources.append(idle.source)
-        body.append(_code(f"await steps[{len(made) - 1}](k)", len(sources)))
-    name = ast.parse("async def actor(k): pass")
-    function = name.body[0]
-    assert isinstance(function, ast.AsyncFunctionDef)
-    function.body = body
-    scope: dict[str, Any] = {"steps": tuple(made)}
-    exec(compile(ast.fix_missing_locations(name), file, "exec"), scope)
-    actor: FunctionType = scope["actor"]
-    actor.__qualname__ = actor.__name__ = thread.name
-    actor.__code__ = actor.__code__.replace(co_name=thread.name)
-    linecache.cache[file] = (0, None, [f"{each}\n" for each in sources], file)
-    return actor
-
-
-def _code(text: str, line: int = 1) -> ast.stmt:
-    """Return a statement of the actor at a line.
-
-    The text is made above of numbers alone; nothing of the test is in it.
-    """
-    lines = ["async def a(k, at, steps):\n", *(f" {each}\n" for each in text.splitlines())]
-    function = ast.parse("".join(lines)).body[0]
-    assert isinstance(function, ast.AsyncFunctionDef)
-    statement = function.body[0]
-    for node in ast.walk(statement):
-        if isinstance(node, ast.expr | ast.stmt):
-            node.lineno = node.end_lineno = max(line, 1)
-            node.col_offset = node.end_col_offset = 0
-    return statement
+        body.append(statement(f"await steps[{len(made) - 1}](k)", len(sources)))
+    return coroutine(thread.name, body, made, sources, "litmus test")
 
 
 def values_at(places: Sequence[Place], paths: Sequence[str], program: Program) -> list[int]:

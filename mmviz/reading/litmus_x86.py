@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mmviz.engine.text import quoted
 from mmviz.reading.litmus_program import (
+    END,
     FENCE,
     LOAD,
     LOCAL,
@@ -33,7 +34,6 @@ from mmviz.reading.litmus_tokens import Unread, integer
 
 FLAGS, FOUND = "flags", "found"
 LONGEST_CELL = 200  # characters
-END = "its end"  # a label that no test can write
 BASES = {"ax", "bx", "cx", "dx", "si", "di", "bp", "sp"}
 NARROW = {"al", "ah", "bl", "bh", "cl", "ch", "dl", "dh", "sil", "dil", "bpl", "spl"} | BASES
 OTHER = {"rip", "eip", "cs", "eflags"}

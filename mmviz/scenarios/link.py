@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from mmviz.engine import Case, Run, UnknownName
-from mmviz.engine.link import happens, is_link, read, written_by
+from mmviz.engine.link import Link, happens, is_link, read, written_by
 from mmviz.scenarios import find
 
 __all__ = ["Opened", "is_link", "linked_case", "opened"]
@@ -39,7 +39,7 @@ def opened(text: str) -> Opened:
         MmvizError: there is no link, it is damaged, or there are several.
     """
     linked = read(text)
-    case = linked_case(text)
+    case = _case(linked)
     run, remark = happens(case, linked)
     return Opened(case, run.schedule, linked.at, run, remark)
 
@@ -51,7 +51,10 @@ def linked_case(text: str) -> Case:
         UnknownName: this version has no such race or case.
         MmvizError: there is no link, it is damaged, or there are several.
     """
-    linked = read(text)
+    return _case(read(text))
+
+
+def _case(linked: Link) -> Case:
     if linked.scenario.endswith(".py"):
         raise UnknownName("a link names a race of the catalogue, and no file")
     try:

@@ -162,7 +162,7 @@ class Film:
             "limits": printable(scenario.simplified or case.note or "The case does not say."),
             "promise": f"{kept.rstrip('.')}. Not decided: {doubt}." if doubt else kept,
             "kept": kept,
-            "claims": case.kind != "diagram",
+            "claims": not case.is_drawing,
             "goal": goal(case),
             "actors": list(model.actors),
             "devices": [name in case.daemons for name in model.actors],

@@ -73,7 +73,7 @@ class Rows:
         self.fields = {slot: number for number, slot in enumerate(self.slots)}
         self.columns = columns(model)
         self.environment = model.case.environment
-        self._only_drawn = model.case.kind == "diagram"  # a step waits for its turn, and no more
+        self._only_drawn = model.case.is_drawing  # a step waits for its turn, and no more
         self.witnesses = searched.witnesses
         self.bads = list(model.case.bad_states)
         self._bad_numbers = {name: number for number, name in enumerate(self.bads)}

@@ -30,7 +30,7 @@ class Memory:
         self.model, self.witnesses = searched.model, searched.witnesses
         self.picture = picture(searched.reach, tuple(searched.case.actors), searched.model)
         self.parts = list(parts(self.picture))
-        if searched.case.kind == "diagram":
+        if searched.case.is_drawing:
             self.title = "Diagram"
         elif isinstance(searched.reach.world, Locks):
             self.title = "Lock report"

@@ -90,7 +90,7 @@ class SearchedCase:
         }
         in_order = self._safe_in_order()
         safe = self._reversed_race() | ({self._spared: in_order} if in_order else {})
-        if self.case.kind == "diagram":
+        if self.case.is_drawing:
             return named  # of which nothing is claimed
         runs = failing | named | safe if failing else safe | named
         return runs or {"one actor after another": max(self._in_order(), key=len)}

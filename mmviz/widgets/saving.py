@@ -9,12 +9,11 @@ from typing import Any
 from mmviz.engine import MmvizError, nearest, short, table
 from mmviz.engine.link import link
 from mmviz.engine.text import quoted
-from mmviz.scene.qr import code
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.views import STILL
 from mmviz.widgets.prepared import Prepared
 from mmviz.writing.forms import FORMS
-from mmviz.writing.links import qr_of
+from mmviz.writing.links import code_of, qr_of
 from mmviz.writing.page import page, source
 from mmviz.writing.saved import saved
 
@@ -84,11 +83,7 @@ def linked(searched: SearchedCase, schedule: Sequence[str], at: int) -> dict[str
         MmvizError: the case is not of the catalogue, or the run is too long.
     """
     text = link(searched.run(schedule), at)
-    try:
-        drawn: dict[str, Any] = code(text)._asdict()
-    except (ImportError, MmvizError) as wrong:
-        drawn = {"lacks": str(wrong)}
-    return {"link": text, "qr": drawn}
+    return {"link": text, "qr": code_of(text)}
 
 
 def form_of(path: Path, form: str | None) -> str:

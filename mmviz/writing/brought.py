@@ -10,7 +10,6 @@ from mmviz.writing.forms import FORMS
 from mmviz.writing.markdown import report
 from mmviz.writing.page import page, source
 from mmviz.writing.saved import saved
-from mmviz.writing.steps import claims
 
 RUN = "the run of the text"
 BELOW = '<div class="mm-below">{table}</div>'
@@ -40,7 +39,7 @@ def written(found: Staged, form: str, look: str = "") -> bytes:
         return titled(run).encode()
     if kind == "md":
         return report(searched, run, origin=found.origin).encode()
-    views = ["memory"] if not claims(found.case) and kind in ("svg", "png", "pdf") else None
+    views = ["memory"] if found.case.is_drawing and kind in ("svg", "png", "pdf") else None
     order = " ".join(found.schedule)
     return saved(searched, order, kind, look=look or "light", views=views)
 

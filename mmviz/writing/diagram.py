@@ -5,7 +5,7 @@ from textwrap import wrap
 
 from mmviz.engine import Frame, MmvizError, Run
 from mmviz.engine.text import printable, short
-from mmviz.writing.steps import NOTHING, Remark, claims, needed, remarks, waits, who_waits
+from mmviz.writing.steps import NOTHING, Remark, needed, remarks, waits, who_waits
 
 WIDEST = 75  # columns of a commit message
 MAILED = 72  # columns at which mail is wrapped
@@ -91,7 +91,7 @@ def _edges(run: Run, width: int) -> dict[str, int]:
 def _remarks(frame: Frame, x: int, width: int) -> list[str]:
     """Return what a diagram that was read says beside a step, as rows below it."""
     step = None if frame.before is None else frame.before.next.get(frame.actor)
-    if step is None or not step.doc or frame.model.case.kind != "diagram":
+    if step is None or not step.doc or not frame.model.case.is_drawing:
         return []
     words = step.doc if step.doc.startswith(("//", "/*", "#", "--", "<-")) else f"// {step.doc}"
     at = min(x + 2, max(0, width - len(words)))
@@ -175,7 +175,7 @@ def _tabbed(row: str) -> str:
 def titled(run: Run, tabs: bool = False, brief: bool = False) -> str:
     """Return the diagram with the line that replays it."""
     case = run.case
-    if not claims(case):
+    if case.is_drawing:
         return f"{drawn(run, tabs=tabs, brief=brief)}\n{NOTHING}.\n"
     name = f"{case.scenario}:{case.name}" if case.scenario else case.name
     words = f"{name}, {short(run.schedule) or 'no step'}"

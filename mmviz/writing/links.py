@@ -5,6 +5,7 @@ from typing import Any
 
 from mmviz.engine import MmvizError
 from mmviz.engine.link import link
+from mmviz.engine.link import links as links_of
 from mmviz.scene.qr import code
 from mmviz.scene.searched import SearchedCase
 
@@ -20,7 +21,7 @@ def links(searched: SearchedCase, schedules: Iterable[Sequence[str]]) -> dict[st
         for schedule in schedules:
             run = searched.run(schedule)
             name = ",".join(str(number[actor]) for actor in schedule)
-            found[name] = [link(run, k) for k in range(run.tip.index + 1)]
+            found[name] = links_of(run, range(run.tip.index + 1))
     except MmvizError:
         return {}
     return found
@@ -30,6 +31,15 @@ def qr_of(searched: SearchedCase, schedule: Sequence[str], at: int) -> dict[str,
     """Return the QR code of the moment that a page opens with, or in "lacks" why there is none."""
     try:
         text = link(searched.run(schedule), at)
-        return {"link": text, **code(text)._asdict()}
+    except MmvizError as wrong:
+        return {"lacks": str(wrong)}
+    drawn = code_of(text)
+    return drawn if "lacks" in drawn else {"link": text, **drawn}
+
+
+def code_of(text: str) -> dict[str, Any]:
+    """Return the QR code of a link as the path of an SVG, or in "lacks" why there is none."""
+    try:
+        return code(text)._asdict()
     except (ImportError, MmvizError) as wrong:
         return {"lacks": str(wrong)}

@@ -11,7 +11,7 @@ from mmviz.kernel.provenance import provenance
 from mmviz.scene.searched import SearchedCase
 from mmviz.survey.markdown import coded, marked
 from mmviz.writing.diagram import drawn
-from mmviz.writing.steps import claims, verdict
+from mmviz.writing.steps import verdict
 
 WORD = re.compile(r"(.*?)([.,;:!?]*)")  # and the signs that end a sentence or a part of it
 CODE = re.compile(r"[\\`*_\[\]{}<>|$~&@]|#\d|://|www\.|\(\)")
@@ -36,14 +36,14 @@ def _lines(searched: SearchedCase, run: Run, brief: bool, origin: str) -> Iterat
     yield ""
     yield f"Case {coded(name)}: {plain(case.title or 'no title')}"
     yield ""
-    if claims(case) and (promise := case.promise or scenario.promise):
+    if not case.is_drawing and (promise := case.promise or scenario.promise):
         yield f"What must hold: {plain(promise)}"
         yield ""
     yield fenced(drawn(run, brief=brief), "text")
     yield ""
     for sentence in verdict(run):
         yield f"- {plain(sentence)}"
-    if not claims(case):
+    if case.is_drawing:
         return
     yield f"- All interleavings: {plain(str(searched.report).splitlines()[0])}."
     yield ""

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
 
-from mmviz.engine import Case, Run, conflict, spoken
+from mmviz.engine import Run, conflict, spoken
 from mmviz.engine.causes import chain
 from mmviz.engine.text import printable
 from mmviz.scene.words import readable
 
-CLAIMLESS = "diagram"  # the kind of a case of which nothing is claimed
 NOTHING = "Nothing is claimed: the steps are in the order that is drawn, and no rule judges them"
 MOST_FIELDS = 2  # of a race, by name
 
@@ -99,11 +98,6 @@ def needed(run: Run) -> set[int]:
     return found | set(begun.values())
 
 
-def claims(case: Case) -> bool:
-    """Tell whether a case claims something: it is no mere drawing."""
-    return case.kind != CLAIMLESS
-
-
 def who_waits(run: Run) -> str:
     """Return which actors a deadlock leaves waiting, in words."""
     names = list(run.blocked())
@@ -141,7 +135,7 @@ def _holders(run: Run, name: str) -> set[str]:
 
 def verdict(run: Run) -> list[str]:
     """Return what a run shows, a sentence each: the bad states, a deadlock, or that it is safe."""
-    if not claims(run.case):
+    if run.case.is_drawing:
         return [f"{NOTHING}."]
     lines = [
         f"Step {frame.index} by {frame.actor}: {readable(name)}. {run.case.sentence(name)}."
