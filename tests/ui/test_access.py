@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 import mmviz
 from mmviz.engine.html import html_table
@@ -149,12 +150,12 @@ def test_an_actor_or_a_field_is_hidden_by_key(opened):
     assert focused(page).startswith("mm-stage")
     press(page, "o", "ArrowRight", "ArrowDown", "ArrowRight")
     assert page.evaluate("document.activeElement.textContent") == "device a.domain = domain V"
-    assert page.locator(".mm-halo rect").count() == 1  # what has the focus is outlined
+    expect(page.locator(".mm-halo rect")).to_have_count(1)  # what has the focus is outlined
     shown = '.mm-picture [data-subject="field:device a.domain"]'
     assert page.locator(shown).count() > 0
     press(page, "Enter", "ArrowRight", "Enter", "o", "Escape")
-    assert page.locator(shown).count() == 0
-    assert page.locator(".mm-halo rect").count() == 0
+    expect(page.locator(shown)).to_have_count(0)  # the picture is drawn in the next frame
+    expect(page.locator(".mm-halo rect")).to_have_count(0)
     assert page.evaluate("leaked") == []
 
 
