@@ -1,5 +1,7 @@
 """How the tests are shared out between workers, `pytest -n 2 --dist loadgroup`."""
 
+import gc
+
 import pytest
 
 BROWSER = "ui"  # one JupyterLab and one browser for all of them
@@ -9,6 +11,12 @@ LONGEST_FIRST = (BROWSER, "mutants", "test_notebooks")  # so that no worker wait
 def pytest_configure(config):
     """Know the mark where pytest-xdist is not loaded, too."""
     config.addinivalue_line("markers", "xdist_group: tests with one name run on one worker")
+    gc.set_threshold(100_000, 50, 1_000)  # a worker keeps what it has searched: little is garbage
+
+
+def pytest_collection_finish():
+    """Keep what was imported and collected out of every later garbage collection."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from mmviz.engine import Case, Frame, Run
 from mmviz.scene.cards import cards
 from mmviz.scene.check import problems
-from mmviz.scene.keyed import marks_of, of_scene, subject
+from mmviz.scene.keyed import marks_of, subject, with_keys
 from mmviz.scene.layout import ROOM, plan
 from mmviz.scene.listing import Listing
 from mmviz.scene.marks import Line, Mark, Scene
@@ -90,7 +90,7 @@ def _shape(name: str, scene: Scene) -> tuple[object, ...]:
 
 def _doubled(scene: Scene) -> bool:
     """Tell whether two marks of a picture have one key in the browser."""
-    keys = [mark["k"] for mark in of_scene(scene)]
+    keys = [key for _, key in with_keys(marks_of(scene))]
     return len(keys) > len(set(keys))
 
 
