@@ -15,6 +15,22 @@ for _name, _sentence in {
     "unlock_not_owner": (
         "An actor releases a lock that it does not hold: the lock protects nothing now"
     ),
+    "busy_waits_with_irqs_off": (
+        "A CPU polls for the hardware with a spinlock held and interrupts off: a soft lockup "
+        "if the hardware is slow"
+    ),
+    "migration_aborted": (
+        "A folio is not migrated, because it has a reference that the migration does not expect"
+    ),
+    "walks_freed_table": (
+        "A walk reads an entry from a page that is no page table any more: it may name any page"
+    ),
+    "populates_from_nothing": (
+        "A PMD is populated from a clear one: on x86 physical page 0 becomes a page table"
+    ),
+    "unmap_fails": (
+        "An unmap finds no entry for an address that is mapped: the device keeps its access"
+    ),
     "null_dereference": (
         "Kernel code follows a NULL pointer: the task dies, and the locks it held stay locked"
     ),

@@ -28,3 +28,23 @@ WAIT_QUEUE: Final = shipped(
     checked=CHECKED,
 )
 """Barry Song: a second fault waits on a queue, for at most a tick."""
+
+ENTRY_ONLY: Final = shipped("v6.8", "v6.13", "adef440691ba")
+"""UFFDIO_MOVE, as it was merged: the entry of a page that is swapped out moves alone."""
+
+ENTRY_TWICE: Final = shipped(
+    "v6.14",
+    "v6.15",
+    said=proposed_elsewhere("2025-02-19", "<20250219112519.92853-1-21cnbao@gmail.com>"),
+)
+"""Barry Song: a folio of the swap cache moves with its entry (c50f8e6053b0)."""
+
+MOVE_V2: Final = proposed_elsewhere("2025-06-01", "<20250601200108.23186-1-ryncsn@gmail.com>")
+"""Kairui Song, v2: the folio is checked where its lock was free."""
+
+MOVE_CHECKED: Final = shipped(
+    "v6.16",
+    said=proposed_elsewhere("2025-05-30", "<20250530201710.81365-1-ryncsn@gmail.com>"),
+    checked=("v6.16", "2026-11-28"),
+)
+"""Kairui Song: it is checked under the locks, and so is that there is none (0ea148a79920)."""
