@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mmviz.engine import Report, Verdict, explore
 from mmviz.engine.report import Outcome
-from mmviz.scenarios import load, names
+from mmviz.kernel.provenance import provenance
+from mmviz.scenarios import every_case, load, names
 from mmviz.survey.catalogue import thread_of
 from mmviz.survey.debate import debate
 from mmviz.survey.markdown import marked
@@ -25,6 +26,7 @@ from mmviz.survey.mutations import (
 )
 
 WRITTEN = "<!-- written by `make documents` -->"
+SINCE = "2022-10-01"  # the last of the five threads ends in September 2022
 SUMMARY = (
     *("scenario", "case", "mutants", "killed", "the race itself"),
     *("not decisive", "redundant, and why"),
@@ -43,6 +45,7 @@ def documents() -> dict[str, Callable[[], str]]:
     """Return the function that generates each document, by the name of its file."""
     threads = dict.fromkeys(map(thread_of, names()))
     found = {debate_file(thread): _debate_of(thread) for thread in threads}
+    found["since_then.md"] = since_then
     return {"races.md": race_table, **found, "mutations.md": mutation_table}
 
 
@@ -115,6 +118,13 @@ def _debate_of(thread: str) -> Callable[[], str]:
         return f"{WRITTEN}\n# The debate of {thread}, in chronological order\n\n{text}\n"
 
     return write
+
+
+def since_then() -> str:
+    """Search what was proposed or shipped after the five threads; return it in order of time."""
+    later = [case for case in every_case() if provenance(case).when >= SINCE]
+    text = debate(later).markdown()
+    return f"{WRITTEN}\n# What happened since then, in chronological order\n\n{text}\n"
 
 
 def mutation_table() -> str:

@@ -31,6 +31,12 @@ for _name, _sentence in {
     "unmap_fails": (
         "An unmap finds no entry for an address that is mapped: the device keeps its access"
     ),
+    "posts_for_revoked_key": (
+        "The driver sends the hardware a work request for a key that was revoked: it fails"
+    ),
+    "uses_freed_guest_page": (
+        "KVM writes to a page that the host has taken away: it has another owner by now"
+    ),
     "null_dereference": (
         "Kernel code follows a NULL pointer: the task dies, and the locks it held stay locked"
     ),

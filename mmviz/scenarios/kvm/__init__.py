@@ -16,3 +16,11 @@ BEHIND_MMU_LOCK: Final = shipped(
     "v7.1", said=proposed("2026-06-05", "70543358fa08"), checked=("v7.1", "2026-11-28")
 )
 """Kim: copy, adjust and replace under mmu_lock; allocate before it, free after it."""
+
+INACTIVE_IS_VALID: Final = shipped("v5.17", "v6.0")
+"""gfn_to_pfn_cache: an inactive cache may be refreshed, checked and used."""
+
+ACTIVE_CHECKED: Final = shipped(
+    "v6.1", where="ecbcf030b456, 52491a38b2c2", checked=("v6.1", "2026-11-28")
+)
+"""Christopherson and Luczaj: check and refresh fail while the cache is inactive."""
