@@ -10,8 +10,9 @@
 
 The search and the scenarios are imported at once, and are standard library only, as are the
 command line and the tables of cases; what draws needs more packages, and says which. Runs, the
-widgets (`Player`, `Driver`, `Debate`, `Entry`), the plots (`counters`, `state_map`, `family`), the
-tables of cases (`debate`, `catalogue`, `mutations`) and `entry` are imported when first used.
+widgets (`Player`, `Driver`, `Predict`, `Debate`, `Entry`, `Dial`), the plots (`counters`,
+`state_map`, `family`), the tables of cases (`debate`, `catalogue`, `mutations`) and `entry` are
+imported when first used.
 """
 
 import importlib
@@ -35,33 +36,44 @@ from mmviz.engine import (
     Verdict,
 )
 from mmviz.engine.version import VERSION
+from mmviz.lessons.card import Card
 from mmviz.reading.shown import Brought
 from mmviz.scenarios import broken, every_case, find, load, names, one_case
 
 if TYPE_CHECKING:
     from mmviz.engine import Frame, Run, table
+    from mmviz.engine.opened import opened
     from mmviz.engine.possible import Answer
     from mmviz.engine.redundant import code
+    from mmviz.lessons.exercise import exercise
+    from mmviz.lessons.grading import grade
+    from mmviz.lessons.judge import judge
+    from mmviz.lessons.progress import progress
     from mmviz.reading.litmus import litmus
     from mmviz.reading.lock_report import lockdep
     from mmviz.reading.recognise import diagram
     from mmviz.survey.catalogue import Catalogue
     from mmviz.survey.debate import debate
     from mmviz.survey.mutations import mutations
-    from mmviz.widgets import Debate, Driver, Entry, Player
+    from mmviz.widgets import Debate, Dial, Driver, Entry, Player, Predict, defend
     from mmviz.widgets.family import family
     from mmviz.widgets.plots import counters, state_map
 
     # Any: an mmviz.scene.entry_shown.EntryPicture, which this layer does not import.
     def entry(
         value: int | str,
-        kernel: str = "6.15",
+        kernel: str = "",
         *,
+        level: str = "",
+        space: str = "",
+        arch: str = "",
         after: int | str | None = None,
-        levels: int = 4,
+        paging: int = 4,
         pte_marker: bool = False,
+        physical_bits: int = 0,
+        encryption_bit: int = 0,
     ) -> Any:
-        """Explain the 64 bits of an x86-64 page-table entry: mmviz/scene/entry_shown.py."""
+        """Explain the bits of a page-table entry, or of a log: mmviz/scene/entry_shown.py."""
 
 
 __version__ = VERSION
@@ -69,11 +81,13 @@ __all__ = [
     "Case",
     "Counterexample",
     "Debate",
+    "Dial",
     "Driver",
     "Entry",
     "Frame",
     "MmvizError",
     "Player",
+    "Predict",
     "Race",
     "Report",
     "Run",
@@ -86,19 +100,25 @@ __all__ = [
     "code",
     "counters",
     "debate",
+    "defend",
     "diagram",
     "entry",
     "every_case",
+    "exercise",
     "explore",
     "family",
     "find",
+    "grade",
+    "judge",
     "link",
     "litmus",
     "load",
     "lockdep",
     "mutations",
     "names",
+    "opened",
     "possible",
+    "progress",
     "replay",
     "state_map",
     "table",
@@ -107,7 +127,10 @@ __all__ = [
 SHOWN_AFTER = 1.0  # seconds
 _LATE = {
     **dict.fromkeys(("Frame", "Run", "table"), "mmviz.engine"),
-    **dict.fromkeys(("Debate", "Driver", "Entry", "Player"), "mmviz.widgets"),
+    **dict.fromkeys(
+        ("Debate", "Dial", "Driver", "Entry", "Player", "Predict", "defend"), "mmviz.widgets"
+    ),
+    "opened": "mmviz.engine.opened",
     **dict.fromkeys(("counters", "state_map"), "mmviz.widgets.plots"),
     "family": "mmviz.widgets.family",
     "code": "mmviz.engine.redundant",
@@ -117,6 +140,10 @@ _LATE = {
     "lockdep": "mmviz.reading.lock_report",
     "mutations": "mmviz.survey.mutations",
     "entry": "mmviz.scene.entry_shown",
+    "grade": "mmviz.lessons.grading",
+    "progress": "mmviz.lessons.progress",
+    "exercise": "mmviz.lessons.exercise",
+    "judge": "mmviz.lessons.judge",
 }
 _DRAWN_WITH = ("anywidget", "bqplot", "graphviz", "ipywidgets", "segno")
 
@@ -299,7 +326,13 @@ def _on_a_stage(found: Brought) -> bool:
     return _can_draw() and bool(importlib.import_module("mmviz.widgets.brought").show(found))
 
 
+def _card_on_a_stage(card: Card) -> bool:
+    """Show a card with its failing run on a stage; tell whether that could be done."""
+    return _can_draw() and bool(importlib.import_module("mmviz.widgets.card").show(card))
+
+
 Brought.display = staticmethod(_on_a_stage)
+Card.display = staticmethod(_card_on_a_stage)
 
 
 def __getattr__(name: str) -> Any:

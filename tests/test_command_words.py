@@ -85,9 +85,15 @@ def desk(tmp_path, monkeypatch):
     (tmp_path / "mail.txt").write_text(f"> {link[:50]}\n> {link[50:]}\n\n{diagram}", "utf-8")
     (tmp_path / "splat.txt").write_bytes((READING / "reports" / "02.txt").read_bytes())
     (tmp_path / "SB.litmus").write_text(LITMUS, "utf-8")
+    (tmp_path / "oops.txt").write_text("PGD 1067 PUD 2067 PMD 3067 PTE ffffffff8048a025\n", "utf-8")
+    answer = mmviz.exercise("iommu_group/one_critical_section").solution()
+    (tmp_path / "mine.py").write_text(answer, "utf-8")
+    (tmp_path / "run.txt").write_text("CPU0*3 CPU1*4\n", "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(verify_module, "TOOLS", {})
     main(["new", "my_race.py"])
+    main(["assignment", "iommu_group/break_it"])
+    (tmp_path / "solved" / "races.ipynb").rename(tmp_path / "ada.ipynb")
     return tmp_path
 
 

@@ -13,6 +13,7 @@ import mmviz
 from mmviz import engine
 from mmviz.cli import main
 from mmviz.cli.documents import documents
+from mmviz.lessons.grading_forms import assignment
 from tests.test_notebooks import HEADINGS
 
 ROOT = Path(__file__).parents[1]
@@ -76,6 +77,10 @@ BROUGHT = {  # what the commands read
     "mail.txt": "CPU0: iommu_release_device(a)\nCPU1: iommu_domain_free(v)\n",
     "splat.txt": "       CPU0      CPU1\n       ----      ----\n  lock(a);\n"
     "            lock(b);\n            lock(a);\n  lock(b);\n",
+    **dict.fromkeys(
+        ("races.ipynb", "ada.ipynb"),
+        assignment(["iommu_group/break_it"], "jupyter")["races.ipynb"].decode(),
+    ),
     "SB.litmus": "X86_64 SB\n{ }\nP0 ;\nmovl $1,(x) ;\nexists (x=1)\n",
 }
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]

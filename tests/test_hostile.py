@@ -246,6 +246,7 @@ REPORT = mmviz.explore(SMALL)
 GROUP = mmviz.Scenario("Two increments", "None is lost", [SMALL])
 PLAYER, DRIVER = mmviz.Player(SMALL), mmviz.Driver(SMALL)
 DEBATE = mmviz.Debate([SMALL])
+PREDICT, DIAL = mmviz.Predict("iommu_group/release_order"), mmviz.Dial(SMALL)
 INDEX = Index(mmviz.catalogue(among=SMALL))
 ENTRY = mmviz.Entry("0x0")
 PICTURE = mmviz.entry("0x0")
@@ -271,6 +272,12 @@ def refused(found):
         raise mmviz.MmvizError(found.refused)
 
 
+def earned(points):
+    """Raise what is said of an answer that is none, which is no error of the call."""
+    if not points.earned:
+        raise mmviz.MmvizError(points.lines[0].reason)
+
+
 CALLS = {
     "explore": mmviz.explore,
     "explore case": lambda wrong: mmviz.explore(GROUP, wrong),
@@ -278,8 +285,18 @@ CALLS = {
     "explore max_bytes": lambda wrong: mmviz.explore(SMALL, max_bytes=wrong),
     "explore progress": lambda wrong: mmviz.explore(SMALL, progress=wrong),
     "explore stop": lambda wrong: mmviz.explore(SMALL, stop=wrong),
+    "progress forget": lambda wrong: mmviz.progress(forget=wrong),
     "replay": mmviz.replay,
     "replay schedule": lambda wrong: mmviz.replay(SMALL, wrong),
+    "grade": lambda wrong: earned(mmviz.grade(wrong, "iommu_group/break_it")),
+    "grade exercise": lambda wrong: mmviz.grade(None, wrong),
+    "exercise": mmviz.exercise,
+    "exercise seed": lambda wrong: mmviz.exercise("iommu_group/break_it", wrong),
+    "judge": mmviz.judge,
+    "judge exercise": lambda wrong: mmviz.judge(SMALL, wrong),
+    "judge jobs": lambda wrong: mmviz.judge(SMALL, jobs=wrong),
+    "judge outcomes": lambda wrong: mmviz.judge(SMALL, outcomes=[wrong]),
+    "judge step": lambda wrong: mmviz.judge(wrong, "iommu_group/no_return"),
     "link": lambda wrong: mmviz.link(wrong, "CPU0"),
     "link schedule": lambda wrong: mmviz.link(mmviz.find(RACE, CASE), wrong),
     "link at": lambda wrong: mmviz.link(mmviz.find(RACE, CASE), "CPU0", wrong),
@@ -313,7 +330,12 @@ CALLS = {
     "entry": mmviz.entry,
     "entry kernel": lambda wrong: mmviz.entry("0x0", wrong),
     "entry after": lambda wrong: mmviz.entry("0x0", after=wrong),
-    "entry levels": lambda wrong: mmviz.entry("0x0", levels=wrong),
+    "entry level": lambda wrong: mmviz.entry("0x0", level=wrong),
+    "entry space": lambda wrong: mmviz.entry("0x0", space=wrong),
+    "entry arch": lambda wrong: mmviz.entry("0x0", arch=wrong),
+    "entry paging": lambda wrong: mmviz.entry("0x0", paging=wrong),
+    "entry physical_bits": lambda wrong: mmviz.entry("0x0", physical_bits=wrong),
+    "entry encryption_bit": lambda wrong: mmviz.entry("0x0", encryption_bit=wrong),
     "entry pte_marker": lambda wrong: mmviz.entry("0x0", pte_marker=wrong),
     "entry's svg": PICTURE.svg,
     "Run": mmviz.Run,
@@ -391,6 +413,17 @@ CALLS = {
     "Driver.choose k": lambda wrong: DRIVER.choose("CPU0", wrong),
     "Debate": lambda wrong: mmviz.Debate([wrong]),
     "Debate kernel": lambda wrong: mmviz.Debate(SMALL, kernel=wrong),
+    "Predict": mmviz.Predict,
+    "Predict kind": lambda wrong: mmviz.Predict(SMALL, kind=wrong),
+    "Predict question": lambda wrong: mmviz.Predict(question=wrong),
+    "Predict after": lambda wrong: mmviz.Predict(SMALL, after=wrong),
+    "Predict.answer": lambda wrong: PREDICT.answer(wrong),
+    "Predict.show": lambda wrong: PREDICT.show(wrong),
+    "Dial": mmviz.Dial,
+    "Dial step": lambda wrong: DIAL.turn(True, wrong),
+    "defend": mmviz.defend,
+    "opened": lambda wrong: mmviz.opened(wrong, "load"),
+    "opened step": lambda wrong: mmviz.opened(SMALL, wrong),
     "Debate.play": DEBATE.play,
     "Debate.play what": lambda wrong: DEBATE.play(0, wrong),
     "Debate.show": lambda wrong: DEBATE.show(wrong, "lost_update"),
@@ -400,6 +433,8 @@ CALLS = {
     "Entry": mmviz.Entry,
     "Entry kernel": lambda wrong: mmviz.Entry("0x0", wrong),
     "Entry after": lambda wrong: mmviz.Entry("0x0", after=wrong),
+    "Entry level": lambda wrong: mmviz.Entry("0x0", level=wrong),
+    "Entry arch": lambda wrong: mmviz.Entry("0x0", arch=wrong),
     "Entry.value": sets(ENTRY, "value"),
     "Entry.after": sets(ENTRY, "after"),
     "Entry.kernel": sets(ENTRY, "kernel"),
@@ -419,7 +454,7 @@ WHOLE = (
     "Race.case",
 )
 WHOLE += ("Case name", "Case bad", "Case daemons", "Player.cursor", "Player.visit", "Debate.play")
-WHOLE += ("Index.show", "table width", "entry levels", "Report.said", "Scenario title", "code")
+WHOLE += ("Index.show", "table width", "entry paging", "Report.said", "Scenario title", "code")
 FEW = (
     *(
         "empty",
@@ -459,7 +494,7 @@ MEANT = {  # what is not wrong there
     **dict.fromkeys(("explore max_states", "explore max_bytes", "possible max_states"), LIMITS),
     **dict.fromkeys(("replay schedule", "Case schedule", "Player moment", "Player.visit"), STEPS),
     "link schedule": STEPS,
-    **dict.fromkeys(("table width", "entry", "entry levels"), INTEGERS),
+    **dict.fromkeys(("table width", "entry", "entry paging"), INTEGERS),
     **dict.fromkeys(("Case name", "Race.case name"), LABELS),
     **dict.fromkeys(("Case bad", "Case interchangeable"), EMPTY),
     **dict.fromkeys(("Race.case sometimes", "Race.case always"), EMPTY),
@@ -476,6 +511,8 @@ MEANT = {  # what is not wrong there
     "Case schedules": {"recursive mapping"},
     "Case states": LIMITS - {"float", "infinite"},
     "Driver goal": {"none"},
+    **dict.fromkeys(("Predict kind", "Dial step"), OMITTED),
+    "Predict after": NONE,
     "Driver.choose k": {"negative", "none"},
     "Race bad": EMPTY | {"numpy texts", "set"},
     "Race daemons": EMPTY | {"set", "mapping", "recursive mapping"},
@@ -486,7 +523,18 @@ MEANT = {  # what is not wrong there
     "catalogue words": SHORT | {"none"},
     "code": {"lambda"},
     "entry after": INTEGERS | {"none"},
+    "entry kernel": {"empty"},
+    "entry level": {"empty"},
+    "entry space": {"empty"},
+    "entry arch": {"empty"},
+    "Entry kernel": {"empty"},
+    "Entry.kernel": {"empty"},
     "entry pte_marker": {"true", "false"},
+    "exercise seed": INTEGERS | {"negative", "numpy negative", "large", "many digits as a number"},
+    "judge exercise": {"none"},
+    "judge jobs": EMPTY,
+    "judge step": INTEGERS,
+    "progress forget": {"true", "false"},
     "find case": INTEGERS | {"negative", "numpy negative"},
 }
 
@@ -604,13 +652,29 @@ COMMANDS = [
         ["litmus", "W"],
         ["litmus", MAILED, "--model=W"],
         ["lockdep", "W"],
+        ["quiz", "W"],
+        ["quiz", RACE, "--case=W"],
+        ["quiz", RACE, "--kind=W"],
+        ["quiz", RACE, "--seed=W"],
+        ["quiz", RACE, "--count=W"],
         ["lab", "--port=W"],
+        ["lab", "--copy-only", "--edition=W"],
+        ["assignment", "W"],
+        ["assignment", "hmm/one_put", "--for=W"],
+        ["exercise", "W"],
+        ["exercise", "--seed=W"],
+        ["judge", "W"],
+        ["judge", MAILED, "--exercise=W"],
+        ["judge", MAILED, "--seed=W"],
+        ["grade", "W", "zz"],
+        ["progress", "W"],
         ["W"],
         ["list", "--W"],
     ),
 ]
 SOME_WORDS = ("unknown", "words", "ansi", "surrogate", "null", "superscript", "digits", "brackets")
 FINE = {("list --kernel=W", "empty"), ("list --W", "empty"), (f"replay {RACE} {CASE} W", "empty")}
+FINE |= {(f"quiz {RACE} --case=W", "empty"), (f"quiz {RACE} --kind=W", "empty")}
 FINE |= {(f"export {RACE} {CASE} W --form=svg", "empty"), (f"diagram {MAILED} --race=W", "empty")}
 OUTPUTS = ["", " ", "/", "{tmp}", "{tmp}/pipe.py", "{tmp}/missing/a.svg", "{tmp}/loop.py", "a\0b/c"]
 

@@ -4,19 +4,21 @@ import json
 import quopri
 import re
 import textwrap
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import mmviz
 from mmviz.cli import main
-from mmviz.cli.parser import LINK
+from mmviz.cli.examples import LINK
 from mmviz.engine import link as links
 from mmviz.engine.version import VERSION
 from mmviz.scenarios.link import is_link, opened
-from mmviz.scene.qr import code, qr
+from mmviz.scene.qr import PIXELS, code, qr
 
 RACE, CASE = "iommu_group/release_order", "DelistThenRelease"
 SCHEDULE, AT = ("CPU0",) * 3 + ("CPU1",) * 4, 5
@@ -267,6 +269,66 @@ def test_a_qr_code_escapes_its_label_and_has_a_limit():
     for text in ("", "x" * 1_201):
         with pytest.raises(mmviz.MmvizError, match="cannot be read from a slide"):
             qr(text)
+
+
+def squares(png):
+    """Return the dark modules of a code in pixels, each as (x, y)."""
+    picture = Image.open(BytesIO(png)).convert("L")
+    size = picture.width // PIXELS
+    middle = [
+        (x * PIXELS + PIXELS // 2, y * PIXELS + PIXELS // 2)
+        for y in range(size)
+        for x in range(size)
+    ]
+    return {(x // PIXELS, y // PIXELS) for x, y in middle if picture.getpixel((x, y)) < 128}
+
+
+def test_a_code_of_a_run_is_the_same_in_pixels_in_blocks_and_as_a_drawing(tmp_path, capsys):
+    words = ["export", RACE, CASE, "CPU0*3 CPU1*4", "--qr"]
+    files = [tmp_path / f"code.{form}" for form in ("svg", "png", "txt")]
+    for file in files:
+        assert main([*words, "-o", str(file)]) == 0
+    drawn, pixels, text = (file.read_bytes() for file in files)
+    said = capsys.readouterr().err.splitlines()
+    link = mmviz.link(f"{RACE}:{CASE}", SCHEDULE, 7)
+    assert [line.partition(", the link ")[2] for line in said] == [link] * 3
+    assert drawn.decode() == qr(link) + "\n"
+    dark = {
+        (int(x) + k, int(y))
+        for x, y, run in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", code(link).path)
+        for k in range(int(run))
+    }
+    assert squares(pixels) == dark
+    rows = text.decode().splitlines()
+    halves = {
+        (x, 2 * y) for y, row in enumerate(rows) for x, sign in enumerate(row) if sign in "█▀"
+    }
+    halves |= {
+        (x, 2 * y + 1) for y, row in enumerate(rows) for x, sign in enumerate(row) if sign in "█▄"
+    }
+    assert {(x + 2, y + 2) for x, y in halves} == dark  # a border of two modules instead of four
+    assert main([*words, "--theme", "dark"]) == 0
+    inverse = capsys.readouterr().out.splitlines()
+    assert all(
+        one != other
+        for a, b in zip(rows, inverse, strict=True)
+        for one, other in zip(a, b, strict=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tabs"], "--tabs does not go with --qr"),
+        (["--form=pdf"], "--qr does not go with a picture to print"),
+        (["--form=svg", "--theme=dark"], "--theme does not go with --qr"),
+        (["--step=8"], "this run has no step 8"),
+        (["-o", "x.doc"], "known are .svg, .png, .txt"),
+    ],
+)
+def test_what_does_not_go_with_a_code_is_said(words, said, capsys):
+    assert main(["export", RACE, CASE, "CPU0*3 CPU1*4", "--qr", *words]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_export_takes_a_link(tmp_path, capsys):

@@ -71,10 +71,19 @@ def case(**changes):
     return mmviz.Case(**made | changes)
 
 
+PREDICT, DIAL = mmviz.Predict(RACE), mmviz.Dial(RACE)
+
+
 def refused(found):
     """Raise what a text that cannot be read says, which is no error of the call."""
     if found.refused:
         raise mmviz.MmvizError(found.refused)
+
+
+def earned(points):
+    """Raise what is said of an answer that is none, which is no error of the call."""
+    if not points.earned:
+        raise mmviz.MmvizError(points.lines[0].reason)
 
 
 RESULT = "made by mmviz; a reader only reads it"
@@ -93,6 +102,18 @@ CALLS = {
         "thread": mmviz.Debate,
         "kernel": lambda wrong: mmviz.Debate("exclusive", kernel=wrong),
     },
+    "Dial": {
+        "race": mmviz.Dial,
+        "case": lambda wrong: mmviz.Dial(RACE, wrong),
+        "step": lambda wrong: mmviz.Dial(found(), step=wrong),
+        "height": lambda wrong: mmviz.Dial(found(), height=wrong),
+        "turn": lambda wrong: DIAL.turn(True, wrong),
+    },
+    "defend": {
+        "fix": mmviz.defend,
+        "case": lambda wrong: mmviz.defend(RACE, wrong),
+        "height": lambda wrong: mmviz.defend(found(), height=wrong),
+    },
     "Driver": {
         "scenario": mmviz.Driver,
         "schedule": lambda wrong: mmviz.Driver(found(), wrong),
@@ -106,6 +127,18 @@ CALLS = {
         "visit": lambda wrong: mmviz.Driver(found()).visit(wrong),
     },
     "Entry": {"kernel": lambda wrong: mmviz.Entry("0x0", kernel=wrong)},
+    "Predict": {
+        "race": mmviz.Predict,
+        "schedule": lambda wrong: mmviz.Predict(found(), wrong),
+        "case": lambda wrong: mmviz.Predict(RACE, case=wrong),
+        "kind": lambda wrong: mmviz.Predict(found(), kind=wrong),
+        "seed": lambda wrong: mmviz.Predict(found(), seed=wrong),
+        "after": lambda wrong: mmviz.Predict(found(), after=wrong),
+        "question": lambda wrong: mmviz.Predict(question=wrong),
+        "height": lambda wrong: mmviz.Predict(found(), height=wrong),
+        "answer": lambda wrong: PREDICT.answer(wrong),
+        "show": lambda wrong: PREDICT.show(wrong),
+    },
     "Frame": RESULT,
     "MmvizError": "an exception",
     "Player": {
@@ -168,11 +201,20 @@ CALLS = {
         "value": mmviz.entry,
         "kernel": lambda wrong: mmviz.entry("0x0", wrong),
         "after": lambda wrong: mmviz.entry("0x0", after=wrong),
-        "levels": lambda wrong: mmviz.entry("0x0", levels=wrong),
+        "level": lambda wrong: mmviz.entry("0x0", level=wrong),
+        "space": lambda wrong: mmviz.entry("0x0", space=wrong),
+        "arch": lambda wrong: mmviz.entry("0x0", arch=wrong),
+        "paging": lambda wrong: mmviz.entry("0x0", paging=wrong),
         "pte_marker": lambda wrong: mmviz.entry("0x0", pte_marker=wrong),
+        "physical_bits": lambda wrong: mmviz.entry("0x0", physical_bits=wrong),
+        "encryption_bit": lambda wrong: mmviz.entry("0x0", encryption_bit=wrong),
         "theme": lambda wrong: mmviz.entry("0x0").svg(wrong),
     },
     "every_case": "takes nothing",
+    "exercise": {
+        "name": mmviz.exercise,
+        "seed": lambda wrong: mmviz.exercise("iommu_group/break_it", wrong),
+    },
     "explore": {
         "what": mmviz.explore,
         "case": lambda wrong: mmviz.explore(RACE, wrong),
@@ -190,6 +232,17 @@ CALLS = {
         "scenario": lambda wrong: mmviz.find(wrong, CASE),
         "case": lambda wrong: mmviz.find(RACE, wrong),
     },
+    "grade": {
+        "answer": lambda wrong: earned(mmviz.grade(wrong, "iommu_group/break_it")),
+        "exercise": lambda wrong: mmviz.grade(None, wrong),
+    },
+    "judge": {
+        "mine": mmviz.judge,
+        "exercise": lambda wrong: mmviz.judge(found(), wrong),
+        "jobs": lambda wrong: mmviz.judge(found(), jobs=wrong),
+        "outcomes": lambda wrong: mmviz.judge(found(), outcomes=wrong),
+        "step": lambda wrong: mmviz.judge(wrong, "iommu_group/no_return"),
+    },
     "link": {
         "case": lambda wrong: mmviz.link(wrong, "CPU0"),
         "schedule": lambda wrong: mmviz.link(found(), wrong),
@@ -206,6 +259,10 @@ CALLS = {
         "case": lambda wrong: mmviz.mutations(RACE, wrong),
     },
     "names": "takes nothing",
+    "opened": {
+        "case": lambda wrong: mmviz.opened(wrong, "load"),
+        "step": lambda wrong: mmviz.opened(case(), wrong),
+    },
     "possible": {
         "case": lambda wrong: mmviz.possible(wrong, "CPU0 is done"),
         "want": lambda wrong: mmviz.possible(found(), wrong),
@@ -213,6 +270,7 @@ CALLS = {
         "field": lambda wrong: mmviz.possible(found(), f"{wrong} == 0"),
         "max_states": lambda wrong: mmviz.possible(found(), "CPU0 is done", wrong),
     },
+    "progress": {"forget": lambda wrong: mmviz.progress(forget=wrong)},
     "replay": {
         "case": lambda wrong: mmviz.replay(wrong, "CPU0"),
         "schedule": lambda wrong: mmviz.replay(found(), wrong),
@@ -225,6 +283,7 @@ CALLS = {
 }
 NAMES = ("actor's name", "moment's name")
 NUMBERS = ("number", "fraction")
+OMITTED = ("empty", "none")
 CATALOGUED = ("words", "bad_state", "thread", "kernel")
 MEANT = {  # what is not wrong there
     ("Case", "name", "unknown"),
@@ -250,17 +309,27 @@ MEANT = {  # what is not wrong there
     ("Scenario", "case", "number"),
     ("entry", "after", "none"),
     ("entry", "after", "number"),
-    ("entry", "levels", "number"),
+    ("entry", "paging", "number"),
+    *(("entry", name, "empty") for name in ("kernel", "level", "space", "arch")),
+    ("Entry", "kernel", "empty"),
     ("entry", "value", "number"),
     *(("family", given, "list") for given in ("numbers", "size")),
     ("family", "numbers", "none"),
     *(("family", "seconds", kind) for kind in NUMBERS),
+    ("exercise", "seed", "number"),
     ("find", "case", "number"),
+    ("judge", "exercise", "none"),
+    ("judge", "step", "number"),
     ("link", "schedule", "empty"),
     ("replay", "schedule", "empty"),
     *(("Debate", "kernel", kind) for kind in ("empty", "none")),
     *(("debate", "kernel", kind) for kind in ("empty", "none")),
-    *((name, "case", kind) for name in ("Driver", "Player") for kind in ("empty", "none")),
+    *((name, "case", kind) for name in ("Driver", "Player", "Predict") for kind in OMITTED),
+    *(("Predict", given, kind) for given in ("schedule", "kind") for kind in OMITTED),
+    ("Predict", "after", "none"),
+    *((name, "case", kind) for name in ("Dial", "defend") for kind in OMITTED),
+    *(("Dial", given, kind) for given in ("step", "turn") for kind in OMITTED),
+    ("Predict", "seed", "number"),
     *((name, "views", "none") for name in ("Driver", "Player")),
     ("Player", "svg views", "none"),
     ("Driver", "choose at", "none"),
@@ -322,12 +391,26 @@ COMMANDS = {
         ["export", "{}", CASE],
         ["export", RACE, "{}"],
         ["export", RACE, CASE, "--form=svg", "--step={}"],
+        ["export", RACE, CASE, "--qr", "--step={}"],
         ["export", "--site=zz", "{}"],
     ],
     "diagram": [["diagram", "{}"], ["diagram", MAILED, "--race={}"], ["diagram", MAILED, "-o={}"]],
     "litmus": [["litmus", "{}"], ["litmus", MAILED, "--model={}"]],
     "lockdep": [["lockdep", "{}"]],
-    "lab": [["lab", "--port={}"]],
+    "quiz": [
+        ["quiz", "{}"],
+        ["quiz", f"{RACE}:{{}}"],
+        ["quiz", RACE, "--case={}"],
+        ["quiz", RACE, "--kind={}"],
+        ["quiz", RACE, "--seed={}"],
+        ["quiz", RACE, "--count={}"],
+    ],
+    "assignment": [["assignment", "{}"], ["assignment", "hmm/one_put", "--for={}"]],
+    "exercise": [["exercise", "{}"], ["exercise", "--seed={}"]],
+    "judge": [["judge", "{}"], ["judge", MAILED, "--exercise={}"], ["judge", MAILED, "--seed={}"]],
+    "grade": [["grade", "{}", "zz"]],
+    "progress": [["progress", "{}"]],
+    "lab": [["lab", "--port={}"], ["lab", "--copy-only", "--edition={}"]],
     "schema": [["schema", "{}"]],
     "completion": [["completion", "{}"]],
 }
@@ -342,6 +425,8 @@ WORDS = TEXTS | {
 FINE = {
     ("diagram", f"diagram {MAILED} --race={{}}", "empty"),
     ("list", "list --kernel={}", "empty"),
+    ("quiz", f"quiz {RACE} --case={{}}", "empty"),
+    ("quiz", f"quiz {RACE} --kind={{}}", "empty"),
     ("replay", f"replay {RACE} {CASE} {{}}", "empty"),
 }
 

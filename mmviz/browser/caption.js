@@ -93,9 +93,13 @@ export function captionPane(session, acts) {
           .join(", ");
         say(
           sentence,
-          session.mode === "driver" || !session.last
-            ? `Click on the key of an actor, or press its digit, to let it step (${keys}). Undo keeps what you tried as a branch.`
-            : head.subtitle || "Press → for the first step.",
+          film.isSealed
+            ? session.last
+              ? "Press → for the first step."
+              : "The question above is about this state."
+            : session.mode === "driver" || !session.last
+              ? `Click on the key of an actor, or press its digit, to let it step (${keys}). Undo keeps what you tried as a branch.`
+              : head.subtitle || "Press → for the first step.",
         );
       } else {
         say(name, `${k}  ${stepName(film, path, k)}.`);
@@ -129,15 +133,21 @@ export function captionPane(session, acts) {
       able(buttons.again, k > 0);
       able(buttons.whatif, k > 0 && film.enabled(path[k - 1].state).length > 1);
       able(buttons.recorded, !tree.isRecorded());
-      able(buttons.where, claims && (!session.isSealed || Boolean(lost)));
-      able(buttons.reveal, claims);
+      able(buttons.possible, !film.isSealed);
+      able(buttons.where, claims && !film.isSealed && (!session.isSealed || Boolean(lost)));
+      able(buttons.reveal, claims && !film.isSealed);
       buttons.where.classList.toggle("mm-wanted", Boolean(lost));
       const gives = session.isSealed;
-      buttons.reveal.firstChild.data = gives ? "give up" : "show";
+      const isAttack = Boolean(session.game.never);
+      buttons.reveal.firstChild.data = isAttack ? "ask" : gives ? "give up" : "show";
       attribute(
         buttons.reveal,
         "title",
-        gives ? "give up, and see the runs that break the promise" : "show the shortest run that breaks the promise",
+        isAttack
+          ? "ask the search whether any run does this, and see the nearest miss"
+          : gives
+            ? "give up, and see the runs that break the promise"
+            : "show the shortest run that breaks the promise",
       );
     },
     /** At rest: what is longer than its room can be reached by key. */

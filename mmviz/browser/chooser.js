@@ -1,7 +1,7 @@
 // The keys that let an actor step, in a row: where a narrow Driver has the code columns as a tab.
 
 import { able, attribute, element, say } from "./dom.js";
-import { waiting } from "./story.js";
+import { SEALED, waiting } from "./story.js";
 
 /**
  * Whether an actor can step now, and what its key is called.
@@ -19,9 +19,10 @@ export function turnOf(session, actor) {
     ? `${name} has finished`
     : can
       ? `${actor + 1}: ${name}: ${next.label}`
-      : `${name}: ${next.label}: ${why || "cannot step"}`;
+      : `${name}: ${next.label}: ${why || (film.isSealed ? SEALED : "cannot step")}`;
   const tip = can ? `${next?.label} (key ${actor + 1})` : (film.block(at, actor)?.reason ?? label);
-  return { next, can, why, label, tip };
+  const isBlocked = Boolean(next) && !can && !film.isSealed;
+  return { next, can, isBlocked, why, label, tip };
 }
 
 /**

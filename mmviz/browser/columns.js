@@ -235,7 +235,7 @@ export function codeColumn(session, actor, acts) {
     /** Show step `k`; `hot` are rows that the reader points at. @param {Set<string>} hot */
     draw(hot) {
       const { film, path, k } = session;
-      const { next, can, why, label, tip } = turnOf(session, actor);
+      const { next, can, isBlocked, why, label, tip } = turnOf(session, actor);
       ran = ranRows(film, path, k, actor);
       const isLast = k > 0 && path[k].actor === actor;
       rows.forEach((/** @type {any} */ row, /** @type {number} */ i) => {
@@ -246,7 +246,7 @@ export function codeColumn(session, actor, acts) {
         const often = [isNext && did ? `ran ${number}` : "", did && did.times > 1 ? `×${did.times}` : ""]
           .filter(Boolean)
           .join(" ");
-        const said = `mm-row${isNow ? " mm-now" : ""}${did ? " mm-ran" : ""}${isNext && !can ? " mm-blocked" : ""}${hot.has(rowName(actor, i)) ? " mm-hot" : ""}`;
+        const said = `mm-row${isNow ? " mm-now" : ""}${did ? " mm-ran" : ""}${isNext && isBlocked ? " mm-blocked" : ""}${hot.has(rowName(actor, i)) ? " mm-hot" : ""}`;
         const ranAs = did ? (film.next(path[did.last - 1].state, actor)?.label ?? "") : "";
         const all = `${said}|${number}|${often}|${isNext}|${ranAs}`;
         if (row.was === all) return;

@@ -157,6 +157,7 @@ export function controlsPane(session, acts) {
       able(next, k < last);
       able(end, k < last);
       able(play, last > 0);
+      able(save, !session.film.isSealed);
       say(play, playback.isOn ? "pause" : "play");
       attribute(play, "aria-label", playback.isOn ? "pause (space)" : "play (space)");
       attribute(stop, "aria-pressed", String(playback.stops));

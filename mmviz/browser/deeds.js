@@ -5,6 +5,8 @@ import { lossOf } from "./game.js";
 import { possibleUntil, shortestRun } from "./story.js";
 import { whyNoChance, whyNoOther, whyNot } from "./causes.js";
 
+const AHEAD = ["choose", "whatif", "where", "reveal", "possible", "code", "save"];
+const WAIT = "what comes next is sealed until the question is answered or skipped";
 const ZOOMS = [70, 85, 100, 115, 130, 150, 175, 200, 250];
 
 /**
@@ -19,6 +21,7 @@ export class Deeds {
     this.session = stage.session;
     /** @type {Record<string, (value?: any) => any>} each returns false when there was nothing to do */
     this.acts = this.all();
+    if (this.session.film.isSealed) for (const act of AHEAD) this.acts[act] = () => stage.hint(WAIT);
   }
 
   /** @returns {Record<string, (value?: any) => any>} */
@@ -111,7 +114,14 @@ export class Deeds {
   /** Put a shortest run that breaks the promise on the stage, and play it. */
   shortest() {
     const { session } = this;
-    const { film, goalBads } = session;
+    const { film, goalBads, game } = session;
+    if (game.never) {
+      this.halt();
+      if (!game.miss?.length) return undefined; // the caption says so
+      session.keepPlace();
+      session.open(game.miss, game.miss.length);
+      return undefined;
+    }
     const known = session.named.filter((run) => run.kind === "bad").map((run) => run.schedule);
     const isWanted = (/** @type {number} */ state) =>
       film.bads(state).some((bad) => !goalBads || goalBads.includes(bad));

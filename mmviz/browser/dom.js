@@ -78,8 +78,19 @@ export function say(node, text) {
  * @param {string | number | null} value null takes the attribute away
  */
 export function attribute(node, name, value) {
-  if (value === null) node.removeAttribute(name);
-  else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
+  if (value === null) {
+    const hadFocus = name === "tabindex" && document.activeElement === node;
+    node.removeAttribute(name);
+    if (hadFocus && /** @type {HTMLElement} */ (node).tabIndex < 0) refocus(node);
+  } else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
+}
+
+/**
+ * Give the focus that a part can no longer have to its stage, whose keys go where the focus is.
+ * @param {Element} node
+ */
+function refocus(node) {
+  /** @type {HTMLElement | null} */ (node.closest(".mm-stage"))?.focus({ preventScroll: true });
 }
 
 /**

@@ -97,12 +97,18 @@ export class Film {
     };
   }
 
+  /** Whether a question is asked at the end of the run, and what comes next is not here. */
+  get isSealed() {
+    return this.head.sealed === true;
+  }
+
   /**
-   * The actors that can go in a state, as the state itself says.
+   * The actors that can go in a state, as the state itself says; of a sealed film, those that went.
    * @param {number} state
    * @returns {number[]}
    */
   enabled(state) {
+    if (this.isSealed) return this.outs[state].flatMap((move, actor) => (move === undefined ? [] : [actor]));
     const [, steps, blocks] = this.tables.states[state];
     return steps.flatMap((/** @type {number} */ step, /** @type {number} */ actor) =>
       step >= 0 && blocks[actor] < 0 ? [actor] : [],

@@ -3,6 +3,7 @@
 import { element, push, say } from "./dom.js";
 import { canAvoid, possibleUntil, shortestRun } from "./story.js";
 
+const TRIES = 5; // runs to their end, after which the reader is told that no run breaks the promise
 const times = (/** @type {number} */ n) => (n === 1 ? "1 preemption" : `${n} preemptions`);
 
 /** Said when the goal is reached. @param {import("./session.js").Session} session */
@@ -17,9 +18,18 @@ export function victoryOf(session) {
   return scores ? `${yours} ${scores[0].toUpperCase()}${scores.slice(1)}.` : yours;
 }
 
+/** Whether the reader attacks what no run breaks, and is to be told so: asked for, or after enough tries. @param {import("./session.js").Session} session */
+export function isHopeless(session) {
+  if (session.mode !== "driver" || !session.game.never) return false;
+  const { film, tree } = session;
+  const isOver = (/** @type {number} */ state) => film.end(state) !== "" || !film.enabled(state).length;
+  return !session.isSealed || tree.leaves().filter((leaf) => isOver(leaf.state)).length >= TRIES;
+}
+
 /** Said when the run has ended, or gone on for all its steps, without a win; "" otherwise. @param {import("./session.js").Session} session */
 export function lossOf(session) {
   if (session.mode !== "driver" || session.wonAt() >= 0) return "";
+  if (isHopeless(session)) return session.game.never;
   const { film, path, k } = session;
   if (!film.end(path[k].state) && film.enabled(path[k].state).length) return "";
   if (!k) return "";
@@ -34,6 +44,7 @@ export function lossOf(session) {
 /** Best, yours, preemptions, runs tried. @param {import("./session.js").Session} session */
 export function scoreOf(session) {
   const { tree, game, k } = session;
+  if (session.film.isSealed) return "";
   const tried = Math.max(1, tree.leaves().length);
   const all = `${tried} ${tried === 1 ? "run" : "runs"} tried`;
   const { won, preemptions } = session.score();

@@ -4,7 +4,7 @@ export const KEYS = [
   ["→ ↓ PageDown", "one step on"],
   ["← ↑ PageUp", "one step back"],
   ["Home End", "first and last step"],
-  ["1 … 9", "let this actor step next"],
+  ["1 … 9", "let this actor step next; two people play with a digit each"],
   ["Shift+1 … 9", "a named run"],
   ["x", "what if another actor goes first"],
   ["Backspace Esc", "back to the recorded run"],

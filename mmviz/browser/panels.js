@@ -146,11 +146,12 @@ export function panels(session, acts) {
       const { memory, limits, complete, most } = session.film.head;
       const count = session.film.tables.states.length;
       const whole = `All ${count.toLocaleString("en")} states of this case are here: choosing a step needs no kernel.`;
+      const sealed = "The run up to the question is here, and no more.";
       const part = `This case has more than ${(most || 0).toLocaleString("en")} states: those along the runs shown are here, and the kernel is asked for others.`;
       const parts = [
         element("strong", "", memory || ""),
         element("div", "mm-limits-text", limits || ""),
-        element("p", "mm-bound", complete ? whole : part),
+        element("p", "mm-bound", session.film.isSealed ? sealed : complete ? whole : part),
       ];
       show("limits", memory || "memory model", parts, shut);
     },

@@ -1,5 +1,7 @@
 // What a path tells: pure functions of a film, a path and the cursor. No DOM.
 
+export const SEALED = "whether it can step is sealed until the question is answered";
+
 const MOST_TOLD = 4; // steps that a story goes back
 
 /**
@@ -250,6 +252,7 @@ export function runAsText(film, path, k, note = () => "") {
   }
   lines.push("", `The state after step ${k}:`);
   for (const i of film.changing()) lines.push(`  ${head.fields[i]}: ${film.words(path[k].state, i)}`);
+  if (film.isSealed) return [...lines, "", "What comes next is sealed until the question is answered."].join("\n");
   const can = film.enabled(path[k].state).map((actor) => head.actors[actor]);
   lines.push("", can.length ? `Next can go: ${can.join(", ")}.` : "No actor can step.");
   for (let a = 0; a < head.actors.length; a++) {

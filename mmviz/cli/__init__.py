@@ -142,10 +142,45 @@ def _run(options: argparse.Namespace) -> int:
             from mmviz.cli.lockdep import lockdep
 
             return lockdep(options.file, options.json, options.output)
+        case "entry":
+            from mmviz.cli.entry import entry
+
+            return entry(
+                options.what,
+                options.kernel,
+                options.level,
+                options.space,
+                options.arch,
+                options.json,
+            )
         case "litmus":
             from mmviz.cli.litmus import litmus
 
             return litmus(options.file, options.model, options.json, options.output)
+        case "quiz":
+            from mmviz.cli.quiz import quiz
+
+            return quiz(options)
+        case "assignment":
+            from mmviz.cli.assignment import write_assignment
+
+            return write_assignment(options.items, options.form, options.output, options.name)
+        case "grade":
+            from mmviz.cli.assignment import grade_files
+
+            return grade_files(options.original, options.submissions, options.json)
+        case "progress":
+            from mmviz.cli.progress import show_progress
+
+            return show_progress(options.json, options.forget)
+        case "exercise":
+            from mmviz.cli.exercise import exercise
+
+            return exercise(options.name, options.seed, options.json)
+        case "judge":
+            from mmviz.cli.judge import judge
+
+            return judge(options.file, options.exercise, options.seed, options.json)
         case _:
             from mmviz.cli.lab import lab
 
@@ -155,6 +190,7 @@ def _run(options: argparse.Namespace) -> int:
                 options.no_browser,
                 options.port,
                 options.notebook,
+                options.edition,
             )
 
 

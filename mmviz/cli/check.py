@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 from mmviz.cli.listing import member, report_unread, row, select, unread
+from mmviz.cli.output import beside
 from mmviz.engine import Case, ModelError, Progress, Report, explore, short
 from mmviz.engine.report import NO_RUN_COMPLETES, NOT_JUDGED, Outcome, rests_on
 from mmviz.engine.search import MAX_STATES
@@ -14,6 +15,7 @@ from mmviz.engine.watch import INTERRUPTED
 from mmviz.scenarios.link import is_link
 
 REDRAW_SECONDS = 0.1
+LEAST_NAME, MOST_NAME = 24, 45  # characters of a case's name in the table
 
 
 def check(
@@ -150,11 +152,8 @@ class Page:
     """The table of verdicts, printed case by case while the search goes on."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
-        self.case = max((len(case.label) for case in cases), default=0)
-        self.bad_state = max(
-            (len(bad_state) for case in cases for bad_state in (*case.bad_states, "livelock")),
-            default=0,
-        )
+        widest = max((len(case.label) for case in cases), default=0)
+        self.case = max(LEAST_NAME, min(MOST_NAME, widest))
         self.scenario = ""
 
     def lines(self, report: Report) -> Iterator[str]:
@@ -164,19 +163,20 @@ class Page:
             if self.scenario:
                 yield ""
             self.scenario = case.scenario
-            head = f"{case.scenario:{self.case + 2}}"
-            yield f"{head}  {'states':>9}  {'seconds':>7}  result, then each bad state"
-        name = case.label
-        first = f"  {name:{self.case}}  {report.states:9,}  {report.seconds:7.3f}  "
-        yield f"{first}{report.headline}"
-        first = " " * len(first)
+            yield f"{case.scenario:{self.case + 2}}  {'states':>9}  {'seconds':>7}  result"
+        first = f"  {case.label:{self.case}}"
+        if len(case.label) > self.case:
+            yield first
+            first = " " * (self.case + 2)
+        first += f"  {report.states:9,}  {report.seconds:7.3f}  "
+        yield from beside(first, report.headline, " " * 4)
         for bad_state, verdict, _ in report.rows():
             declared = case.expect.get(bad_state) if case.is_held else None
             found = report.verdicts.get(bad_state)
             differs = f"   declared {declared}" if declared and declared != found else ""
             if verdict == NOT_JUDGED:
                 differs = f": {NO_RUN_COMPLETES}"
-            yield f"{first}  {bad_state:{self.bad_state}}  {verdict}{differs}"
+            yield from beside(f"      {verdict:9} {bad_state}", differs, " " * 16)
 
 
 def explanation(report: Report) -> Iterator[str]:
@@ -230,10 +230,13 @@ def closing(reports: Sequence[Report], cases: int, wrong: int) -> Iterator[str]:
     moves = sum(report.transitions for report in reports)
     seconds = sum(report.seconds for report in reports)
     cut = sum(1 for report in reports if report.cut)
-    yield (
-        f"\n{states:,} states and {moves:,} transitions in {seconds:.3f} s; "
+    yield ""
+    yield from beside(
+        "",
+        f"{states:,} states and {moves:,} transitions in {seconds:.3f} s; "
         f"{f'cut off: {cut} of {cases}' if cut else 'nothing cut off'}; "
-        f"{rests_on(reports)}"
+        f"{rests_on(reports)}",
+        "",
     )
     if wrong:
         yield f"Not as declared: {wrong} of {cases}."

@@ -4,7 +4,7 @@ import json
 import os
 import stat
 import sys
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from mmviz.cli.output import write
 from mmviz.engine import MmvizError
@@ -13,6 +13,7 @@ from mmviz.reading.mail import MOST
 from mmviz.reading.recognise import diagram as understood
 from mmviz.reading.shown import Staged
 from mmviz.reading.skeleton import skeleton
+from mmviz.writing.files import form_of
 from mmviz.writing.forms import FORMS
 
 REFUSED = 1
@@ -73,10 +74,7 @@ def stage(found: Staged, output: str) -> int:
     Raises:
         MmvizError: there is no such form, no stage, or the file cannot be written.
     """
-    form = PurePath(output.replace("\0", "")).suffix.lower().lstrip(".")
-    if form not in FORMS or form == "pml":
-        known = ", ".join(f".{each}" for each in FORMS if each != "pml")
-        raise MmvizError(f"{quoted(output)}: the file's name says the form; known are {known}")
+    form = form_of(output, "", (each for each in FORMS if each != "pml"))
     from mmviz.writing.brought import written  # what draws is imported when something is drawn
 
     data = written(found, form)

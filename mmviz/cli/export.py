@@ -3,19 +3,25 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import PurePath
+from importlib.util import find_spec
 
 from mmviz.cli.listing import member
 from mmviz.cli.output import write
-from mmviz.engine import Case, MmvizError, UnknownName
+from mmviz.cli.walk import replayed, shown_last
+from mmviz.engine import Case, MmvizError, Run, UnknownName, nearest
 from mmviz.engine.closure import SAMPLE, Closure
+from mmviz.engine.link import link
 from mmviz.engine.promela import digest, promela
 from mmviz.engine.text import quoted
 from mmviz.scenarios import find, load
 from mmviz.scenarios.link import is_link, opened
+from mmviz.scene.qr import blocks, png, qr
+from mmviz.writing.files import form_of
 from mmviz.writing.forms import FORMS
 
 PML = "pml"
+CODES = ("svg", "png", "txt")  # the forms of a QR code
+LOOKS = {"light": "light", "dark": "dark"}
 MOST_NAMES = 12  # of cases, in a message
 OPTIONS = {"step": "at", "views": "views", "theme": "look", "tabs": "tabs", "brief": "brief"}
 
@@ -32,6 +38,8 @@ def export(options: Namespace) -> int:
             step or cannot happen, packages that draw are not installed, or a step or bad state
             has too many situations.
     """
+    if options.qr:
+        return _code(options)
     form = _form(_unlinked(options))
     case = chosen(options.scenario, options.case, options.set)
     if form == PML:
@@ -51,6 +59,49 @@ def export(options: Namespace) -> int:
     if write(data.decode() if FORMS[form].text else data, options.output):
         print(f"Written: {options.output}, {len(data):,} bytes", file=sys.stderr)
     return 0
+
+
+def _code(options: Namespace) -> int:
+    """Write the link of a run as a QR code."""
+    form = options.form or "txt"
+    if options.output not in (None, "-") and not options.form:
+        form = form_of(options.output, "", CODES)
+    if form not in CODES:
+        raise MmvizError(f"--qr does not go with {FORMS[form].name}; known are {', '.join(CODES)}")
+    for option in ("sample", "views", "tabs", "brief", *(["theme"] if form != "txt" else [])):
+        if getattr(options, option) is not None:
+            raise MmvizError(f"--{option} does not go with --qr; leave it out")
+    words = [*filter(None, (options.scenario, options.case)), *options.schedule]
+    if is_link(" ".join(words)):
+        found = opened(" ".join(words))
+        run, at = found.run, found.at
+    else:
+        case = chosen(options.scenario, options.case, options.set)
+        run = _shown(case, options.schedule)
+        at = shown_last(run)
+    text = link(run, at if options.step is None else options.step)
+    if find_spec("segno") is None:
+        raise MmvizError("a QR code needs segno: pip install segno")
+    match form:
+        case "svg":
+            data: str | bytes = f"{qr(text)}\n"
+        case "png":
+            data = png(text)
+        case _:
+            data = blocks(text, nearest(LOOKS, options.theme or "light", "theme") == "dark")
+    if write(data, options.output):
+        print(f"Written: {options.output}, the link {text}", file=sys.stderr)
+    return 0
+
+
+def _shown(case: Case, words: Sequence[str]) -> Run:
+    """Return the run that is named, or the first that a stage of the case offers."""
+    if words:
+        return replayed(case, words)
+    from mmviz.scene.searched import SearchedCase
+
+    searched = SearchedCase(case)
+    return searched.run(next(iter(searched.runs().values())))
 
 
 def _views(text: str) -> list[str]:
@@ -85,14 +136,9 @@ def _unlinked(options: Namespace) -> Namespace:
 
 def _form(options: Namespace) -> str:
     """Return what is to be written, by --form or by how the file's name ends."""
-    suffix = PurePath((options.output or "").replace("\0", "")).suffix.lower().lstrip(".")
-    form: str = options.form or (suffix if suffix in FORMS else PML)
-    if options.output not in (None, "-") and not options.form and suffix not in FORMS:
-        known = ", ".join(f".{each}" for each in FORMS)
-        raise MmvizError(
-            f"{quoted(options.output)} does not say what to write; let the file end in one of "
-            f"{known}, or write --form"
-        )
+    form: str = options.form or PML
+    if options.output not in (None, "-") and not options.form:
+        form = form_of(options.output, "; or write --form")
     takes = ("sample",) if form == PML else FORMS[form].takes
     for option, name in (*OPTIONS.items(), ("sample", "sample")):
         if getattr(options, option) is not None and name not in takes:

@@ -1,4 +1,4 @@
-"""`mmviz lab`: the course in JupyterLab, copied into a folder first where necessary."""
+"""`mmviz lab`: an edition of the course, written into a folder, and opened in JupyterLab."""
 
 import contextlib
 import hashlib
@@ -15,11 +15,14 @@ from urllib.parse import quote
 
 from mmviz.engine import MmvizError, nearest
 from mmviz.engine.text import quoted
+from mmviz.lessons.editions import SELF, STUDENT, build
+from mmviz.lessons.progress_file import VARIABLE
 
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = PACKAGE / "course"  # what a wheel carries
 CHECKOUT = PACKAGE.parent / "notebooks"
 NEEDED = ("anywidget", "bqplot", "graphviz", "ipywidgets", "jupyterlab")  # by the course
+FOLDER = "mmviz-course"
 NAME = "write mmviz lab FOLDER"
 INSTEAD = f"move it away, or {NAME} to use another place"
 MANIFEST = ".mmviz-course.json"
@@ -36,15 +39,18 @@ def lab(
     no_browser: bool,
     port: int | None = None,
     notebook: str = "start",
+    edition: str = SELF,
 ) -> int:
-    """Copy the course if necessary, open it in JupyterLab, and return the exit status.
+    """Write an edition of the course, open it in JupyterLab, and return the exit status.
 
     Args:
-        folder: where the course is copied to; None for ./mmviz-course, or a checkout's own.
+        folder: where the course is written to; None for ./mmviz-course, of another edition
+            ./mmviz-course-teacher.
         copy_only: do not start JupyterLab.
         no_browser: print the address, and open no browser.
         port: where JupyterLab listens; by default it chooses a free one from 8888 on.
         notebook: the notebook in the folder that JupyterLab opens, "30_exclusive" or "exclusive".
+        edition: "self", "student" or "teacher".
 
     Raises:
         MmvizError: something that the course needs is not installed, or something in the folder
@@ -59,13 +65,12 @@ def lab(
             f"the course needs packages that are not installed here: pip install "
             f"{' '.join(lacking)}, then try again"
         )
-    place = Path(folder or "mmviz-course")
-    if folder is None and not copy_only and not SHIPPED.is_dir():
-        place = CHECKOUT
-    else:
-        for line in copy_course(SHIPPED if SHIPPED.is_dir() else CHECKOUT, place):
-            print(line)
+    place = Path(folder or (FOLDER if edition == SELF else f"{FOLDER}-{edition}"))
+    for line in copy_course(SHIPPED if SHIPPED.is_dir() else CHECKOUT, place, edition):
+        print(line)
     opens = _notebook(place, notebook)
+    if edition == STUDENT:
+        os.environ.setdefault(VARIABLE, "off")  # nothing is recorded where answers are graded
     return 0 if copy_only else start(place, opens, no_browser, port)
 
 
@@ -83,8 +88,8 @@ def _stem(name: str) -> str:
     return stem.lstrip("0123456789").lstrip("_") or stem
 
 
-def copy_course(source: Path, target: Path) -> Iterator[str]:
-    """Copy the files of the course into a folder, and yield a line for each thing done.
+def copy_course(source: Path, target: Path, edition: str | None = None) -> Iterator[str]:
+    """Write the files of the course into a folder, and yield a line for each thing done.
 
     A file that the reader changed is kept.  A small file beside the course records what was
     shipped, so that the next version can replace the files that were not changed.
@@ -92,10 +97,11 @@ def copy_course(source: Path, target: Path) -> Iterator[str]:
     Args:
         source: the course as shipped.
         target: the reader's folder; made when there is none.
+        edition: which edition of each notebook is written; None for the source as it is.
 
     Raises:
         MmvizError: in the place of the folder or of a file there is something else, or a file
-            cannot be read or written.
+            cannot be read or written, or a notebook is none.
     """
     _make_folder(target)
     shipped_before = _remembered(target / MANIFEST)
@@ -109,6 +115,8 @@ def copy_course(source: Path, target: Path) -> Iterator[str]:
             if folder.is_symlink():
                 raise MmvizError(f"{quoted(str(folder))} is a link: {INSTEAD}")
         content, known = path.read_bytes(), _read(target / name)
+        if edition is not None and path.suffix == ".ipynb":
+            content = build(content, edition, name)
         mark, found = _mark(content), None if known is None else _mark(known)
         if found is None:
             new[name] = content

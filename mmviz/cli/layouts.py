@@ -5,7 +5,8 @@
 
 from itertools import product
 
-from mmviz.kernel.x86.layout import RELEASES, layout
+from mmviz.kernel.x86.layout import layout
+from mmviz.kernel.x86.transitions import KNOWN
 from mmviz.scenarios import every_case
 from mmviz.scene.dot import CARRIED, layouts, written
 from mmviz.scene.searched import SearchedCase
@@ -24,7 +25,7 @@ def main() -> None:
         searched = SearchedCase(case)
         for make in VIEWS.values():
             make(searched)
-    for (major, minor), levels, marker in product(RELEASES, (4, 5), (False, True)):
+    for (major, minor), levels, marker in product(KNOWN, (4, 5), (False, True)):
         diagram(layout(f"{major}.{minor}", levels, marker))
     CARRIED.write_text(written(), "utf-8")
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmviz.cli.output import beside
 from mmviz.engine import Case, MmvizError, ModelError, UnknownName, nearest
 from mmviz.engine.scenario import scenario_of
 from mmviz.engine.text import quoted
@@ -129,9 +130,11 @@ def show_list(words: Sequence[str], as_json: bool, kernel: str = "") -> int:
     shown = ""
     for case in cases:
         if case.scenario != shown:
-            print(f"{'' if not shown else chr(10)}{scenario_of(case).headline}")
+            print(end="\n" if shown else "")
+            name, _, title = scenario_of(case).headline.partition(" ")
+            print(*beside(f"{name} ", title, "  "), sep="\n")
             shown = case.scenario
-        print(f"  {case.name:30} {case.id:12} {case.title}")
+        print(*beside(f"  {case.name:30} {case.id:12} ", case.title, " " * 6), sep="\n")
         for bad_state in case.bad_states:
             said = case.expect[bad_state] if case.is_held else ""
             print(f"      {said:9} {bad_state}")

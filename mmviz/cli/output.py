@@ -1,9 +1,36 @@
 """Where a command writes a text: standard output, or a file."""
 
-from pathlib import Path
+import textwrap
+from collections.abc import Iterator
 
 from mmviz.engine import MmvizError
-from mmviz.engine.text import quoted
+from mmviz.writing.files import file_of
+from mmviz.writing.files import write as write_file
+
+WIDE = 80  # columns of a terminal
+
+
+def beside(start: str, text: str, below: str) -> Iterator[str]:
+    """Yield a text behind the start of its row; one that is too wide stands below it.
+
+    Args:
+        start: of the row.
+        text: what stands behind it.
+        below: what the rows below it begin with.
+    """
+    if len(start) + len(text) <= WIDE:
+        yield f"{start}{text}".rstrip()
+    else:
+        if start:
+            yield start.rstrip()
+        yield from textwrap.wrap(
+            text,
+            WIDE,
+            initial_indent=below,
+            subsequent_indent=below,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def write(what: str | bytes, output: str | None) -> bool:
@@ -14,17 +41,13 @@ def write(what: str | bytes, output: str | None) -> bool:
         output: the file; None or "-" means stdout, which takes no picture.
 
     Raises:
-        MmvizError: it is a folder, or a pipe that may have no reader, or its folder is missing.
+        MmvizError: it is no file to write to, its folder is missing, or the system refuses it.
     """
     if output is None or output == "-":
         if isinstance(what, bytes):
             raise MmvizError("this is no text for a terminal; write -o FILE")
         print(what, end="")
         return False
-    path = Path(output.replace("\0", ""))
-    if not output.strip() or path.is_dir() or path.is_fifo() or path.is_socket():
-        raise MmvizError(f"{quoted(output)} is no file to write to; write -o FILE")
-    if not path.parent.is_dir():
-        raise MmvizError(f"there is no folder {quoted(str(path.parent))}; make it first")
-    path.write_bytes(what.encode() if isinstance(what, str) else what)
+    path = file_of(output, "-o FILE", devices=True)
+    write_file(path, what.encode() if isinstance(what, str) else what)
     return True

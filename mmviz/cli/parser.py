@@ -8,14 +8,15 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from mmviz.cli import numbers
+from mmviz.cli.examples import EXAMPLES
 from mmviz.engine.text import printable, quoted
 from mmviz.engine.version import VERSION
+from mmviz.lessons.question import KINDS
 from mmviz.writing.forms import FORMS
 
 USAGE, WIDTH = 2, 78
-MOST_DIGITS = 9  # of the number of a step
 LONGEST_MESSAGE, LONGEST_WORD = 900, 40  # characters
-LINK = "mmviz:0.2.0/sva/clear_order:NoIotlb/CPU0:2,DEV/at3/q6j.mqcvro"
 SELECTION = (
     "a thread (iommu_group), a scenario (iommu_group/release_order), a case of it by name or id "
     "(iommu_group/release_order:B1/n5), or a file (my_race.py, my_race.py:Case); everything when "
@@ -23,55 +24,6 @@ SELECTION = (
 )
 
 
-EXAMPLES = {  # of each command; a test runs them
-    "list": (
-        "mmviz list iommu_group               # the cases of a thread",
-        "mmviz list hmm --kernel 5.3 --json   # those that this release behaves like",
-    ),
-    "check": (
-        "mmviz check iommu_group/release_order                    # a race",
-        "mmviz check iommu_group/release_order:DelistThenRelease  # a case",
-        "mmviz check invalidate_page/faults_and_invalidators --set faults=2",
-    ),
-    "replay": (
-        'mmviz replay iommu_group/release_order DelistThenRelease "CPU0*3 CPU1*4"',
-        f"mmviz replay {LINK}",
-        "mmviz replay - < mail.txt            # the link in a mail, as it is",
-    ),
-    "mutate": ("mmviz mutate iommu_group/release_order:ReleaseUnderMutex",),
-    "verify": ("mmviz verify my_race.py", "mmviz verify my_race.py --json"),
-    "new": ("mmviz new another_race.py",),
-    "export": (
-        "mmviz export iommu_group/release_order DelistThenRelease -o run.html",
-        'mmviz export iommu_group/release_order DelistThenRelease "CPU0*3" -o run.txt',
-        "mmviz export iommu_group/release_order ReleaseUnderMutex -o case.pml",
-        "mmviz export --site public           # all races, the course, the reference",
-        "mmviz export --site public my_race.py hmm",
-    ),
-    "diagram": (
-        "mmviz diagram mail.txt               # can it happen, and where?",
-        "mmviz diagram mail.txt --race iommu_group/release_order:ReleaseUnderMutex",
-        "mmviz diagram - --json < mail.txt",
-        "mmviz diagram mail.txt -o race.html  # its stage as one page",
-    ),
-    "lockdep": (
-        "mmviz lockdep splat.txt",
-        "mmviz lockdep - --json < splat.txt",
-        "mmviz lockdep splat.txt -o race.html # its stage as one page",
-    ),
-    "litmus": (
-        "mmviz litmus SB.litmus               # every final state under x86-TSO",
-        "mmviz litmus SB.litmus --model sc    # without store buffers",
-        "mmviz litmus - --json < SB.litmus",
-        "mmviz litmus SB.litmus -o SB.html   # the run that is asked for, as a page",
-    ),
-    "lab": ("mmviz lab course --copy-only         # no JupyterLab is started",),
-    "schema": (
-        "mmviz schema                         # the names",
-        "mmviz schema replay                  # the form of `mmviz replay --json`",
-    ),
-    "completion": ('eval "$(mmviz completion bash)"      # a line for your ~/.bashrc',),
-}
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -153,7 +105,7 @@ def parser() -> Parser:
     )
     check.add_argument("selection", nargs="*", metavar="SCENARIO[:CASE]", help=SELECTION)
     check.add_argument(
-        "--max-states", type=_count, metavar="N", help="cut a search off above N states"
+        "--max-states", type=numbers.count, metavar="N", help="cut a search off above N states"
     )
     check.add_argument(
         "--set",
@@ -233,13 +185,13 @@ def parser() -> Parser:
     )
     export.add_argument(
         "--sample",
-        type=_count,
+        type=numbers.count,
         metavar="N",
         help="pml: the states that a short search visits to find the values of the fields",
     )
     export.add_argument(
         "--step",
-        type=_step,
+        type=numbers.step,
         metavar="N",
         help="svg, png, pdf, html: after this step (default: the last; html: the start)",
     )
@@ -262,6 +214,12 @@ def parser() -> Parser:
         action="store_true",
         default=None,
         help='txt, md: "..." for the steps that did not lead to what goes wrong',
+    )
+    export.add_argument(
+        "--qr",
+        action="store_true",
+        help="svg, png, txt: the link of the run as a QR code (--step: where it looks; txt is for "
+        "a light background, --theme dark for a dark one)",
     )
     export.add_argument(
         "--site",
@@ -324,23 +282,97 @@ def parser() -> Parser:
         help="write the run that is asked about: .html, .svg, .txt, … as for export",
     )
 
-    lab = commands.add_parser("lab", help="open the course in JupyterLab")
+    quiz = commands.add_parser(
+        "quiz",
+        help="ask questions about a race, made from its states; without a terminal on stdin, print "
+        "them; status 1 when there is none",
+    )
+    quiz.add_argument("race", metavar="RACE", help="thread/race, or the path of a file")
+    quiz.add_argument(
+        "--case", default="", metavar="CASE", help="a case's name or id (default: several cases)"
+    )
+    quiz.add_argument(
+        "--kind",
+        default="",
+        metavar="KIND",
+        help="; ".join(f"{kind}: {asks}" for kind, asks in KINDS.items()) + " (default: all)",
+    )
+    quiz.add_argument(
+        "--seed", type=numbers.seed, default=0, metavar="N", help="another number, other questions"
+    )
+    quiz.add_argument(
+        "--count", type=numbers.count, default=5, metavar="N", help="how many (default: 5)"
+    )
+    quiz.add_argument(
+        "--answers", action="store_true", help="print the questions with their answers and reasons"
+    )
+    quiz.add_argument("--json", action="store_true", help="print JSON on stdout")
+
+    exercise = commands.add_parser(
+        "exercise", help="list the exercises, or print the code of one to edit"
+    )
+    exercise.add_argument(
+        "name", nargs="?", metavar="NAME", help="thread/name, or a thread; all when left out"
+    )
+    judge = commands.add_parser(
+        "judge", help="judge an answer to an exercise; status 1 when it is not right"
+    )
+    judge.add_argument(
+        "file",
+        metavar="FILE",
+        help="the code of an answer, which is run; or with --exercise a schedule or the number of "
+        "a step; - for stdin",
+    )
+    judge.add_argument("--exercise", metavar="NAME", help="the exercise (default: as FILE says)")
+    for command in (exercise, judge):
+        command.add_argument(
+            "--seed", type=numbers.seed, default=0, metavar="N", help="which variant (default: 0)"
+        )
+        command.add_argument("--json", action="store_true", help="print JSON on stdout")
+
+    entry = commands.add_parser(
+        "entry", help="say what a page-table entry means, or what a value was that cannot be one"
+    )
+    entry.add_argument(
+        "what",
+        metavar="VALUE|FILE",
+        help="a raw entry, 0x…; a line of a log; a file with a log, or with values; - for stdin",
+    )
+    for name, metavar, words in (
+        ("kernel", "RELEASE", "6.15, 5.15.0-91-generic (default: as the log says, or the newest)"),
+        ("level", "LEVEL", "pte, pmd, pud, p4d, pgd (default: as the log says, or pte)"),
+        ("space", "SPACE", "user or kernel (default: as the log says, or what fits)"),
+        ("arch", "ARCH", "x86-64 or arm64 (default: as the log says, or x86-64)"),
+    ):
+        entry.add_argument(f"--{name}", default="", metavar=metavar, help=words)
+    entry.add_argument("--json", action="store_true", help="print JSON on stdout")
+
+    lab = commands.add_parser(
+        "lab", help="write an edition of the course, and open it in JupyterLab"
+    )
     lab.add_argument(
         "folder",
         nargs="?",
         metavar="FOLDER",
-        help="where the course is copied to (default: ./mmviz-course; a checkout uses its own "
-        "notebooks); a file you changed is never overwritten",
+        help="where the course is written to (default: ./mmviz-course, or "
+        "./mmviz-course-teacher); a file you changed is never overwritten",
     )
     lab.add_argument(
-        "--copy-only", action="store_true", help="copy the course, and do not start JupyterLab"
+        "--edition",
+        choices=("self", "student", "teacher"),
+        default="self",
+        help="for self-study; for a class, without any answer; or for its teacher, with answers, "
+        "minutes, misconceptions, a board sketch and questions (default: self)",
+    )
+    lab.add_argument(
+        "--copy-only", action="store_true", help="write the course, and do not start JupyterLab"
     )
     lab.add_argument(
         "--no-browser", action="store_true", help="print the address, and open no browser"
     )
     lab.add_argument(
         "--port",
-        type=_port,
+        type=numbers.port,
         metavar="N",
         help="let JupyterLab listen at this port (default: a free one from 8888 on)",
     )
@@ -350,6 +382,43 @@ def parser() -> Parser:
         metavar="NAME",
         help="the notebook to open, for example exclusive (default: start)",
     )
+
+    handout = commands.add_parser(
+        "assignment", help="write a graded notebook of exercises and predictions"
+    )
+    handout.add_argument(
+        "items",
+        nargs="+",
+        metavar="EXERCISE",
+        help="the name of an exercise; or a case and the kind of a question, "
+        "thread/race:Case?next; @3 after it for its third variant",
+    )
+    handout.add_argument(
+        "--for",
+        dest="form",
+        choices=("jupyter", "nbgrader", "otter"),
+        default="jupyter",
+        help="whose form the notebook has (default: jupyter)",
+    )
+    handout.add_argument(
+        "-o", "--output", metavar="FOLDER", default=".", help="where it is written (default: here)"
+    )
+    handout.add_argument(
+        "--name", metavar="NAME", default="races", help="of the assignment (default: races)"
+    )
+
+    grade = commands.add_parser(
+        "grade", help="print the points of notebooks that were handed in; runs only their answers"
+    )
+    grade.add_argument("original", metavar="ASSIGNMENT", help="the notebook as it was given out")
+    grade.add_argument("submissions", nargs="+", metavar="FILE", help="a notebook handed in")
+    grade.add_argument("--json", action="store_true", help="print JSON on stdout")
+
+    progress = commands.add_parser(
+        "progress", help="show what you have seen and done on this machine"
+    )
+    progress.add_argument("--json", action="store_true", help="print JSON on stdout")
+    progress.add_argument("--forget", action="store_true", help="remove it first")
 
     schema = commands.add_parser(
         "schema", help="print the JSON Schema of what a command prints with --json"
@@ -378,28 +447,3 @@ def one_line(message: str) -> str:
     """Return a message on one line, its control characters escaped; a very long one is cut."""
     line = printable(" ".join(message[: 2 * LONGEST_MESSAGE].split()))
     return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}…"
-
-
-def _port(word: str) -> int:
-    """Parse the number of a port."""
-    if not (word.isascii() and word.isdigit() and len(word) <= 5 and 1 <= int(word) <= 65535):
-        raise argparse.ArgumentTypeError(f"{quoted(word)} is not a port, a number from 1 to 65535")
-    return int(word)
-
-
-def _step(word: str) -> int:
-    """Parse the number of a step."""
-    if not (word.isascii() and word.isdigit() and len(word) <= MOST_DIGITS):
-        raise argparse.ArgumentTypeError(f"{quoted(word)} is not the number of a step, 0 or more")
-    return int(word)
-
-
-def _count(word: str) -> int:
-    """Parse a positive number, `1_000` and `1,000` included."""
-    try:
-        number = int(word.replace(",", ""))
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{quoted(word)} is not a number above 0")
-    return number

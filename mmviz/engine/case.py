@@ -275,6 +275,10 @@ class Case:
         interchangeable: groups of actors that may change places: ("GPU0", "GPU1"), with the objects
             that go with each, ("CPU0 pages[0]", "CPU1 pages[1]").  One order stands for all in the
             search, which checks the declaration; runs, graphs and stages take every order.
+        opens: the names of the steps that are a load and a store, not one atomic action
+            (mmviz/engine/opened.py).
+        closed: the case of which this one is a copy with steps opened.
+        dials: what its race says of it with some steps opened, see `Race.dial`.
         scenario: "thread/race"; filled in when the scenario is loaded.
         race: the `Race` or the `Scenario` that it is a case of; each fills it in. None for a case
             built by hand.
@@ -300,7 +304,11 @@ class Case:
     source: Any = None
     memory: str = ""
     interchangeable: tuple[tuple[str, ...], ...] = ()
+    opens: tuple[str, ...] = ()
     scenario: str = ""
+    # Any: a Case; and Dials, which are about cases.
+    closed: Any = field(default=None, compare=False, repr=False)
+    dials: tuple[Any, ...] = field(default=(), compare=False, repr=False)
     # Any: a Race or a Scenario, which are built from cases.
     race: Any = field(default=None, compare=False, repr=False)
     declares: bool | None = field(default=None, compare=False, repr=False)
@@ -323,6 +331,7 @@ class Case:
         own(self, "states", parts.count(where, self.states))
         own(self, "schedules", parts.by_name(where, self.schedules, "schedules", SCHEDULES))
         own(self, "interchangeable", parts.groups(where, self.interchangeable))
+        own(self, "opens", parts.steps(where, self.opens))
         daemons = parts.names(where, self.daemons, "daemons=", self.actors, DAEMONS)
         expect = parts.by_name(where, self.expect, "expect", EXPECT)
         twice = sorted({name for name in self.bad_states if self.bad_states.count(name) > 1})
@@ -399,6 +408,10 @@ class Case:
         of the notebook that holds it or its race, `mine['Name']`. "" where no variable does.
         """
         race = self.race
+        if self.closed is not None:
+            own = self.opens[len(self.closed.opens) :]
+            of = self.closed.expression
+            return f"mmviz.opened({', '.join([of, *map(repr, own)])})" if of else ""
         if race is not None and not any(each == self for each in race.cases):
             race = None  # a copy with other parts: its name would lead to the original
         elif self.scenario and (race is None or getattr(race, "module", None) is not None):

@@ -47,6 +47,7 @@ from mmviz.engine.bits import Bits, token, widen
 from mmviz.engine.case import Case
 from mmviz.engine.code_rules import check_code
 from mmviz.engine.errors import HALF_LEARNED, ModelError, NotDeterministic, Oops
+from mmviz.engine.in_two import in_two
 from mmviz.engine.judge import Judge
 from mmviz.engine.ledger import Ledger, copy_roots
 from mmviz.engine.liveness import frames_of, lasts
@@ -107,6 +108,8 @@ class Model:
         self.world: Any = roots[0][1]
         self.tasks = [struct for _, struct in roots if isinstance(struct, Task)]
         self.ledger = Ledger(roots)
+        if case.opens:
+            self.ledger.opens, self.ledger.in_two = frozenset(case.opens), in_two
         if self.checks:
             check_code(case, self.ledger.structs)
         machine = roots[-1][1]
@@ -350,8 +353,12 @@ class Model:
             reads = reads | {self.complaints}
             writes = {**writes, self.complaints: known | {bad_state for bad_state, _ in said}}
         effect = Effect(reads, writes, answer, said=tuple(said), oops=oops)
-        after = None if oops else self.location(state, p).nexts.get(token(answer))
+        after = None if oops else self._known_after(self.location(state, p), answer)
         return effect if after is None else self._at_return(effect, state, p, after)
+
+    def _known_after(self, location: Location, answer: Any) -> Location | None:
+        """Return the location that follows a result, None if it is not known yet."""
+        return location.nexts.get(token(answer))
 
     def _at_return(self, effect: Effect, state: int, p: int, after: Location) -> Effect:
         """Complain if the actor has finished with this step and still holds a lock."""
@@ -398,7 +405,7 @@ class Model:
         if location.step is None:
             return None
         effect = self.execute(state, p, location.step)
-        self.learned += 1
+        self.learned += not effect.oops
         ledger, row = self.ledger, location.row
         ledger.whole = False
         touched = effect.reads | set(effect.writes)
@@ -410,7 +417,9 @@ class Model:
         delta = self._change(state, effect)
         ledger.whole = True
         if effect.oops:
+            known = len(location.others)
             location.others.add((state & row[0], None, ()))
+            self.learned += len(location.others) - known  # it comes back here each time
             return delta
         after = self._after(p, location, effect.answer)
         ledger.whole = False

@@ -22,7 +22,12 @@ class Ledger:
         looking: a guard or a bad state is being evaluated, which may not write; "" otherwise.
         lock: held while something is learned, so that two threads can use one model.
         whole: False while something is learned, and for good after an interrupt in between.
+        opens: the names of the steps that are a load and a store (mmviz/engine/opened.py).
+        in_two: what makes them so.
     """
+
+    opens: frozenset[str] = frozenset()
+    in_two: Any = None
 
     def __init__(self, roots: list[tuple[str, Struct]]) -> None:
         self.structs: list[Struct] = []

@@ -9,6 +9,7 @@ from mmviz.engine.text import index, members, quoted, written
 T = TypeVar("T")
 MOST_NAMED = 1_000  # daemons, bad states, groups
 KINDS = ("race", "ordering", "contract", "diagram")
+OPENS = 'write opens=["get"]'
 GROUPS = 'write interchangeable=[("CPU0", "CPU1")]'
 
 
@@ -60,6 +61,19 @@ def by_name(where: str, given: Any, what: str, instead: str) -> dict[str, Any]:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise ModelError(f"{where}: {what}={quoted(given)} is not by name; {instead}")
     return dict(given)
+
+
+def steps(where: str, given: Any) -> tuple[str, ...]:
+    """Return the names of steps.
+
+    Raises:
+        ModelError: they are not a list of names.
+    """
+    found = checked(where, members, given, "opens=", OPENS, MOST_NAMED)
+    for name in found:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ModelError(f"{where}: opens= names {quoted(name)}, no step; {OPENS}")
+    return tuple(found)
 
 
 def flag(where: str, given: Any, what: str) -> None:

@@ -279,6 +279,8 @@ def fault(piece: Piece, error: BaseException, line: Line | None) -> NoReturn:
     trace = error.__traceback__
     if isinstance(error, Exception) and (line_of(trace) or _line_of_models(trace)):
         raise raised(error, piece.kind, at) from None
+    if isinstance(error, TypeError) and piece.kind in (STEP, GUARD) and line is not None:
+        raise raised(error, "a step", at) from None  # it cannot be called with these arguments
     raise error
 
 

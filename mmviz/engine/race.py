@@ -16,7 +16,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import FunctionType
 from typing import Any, Never, TypeVar, overload
 
@@ -34,13 +34,17 @@ from mmviz.engine.case import (
     name_of,
     nearest,
 )
+from mmviz.engine.dial import dial_of
 from mmviz.engine.errors import ModelError, UnknownName
 from mmviz.engine.html import html_table, verbatim
 from mmviz.engine.text import index, left_out, members, printable, quoted
 
 BAD = "write sometimes=[use_after_free], a list, even for one bad state"
 # What a race fills in of its cases.
-SET_BY_RACE = ("name", "id", "title", "bad", "expect", "scenario", "race", "declares")
+SET_BY_RACE = (
+    *("name", "id", "title", "bad", "expect", "scenario", "race", "declares"),
+    *("closed", "dials"),
+)
 
 V = TypeVar("V", bound=Callable[..., Any])
 # `async def actor(k)`, or `async def actor(k, variant)`
@@ -194,6 +198,36 @@ class Race(Cases):
             return variant
 
         return decorate
+
+    def dial(
+        self,
+        case: Any,
+        *steps: str,
+        why: str,
+        sometimes: Collection[BadState] = (),
+        always: Collection[BadState] = (),
+        **ends: bool,
+    ) -> None:
+        """Declare what the search finds of a case when some of its steps are a load and a store.
+
+            race.dial("CounterOnly", "inc", sometimes=[lost_update], why="both load one value")
+
+        Args:
+            case: its name, its id, or its variant.
+            steps: the names of the steps that are opened, as `mmviz.opened` takes them.
+            why: why that changes the verdict, or why it does not.
+            sometimes: bad states that some runs violate then.
+            always: bad states that every run violates then. What is not named is Never.
+            ends: deadlock or livelock, True where some run ends so.
+
+        Raises:
+            UnknownName: the race has no such case, or no such bad state.
+            ModelError: no step or no reason is named.
+        """
+        found = self[case]
+        said = dial_of(found, steps, sometimes, always, why, **ends)
+        others = tuple(each for each in found.dials if set(each.steps) != set(steps))
+        self.cases[self.cases.index(found)] = replace(found, dials=(*others, said))
 
     def _runs_again(self, name: str, at: tuple[str, int]) -> bool:
         """Tell whether a case is declared by a cell that ran before, changed since or not.

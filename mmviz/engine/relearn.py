@@ -77,6 +77,9 @@ class _Fresh(Model):
         """Return the location of the actor that steps, whatever the state."""
         return super().location(state, p) if self.here is None else self.here
 
+    def _known_after(self, location: Location, answer: Any) -> Location | None:
+        return super()._known_after(location, _moved(answer, self.back))
+
     def _after(self, p: int, location: Location, answer: Any) -> Location:
         if self.here is None:
             return super()._after(p, location, answer)

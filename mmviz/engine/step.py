@@ -299,6 +299,10 @@ def atomic(
                 for value in (*args, *kwargs.values()) if kwargs else args:
                     if type(value) is Step or type(value) is CoroutineType:
                         _refuse_argument(step, value)
+            ledger = self._ledger
+            if ledger is not None and ledger.opens and (piece is None or piece.kind == ACTOR):
+                opened: Step[R] = ledger.in_two(step)  # or a coroutine that awaits two
+                return opened
             return step
 
         functools.update_wrapper(describe, body)

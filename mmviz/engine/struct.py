@@ -40,11 +40,14 @@ class Slots(Protocol):
         stepping: a step is running, or a bad state is being judged.
         judging: a bad state is being judged.
         looking: a guard or a bad state is being evaluated, which may not write; "" otherwise.
+        opens, in_two: steps that are a load and a store, and what makes them so.
     """
 
     stepping: bool
     judging: bool
     looking: str
+    opens: frozenset[str]
+    in_two: Any
 
     def read(self, slot: int) -> Any:
         """Return a slot's value and record the read."""

@@ -11,7 +11,8 @@ from math import factorial, prod
 from typing import NamedTuple
 
 from mmviz.reading.body import SENTENCE
-from mmviz.reading.columns import Model, Piece, Question
+from mmviz.reading.columns import Model, Question
+from mmviz.reading.cutting import Piece
 from mmviz.reading.heads import FREE_GAP, Head, head
 from mmviz.reading.mail import NAME, ROLE, grids, indent, is_prose, is_rule, written
 

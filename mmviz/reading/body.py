@@ -48,7 +48,8 @@ def _below_the_text(rows: list[str], end: int) -> int:
             len(told),
         )
         line = told[0].rstrip() if told else ""
-        begins = is_prose(line) or (len(told) == 1 and line.endswith((",", ":"))) or "@" in line
+        ends = line.endswith((",", ":")) or (" " in line and re.fullmatch(r"[a-z' ]+\.", line))
+        begins = is_prose(line) or (len(told) == 1 and ends) or "@" in line
         while begins and stays < len(told) and is_prose(told[stays]):
             stays += 1
         if told and not begins:
@@ -84,6 +85,7 @@ def _before_the_text(rows: list[str], first: int, end: int, names: list[int]) ->
         is_text = number > first + 1 and (
             _is_text(told, margin, names[1], apart)
             or (apart and indent(row) <= margin + 1 and _is_note(told, left, prose))
+            or (apart and _explains(row, rows[first:number]))
         )
         if is_text and far < number + len(told):
             return number
@@ -127,6 +129,16 @@ def _signs(rows: list[str], number: int) -> bool:
     around = [*rows[number - 1 : number], *rows[number + 1 : number + 2]]
     alone = all(not row.strip() or row.rstrip() == "--" for row in around)
     return alone and bool(re.fullmatch(r"[A-Z][a-z]+", rows[number].strip()))
+
+
+def _explains(row: str, above: list[str]) -> bool:
+    """Tell whether a row begins with a label `(a)` that ends a step above, and that begins none."""
+    label = re.match(r"\s*([(\[]\w{1,2}[)\]]):? ", row)
+    if not label:
+        return False
+    told = [each.strip() for each in above if label[1] in each]
+    ends = any(re.search(rf"{re.escape(label[1])}(?=$| {{2,}})", each) for each in told)
+    return ends and not any(each.startswith(label[1]) for each in told)
 
 
 def _is_note(told: list[str], above: list[str], prose: list[str]) -> bool:
@@ -202,5 +214,10 @@ def is_again(rows: list[str], header: int | None, number: int) -> bool:
     if header is None:
         return False
     names = {match[0].strip() for match in NAME.finditer(rows[header])}
-    found = [NAME.match(text.lstrip("|[(<* ")) for _, text in pieces(rows[number])]
-    return len(names & {match[0].strip() for match in found if match}) >= 2
+    texts = [text.lstrip("|[(<* ") for _, text in pieces(rows[number])]
+    found = [NAME.match(text) for text in texts]
+    if len(names & {match[0].strip() for match in found if match}) >= 2:
+        return True
+    plain = not any(re.search(r"[;={}]|\w\(|->|^\W", text) for text in texts)
+    others = len(texts) > 1 and bool(NAME.fullmatch(texts[0])) and plain
+    return bool(names) and others and not rows[number - 1].strip("|│ ")

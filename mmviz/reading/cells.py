@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from mmviz.reading.columns import ELIDED, HANDOVER, STATE, Model, Piece, Question, is_remark
+from mmviz.reading.columns import Model, Question
+from mmviz.reading.cutting import (
+    BEHIND,
+    ELIDED,
+    HANDOVER,
+    STATE,
+    Piece,
+    hanging,
+    is_remark,
+)
 from mmviz.reading.mail import KEYWORDS, LABEL, is_prose, is_rule, open_brackets
 
 TAIL = re.compile(
@@ -22,6 +31,7 @@ OPEN_END = re.compile(
 )
 OPEN_START = re.compile(r"(?:of|and|or|which|because|therefore|from|with|by|into|than)\s")
 NEAR = 8  # a shaft nearer than this to the next column stands between the two
+NEAREST = 12  # blanks from a column at which "..." still stands for it
 MOST_ROWS = 10  # of one step
 
 
@@ -54,7 +64,8 @@ def cells(model: Model, questions: list[Question]) -> tuple[list[Piece], list[Gr
         if each.kind == "handover" or between:
             each.column = None
         behind = list(_remarks_behind(each))
-        usual = firsts[each.x] > 1 and each.column != tail.column
+        at_name = any(abs(each.x - x) < 2 for x, _ in model.header.names[1:])
+        usual = (firsts[each.x] > 1 or at_name) and each.column != tail.column
         if each.kind == "step" and not usual and _goes_on_behind(each, tail):
             each.kind, each.column = "remark", tail.column
             tail = replace(tail, row=each.row)
@@ -78,9 +89,12 @@ def cells(model: Model, questions: list[Question]) -> tuple[list[Piece], list[Gr
 def _rejoined(model: Model) -> list[Piece]:
     """Return the pieces, those of one cell put together again."""
     found: list[Piece] = []
-    firsts = {own[0].x for own in _by_row(model.pieces)}
+    hung, pointing = hanging(model.pieces), _pointing(model)
+    firsts = {own[0].x for own in _by_row(model.pieces) if id(own[0]) not in hung}
     for each in model.pieces:
-        each.column = model.column(each.x)
+        each.column = pointing(each) or model.column(each.x)
+        if above := hung.get(id(each)):
+            each.column = above.column
         before = found[-1] if found else None
         if before is not None and _is_behind(each, before, firsts):
             each.column = before.column
@@ -90,6 +104,36 @@ def _rejoined(model: Model) -> list[Piece]:
         else:
             found.append(each)
     return found
+
+
+def _pointing(model: Model) -> Callable[[Piece], int | None]:
+    """Return what tells the column of a caret, the step's above it, and of "..." between two."""
+    rows: dict[int, list[Piece]] = {}
+    for each in model.pieces:
+        rows.setdefault(each.row, []).append(each)
+    starts = sorted({own[0].x for own in rows.values() if own[0].kind == "step"})
+
+    def between(each: Piece) -> int | None:
+        """Return the column at the right of dots that are nearer to it than to its own."""
+        column = model.column(each.x)
+        if column > len(model.bounds) or len(rows[each.row]) > 1:
+            return None
+        off = model.bounds[column - 1] - each.x
+        before = max((x for x in starts if x < each.x), default=0)
+        return column + 1 if off <= NEAREST and 2 * off < each.x - before else None
+
+    def column(each: Piece) -> int | None:
+        over = [o for o in rows.get(each.row - 1, ()) if o.x <= each.x]
+        caret = next((o for o in over if o.text[0] == "^"), None)
+        if caret and each.x == caret.x + len(caret.text) - len(caret.text.lstrip("^ ")):
+            return caret.column
+        if each.text[0] == "^":
+            over = [o for o in rows.get(each.row - 2, ()) if o.x <= each.x] + over
+            spans = [o for o in over if each.x < o.x + len(o.text)]
+            return model.column(spans[-1].x) if spans else None
+        return between(each) if ELIDED.fullmatch(each.text) else None
+
+    return column
 
 
 def _by_row(found: list[Piece]) -> list[list[Piece]]:
@@ -103,7 +147,7 @@ def _is_behind(each: Piece, before: Piece, firsts: set[int]) -> bool:
         and before.kind == "step"
         and bool(re.match(r"//|<-|#\s", each.text))
         and each.x not in firsts
-        and each.x - before.x - len(before.text) <= NEAR
+        and each.x - before.x - len(before.text) <= BEHIND
     )
 
 
@@ -156,7 +200,8 @@ def _remarks_behind(each: Piece) -> Iterator[Piece]:
 def _goes_on_behind(each: Piece, tail: Piece) -> bool:
     """Tell whether a cell is the rest of the remark that stands behind the step above it."""
     is_below = each.row == tail.row + 1 and each.x >= tail.x
-    return is_below and not re.search(r"\w\(.*\)|;$|_|->", each.text)
+    begins = LABEL.match(each.text) or re.search(r"\w\(.*\)|;$|_|->", each.text)
+    return is_below and not begins
 
 
 # -- which cells are one step ------------------------------------------------------------------
@@ -311,6 +356,7 @@ def _hang_on(found: list[Piece]) -> None:
 
 
 def _whose_remark(found: list[Piece], questions: list[Question]) -> None:
+    places = {(each.row, each.column, each.x) for each in found}
     for row, own in groupby(found, key=lambda each: each.row):
         there = list(own)
         steps = {each.column for each in there if each.kind == "step"}
@@ -318,7 +364,8 @@ def _whose_remark(found: list[Piece], questions: list[Question]) -> None:
             column = each.column or 1
             if each.kind != "remark" or not each.text.startswith("/*") or column == 1:
                 continue
-            if column not in steps and column - 1 in steps:
+            aligned = any((row + n, column, each.x) in places for n in (-2, -1, 1, 2))
+            if column not in steps and column - 1 in steps and not aligned:
                 text = f"row {row + 1}: whose remark is {each.text!r}?"
                 readings = [f"column {column}'s", "that of the step at its left"]
                 questions.append(Question([row + 1], text, readings))

@@ -6,11 +6,27 @@ right, which is what people get wrong. A model is a choice of gutters between le
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
 from mmviz.reading.body import body
+from mmviz.reading.cutting import (
+    ASIDE,
+    CODE,
+    ELIDED,
+    HANDOVER,
+    STATE,
+    Piece,
+    bars_of,
+    carets,
+    close_behind,
+    cut,
+    hanging,
+    is_remark,
+    last_barred,
+    split_overruns,
+)
 from mmviz.reading.heads import (
     FREE_GAP,
     GAP,
@@ -20,60 +36,14 @@ from mmviz.reading.heads import (
     without_numbers,
     without_time,
 )
-from mmviz.reading.mail import LABEL, Grid, grids, is_rule, open_brackets, pieces, written
+from mmviz.reading.mail import Grid, grids, is_rule, pieces
 
 MARGIN = 1.0  # a reading that wins by less is asked about
 UNNAMED = 2.2  # what each column beyond the second costs without a header
+NESTED = 2  # blanks by which a call is nested in the one above it
+ABOUT = 3  # blanks between a name and its column where other columns have no step
 MOST_COLUMNS = 6
 RIGHT = 10**6
-
-ELIDED = re.compile(
-    r"(?:\.{2,9}|…|[.:]|\[ ?\.\.+ ?\]|<snip>|\.{3} ?<.*> ?\.{3}|\.{2,4} ?[a-z]+ ?\.{2,4})$"
-)
-HANDOVER = re.compile(
-    r"(?:\*{2,}.+\*{2,}|[-=]{3,}>? ?[^-=>].*[-=]{3,}>?|>{2,} ?[^<>]+ ?<{2,}|~{2,}.+~{2,})$"
-)
-SHAFT = re.compile(
-    r"-{2,}\+$|[|`'\\/.+]?(?:-{4,}|={4,})>?|-{3}>\w*(?=\s|$)|<-{4,}[|`'\\/.+]?|[|!](?=\s|$)"
-)
-BRANCH = re.compile(r"[|¦│](?=\s|$)")
-REMARK = re.compile(
-    r"//|/\*|\*/|#(?!\w)|--(?=\s|$)|<-+(?=\s)|<=+\s|<-{1,2}(?!-)|\^{2,}|\^\._"
-    r"|\(.*\)\.?$|\[ ?[^\].][^\]]* .*\]$"
-)
-ASIDE = re.compile(r"\[\w{1,3}\]$|[=!<>]?= ")  # a tag of the step at its left, or its rest
-STATE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
-CODE = re.compile(r"\w\(|[=;]|->|\w\+\+|\w_\w")
-BARS = "|+¦│┃┼"
-BARS_ = frozenset(BARS)
-
-
-def is_remark(text: str) -> bool:
-    """Tell whether a cell is a remark; the brackets of a label `(1)` make none."""
-    if re.fullmatch(r"[(\[]\d{1,2}[)\]]", text):
-        return False  # a number stands for the step
-    label = LABEL.match(text) if text.startswith(("(", "[")) else None
-    return bool(REMARK.match(text[label.end() :] if label else text))
-
-
-@dataclass
-class Piece:
-    """A piece of a row; two blanks or a bar end it.
-
-    Attributes:
-        row, x: where it begins, both counted from 0.
-        text: what it says.
-        kind: "step" until more is known.
-        column: counted from 1; None between columns.
-        step: the number of its step.
-    """
-
-    row: int
-    x: int
-    text: str
-    kind: str = "step"
-    column: int | None = None
-    step: int | None = None
 
 
 @dataclass
@@ -88,6 +58,7 @@ class Model:
         bounds: where columns 2 to n begin, at the earliest.
         score: higher is likelier.
         barred: whether bars are drawn between the columns.
+        grids: all on which the text may have been written.
     """
 
     grid: Grid
@@ -97,6 +68,7 @@ class Model:
     bounds: tuple[int, ...] = ()
     score: float = -99.0
     barred: bool = False
+    grids: tuple[Grid, ...] = ()
 
     def column(self, x: int) -> int:
         """Return the column that a piece belongs to by its left edge."""
@@ -106,7 +78,7 @@ class Model:
     def placed(self) -> dict[tuple[int, str], int]:
         """The column of each piece, by row and text."""
         return {
-            (each.row, each.text): self.column(each.x)
+            (each.row, re.sub(" +", " ", each.text)): self.column(each.x)
             for each in self.pieces
             if each.kind != "line"
         }
@@ -131,96 +103,6 @@ class Question:
         return {"rows": self.rows, "ask": self.ask, "readings": self.readings}
 
 
-# -- the pieces of a row -----------------------------------------------------------------------
-
-
-def _cut(rows: list[str], numbers: Iterable[int], bars: list[int]) -> list[Piece]:
-    found = []
-    for number in numbers:
-        row = rows[number]
-        for x, text in _between_bars(row, bars) if bars else _whole_brackets(pieces(row)):
-            shafts = BRANCH if bars else SHAFT
-            while (shaft := shafts.match(text)) and not _is_no_shaft(text):
-                found.append(Piece(number, x, shaft[0], "line"))
-                rest = text[shaft.end() :].lstrip()
-                x, text = x + len(text) - len(rest), rest
-            if text:
-                found.append(Piece(number, x, text))
-    return found
-
-
-def _whole_brackets(found: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Yield the pieces of a row, a bracket in one: blanks within it end no piece."""
-    x, text = 0, ""
-    for at, piece in found:
-        near = text and at - x - len(text) <= 3
-        if near and open_brackets(text) == 1 and open_brackets(piece) == -1:
-            text += " " * (at - x - len(text)) + piece
-            continue
-        if text:
-            yield x, text
-        x, text = at, piece
-    if text:
-        yield x, text
-
-
-def _is_no_shaft(text: str) -> bool:
-    """Tell whether dashes are drawn around words: a hand-over, or before a remark."""
-    return bool(HANDOVER.match(text) or re.match(r"<-+\s+[A-Za-z]", text))
-
-
-def _between_bars(row: str, bars: list[int]) -> Iterator[tuple[int, str]]:
-    """Yield what stands between bars; a row that lacks one is cut where blanks are."""
-    there = [bar for bar in bars if len(row) > bar and row[bar] in BARS]
-    for left, right in pairwise([-1, *there, len(row)]):
-        part = row[left + 1 : right]
-        if [bar for bar in bars if left < bar < right]:
-            yield from ((left + 1 + x, text) for x, text in pieces(part))
-        elif part.strip():
-            yield left + 1 + len(part) - len(part.lstrip()), part.strip()
-
-
-def _bars(rows: list[str], names: Sequence[tuple[int, str]]) -> list[int]:
-    """Return the columns at which a bar stands in most rows that have text before it.
-
-    Trees of calls are drawn with bars, too: of several, the one between the names tells.
-    """
-    there = written(rows)
-    if len(there) < 3:
-        return []
-    found = [
-        x
-        for x in range(GAP, max(map(len, there)))
-        if sum(len(row) > x and row[x] in BARS for row in there) >= 0.7 * len(there)
-        and sum(bool(row[:x].strip()) for row in there) > 2
-    ]
-    drawn = [x for x in found if there[0][x : x + 1] in BARS_]
-    if len(names) < 2 or len(drawn) >= len(names):
-        return drawn or found
-    nearest = []
-    for (left, name), (right, _) in pairwise(names):
-        between = [x for x in found if left + len(name) <= x < right]
-        if not between:
-            return []
-        nearest.append(max(between, key=lambda x: (x in drawn, -x)))
-    return nearest
-
-
-def _last_barred(rows: list[str], first: int, end: int, bars: list[int]) -> int:
-    """Return the first row below a diagram with bars: the rest of its last step may lack them."""
-    if not bars:
-        return end
-    with_bar = [n for n in range(first, end) if any(rows[n][x : x + 1] in BARS_ for x in bars)]
-    last = with_bar[-1] + 1 if with_bar else end
-    while last < end and rows[last].strip():
-        x, text = pieces(rows[last])[0]
-        goes_on = re.match(r"[|`]-|[{}]+;?$", text)
-        if (x < GAP and not goes_on) or (x < bars[0] < len(rows[last])):
-            break  # it runs on where a bar would stand
-        last += 1
-    return last
-
-
 def _second_header(model: Model) -> list[Piece]:
     """Return the pieces of `(cpu 1)  (cpu 2)` under the names, and of names set lower."""
     names, rows = model.header.names, model.grid.rows
@@ -235,19 +117,6 @@ def _second_header(model: Model) -> list[Piece]:
     if model.header.how == "staggered":
         return [each for each in model.pieces if (each.x, each.text) in names]
     return []
-
-
-def _split_overruns(found: list[Piece], names: Sequence[tuple[int, str]]) -> None:
-    """Cut a step that ran up to the edge of the next column, one blank from the step there."""
-    edges = {x for x, _ in names}
-    firm = [each.x for each in found if each.kind == "step"]
-    for each in list(found):
-        for match in re.finditer(r"(?<=[;){}]) (?=[A-Za-z_*])", each.text):
-            x = each.x + match.end()
-            if x in edges and firm.count(x) >= 2:
-                found.insert(found.index(each) + 1, Piece(each.row, x, each.text[match.end() :]))
-                each.text = each.text[: match.start()]
-                break
 
 
 # -- models ------------------------------------------------------------------------------------
@@ -284,10 +153,11 @@ def models(grid: Grid) -> list[Model]:
         rows, end = without_numbers(numbered, (first, end), names[0][0])
     grid = grid._replace(rows=rows)
     told = rows[max(first - 1, 0) : end]
-    bars = _bars([row for row in told if not is_rule(row) or "+" in row], sorted(header.names))
-    end = _last_barred(rows, first, end, bars)
+    drawn = [row for row in told if not is_rule(row) or "+" in row]
+    bars = bars_of(drawn, sorted(header.names))
+    end = last_barred(rows, first, end, bars)
     numbers = [number for number in range(first, end) if not is_rule(rows[number])]
-    found = _cut(rows, numbers, bars)
+    found = cut(rows, numbers, bars)
     base = Model(grid, header._replace(names=names), (first, end), found)
     for each in _second_header(base):
         each.kind = "header"
@@ -295,21 +165,50 @@ def models(grid: Grid) -> list[Model]:
         if len(names) != len(bars) + 1:
             base.header = header._replace(names=[(bar, "") for bar in [0, *bars]])
         return [replace(base, bounds=tuple(bar + 1 for bar in bars), score=50.0, barred=True)]
-    _split_overruns(found, names)
+    split_overruns(found, names)
     named = [names, sorted(header.names)] if header.beside else [names]
     for candidates in named:
         if some := list(_with_gutters(base, candidates, grid.penalty)):
             return sorted(some, key=lambda model: -model.score)
-    return [base]
+    return [_below_its_names(base, sorted(header.names)) or base]
+
+
+def _below_its_names(base: Model, names: list[tuple[int, str]]) -> Model | None:
+    """Return a model in which columns have no step, if each piece stands below a name.
+
+    Rows are nested, so that no blanks before them are gone; the header has kept its own.
+    """
+    steps = [each for each in base.pieces if each.kind == "step"]
+    row = base.grid.rows[base.header.row or 0]
+    names = [
+        (next((at for at, whole in pieces(row) if at <= x < at + len(whole)), x), name)
+        for x, name in names
+    ]
+    edges = {each.x for each in steps}
+    apart = all(b - a - len(name) > GAP for (a, name), (b, _) in pairwise(names))
+    one_each = max(Counter(each.row for each in steps).values(), default=9) == 1
+    if len(names) < 2 or not apart or not one_each or len(edges) < 2:
+        return None
+    if len(edges) == 2 and min(edges) <= names[0][0] + ABOUT:
+        return None  # nothing is nested
+    if any(b.x - a.x > NESTED for a, b in pairwise(steps) if b.x <= names[1][0] - ABOUT):
+        return None  # blanks before some rows may be gone
+    bounds = tuple(x - ABOUT for x, _ in names[1:])
+    for (x, _), left, right in zip(names, (-RIGHT, *bounds), (*bounds, RIGHT), strict=True):
+        own = [each.x for each in steps if left <= each.x < right]
+        if own and abs(min(own) - x) > ABOUT:
+            return None
+    return replace(base, header=base.header._replace(names=names), bounds=bounds, score=0.0)
 
 
 def _with_gutters(base: Model, names: list[tuple[int, str]], penalty: float) -> Iterator[Model]:
     opens = {each.row: each for each in reversed(base.pieces)}
-    close = _close_behind(base.pieces)
+    close, pointed = close_behind(base.pieces), carets(base.pieces) | hanging(base.pieces).keys()
     telling = [
         each
         for each in base.pieces
         if each.kind == "step"
+        and id(each) not in pointed
         and not HANDOVER.match(each.text)
         and not ELIDED.match(each.text)
         and (
@@ -361,18 +260,6 @@ def _is_label(
     return bool(names) and not firm and min(abs(each.x - x) for x, _ in names) > FREE_GAP
 
 
-def _close_behind(found: list[Piece]) -> set[int]:
-    """Return the pieces two blanks behind another, where no other row begins: no edge of theirs."""
-    usual = Counter(each.x for each in found)
-    return {
-        id(each)
-        for before, each in pairwise(found)
-        if before.row == each.row
-        and each.x - before.x - len(before.text) == 2
-        and usual[each.x] == 1
-    }
-
-
 def _nearest(bound: int, remarks: set[int]) -> int:
     """Return where a column begins when remarks that stand a little to its left belong to it."""
     return min(remarks & {bound - 1, bound - 2}, default=bound)
@@ -383,10 +270,11 @@ def _nearest(bound: int, remarks: set[int]) -> int:
 
 def choose(rows: list[str]) -> tuple[Model, str, list[Question]]:
     """Return the likeliest model of the rows, why it is refused or "", and what is to be asked."""
+    every = grids(rows)
     ranked = sorted(
-        (model for grid in grids(rows) for model in models(grid)), key=lambda model: -model.score
+        (model for grid in every for model in models(grid)), key=lambda model: -model.score
     )
-    best = ranked[0]
+    best = replace(ranked[0], grids=tuple(every))
     if not best.bounds and best.header.how != SINGLE:
         return best, _no_columns(best), []
     if best.header.row is None and (why := _no_diagram(best)):

@@ -2,13 +2,27 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 
 from mmviz.reading.body import is_again
-from mmviz.reading.columns import BARS, Model, Piece, Question, is_remark
-from mmviz.reading.mail import LABEL, NAME, ROLE, grids, is_rule, open_brackets, pieces
+from mmviz.reading.cells import OPEN_END
+from mmviz.reading.columns import Model, Question
+from mmviz.reading.cutting import BARS, Piece, is_remark
+from mmviz.reading.mail import (
+    KEYWORDS,
+    LABEL,
+    NAME,
+    ROLE,
+    SHORTEST,
+    indent,
+    is_rule,
+    open_brackets,
+    pieces,
+    written,
+)
 
+FEW = 5  # rows
 MOST_NAMED = 9  # rows that a question names
 WRAPS_AT = 72  # the narrowest width at which mailers wrap
 LEAST = 64  # what is left of a row that was wrapped, with the word that follows
@@ -24,6 +38,7 @@ STATEMENT = re.compile(
     r"|[A-Za-z]\w*_\w+;?$|[{}]+;?$|(?:if|for|while|switch|return|else|do|goto)\b"
 )
 
+MARK = re.compile(r"-{1,2}>?(?=\s|\w)|[*•](?= )|=+>|\|?-")  # before steps
 UNDONE = re.compile(r"(?:[=,(+&]|\|\||//|->|\b(?:if|while|for|return))$")
 PLAIN = re.compile(r"[a-z]+(?: [a-z]+){0,3}[.,]?")  # words that a remark may go on with
 WHOLE = re.compile(r"<.*>$|\[.*\]$|\(.*\)$|\W+$|-+>|[|:`+~^]")
@@ -38,7 +53,7 @@ def doubts(model: Model) -> list[Question]:
         _two_calls(model),
         _collapsed(model),
         _tabs(model),
-        _wrapped(model),
+        wrapped(model),
         _header_wrapped(model),
         _second(model),
     )
@@ -70,7 +85,7 @@ def _trimmed(model: Model) -> Question | None:
     alone = [row for row, each in firsts.items() if many[row] == 1 and model.column(each.x) == 1]
     opens = {model.column(each.x) for each in firsts.values()}
     begins = {each.x for each in firsts.values()}
-    if opens != {1} or len(begins) > 1 or min(begins) > _border(model):
+    if opens != {1} or len(begins) > 1 or min(begins) > _border(model) or _indents(model):
         return None
     nested = {each.x for each in _steps(model, 2) if firsts[each.row] is not each}
     dots = sum(each.text in {".", ":"} for each in model.pieces)
@@ -82,6 +97,14 @@ def _trimmed(model: Model) -> Question | None:
         "these rows are steps of the first column",
         "some of them are steps of another column, whose blanks were trimmed",
     )
+
+
+def _indents(model: Model) -> bool:
+    """Tell whether a row above the diagram or below it, or its header, begins with blanks."""
+    first, end = model.span
+    border = _border(model)
+    around = [row for n, row in enumerate(model.grid.rows) if not first <= n < end]
+    return any(row.strip() and indent(row) > border + 1 for row in around)
 
 
 def _bars_moved(model: Model) -> Question | None:
@@ -110,7 +133,7 @@ def _border(model: Model) -> int:
         for row in model.grid.raw
         if (sign := re.match(r"\s*(?:\*|#|//)(?=\s)", re.sub(r"^(?:> ?)+", "", row)))
     ]
-    return min(signs, default=-1) + 1
+    return min(signs) + 1 if 2 * len(signs) > len(written(model.grid.raw)) else 0
 
 
 def _crowded(model: Model) -> Question | None:
@@ -126,7 +149,7 @@ def _crowded(model: Model) -> Question | None:
 
 
 def _two_calls(model: Model) -> Question | None:
-    two = re.compile(r"(?<!if|or|le|ch)\s?\([^()]*\) [a-z_]\w*\(")
+    two = re.compile(r"(?<!if|or|le|ch)(?<=\w)\s?\([^()]*\) [a-z_]\w*\(")
     return _ask(
         [
             each.row
@@ -168,7 +191,7 @@ def _two_in(text: str) -> bool:
 def _tabs(model: Model) -> Question | None:
     """Return a question if rows with tabs stand straighter where a tab is four wide."""
     grid = model.grid
-    both = {each.how: each.rows for each in grids(grid.raw)}
+    both = {each.how: each.rows for each in model.grids}
     if grid.how == "four wide" or not {"four wide", grid.how} <= both.keys():
         return None
     first, end = model.span
@@ -177,8 +200,9 @@ def _tabs(model: Model) -> Question | None:
     wide, four = (
         _standing_straight(rows, inside, tabbed) for rows in (both[grid.how], both["four wide"])
     )
-    if four <= wide:
-        return None
+    lone = sum("\t" in grid.raw[n].lstrip("> ") for n in inside) == 1 and len(inside) > FEW
+    if four <= wide or lone:
+        return None  # a single one may stand so by chance
     return _ask(
         tabbed,
         "with tabs four wide more rows stand below one another: how wide were the tabs?",
@@ -191,11 +215,12 @@ def _standing_straight(rows: list[str], inside: list[int], tabbed: list[int]) ->
     """Return how many pieces behind a tab stand below one that no width of tabs moves so."""
     edges = {pieces(rows[n])[0][0] for n in inside if n not in tabbed and rows[n].strip()}
     edges |= {x for n in range(min(inside, default=0)) for x, _ in pieces(rows[n])[1:]}
-    return sum(x in edges for n in tabbed for x, _ in pieces(rows[n])[1:])
+    behind = [piece for n in tabbed for piece in pieces(rows[n])[1:]]
+    return sum(x in edges and not is_remark(text) for x, text in behind)
 
 
-def _wrapped(model: Model) -> Question | None:
-    """Return a question about rows that look like the tail of the row above."""
+def wrapped(model: Model, known: Collection[int] = ()) -> Question | None:
+    """Return a question about rows that look like the tail of the row above, but those known."""
     left, firsts = _steps(model, 1), _firsts(model)
     last = {each.row: each for each in model.pieces}
     usual = min((each.x for each in model.pieces if each.kind == "step" and each.x), default=0)
@@ -210,12 +235,23 @@ def _wrapped(model: Model) -> Question | None:
     ]
     first, end = model.span
     rows += [n for n in model.grid.bare if first <= n < end]
+    if known:  # a mailer was there: it cut wherever a row was as wide
+        least = min(_width(model, n) for n in known)
+        rows += [
+            each.row
+            for each in left
+            if not each.x
+            and each.row - 1 in firsts
+            and model.column(last[each.row - 1].x) > 1
+            and _width(model, each.row) >= least
+            and not (STATEMENT.match(each.text) and _is_complete(last[each.row - 1]))
+        ]
     raw = model.grid.raw
     blanks = sum(bool(re.search(r"\S  +$", row)) for row in raw)
     if blanks < 0.3 * len(raw):  # else an editor left them
         rows += [n for n in range(max(first, 1), end) if _sign_lost(raw[n - 1 : n + 1])]
     return _ask(
-        rows,
+        (row for row in rows if row not in known),
         "does this row go on from the one above, wrapped by a mailer?",
         "it is a step of its own",
         "it is the end of the row above",
@@ -228,7 +264,7 @@ def _sign_lost(pair: list[str]) -> bool:
     if not row.strip():
         return False
     blanks = len(above) - len(above.rstrip(" "))
-    cut = len(above.expandtabs()) + 1 + len(row.split()[0]) > LEAST and row[0] != " "
+    cut = len(above.expandtabs()) + 1 + len(row.split()[0]) > LEAST and not re.match(r" |//", row)
     return blanks >= (2 if re.search(r"[^\s>*]", above) else 12) and cut
 
 
@@ -278,19 +314,75 @@ def _tail_of(model: Model, each: Piece, above: Piece, at_border: bool, widest: i
     closes = open_brackets(each.text) < 0 < open_brackets(above.text)
     if model.column(above.x) > 1 and not each.x and (closes or UNDONE.search(above.text)):
         return True
-    if above.text.startswith("//") and len(rows[above.row]) >= LEAST and PLAIN.fullmatch(each.text):
+    if _is_plain(each) and above.text.startswith("//") and len(rows[above.row]) >= LEAST:
         return True
     width = len(rows[above.row]) + 1 + len(each.text.split(" ")[0])
     if each.x or width <= WRAPS_AT or LABEL.match(each.text) or is_remark(each.text):
         return False
     names = model.header.names
     at_name = bool(names) and names[0][0] == 0  # column 1 begins at the border
-    complete = re.search(r"[;>})\].:^|]$", above.text) and open_brackets(above.text) <= 0
-    if complete or (at_name and (width <= widest or widest > NO_MAILER)):
+    if marked(model) and MARK.match(each.text):
+        return False  # it begins as each step does
+    if _is_complete(above) or (at_name and (width <= widest or widest > NO_MAILER)):
         return False
     if re.fullmatch(r"\w+\(.*\);?", each.text) and not UNDONE.search(above.text):
         return False  # a whole call
     return (at_border and not at_name) or not (STATEMENT.match(each.text) or WHOLE.match(each.text))
+
+
+def _width(model: Model, row: int) -> int:
+    """Return how wide the row above would be with the first word of a row."""
+    above, own = model.grid.raw[row - 1], model.grid.rows[row].split()
+    return len(above.expandtabs()) + 1 + len(own[0] if own else "")
+
+
+def _is_plain(each: Piece) -> bool:
+    return not each.x and bool(PLAIN.fullmatch(each.text)) and each.text not in KEYWORDS
+
+
+def _is_complete(above: Piece) -> bool:
+    return bool(re.search(r"[;>})\].:^|]$", above.text)) and open_brackets(above.text) <= 0
+
+
+def marked(model: Model) -> bool:
+    """Tell whether most rows begin with the same mark, `-` or `->`."""
+    firsts = [each.text for each in _firsts(model).values() if each.kind == "step"]
+    found = Counter(hit[0] for text in firsts if (hit := MARK.match(text)))
+    return bool(found) and found.most_common(1)[0][1] >= max(3, 0.5 * len(firsts))
+
+
+def tails(model: Model) -> list[int]:
+    """Return the rows that cannot but be the end of the row above, which a mailer cut.
+
+    They stand at the border, left of every step; what stands above is not whole, or they lack the
+    mark with which steps begin.
+    """
+    if not model.bounds:
+        return []
+    firsts, last = _firsts(model), {each.row: each for each in model.pieces}
+    has_marks, found = marked(model), dict[int, None]()
+    plain = sum(map(_is_plain, _steps(model, 1)))
+    for row, each in sorted(firsts.items()):
+        above = last.get(row - 1)
+        if above is None or each.x or each is not last[row] or model.grid.rows[row - 1][:1] == "|":
+            continue
+        goes_on = row - 1 in found
+        width = _width(model, row)
+        behind = goes_on or model.column(above.x) > 1
+        if (width < SHORTEST and not goes_on) or not behind or is_remark(each.text):
+            continue
+        unmarked = has_marks and not (MARK.match(each.text) or each.text.isupper())
+        said = len(above.text.split()) > 3 and not _is_complete(above)
+        unmarked = unmarked and (goes_on or (bool(MARK.match(above.text)) and said))
+        closes = open_brackets(each.text) < 0 < open_brackets(above.text)
+        undone = not _is_complete(above) and UNDONE.search(above.text)
+        lonely = bool(re.fullmatch(r"\|?-{1,2}>?", above.text))
+        words = plain == 1 and _is_plain(each)
+        words = words and bool(OPEN_END.search(above.text) or above.text.startswith("//"))
+        rest = not _is_complete(above) and re.match(r"(?:=|&&|\|\|) \w", each.text)
+        if unmarked or closes or undone or lonely or words or rest:
+            found[row] = None
+    return list(found)
 
 
 def _mark(row: str) -> str:

@@ -42,7 +42,7 @@ def _named(rows: list[str]) -> Head | None:
     for number, drawn in enumerate(rows):
         row = re.sub(r"_{3,}", lambda line: " " * len(line[0]), drawn)
         hits = _in_one(row, [(match.start(), match[0].strip()) for match in NAME.finditer(row)])
-        marked = re.sub(r"(?<!\S)=+>(?=\w)", "  ", row)
+        marked = re.sub(r"(?<!\S)(?:=+>(?=\w)|[=*#]{2,}(?!\S))", "  ", row)
         rest = re.sub(r"[A-Z]+\d?\(\w+\)(?=\s|$)", "  ", NAME.sub("  ", marked))
         sentence = NAME.sub("Name", row.replace("|", "  "))
         if whole := _of_pieces(rows, number):
@@ -113,7 +113,8 @@ def _placed(rows: list[str]) -> Head | None:
 
 def _unlike_steps(rows: list[str], number: int) -> bool:
     """Tell whether plain words stand below the text and above rows that are code."""
-    plain = re.compile(r"[A-Za-z][A-Za-z\d./-]*(?: [a-z][A-Za-z\d./-]*)?:?")
+    word = r"[A-Za-z][A-Za-z\d./-]*"
+    plain = re.compile(rf"{word}(?: [a-z][A-Za-z\d./-]*)?:?|\[{word}\](?: {word})+")
     texts = [text for _, text in pieces(rows[number])]
     if any(map(NAME.fullmatch, texts)):
         plain = re.compile(r"\w+")  # beside a name, another may be a function's
@@ -128,6 +129,8 @@ def _unlike_steps(rows: list[str], number: int) -> bool:
 def _set_apart(rows: list[str], number: int) -> bool:
     """Tell whether words stand above columns, set apart by blank rows, or in brackets."""
     found = pieces(rows[number])
+    if len(found) < 2:
+        return False  # a bar joins them
     above = rows[number - 1].strip() if number else ""
     below = rows[number + 1] if number + 1 < len(rows) else "."
     if (above and above[-1] != ":") or any(

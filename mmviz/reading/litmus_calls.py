@@ -30,6 +30,7 @@ from mmviz.reading.litmus_program import (
     wrapped,
 )
 from mmviz.reading.litmus_text import Value
+from mmviz.reading.litmus_tokens import Unread
 
 Effect = Callable[[Value, Sequence[Value]], Done]
 
@@ -45,6 +46,8 @@ class Call(NamedTuple):
         answers: whether it returns something.
         effect: from what the location holds and the other arguments, what it does.
         is_plain: tells that it finds nothing to change, and so only loads.
+        back: which of them is the address of a local variable, `&old`, into which it writes what
+            it found where it answers 0; -1 for none.
     """
 
     kinds: tuple[str, ...]
@@ -54,6 +57,7 @@ class Call(NamedTuple):
     answers: bool = False
     effect: Effect = lambda old, given: Done(answer=old)
     is_plain: Callable[[Value, Sequence[Value]], bool] | None = None
+    back: int = -1
 
 
 BARRIERS = {
@@ -68,9 +72,15 @@ BARRIERS = {
 BITS = {"atomic": 32, "atomic64": 64, "atomic_long": 64}
 """A kind of atomic -> how many bits it has."""
 
+WORD = 64  # bits of an unsigned long
+
 SRCU = "SRCU is not read, and {} is a part of it: only RCU is"
 RETIRED = {
     "READ_ONCE_NOCHECK": "READ_ONCE_NOCHECK() is not read: write READ_ONCE()",
+    **{
+        f"__{name}_bit": f"__{name}_bit() is not read: it is no single step; write {name}_bit()"
+        for name in ("set", "clear", "change", "test_and_set", "test_and_clear")
+    },
     "ACCESS_ONCE": "ACCESS_ONCE() is not read: write READ_ONCE() or WRITE_ONCE()",
     "call_rcu": "call_rcu() is not read: write a thread that calls synchronize_rcu()",
     "smp_cond_load_acquire": "smp_cond_load_acquire() is a loop, and loops are not read",
@@ -90,6 +100,44 @@ def _exchange(old: Value, given: Sequence[Value]) -> Done:
 
 def _compare(old: Value, given: Sequence[Value]) -> Done:
     return Done(given[1] if old == given[0] else None, answer=old)
+
+
+def _try_compare(old: Value, given: Sequence[Value]) -> Done:
+    return Done(given[1] if old == given[0] else None, answer=int(old == given[0]))
+
+
+def _bit(sign: str, answers: bool) -> Effect:
+    """Return the effect of an operation on one bit of a word of 64.
+
+    Args:
+        sign: of the operation with the bit: "|", "&~", "^", or "" for none.
+        answers: whether it answers what the bit was.
+    """
+
+    def effect(old: Value, given: Sequence[Value]) -> Done:
+        which, word = number(given[0]), number(old)
+        if not 0 <= which < WORD:
+            raise Unread(f"bit {which} is not read: a location has the bits 0 to {WORD - 1}")
+        bit = 1 << which
+        new = wrapped(OPERATIONS[sign](word, bit), WORD) if sign else None
+        return Done(new, answer=int(bool(word & bit)) if answers else None)
+
+    return effect
+
+
+def _bits() -> dict[str, Call]:
+    """Return the operations on one bit, which take its number before the location."""
+    locked = Call((LOCKED,), 2, 1)
+    test = Call((LOAD,), 2, 1, answers=True, effect=_bit("", answers=True))
+    made = {"test_bit": test, "test_bit_acquire": test}
+    for name, sign in (("set", "|"), ("clear", "&~"), ("change", "^")):
+        told = locked._replace(answers=True, effect=_bit(sign, answers=True))
+        made[f"{name}_bit"] = locked._replace(effect=_bit(sign, answers=False))
+        made[f"test_and_{name}_bit"] = told
+    return made | {
+        "test_and_set_bit_lock": made["test_and_set_bit"],
+        "clear_bit_unlock": made["clear_bit"],
+    }
 
 
 def _unless(result: str, bits: int) -> Effect:
@@ -166,8 +214,10 @@ def _table() -> dict[str, Call]:
             ("synchronize_rcu", "synchronize_rcu_expedited"), Call((RCU_BEGIN, RCU_END), 0)
         ),
     }
+    made |= _bits()
+    tried = compare._replace(effect=_try_compare, back=1)
     for end in ("", "_relaxed", "_acquire", "_release"):
-        made |= {f"xchg{end}": exchange, f"cmpxchg{end}": compare}
+        made |= {f"xchg{end}": exchange, f"cmpxchg{end}": compare, f"try_cmpxchg{end}": tried}
     for atomic in BITS:
         made |= {f"{atomic}_read": load, f"{atomic}_read_acquire": load}
         made |= {f"{atomic}_set": store, f"{atomic}_set_release": store}
@@ -180,6 +230,7 @@ def _table() -> dict[str, Call]:
         }
         for end in ("", "_relaxed", "_acquire", "_release"):
             made |= {f"{atomic}_xchg{end}": exchange, f"{atomic}_cmpxchg{end}": compare}
+            made[f"{atomic}_try_cmpxchg{end}"] = tried
             made |= _operations(atomic, end)
     return made
 

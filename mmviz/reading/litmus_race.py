@@ -279,7 +279,7 @@ def _step(at: int, name: str, action: Action, number: int) -> Callable[[Any], St
         registers, buffer = use.registers, use.buffer
         get = registers.__getitem__
         if kind.startswith("rcu"):
-            _rcu(use, at, kind)
+            _rcu(use, at, action)
             return None
         found = 0 if action.where is None or kind in (steps.STORE, steps.LOCK) else old(use, get)
         done = Done() if action.effect is None else action.effect(found, get)
@@ -287,6 +287,9 @@ def _step(at: int, name: str, action: Action, number: int) -> Callable[[Any], St
             assert action.where is not None
             lock = use.locks[address(action.where(get))]
             if kind == steps.UNLOCK:
+                if buffer.get(lock, "owner") != name:
+                    call = f"{action.function}({', '.join(action.words)})"
+                    raise Unread(f"{call}: {name} does not hold the lock here", action.line)
                 buffer.put(lock, "owner", None)
             else:
                 lock.owner = name
@@ -316,15 +319,17 @@ def _step(at: int, name: str, action: Action, number: int) -> Callable[[Any], St
     return describe
 
 
-def _rcu(use: Reached, at: int, kind: str) -> None:
-    own = use.readers[at]
+def _rcu(use: Reached, at: int, action: Action) -> None:
+    own, kind = use.readers[at], action.kind
     if kind == steps.RCU_LOCK:
         if not own.depth:
             own.entered += 1
         own.depth += 1
     elif kind == steps.RCU_UNLOCK:
         if not own.depth:
-            raise Unread(f"rcu_read_unlock() stands outside of a read-side section of P{at}")
+            raise Unread(
+                f"rcu_read_unlock() stands outside of a read-side section of P{at}", action.line
+            )
         own.depth -= 1
         if not own.depth:
             use.buffer.put(own, "left", own.entered)

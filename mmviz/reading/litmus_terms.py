@@ -322,7 +322,7 @@ class Terms:
         def keep(old: Value, get: Get) -> Done:
             done = Done(answer=old) if effect is None else effect(old, get)
             answer = done.answer if done.answer is not None else 0
-            return Done(done.new, {name: answer}, answer)
+            return Done(done.new, {**done.registers, name: answer}, answer)
 
         self._add(kind, function, words, where, keep, is_plain)
         return Term(_get(name), written, "temporary", name)
@@ -353,8 +353,11 @@ class Terms:
         tokens.deeper()
         arguments: list[Term] = []
         while not tokens.accept(")"):
-            term = self._expression()
-            arguments.append(term if not arguments and call.is_lvalue else self._value(term))
+            if len(arguments) == call.back:
+                arguments.append(self._local(name))
+            else:
+                term = self._expression()
+                arguments.append(term if not arguments and call.is_lvalue else self._value(term))
             if tokens.now.text != ")":
                 tokens.expect(",", name)
         tokens.depth -= 1
@@ -365,6 +368,16 @@ class Terms:
             return _nothing()
         return self._called(name, call, arguments, line)
 
+    def _local(self, name: str) -> Term:
+        """Read the address of a local variable, `&old`, as the variable."""
+        tokens = self.tokens
+        if not tokens.accept("&"):
+            tokens.refuse(f"{name}(): write &old, a local variable, for what is expected")
+        term = self._primary()
+        if term.place != "local":
+            tokens.refuse(f"{name}(): &{term.words} is no local variable")
+        return term
+
     def _called(self, name: str, call: Call, arguments: list[Term], line: int) -> Term:
         words = tuple(each.words for each in arguments)
         written = f"{name}({', '.join(words)})"
@@ -372,6 +385,7 @@ class Terms:
             for kind in call.kinds:
                 self._add(kind, "start_" + name if kind == RCU_BEGIN else name, ())
             return _nothing()
+        back = arguments[call.back].name if call.back >= 0 else ""
         where = arguments.pop(call.at)
         if call.is_lvalue and where.place != "at":
             raise Unread(f"{name}(): write {name}(*{where.words}, …), what it accesses", line)
@@ -384,7 +398,8 @@ class Terms:
         values = [each.value for each in arguments]
 
         def effect(old: Value, get: Get) -> Done:
-            return call.effect(old, [value(get) for value in values])
+            done = call.effect(old, [value(get) for value in values])
+            return done._replace(registers={back: old}) if back and not done.answer else done
 
         plain = call.is_plain
 

@@ -167,6 +167,7 @@ def lockdep(text: str) -> LockReport:
     if not answer.refused:
         answer.notes = [
             *_in_its_order(first, made, answer),
+            *_of_the_search(answer),
             *made.notes,
             *_of_another(first, answer),
             *_of_its_table(first, made, answer),
@@ -198,6 +199,17 @@ def _judged(read: Read, made: Plan) -> LockReport:
 
 
 # -- what the report itself says ----------------------------------------------------------------
+
+
+def _of_the_search(found: LockReport) -> list[str]:
+    """Return a sentence on what a search that was cut off leaves open."""
+    if found.report is None or not found.report.cut:
+        return []
+    if found.deadlock:
+        rest = "this run proves the deadlock, and there may be a shorter one"
+    else:
+        rest = "no deadlock was found, and orders are left that were not tried"
+    return [f"The search {found.report.cut}: {rest}."]
 
 
 def _in_its_order(read: Read, made: Plan, found: LockReport) -> list[str]:

@@ -15,6 +15,7 @@ MOST = 64 * 1024  # bytes
 MOST_ROWS = 2_000
 WIDEST = 400  # columns
 SOFT_BREAK = 73  # the shortest row that a quoted-printable mailer breaks
+SHORTEST = 56  # what a mailer leaves of a row, with the word that follows
 TAB = 8
 NARROW_TAB = 4  # what an editor may show, though the kernel's tabs are eight wide
 
@@ -160,10 +161,22 @@ def _without_replies(rows: list[str], quoted: int) -> list[str]:
             found[number] = ""
         elif depth >= quoted:
             of_others = False
-        elif row.strip() and (of_others or _depth(above) < quoted or _is_blank(above)):
+        elif row.strip() and (
+            of_others or _depth(above) < quoted or _is_blank(above) or _answers(row, above)
+        ):
             of_others = True
             found[number] = ""
     return found
+
+
+def _answers(row: str, above: str) -> bool:
+    """Tell whether a row right below one of the diagram's is no end of it: no mailer cut there."""
+    text = row.strip("> \t")
+    words = bool(re.match(r"[A-Z][a-z']* (?:\w+ )*\w", text))
+    begins = is_prose(text) and text[:1].isupper()
+    whole = len(above.expandtabs(TAB)) + 1 + len(text.split(" ")[0]) < SHORTEST
+    at_border = indent(re.sub(QUOTES, "", row.expandtabs(TAB), count=1)) < 2 * TAB
+    return text[:1] == "^" or (at_border and (begins or (whole and words)))
 
 
 def _is_blank(row: str) -> bool:
@@ -179,13 +192,13 @@ def _depth(row: str) -> int:
 
 def _without_tables_bars(rows: list[str]) -> list[str]:
     """Blank the outer bars of a table as Markdown has it."""
-    there = [row for row in written(rows) if not re.fullmatch(r"\s*\+[-=+]+\+\s*", row)]
-    framed = [row for row in there if re.fullmatch(r"\s*\|.*\|\s*", row)]
+    there = [row for row in written(rows) if not re.fullmatch(r"[\s>]*\+[-=+]+\+\s*", row)]
+    framed = [row for row in there if re.fullmatch(r"[\s>]*\|.*\|\s*", row)]
     if len(framed) < 3 or len(framed) < 0.7 * len(there):
         return rows
     double = Counter(at.start() for row in framed for at in re.finditer(r"\|\|", row))
     bars = [x for x, many in double.items() if many >= 0.9 * len(framed)]
-    whole = [re.sub(r"^(\s*)\||\|\s*$", r"\1 ", row).rstrip() for row in rows]
+    whole = [re.sub(r"^([\s>]*)\||\|\s*$", r"\1 ", row).rstrip() for row in rows]
     return [
         "".join(" " if x - 1 in bars and sign == "|" else sign for x, sign in enumerate(row))
         for row in whole
@@ -217,9 +230,10 @@ def _without_comment_signs(rows: list[str]) -> list[str]:
     """Blank the sign at the left of each row of a comment; prose may stand around the comment."""
     for mark in COMMENT_MARKS:
         sign = re.compile(rf"(?:\s*[+-](?=\s))?\s*{mark}(?=\s|$)")
-        at = [number for number, row in enumerate(rows) if sign.match(row)]
-        if not at:
-            continue
+        ends = {number: hit.end() for number, row in enumerate(rows) if (hit := sign.match(row))}
+        at = list(ends)
+        if not at or Counter(ends.values()).most_common(1)[0][1] < 0.8 * len(at):
+            continue  # none, or they are remarks of several columns
         around = len(written(rows[at[0] : at[-1] + 1]))
         if len(at) >= max(3, 0.4 * len(written(rows)), 0.8 * around):
             rows = _without_ends(rows, at[0], at[-1]) if mark == COMMENT_MARKS[0] else rows
@@ -255,6 +269,7 @@ NAME = re.compile(
     re.I,
 )
 DRAWN = re.compile("[\u2500\u2501\u2550\u2013\u2014\u254c\u2504]")  # dashes of boxes
+PIECE = re.compile(r"(?:- {2,6}(?=[A-Za-z_]))?\S+(?: \S+)*")
 KEYWORDS = frozenset(
     ["if", "while", "for", "switch", "return", "else", "do", "sizeof", "case", "goto"]
 )
@@ -269,8 +284,8 @@ def is_rule(row: str) -> bool:
 
 
 def pieces(row: str) -> list[tuple[int, str]]:
-    """Return the pieces of a row and where each begins; two blanks end one."""
-    return [(match.start(), match[0]) for match in re.finditer(r"\S+(?: \S+)*", row)]
+    """Return the pieces of a row and where each begins; two blanks end one, but behind a "-"."""
+    return [(match.start(), match[0]) for match in PIECE.finditer(row)]
 
 
 def indent(row: str) -> int:
@@ -282,8 +297,12 @@ def is_prose(row: str) -> bool:
     """Tell whether a row is a line of a paragraph: five words, most of them plain."""
     if re.fullmatch(r"\s*\w+\(.*\)[;:]?", row):
         return False  # one call, whose arguments may be words
+    if re.search(r"\S\s+(?:#|//|/\*|<={2,}|<-{2,}|-{2,}>|={2,}>)(?:\s|\W|$)", row):
+        return False  # a step with a remark
     row = re.sub(r"(?<=[a-z)][.!?])  (?=[A-Z])", " ", row)
     words = row.split()
+    if len(words) > 8 and words[0][0].isupper():
+        row = re.sub(r"(?<=\S)  (?=[a-z])", " ", row, count=1)  # a slip
     plain = [
         word
         for word in words

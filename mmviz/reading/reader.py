@@ -11,7 +11,7 @@ from mmviz.reading.blocks import Script, counted, no_order, script
 from mmviz.reading.cells import cells, outside
 from mmviz.reading.columns import Model, Question, choose
 from mmviz.reading.diagram import Cell, Diagram, Step
-from mmviz.reading.doubts import doubts
+from mmviz.reading.doubts import doubts, tails, wrapped
 from mmviz.reading.mail import call, rows_of, too_much
 
 MOST_QUESTIONS = 3
@@ -55,10 +55,15 @@ def _last_line(rows: list[str]) -> tuple[str, set[int]]:
     return named, left_out
 
 
-def _read(rows: list[str]) -> Diagram:
+def _read(rows: list[str], whole: bool = False) -> Diagram:
     if (found := script(rows)) is not None:
         return _of_script(found)
     model, refused, questions = choose(rows)
+    if not (whole or refused) and (cut := tails(model)):
+        joined = _rejoined(rows, cut)
+        if rest := wrapped(model, cut):
+            joined.questions = [rest, *joined.questions][:MOST_QUESTIONS]
+        return joined
     names = [name.rstrip(":") for _, name in model.header.names]
     header = model.header.row
     shown = names[:1] if model.header.how == "staggered" else names
@@ -73,6 +78,31 @@ def _read(rows: list[str]) -> Diagram:
         names = [opening.get(k, "") for k in range(1, len(model.bounds) + 2)]
     found_rows = sorted(_beside(model, heads) + rows_found, key=lambda cell: cell.row)
     return Diagram(names, found_rows, steps, questions=questions[:MOST_QUESTIONS])
+
+
+def _rejoined(rows: list[str], cut: list[int]) -> Diagram:
+    """Read rows that a mailer cut as it found them: each end behind the row above."""
+    joined, starts = list(rows), dict[int, int]()
+    ends = {number: rows[number].strip("> \t") for number in cut}
+    for number in cut:
+        starts[number] = starts.get(number - 1, number - 1)
+        joined[starts[number]] = f"{joined[starts[number]].rstrip()} {ends[number]}"
+        joined[number] = ""
+    found = _read(joined, whole=True)
+    there = [cell for cell in found.rows if cell.row - 1 not in ends]
+    last = {cell.row: n for n, cell in enumerate(there) if cell.column}  # of each row
+    for number in reversed(cut):
+        if (n := last.get(starts[number] + 1)) is None:
+            there.append(Cell(number + 1, None, "prose", None, ends[number]))
+            continue
+        cell, text = there[n], ends[number]
+        there[n] = cell._replace(text=cell.text.removesuffix(text).rstrip())
+        there.append(cell._replace(row=number + 1, text=text))
+        if cell.kind == "step" and cell.step:
+            found.steps[cell.step - 1].rows.append(number + 1)
+            found.steps[cell.step - 1].rows.sort()
+    found.rows = sorted(there, key=lambda cell: cell.row)
+    return found
 
 
 def _of_script(found: Script) -> Diagram:

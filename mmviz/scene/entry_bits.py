@@ -8,16 +8,38 @@ from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from mmviz.kernel.x86.entry import encode_at, summary
-from mmviz.kernel.x86.kinds import Entry, Kind
-from mmviz.kernel.x86.layout import Field, Layout
+from mmviz.kernel.entries.coding import encode_at
+from mmviz.kernel.entries.field import Field
+from mmviz.kernel.entries.kinds import Entry, Kind
+from mmviz.kernel.entries.layout import Layout
+from mmviz.kernel.entries.summary import summary
 from mmviz.scene.marks import Box, Line, Point, Text
 from mmviz.scene.theme import CLEAR
 
 Mark = Box | Line | Text
 ALL = (1 << 64) - 1
-FLAGS = {0: 3.0, 1: 6.0, 2: 5.0, 3: 5.0, 4: 4.0, 5: 3.0, 6: 3.0, 7: 4.0, 8: 3.0}
-FLAGS |= {9: 5.0, 10: 5.0, 11: 6.0, 57: 4.0, 58: 6.0, 63: 3.0}
+X86 = {0: 3.0, 1: 6.0, 2: 5.0, 3: 5.0, 4: 4.0, 5: 3.0, 6: 3.0, 7: 4.0, 8: 3.0}
+X86 |= {9: 5.0, 10: 5.0, 11: 6.0, 57: 4.0, 58: 6.0, 63: 3.0}
+ARM = {0: 2.6, 1: 4.4, 5: 3.0, 6: 4.4, 7: 4.4, 10: 3.0, 11: 3.6}
+ARM |= {50: 3.0, 51: 4.0, 52: 4.4, 53: 4.0, 54: 4.0, 55: 4.6, 56: 4.6, 57: 4.2, 58: 4.6}
+GROUPS = {  # (low, width) of the parts, from the highest bit down; the widths of single flags
+    "x86-64": (
+        (
+            *((63, 1), (59, 4), (58, 1), (57, 1), (52, 5)),
+            *((low, 4) for low in range(48, 11, -4)),
+            *((low, 1) for low in range(11, -1, -1)),
+        ),
+        X86,
+    ),
+    "arm64": (
+        (
+            *((59, 5), *((low, 1) for low in range(58, 49, -1)), (48, 2)),
+            *((low, 4) for low in range(44, 11, -4)),
+            *((11, 1), (10, 1), (8, 2), (7, 1), (6, 1), (5, 1), (2, 3), (1, 1), (0, 1)),
+        ),
+        ARM,
+    ),
+}
 GAP = 0.6  # cells between the digits of one part and the next
 HIGH = 1.2  # lines that the digits take
 
@@ -49,12 +71,16 @@ class Word(NamedTuple):
         entry: their meaning.
         where: the kernel release.
         known: the known bits, as a mask.
+        wrong: the bits that no such entry has, as a mask.
+        cannot: the entry cannot occur; `entry` is what its kind would make of the bits.
     """
 
     value: int
     entry: Entry
     where: Layout
     known: int = ALL
+    wrong: int = 0
+    cannot: bool = False
 
     def digits(self, low: int, width: int) -> str:
         """Return some bits as digits, "?" for an unknown one."""
@@ -72,7 +98,7 @@ class Word(NamedTuple):
     @property
     def meaning(self) -> str:
         """The entry in one line."""
-        return summary(self.entry)
+        return f"cannot occur as {self.entry.kind}" if self.cannot else summary(self.entry)
 
 
 @lru_cache(maxsize=1024)
@@ -114,35 +140,33 @@ def spelled(mask: int) -> str:
 
 
 @cache
-def parts() -> tuple[Part, ...]:
+def parts(arch: str = "x86-64") -> tuple[Part, ...]:
     """Return the places of the bits, from the highest down; the same for every entry."""
-    groups = [(63, 1), (59, 4), (58, 1), (57, 1), (52, 5)]
-    groups += [(low, 4) for low in range(48, 11, -4)]
-    groups += [(low, 1) for low in range(11, -1, -1)]
+    groups, flags = GROUPS[arch]
     found, x = [], 0.0
     for low, width in groups:
-        w = FLAGS.get(low, width + GAP) if width == 1 else width + GAP
+        w = flags.get(low, width + GAP) if width == 1 else width + GAP
         found.append(Part(low, width, x, w))
         x += w
     return tuple(found)
 
 
-def width() -> float:
+def width(arch: str = "x86-64") -> float:
     """Return how many cells a strip takes."""
-    last = parts()[-1]
+    last = parts(arch)[-1]
     return last.x + last.w
 
 
-def span(field: Field) -> tuple[float, float]:
+def span(field: Field, arch: str = "x86-64") -> tuple[float, float]:
     """Return where the bits of a field begin and end."""
-    inside = [_cell(bit) for bit in (field.low + field.width - 1, field.low)]
+    inside = [_cell(bit, arch) for bit in (field.low + field.width - 1, field.low)]
     return inside[0][0], inside[1][1]
 
 
 @cache
-def _cell(bit: int) -> tuple[float, float]:
+def _cell(bit: int, arch: str) -> tuple[float, float]:
     """Return where one bit begins and ends."""
-    part = next(each for each in parts() if each.low <= bit < each.low + each.width)
+    part = next(each for each in parts(arch) if each.low <= bit < each.low + each.width)
     if part.width == 1:
         return part.x + GAP / 2, part.x + part.w - GAP / 2
     left = part.left + part.low + part.width - 1 - bit
@@ -165,7 +189,7 @@ def names(where: Layout, kind: Kind) -> tuple[Name, ...]:
     """
     found, taken = [], ([-9.0], [-9.0])
     for field in where.fields(kind):
-        left, right = span(field)
+        left, right = span(field, where.arch)
         middle = (left + right) / 2
         words = [f"{field.name}, inverted" if field.inverted and field.width > 20 else field.name]
         if len(field.name) > right - left + 0.1 and "_" in field.name:
@@ -183,7 +207,9 @@ def names(where: Layout, kind: Kind) -> tuple[Name, ...]:
     return tuple(found)
 
 
-def strip(shown: Word | None, lit: int, at: Point, changed: str = "written") -> Iterator[Mark]:
+def strip(
+    shown: Word | None, lit: int, at: Point, changed: str = "written", arch: str = "x86-64"
+) -> Iterator[Mark]:
     """Draw the digits of a word, those of `lit` bold.
 
     Args:
@@ -191,9 +217,10 @@ def strip(shown: Word | None, lit: int, at: Point, changed: str = "written") -> 
         lit: the bits that changed, as a mask.
         at: the upper left corner on the sheet.
         changed: the role of the bits that changed.
+        arch: whose bits they are.
     """
     x, y = at
-    for part in parts():
+    for part in parts(arch):
         is_lit = bool(lit & part.bits)
         role = changed if is_lit else "plain"
         if shown is not None and not shown.known & part.bits:
@@ -221,7 +248,7 @@ def captions(
     for kind in kinds:
         seen = shown is not None and shown.entry.kind is kind
         for name in names(where, kind):
-            left, right = span(name.field)
+            left, right = span(name.field, where.arch)
             edge, tip = (y + 2.35, y + 2.1) if above else (y + 0.05, y + 0.3)
             role = "link" if seen else CLEAR
             corners = ((left, edge), (left, tip), (right, tip), (right, edge))
@@ -235,9 +262,9 @@ def captions(
                     yield Text(x + start, y + down, words, "plain" if seen else CLEAR, live=True)
 
 
-def numbers(at: Point) -> Iterator[Mark]:
+def numbers(at: Point, arch: str = "x86-64") -> Iterator[Mark]:
     """Draw the number of the highest bit of each part."""
     x, y = at
-    for part in parts():
+    for part in parts(arch):
         number = str(part.low + part.width - 1)
         yield Text(x + part.x + (part.w - len(number)) / 2, y, number, "quiet")

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from mmviz.kernel.x86.kinds import Kind
-from mmviz.kernel.x86.layout import Layout
+from mmviz.kernel.entries.kinds import Kind
+from mmviz.kernel.entries.layout import Layout
 from mmviz.kernel.x86.survival import NAMES, Survivor, survival
 from mmviz.scene.entry_bits import Mark, Word, captions, differ, numbers, spelled, strip, width
 from mmviz.scene.layout import ROOM
@@ -87,11 +87,12 @@ def panel(
     x, y = at
     lit = differ(before, after) if before is not None and after is not None else 0
     yield from _summary("now" if after is None else "before", before, (x, y))
-    yield from captions(before, where, kinds, (x + SIDE, y + 1.2), above=True)
-    yield from strip(before, 0, (x + SIDE, y + 3.6))
-    yield from numbers((x + SIDE, y + 4.9))
-    yield from strip(after, lit, (x + SIDE, y + 6.0), changed)
-    yield from captions(after, where, kinds, (x + SIDE, y + 7.2), above=False)
+    left = x + (ROOM - width(where.arch)) / 2
+    yield from captions(before, where, kinds, (left, y + 1.2), above=True)
+    yield from strip(before, 0, (left, y + 3.6), changed, where.arch)
+    yield from numbers((left, y + 4.9), where.arch)
+    yield from strip(after, lit, (left, y + 6.0), changed, where.arch)
+    yield from captions(after, where, kinds, (left, y + 7.2), above=False)
     yield from _summary("after", after, (x, y + 9.8), changed if lit else "head")
     both = before is not None and after is not None
     rows = {"transition": way, "≠ bits": spelled(lit)}
@@ -111,9 +112,11 @@ def single(shown: Word, at: Point) -> Iterator[Mark]:
     """Draw one entry, SINGLE lines high."""
     x, y = at
     yield from _summary("", shown, (x, y))
-    yield from captions(shown, shown.where, (shown.entry.kind,), (x + SIDE, y + 1.2), above=True)
-    yield from strip(shown, 0, (x + SIDE, y + 3.6))
-    yield from numbers((x + SIDE, y + 4.9))
+    arch = shown.where.arch
+    left = x + (ROOM - width(arch)) / 2
+    yield from captions(shown, shown.where, (shown.entry.kind,), (left, y + 1.2), above=True)
+    yield from strip(shown, shown.wrong, (left, y + 3.6), "dangling", arch)
+    yield from numbers((left, y + 4.9), arch)
 
 
 SINGLE = 6.0

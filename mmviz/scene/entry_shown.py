@@ -2,16 +2,25 @@
 
 mmviz.entry(0xf7fffffffdb97400, kernel="6.15")
 mmviz.entry(0x8000000012345867, "5.14", after=0xf7fffffffdb97402)
+mmviz.entry("BUG: Bad page map in process a  pte:00000008 pmd:18d73f067")
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, overload
 
-from mmviz.kernel.x86.entry import Explanation
-from mmviz.kernel.x86.entry import entry as explain
-from mmviz.kernel.x86.transitions import Place, place, way
+from mmviz.engine import UnknownName
+from mmviz.engine.html import html_table
+from mmviz.engine.text import quoted
+from mmviz.kernel.entries.coding import architecture, made_at, wrong_bits
+from mmviz.kernel.entries.explained import Explanation, wrapped
+from mmviz.kernel.entries.kinds import EntryError
+from mmviz.kernel.entries.reading import read
+from mmviz.kernel.x86.transitions import KNOWN, Place, place, way
+from mmviz.reading.entry_log import entries
 from mmviz.scene.dot import NoGraphviz
 from mmviz.scene.entry_bits import Mark, Word, differ, spelled
 from mmviz.scene.entry_panel import HEIGHT, SIDE, SINGLE, panel, sentences, single, survivors
@@ -23,6 +32,8 @@ from mmviz.scene.transitions import diagram, draw, title
 
 GAP = 1.0
 WIDEST = int(ROOM - 2 * SIDE)
+LOG = re.compile(r"\n|\b(?:pte|pmd|pud|p4d|pgd|swap)\b", re.IGNORECASE)
+MOST_WAS = 3  # guesses in the picture; the text has all
 
 
 @dataclass(frozen=True)
@@ -40,9 +51,17 @@ class EntryPicture(Explanation):
     @property
     def way(self) -> str:
         """The transition from one kind to the other, and the kernel functions that make it."""
-        if self.after is None:
+        if self.after is None or not self._has_diagram:
             return ""
-        return way(place(self.entry.kind), place(self.after.entry.kind), self.where)
+        return way(place(self.reading.kind), place(self.after.reading.kind), self.where)
+
+    @property
+    def _has_diagram(self) -> bool:
+        """Whether the ways that such entries can go are known."""
+        where = self.where
+        both = [self, self.after] if self.after is not None else [self]
+        here = where.level == "pte" and where.space == "user" and where.release in KNOWN
+        return here and all(each.possible for each in both)
 
     def scene(self) -> Scene:
         """Return the picture: the bits, what the change kept, and the diagram of kinds.
@@ -50,26 +69,38 @@ class EntryPicture(Explanation):
         Raises:
             NoGraphviz: the layout is not known, and there is no Graphviz.
         """
-        low = GAP / 2 + (SINGLE + 1 if self.after is None else HEIGHT) + GAP
-        plan = diagram(self.where)
-        marks = list(self._marks(low))
-        return sheet(ROOM, low + 1.4 + plan.height, marks)
+        below = SINGLE + 1 + (1.1 * len(self._seen()) if not self.possible else 0)
+        low = GAP / 2 + (below if self.after is None else HEIGHT) + GAP
+        height = diagram(self.where).height + 1.4 if self._has_diagram else 0.0
+        return sheet(ROOM, low + height, list(self._marks(low)))
+
+    def _seen(self) -> list[str]:
+        """Return the guesses that the picture has room for."""
+        return [f"{name}: {evidence}" for name, evidence in self.guesses()[:MOST_WAS]]
 
     def _marks(self, low: float) -> Iterator[Mark]:
         where, at = self.where, (0.0, GAP / 2)
-        before, plan = _word(self), diagram(where)
-        here = there = place(self.entry.kind)
-        inside: dict[Place, tuple[str, ...]] = {here: ("here",)}
+        before = _word(self)
         if self.after is None:
             yield from single(before, at)
-            yield Text(SIDE, at[1] + SINGLE + 0.4, shorten(self.story, WIDEST), "quiet")
+            down = at[1] + SINGLE + 0.4
+            yield Text(SIDE, down, shorten(self.story, WIDEST), "quiet")
+            if not self.possible:
+                for row, words in enumerate(self._seen()):
+                    yield Text(SIDE, down + 1.1 * (row + 1), shorten(words, WIDEST), "plain")
         else:
             after = _word(self.after)
             kinds = tuple(dict.fromkeys((before.entry.kind, after.entry.kind)))
             yield from panel(before, after, where, kinds, at, way=self.way)
-            there = place(self.after.entry.kind)
+        if not self._has_diagram:
+            return
+        here = there = place(self.reading.kind)
+        inside: dict[Place, tuple[str, ...]] = {here: ("here",)}
+        if self.after is not None:
+            there = place(self.after.reading.kind)
             both = here is there
             inside = {here: ("both",)} if both else {here: ("before",), there: ("after",)}
+        plan = diagram(where)
         yield Text(SIDE, low, title(where), "quiet")
         yield from draw(plan, inside, (here, there), ((ROOM - plan.width) / 2, low + 1.2))
 
@@ -116,38 +147,137 @@ class EntryPicture(Explanation):
         return bundle
 
 
+class EntryPictures(Sequence[EntryPicture]):
+    """The entries of a log, in its order; the picture is that of the most telling one.
+
+    It prints as one line an entry; `[0]` is the first, explained bit by bit.
+    """
+
+    def __init__(self, pictures: list[EntryPicture]) -> None:
+        self._all = tuple(pictures)
+
+    @overload
+    def __getitem__(self, at: int) -> EntryPicture: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[EntryPicture, ...]: ...
+    def __getitem__(self, at: int | slice) -> EntryPicture | tuple[EntryPicture, ...]:
+        return self._all[at]
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @cached_property
+    def telling(self) -> EntryPicture:
+        """The entry that a reader of the log asks about: one that cannot occur, else the lowest."""
+        wrong = [each for each in self._all if not each.possible]
+        return (wrong or sorted(self._all, key=lambda each: each.where.level != "pte"))[0]
+
+    @property
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(level, what it is, what it was) of each entry."""
+        return [
+            (
+                each.where.level,
+                each.title if each.possible else f"{each.title}: {each.story}",
+                "; ".join(f"{name}: {evidence}" for name, evidence in each.guesses()),
+            )
+            for each in self._all
+        ]
+
+    def data(self) -> list[dict[str, Any]]:
+        """Return the answer as `mmviz entry --json` prints it."""
+        return [each.data() for each in self._all]
+
+    def __str__(self) -> str:
+        lines = []
+        for level, what, was in self.rows:
+            lines += wrapped(what, f"{level:4} ")
+            lines += wrapped(was, "     ") if was else []
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        head = ("level", "entry", "what was it?")
+        return html_table(head, self.rows) + self.telling._repr_html_()
+
+    def svg(self, theme: str = "light") -> str:
+        """Return the picture of the most telling entry."""
+        return self.telling.svg(theme)
+
+
 def _word(explained: Explanation) -> Word:
-    return Word(explained.value, explained.entry, explained.where)
+    raw, where, kind = explained.value, explained.where, explained.reading.kind
+    if explained.entry is not None:
+        return Word(raw, explained.entry, where)
+    wrong = wrong_bits(raw, where, kind)
+    return Word(raw, made_at(raw, where, kind), where, wrong=wrong, cannot=True)
 
 
 def entry(
     value: SupportsIndex | str,
-    kernel: str = "6.15",
+    kernel: str = "",
     *,
+    level: str = "",
+    space: str = "",
+    arch: str = "",
     after: SupportsIndex | str | None = None,
-    levels: SupportsIndex = 4,
+    paging: SupportsIndex = 4,
     pte_marker: bool = False,
-) -> EntryPicture:
-    """Explain the 64 bits of an x86-64 page-table entry, and what a change of it means.
+    physical_bits: int = 0,
+    encryption_bit: int = 0,
+) -> "EntryPicture | EntryPictures":
+    """Explain the 64 bits of a page-table entry, or say what they were if they cannot be one.
 
     Args:
-        value: the raw entry, 0xf7fffffffdb97400 or "0xf7ff_ffff_fdb9_7400".
-        kernel: "6.15" or "v6.15"; v5.7 to v6.16 are known.
+        value: the raw entry, 0xf7fffffffdb97400 or "0xf7ff_ffff_fdb9_7400"; or lines of a log,
+            "BUG: Bad page map in process … pte:… pmd:…", "PGD … PTE …", "bad pmd …(…)",
+            "swap_info_get: Bad swap file entry …", whose values, levels and kernel are found.
+        kernel: "6.15", "v6.15" or "5.15.0-91-generic"; v3.10 to v7.1 are known, older and newer
+            ones are read as the nearest. The newest known if left out, and in no log.
+        level: of the page tables, "pte", "pmd", "pud", "p4d" or "pgd"; "pte" if left out.
+        space: "user" or "kernel", whose part of the tables it is; what fits if left out.
+        arch: "x86-64" or "arm64" (4 KiB pages); "x86-64" if left out.
         after: the new entry, if there is one.
-        levels: 4 or 5 levels of page tables; from v6.1 they set the width of a stored PFN.
+        paging: 4 or 5 levels of page tables; from v6.1 they set the width of a stored PFN.
         pte_marker: CONFIG_PTE_MARKER is on; this matters for v5.19 to v6.1, later it always is.
+        physical_bits: of an address on this processor (MAXPHYADDR), 0 if not known.
+        encryption_bit: of an address (AMD's C bit), 0 if there is none.
 
     Returns:
         A picture of the bits, the meaning of each field, the meaning of the same bits in other
-        releases, and the kinds of entry with the functions that lead from one to another.
+        releases, and the kinds of entry with the functions that lead from one to another. Of
+        bits that cannot occur: which are wrong, and guesses at what they were, with the evidence.
+        Of a log: all of this for each entry.
 
     Raises:
-        EntryError: a value does not have 64 bits, or has bits that cannot occur; they are named.
-        UnknownName: the kernel is not known; the message suggests the nearest.
+        EntryError: a value does not have 64 bits, or a log has no value.
+        UnknownName: the kernel, the level, the space or the architecture is not known.
 
-    Source: mmviz/kernel/x86/layout.py and transitions.py; they also say what is simplified.
+    Source: mmviz/kernel/x86/layout.py, mmviz/kernel/arm64/layout.py, mmviz/kernel/entries and
+    mmviz/kernel/x86/transitions.py; they also say what is simplified.
     """
-    options: dict[str, Any] = {"levels": levels, "pte_marker": pte_marker}
-    then = None if after is None else explain(after, kernel, **options)
-    first = explain(value, kernel, **options)
-    return EntryPicture(first.value, first.where, first.entry, then)
+    more: dict[str, Any] = {
+        "paging": paging,
+        "pte_marker": pte_marker,
+        "physical_bits": physical_bits,
+        "encryption_bit": encryption_bit,
+    }
+    for name, word in {"level": level, "space": space, "arch": arch}.items():
+        if not isinstance(word, str):
+            raise UnknownName(f"{name} is a word, '' for the usual one, not {quoted(word)}")
+    if isinstance(value, str) and _is_log(value):
+        if after is not None:
+            raise EntryError("after= is for one value, and this is a log: give 0x… instead")
+        found = entries(value, kernel, level=level, space=space, arch=arch, **more)
+        return EntryPictures([EntryPicture(each) for each in found])
+    options = {"level": level or "pte", "space": space, "arch": arch or "x86-64", **more}
+    architecture(options["arch"])
+    then = None if after is None else Explanation(read(after, kernel, **options))
+    return EntryPicture(read(value, kernel, **options), then)
+
+
+def _is_log(text: str) -> bool:
+    """Tell whether a text is more than a value: several lines, or a level's name."""
+    return bool(LOG.search(text.strip()))

@@ -7,11 +7,7 @@ An entry of a model holds the page and whether it is writable. The other bits of
 from functools import singledispatch
 from typing import Any, NamedTuple
 
-from mmviz.kernel.mm.entry import Pte
-from mmviz.kernel.mm.page import Page
-from mmviz.kernel.provenance import Origin, Provenance
-from mmviz.kernel.releases import release
-from mmviz.kernel.x86.kinds import (
+from mmviz.kernel.entries.kinds import (
     DeviceExclusive,
     DevicePrivate,
     Entry,
@@ -20,7 +16,13 @@ from mmviz.kernel.x86.kinds import (
     PteNone,
     PtePresent,
 )
-from mmviz.kernel.x86.layout import RELEASES, Layout
+from mmviz.kernel.entries.layout import Layout
+from mmviz.kernel.mm.entry import Pte
+from mmviz.kernel.mm.page import Page
+from mmviz.kernel.provenance import Origin, Provenance
+from mmviz.kernel.releases import release
+from mmviz.kernel.x86.layout import X86Layout
+from mmviz.kernel.x86.transitions import KNOWN
 from mmviz.scene.entry_bits import word
 
 STRAY = ("stray_accessed", "stray_dirty")  # what the kernel writes as zero
@@ -69,15 +71,15 @@ def chosen(source: Provenance, values: list[Any]) -> tuple[Layout, str]:
     include all kinds of the case; else the newest release that stores everything the model does.
     """
     first = release(source.first)[:2] if source.kind == Origin.SHIPPED else (0, 0)
-    for known in RELEASES:
-        if known == first and _fit(values, Layout(known)) != "no":
-            return Layout(known), "the first release with this behaviour"
-    exact = [each for each in RELEASES if _fit(values, Layout(each)) == "exact"]
-    where = Layout(max(exact))
-    if first in RELEASES:
+    for known in KNOWN:
+        if known == first and _fit(values, X86Layout(known)) != "no":
+            return X86Layout(known), "the first release with this behaviour"
+    exact = [each for each in KNOWN if _fit(values, X86Layout(each)) == "exact"]
+    where = X86Layout(max(exact))
+    if first in KNOWN:
         return where, f"v{first[0]}.{first[1]} has this behaviour, but no such entries"
     why = "the newest release that stores everything the model does"
-    return where, why if where.release != RELEASES[-1] else "the newest release that mmviz knows"
+    return where, why if where.release != KNOWN[-1] else "the newest release that mmviz knows"
 
 
 def _fit(values: list[Any], where: Layout) -> str:

@@ -39,14 +39,17 @@ class Film:
         complete: every state is there and opened.
         numbers: packed state -> its number in the film.
         packed: the packed state of each number.
+        made_of: the class of its rows.
         views: what the head says of the other views; set before the first piece is taken.
     """
+
+    made_of: type[Rows] = Rows
 
     def __init__(
         self, searched: SearchedCase, memory: Memory | None = None, most: int = MOST
     ) -> None:
         self.searched, self.model, self.most = searched, searched.model, most
-        self.rows = Rows(searched, memory)
+        self.rows = self.made_of(searched, memory)
         self.graph: dict[str, list[Any]] = {"states": [], "moves": [], "opened": [], "fates": []}
         self.tables = self.rows.tables | self.graph
         self.numbers: dict[int, int] = {}

@@ -66,7 +66,7 @@ def places(cards: Sequence[Card], routes: Sequence[Route], top: float = 0.5) -> 
         need -= less * sum(slack)
     width = max(WIDTH, need)
     spare = (width - need) / max(1, len(gaps)) if gaps else 0.0
-    tallest = max(_tall(column) for column in columns)
+    tallest = max((_tall(column) for column in columns), default=0.0)
     height = max(HEIGHT, top + tallest + 0.4)
     spots: dict[str, Spot] = {}
     x = MARGIN if gaps else (width - need) / 2 + MARGIN
@@ -130,7 +130,7 @@ def _columns(cards: Sequence[Card], routes: Sequence[Route], most: float) -> lis
 
         at = min(range(len(columns) - 1), key=together)
         columns[at : at + 2] = [columns[at] + columns[at + 1]]
-    while len(columns) < MOST_COLUMNS:
+    while columns and len(columns) < MOST_COLUMNS:
         at = max(range(len(columns)), key=lambda n: _tall(columns[n]))
         if _tall(columns[at]) <= HEIGHT - DOCK - 0.4 or len(columns[at]) < 2:
             break

@@ -3,7 +3,8 @@
 It is dark on light in both themes, because many readers of codes see no other.
 """
 
-from typing import NamedTuple
+from io import BytesIO
+from typing import Any, NamedTuple
 
 from mmviz.engine import MmvizError
 from mmviz.engine.html import escape
@@ -11,6 +12,8 @@ from mmviz.scene.theme import PAPER, THEMES
 
 BORDER = 4  # modules around a code, as the standard has it
 LONGEST = 1_200  # characters; more make modules that a phone cannot tell apart on a slide
+PIXELS = 8  # of a module
+HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
 CORRECTED = "m"  # 15 of 100 modules may be lost
 
 
@@ -26,13 +29,7 @@ class Code(NamedTuple):
     path: str
 
 
-def code(text: str) -> Code:
-    """Return a text as a QR code.
-
-    Raises:
-        MmvizError: the text is empty or too long.
-        ImportError: segno is not installed.
-    """
+def _made(text: str) -> Any:
     import segno
 
     if not 0 < len(text) <= LONGEST:
@@ -40,7 +37,17 @@ def code(text: str) -> Code:
             f"a QR code of {len(text):,} characters cannot be read from a slide; it has 1 to "
             f"{LONGEST:,}: link a shorter run"
         )
-    made = segno.make(text, error=CORRECTED, micro=False)
+    return segno.make(text, error=CORRECTED, micro=False)
+
+
+def code(text: str) -> Code:
+    """Return a text as a QR code.
+
+    Raises:
+        MmvizError: the text is empty or too long.
+        ImportError: segno is not installed.
+    """
+    made = _made(text)
     path = []
     for y, row in enumerate(made.matrix_iter(border=BORDER)):
         dark = [x for x, module in enumerate(row) if module]
@@ -68,4 +75,36 @@ def qr(text: str, label: str = "") -> str:
         f'shape-rendering="crispEdges" aria-label="{escape(label or text)}">'
         f'<path fill="{paper}" d="M0 0h{size}v{size}h-{size}z"/>'
         f'<path fill="{ink}" d="{path}"/></svg>'
+    )
+
+
+def png(text: str) -> bytes:
+    """Return a text as a QR code in pixels, dark on light.
+
+    Raises:
+        MmvizError: the text is empty or too long.
+        ImportError: segno is not installed.
+    """
+    file = BytesIO()
+    _made(text).save(file, kind="png", scale=PIXELS, border=BORDER)
+    return file.getvalue()
+
+
+def blocks(text: str, dark: bool = False) -> str:
+    """Return a text as a QR code of half blocks, two modules one above the other a character.
+
+    Args:
+        text: the text, a link for example.
+        dark: whether it is shown light on dark, as on most terminals: then the light modules are
+            drawn.
+
+    Raises:
+        MmvizError: the text is empty or too long.
+        ImportError: segno is not installed.
+    """
+    rows = [[bool(module) != dark for module in row] for row in _made(text).matrix_iter(border=2)]
+    rows += [[dark] * len(rows[0])] * (len(rows) % 2)
+    return "".join(
+        "".join(HALVES[upper, lower] for upper, lower in zip(*pair, strict=True)).rstrip() + "\n"
+        for pair in zip(rows[::2], rows[1::2], strict=True)
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import graphviz
 
-from mmviz.kernel.x86.layout import Layout
+from mmviz.kernel.entries.layout import Layout
 from mmviz.kernel.x86.transitions import SAID, Place, places, transitions
 from mmviz.scene.dot import best
 from mmviz.scene.layout import CHAR, LINE

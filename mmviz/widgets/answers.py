@@ -31,6 +31,8 @@ def answer(message: Any, show: Prepared) -> Answer:
     known = QUESTIONS.get(asked) if isinstance(asked, str) else None
     if known is None:
         raise MmvizError(f"a stage is asked for {', '.join(QUESTIONS)}, not {quoted(asked)}")
+    if show.is_sealed and known is not whole:
+        raise MmvizError("what comes next is sealed: answer or skip the question above the stage")
     return known(message, show)
 
 

@@ -17,7 +17,10 @@ class Driver(Stage):
     """Choose which actor steps next, and try to break the promise, or see that you cannot.
 
     Stepping back and choosing something else begins another run; the first stays in the tree of
-    the runs tried. What gives the answer away is offered when the goal is reached or given up.
+    the runs tried. What gives the answer away is offered when the goal is reached or given up. Of a
+    case that no run breaks, the goal is to attack the fix: after five runs, or when asked, the
+    stage says what the search covered, and shows the nearest miss. Two people can share a stage,
+    each as one actor: the digits are theirs.
 
     Args:
         scenario: a case; or a race, a scenario, or its name, "thread/race", or the path of a file.
@@ -36,6 +39,8 @@ class Driver(Stage):
     Example:
         mmviz.Driver("iommu_group/release_order", case="DelistThenRelease")
     """
+
+    remembers = True
 
     def __init__(
         self,
@@ -65,7 +70,10 @@ class Driver(Stage):
         )
         film = self.prepared.film
         wanted = OWN if self.goal.holds is not None else self.goal.bad_state
-        self.game = self.goal.data(film.rows.bads.index(wanted) if wanted else -1)
+        if not film.complete:
+            film.along(self.goal.miss)
+        miss = self.prepared.numbers(self.goal.miss)
+        self.game = self.goal.data(film.rows.bads.index(wanted) if wanted else -1, miss)
         self.prepared.game = self.game
 
     @property

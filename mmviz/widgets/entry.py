@@ -5,12 +5,14 @@ from typing import Any, SupportsIndex
 import ipywidgets
 import traitlets
 
+from mmviz.engine import MmvizError, UnknownName
 from mmviz.engine.html import escape
 from mmviz.engine.text import quoted
-from mmviz.kernel.x86.entry import parse
-from mmviz.kernel.x86.kinds import EntryError
+from mmviz.kernel.entries.coding import ARCHES, parse
+from mmviz.kernel.entries.kinds import EntryError
+from mmviz.kernel.entries.layout import LEVELS
 from mmviz.kernel.x86.layout import RELEASES, layout
-from mmviz.scene.entry_shown import EntryPicture, entry
+from mmviz.scene.entry_shown import EntryPicture, EntryPictures, entry
 from mmviz.scene.theme import css
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.keyboard import keep_keys
@@ -34,7 +36,22 @@ class _Release(traitlets.Unicode[str, Any]):
         return layout(value).name
 
 
-HINT = "0x… up to 16 digits"
+class _Known(traitlets.Unicode[str, Any]):
+    """One of some names: a level, an architecture."""
+
+    def __init__(self, what: str, known: tuple[str, ...]) -> None:
+        self.what, self.known = what, known
+        super().__init__(known[0])
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """Return the name."""
+        if not isinstance(value, str) or value not in self.known:
+            known = ", ".join(self.known)
+            raise UnknownName(f"{self.what} is one of {known}, not {quoted(value)}")
+        return str(value)
+
+
+HINT = "0x…, or a line of a log"
 LOOK = (  # a ground of its own: a dark page may colour neither labels nor boxes
     "<style>.mm-entry { background: var(--mm-paper); color: var(--mm-plain-text); "
     "--jp-widgets-label-color: var(--mm-plain-text); "
@@ -49,18 +66,21 @@ LOOK = (  # a ground of its own: a dark page may colour neither labels nor boxes
 
 
 class Entry(PutAway, ipywidgets.VBox):
-    """The 64 bits of an x86-64 page-table entry, explained as they are typed.
+    """The 64 bits of a page-table entry, explained as they are typed.
 
-    What is typed stays, right or wrong; of a wrong value a sentence says what is wrong, and the
-    last picture stays below it.
+    What is typed stays, right or wrong; of a text that is no entry a sentence says what is wrong,
+    and the last picture stays below it. Of bits that cannot occur, the picture says which are
+    wrong and what they may have been.
 
     Args:
-        value: the raw entry, 0xf7fffffffdb97400 or "0xf7ff_ffff_fdb9_7400".
-        kernel: "6.15" or "v6.15"; v5.7 to v6.16 are known.
+        value: the raw entry, 0xf7fffffffdb97400 or "0xf7ff_ffff_fdb9_7400", or a line of a log.
+        kernel: "6.15" or "v6.15"; v3.10 to v7.1 are known; the newest if left out.
         after: the entry that took its place, "" for none.
+        level: "pte", "pmd", "pud", "p4d" or "pgd".
+        arch: "x86-64" or "arm64".
 
     Raises:
-        UnknownName: the kernel is not known; the message suggests the nearest.
+        UnknownName: the kernel, level or architecture is not known.
 
     Example:
         mmviz.Entry("0x8000000012345867", kernel="5.14", after="0xf7fffffffdb97402")
@@ -70,51 +90,65 @@ class Entry(PutAway, ipywidgets.VBox):
     value = _Typed()
     after = _Typed()
     #: The kernel release, "v6.15".
-    kernel = _Release("v6.15")
+    kernel = _Release("v7.1")
+    #: The level of the page tables, and the architecture.
+    level = _Known("level", LEVELS)
+    arch = _Known("arch", tuple(ARCHES))
     #: What is wrong with what was typed, "" for nothing.
     error = traitlets.Unicode()
 
     def __init__(
         self,
         value: SupportsIndex | str = "0xf7fffffffdb97400",
-        kernel: str = "6.15",
+        kernel: str = "",
         after: SupportsIndex | str = "",
+        level: str = "pte",
+        arch: str = "x86-64",
     ) -> None:
         releases = [f"v{major}.{minor}" for major, minor in RELEASES]
         self.picture: EntryPicture | None = None
         self._bits = _box("entry", HINT)
         self._then = _box("then", "0x… or nothing")
-        self._release = ipywidgets.Dropdown(options=releases[::-1], description="kernel")
-        self._release.layout.width, self._release.layout.max_width = "15em", "100%"
+        self._release = _choice("kernel", releases[::-1])
+        self._level = _choice("level", list(LEVELS))
+        self._arch = _choice("arch", list(ARCHES))
         self._wrong, self._shown = ipywidgets.HTML(), ipywidgets.HTML()
-        form = ipywidgets.HBox([self._bits, self._then, self._release])
+        choices = [self._release, self._level, self._arch]
+        form = ipywidgets.HBox([self._bits, self._then, *choices])
         form.layout.flex_flow = "row wrap"
         self.reporter = keep_keys(form)
-        written = {"value": _written(value), "after": _written(after)}
+        written = {"value": _written(value), "after": _written(after), "level": level, "arch": arch}
         super().__init__([form, self._wrong, self._shown], kernel=layout(kernel).name, **written)
         self.add_class("mm-entry")
         self.add_class("mm-theme")
         boxes = {"value": self._bits, "after": self._then, "kernel": self._release}
+        boxes |= {"level": self._level, "arch": self._arch}
         self._links = [traitlets.link((self, n), (box, "value")) for n, box in boxes.items()]
-        self.observe(self._draw, ["value", "after", "kernel"])
+        self.observe(self._draw, list(boxes))
         self._draw()
+
+    def _read(self, typed: str, after: str | None = None) -> EntryPicture:
+        """Return what a text is; of a log, the entry that it is about."""
+        chosen: dict[str, Any] = {"level": self.level, "arch": self.arch}
+        found = entry(typed, self.kernel, after=after, **chosen)
+        return found.telling if isinstance(found, EntryPictures) else found
 
     def _draw(self, _change: Any = None) -> None:
         """Show what was typed, or say what is wrong with it."""
         wrong = []
-        try:
-            entry(self.value.strip(), self.kernel)
-        except EntryError as error:
-            wrong.append(f"{self._bits.description}: {error}")
         after = self.after.strip() or None
-        try:
-            entry(after or "0x0", self.kernel)
-        except EntryError as error:
-            wrong.append(f"{self._then.description}: {error}")
-        self.error = "\n".join(wrong)
+        for box, typed in ((self._bits, self.value.strip()), (self._then, after or "0x0")):
+            try:
+                self._read(typed)
+            except MmvizError as error:
+                wrong.append(f"{box.description}: {error}")
         if not wrong:
-            self.picture = entry(self.value.strip(), self.kernel, after=after)
-            self._shown.value = LOOK + self.picture._repr_html_()
+            try:
+                self.picture = self._read(self.value.strip(), after)
+                self._shown.value = LOOK + self.picture._repr_html_()
+            except MmvizError as error:
+                wrong.append(str(error))
+        self.error = "\n".join(wrong)
         still = f"The picture below is still of {self.picture.title}" if self.picture else ""
         self._wrong.value = _alert(f"{self.error}\n{still}".strip() if self.error else "")
 
@@ -133,7 +167,9 @@ class Entry(PutAway, ipywidgets.VBox):
 
     def __repr__(self) -> str:
         after = f", after={self.after!r}" if self.after else ""
-        return f"Entry({self.value!r}, kernel={self.kernel!r}{after})"
+        level = f", level={self.level!r}" if self.level != LEVELS[0] else ""
+        arch = f", arch={self.arch!r}" if self.arch != "x86-64" else ""
+        return f"Entry({self.value!r}, kernel={self.kernel!r}{after}{level}{arch})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -153,6 +189,14 @@ def _box(label: str, hint: str) -> ipywidgets.Text:
     """Return a box to type in; Enter, or leaving it, says that all is typed."""
     box = ipywidgets.Text(description=label, placeholder=hint, continuous_update=False)
     box.layout.width, box.layout.max_width = "24em", "100%"
+    return box
+
+
+def _choice(label: str, options: list[str]) -> ipywidgets.Dropdown:
+    """Return a box to choose from."""
+    box = ipywidgets.Dropdown(options=options, description=label)
+    box.layout.width, box.layout.max_width = "13em", "100%"
+    box.style.description_width = "4em"
     return box
 
 

@@ -1,14 +1,19 @@
 """What the reader of a Driver is to bring about."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from mmviz.engine import MmvizError, Run
+from mmviz.engine import Graph, MmvizError, Run, Verdict
 from mmviz.engine.condition import Holds
+from mmviz.engine.miss import near_miss
 from mmviz.engine.possible import possible, test_of
 from mmviz.engine.text import quoted
+from mmviz.lessons.attack import covered
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.words import goal as usual_goal
 from mmviz.scene.words import readable
+
+MOST_ATTACKED = 20_000  # states of a case in which the nearest miss is looked for
 
 
 class Goal(NamedTuple):
@@ -20,6 +25,8 @@ class Goal(NamedTuple):
         holds: whether a packed state is the reader's own goal; None for no such goal.
         predicate: the condition as it was written, "" for none.
         best, preemptions: the fewest steps and preemptions that reach it; -1 where not known.
+        never: where no run reaches it, what the search says; "" otherwise.
+        miss: where no run reaches it, a run to the nearest miss.
     """
 
     text: str
@@ -28,12 +35,15 @@ class Goal(NamedTuple):
     predicate: str = ""
     best: int = -1
     preemptions: int = -1
+    never: str = ""
+    miss: tuple[str, ...] = ()
 
-    def data(self, number: int) -> dict[str, Any]:
+    def data(self, number: int, miss: Sequence[int] = ()) -> dict[str, Any]:
         """Return the goal as the browser takes it.
 
         Args:
             number: that of the bad state, or of the reader's own goal; -1 for any bad state.
+            miss: the run to the nearest miss, as the browser has it.
         """
         return {
             "goal": self.text,
@@ -41,6 +51,8 @@ class Goal(NamedTuple):
             "predicate": self.predicate,
             "best": self.best,
             "preemptions": self.preemptions,
+            "never": self.never,
+            "miss": list(miss),
         }
 
     def reached(self, run: Run, k: int) -> int:
@@ -73,25 +85,61 @@ def goal_of(searched: SearchedCase, wanted: Any) -> Goal:
         name = named.get(wanted.strip().lower().replace(" ", "_"), "")
         if name:
             ways = [found[name]] if name in found else []
-            return _scored(Goal(f"Make this happen: {case.sentence(name)}", name), ways)
+            goal = _scored(Goal(f"Make this happen: {case.sentence(name)}", name), ways)
+            return goal if ways else _attack(searched, goal)
     if wanted is None:
         ways = list(found.values())
         ways += [searched.report.deadlock] if searched.report.deadlock is not None else []
-        return _scored(Goal(usual_goal(case)), ways)
+        goal = _scored(Goal(_reachable(searched) or usual_goal(case)), ways)
+        return goal if ways or not case.bad_states else _attack(searched, goal)
     try:
         holds = test_of(searched.model, wanted)
-        way = possible(searched.model, wanted).schedule
+        answer = possible(searched.model, wanted)
     except MmvizError as error:
         names = ", ".join(case.bad_states) or "this case has none"
         raise MmvizError(f"goal={quoted(wanted)}: {error}; or name a bad state: {names}") from None
-    best = -1 if way is None else len(way)
+    best = -1 if answer.schedule is None else len(answer.schedule)
+    never = covered(searched.report) if answer.verdict == Verdict.NEVER else ""
     if isinstance(wanted, str):
-        return Goal(f"Reach this: {wanted.strip()}", "", holds, wanted.strip(), best)
+        text = f"Reach this: {wanted.strip()}"
+        return Goal(text, "", holds, wanted.strip(), best, never=f"{never}." if never else "")
     words = (wanted.__doc__ or "").strip().partition("\n")[0].rstrip(".")
     if not words:
         is_named = wanted.__name__ != "<lambda>"
         words = readable(wanted.__name__) if is_named else "a state that satisfies your condition"
-    return Goal(f"Reach this: {words}", "", holds, "", best)
+    return Goal(f"Reach this: {words}", "", holds, "", best, never=f"{never}." if never else "")
+
+
+def _reachable(searched: SearchedCase) -> str:
+    """Return the goal of breaking a case in the ways in which some run breaks it; "" for none."""
+    case, report = searched.case, searched.report
+    names = [*report.counterexamples]
+    order = {name: place for place, name in enumerate(case.bad_states)}
+    names.sort(key=lambda name: order.get(name, len(order)))
+    if len(names) == 1:
+        return f"Make this happen: {case.sentence(names[0])}"
+    if names:
+        return f"Make one of these happen: {' or '.join(map(readable, names))}"
+    return "Reach a deadlock" if report.deadlock is not None else ""
+
+
+def _attack(searched: SearchedCase, goal: Goal) -> Goal:
+    """Return the goal of a reader who attacks a fix: no run reaches it, and one comes nearest."""
+    said = covered(searched.report)
+    if not said or searched.case.is_drawing:
+        return goal
+    miss = None
+    if searched.report.states <= MOST_ATTACKED:
+        graph = Graph(searched.case, MOST_ATTACKED + 1, model=searched.model)
+        miss = near_miss(graph, lambda name: goal.bad_state in ("", name))
+    if searched.report.livelock is not None:
+        said += ", but some run never completes"
+    words = goal.text.removeprefix("Try to make ").removeprefix("Make ")
+    return goal._replace(
+        text=f"Attack this fix: try to make {words}",
+        never=f"{said}. {miss.text if miss else ''}".strip(),
+        miss=miss.schedule if miss else (),
+    )
 
 
 def _scored(goal: Goal, ways: list[Any]) -> Goal:

@@ -5,10 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 from mmviz.engine import Case, MmvizError, nearest
+from mmviz.engine.condition import Holds
 from mmviz.engine.text import left_out, quoted
 from mmviz.scenarios import Named, one_case
 from mmviz.scenarios.link import is_link, opened
 from mmviz.scene.searched import SearchedCase
+from mmviz.scene.views import FIRST
+from mmviz.widgets.prepared import Prepared, Sealed
 from mmviz.widgets.runs import offered
 from mmviz.widgets.stage import HEIGHT, Stage, frame_of, named_run
 
@@ -32,6 +35,8 @@ class Player(Stage):
         start: the frame to begin at; a negative one is counted from the end.
         moments: situations to go to with Shift and a digit: by name, a schedule that leads there.
         height: of the stage in pixels.
+        others: False shows this run in memory, and nothing else that can happen: no other run, no
+            title, no verdict. So it answers no question that the reader has yet to be asked.
 
     Raises:
         IndexError: the run has no frame `start`.
@@ -41,6 +46,8 @@ class Player(Stage):
     Example:
         mmviz.Player("iommu_group/release_order", case="DelistThenRelease")
     """
+
+    remembers = True
 
     def __init__(
         self,
@@ -52,6 +59,7 @@ class Player(Stage):
         *,
         moments: Mapping[str, str | Iterable[str]] | None = None,
         height: int = HEIGHT,
+        others: bool = True,
     ) -> None:
         if schedule is None and left_out(case) and isinstance(scenario, str) and is_link(scenario):
             found = opened(scenario)
@@ -61,7 +69,7 @@ class Player(Stage):
                 warnings.warn(found.remark, stacklevel=2)
         chosen = one_case(scenario, case, first=True)
         searched = SearchedCase(chosen)
-        runs = searched.runs()
+        runs = searched.runs() if others or schedule is None else {}
         if schedule is None:
             wanted = next(iter(runs))
         else:
@@ -70,6 +78,10 @@ class Player(Stage):
             named = [name for name in same if name.lower() == str(schedule).strip().lower()]
             wanted = (*named, *same, OWN)[0]
             runs = runs if named else {wanted: own} | runs
+        self._only = None if others else runs[wanted]
+        self.remembers = others
+        if not others:
+            runs, wanted, views = {OWN: runs[wanted]}, OWN, FIRST
         for each in runs.values():
             searched.run(each)  # raises where a schedule cannot happen
         self.schedules = runs
@@ -84,9 +96,19 @@ class Player(Stage):
             runs=[runs[wanted]],
             k=frame_of(start, len(runs[wanted])),
             views=views,
-            named=[*marked, *offered(searched, runs)],
+            named=[*marked, *(offered(searched, runs) if others else [])],
             height=height,
         )
+
+    def _prepare(
+        self,
+        searched: SearchedCase,
+        runs: Iterable[Sequence[str]] = (),
+        own_goal: Holds | None = None,
+    ) -> Prepared:
+        if self._only is not None:
+            return Sealed(searched, self._only)
+        return super()._prepare(searched, runs, own_goal)
 
     @property
     def run(self) -> str:

@@ -8,10 +8,12 @@ from mmviz.engine.condition import Holds
 from mmviz.scene.film import Film
 from mmviz.scene.film import as_json as as_text
 from mmviz.scene.goalfilm import OWN, GoalFilm
-from mmviz.scene.memory import Memory
+from mmviz.scene.memory import Memory, memory
+from mmviz.scene.sealed import SealedFilm
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.tips import tips
 from mmviz.scene.views import FIRST, TITLES, VIEWS, View, every
+from mmviz.widgets.kept import Kept
 
 Numbers = tuple[int, ...]
 
@@ -29,9 +31,13 @@ class Prepared:
         views: each view that has something to show of the case, by name.
         film: the states and moves, with their pictures.
         game: the goal of a `Driver`, as the browser has it; None for a `Player`.
+        kept: keeps the runs tried; None before the first.
+        is_sealed: a question is asked, and what comes next is not to be told.
     """
 
     game: dict[str, Any] | None = None
+    kept: Kept | None = None
+    is_sealed = False
 
     def __init__(
         self,
@@ -40,12 +46,10 @@ class Prepared:
         own_goal: Holds | None = None,
     ) -> None:
         self.searched = searched
-        self.views: dict[str, View] = every(searched)
+        self.views: dict[str, View] = self._seen()
         memory = self.views[FIRST]
         assert isinstance(memory, Memory)
-        self.film = (
-            Film(searched, memory) if own_goal is None else GoalFilm(searched, memory, own_goal)
-        )
+        self.film = self._filmed(memory, own_goal)
         there = self.views
         titles = TITLES | {name: view.title for name, view in there.items()}
         self.film.views = [{"name": n, "title": t, "there": n in there} for n, t in titles.items()]
@@ -53,8 +57,19 @@ class Prepared:
             for schedule in runs:
                 self.film.along(schedule)
         self.film.piece()  # the first one travels as a trait
-        self._tips = tips(searched.reach, searched.case, self.views.values())
+        self._tips = self._told()
         self._run: tuple[Numbers | None, Run] = (None, searched.run())
+
+    def _seen(self) -> dict[str, View]:
+        return every(self.searched)
+
+    def _filmed(self, memory: Memory, own_goal: Holds | None) -> Film:
+        if own_goal is None:
+            return Film(self.searched, memory)
+        return GoalFilm(self.searched, memory, own_goal)
+
+    def _told(self) -> dict[str, str]:
+        return tips(self.searched.reach, self.searched.case, self.views.values())
 
     def first_piece(self) -> str:
         """Return the whole film as JSON."""
@@ -97,6 +112,31 @@ class Prepared:
         if self._run[0] != wanted:
             self._run = (wanted, self.searched.run(self.names(wanted)))
         return self._run[1]
+
+
+class Sealed(Prepared):
+    """What a stage shows beside a question: its run up to there, in memory only.
+
+    Args:
+        searched: the case.
+        schedule: the run up to the question.
+    """
+
+    is_sealed = True
+
+    def __init__(self, searched: SearchedCase, schedule: Sequence[str]) -> None:
+        self._upto = tuple(schedule)
+        super().__init__(searched, [])
+
+    def _seen(self) -> dict[str, View]:
+        drawn = memory(self.searched)
+        return {FIRST: drawn}
+
+    def _filmed(self, drawn: Memory, own_goal: Holds | None) -> Film:
+        return SealedFilm(self.searched, drawn, self._upto)
+
+    def _told(self) -> dict[str, str]:
+        return {}
 
 
 assert set(TITLES) == set(VIEWS)

@@ -2,13 +2,10 @@
 
 import json
 from collections.abc import Container, Iterable, Sequence
-from os import PathLike
-from pathlib import Path, PurePath
 from typing import Any
 
-from mmviz.engine import MmvizError, nearest, short, table
+from mmviz.engine import MmvizError, short, table
 from mmviz.engine.link import link
-from mmviz.engine.text import quoted
 from mmviz.scene.searched import SearchedCase
 from mmviz.scene.views import STILL
 from mmviz.widgets.prepared import Prepared
@@ -18,7 +15,6 @@ from mmviz.writing.page import page, source
 from mmviz.writing.saved import saved
 
 HTML = "html"
-LONGEST_PATH = 4_096  # characters
 
 
 def saved_as(
@@ -84,64 +80,3 @@ def linked(searched: SearchedCase, schedule: Sequence[str], at: int) -> dict[str
     """
     text = link(searched.run(schedule), at)
     return {"link": text, "qr": code_of(text)}
-
-
-def form_of(path: Path, form: str | None) -> str:
-    """Return the form that is asked for, or that the end of a file's name says.
-
-    Raises:
-        MmvizError: there is no such form; the message lists them.
-    """
-    known = {name: name for name in FORMS}
-    if form is not None:
-        found: str = nearest(known, form, "form")
-        return found
-    suffix = path.suffix.lower().lstrip(".")
-    if suffix not in known:
-        endings = ", ".join(f".{name}" for name in FORMS)
-        raise MmvizError(f"{quoted(path.name)}: known are {endings}; else write form=")
-    return suffix
-
-
-def file_of(path: "str | PathLike[str]") -> Path:
-    """Return where to write.
-
-    Raises:
-        MmvizError: it is no path, a folder, a pipe or a device, or its folder is missing.
-    """
-    text = str.__str__(path) if isinstance(path, str) else ""
-    if isinstance(path, PurePath):
-        text = str(path)
-    wrong = MmvizError(f'{quoted(path)} is no file to write to: write save("run.svg")')
-    if not text.strip() or "\0" in text:
-        raise wrong
-    if len(text) > LONGEST_PATH:
-        raise MmvizError(f"the path of a file has at most {LONGEST_PATH:,} characters")
-    found = Path(text)
-    try:
-        if found.exists() and not found.is_file():
-            raise wrong
-        if not found.parent.is_dir():
-            raise MmvizError(f"there is no folder {quoted(str(found.parent))}; make it first")
-    except (OSError, ValueError) as error:
-        raise _refused(found, error) from None
-    return found
-
-
-def write(path: Path, data: bytes) -> Path:
-    """Write a file, in place of one that is there, and return its path.
-
-    Raises:
-        MmvizError: the system refuses it; the message says why.
-    """
-    try:
-        path.write_bytes(data)
-    except (OSError, ValueError) as error:
-        raise _refused(path, error) from None
-    return path
-
-
-def _refused(path: Path, error: Exception) -> MmvizError:
-    """Return what is said of a path that the system refuses; a ValueError is one of its letters."""
-    why = error.strerror if isinstance(error, OSError) else "it has letters that no file has"
-    return MmvizError(f"{quoted(str(path))} cannot be written: {why}")

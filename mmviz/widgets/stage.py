@@ -25,13 +25,16 @@ from mmviz.scene.views import FIRST, STILL, TITLES, View, known, picture
 from mmviz.scene.words import caption, ending
 from mmviz.widgets.answers import answer
 from mmviz.widgets.closing import close_parts
+from mmviz.widgets.kept import Kept, kept_runs
 from mmviz.widgets.prepared import Prepared
 from mmviz.widgets.received import CHECKS, LONGEST_NAME, number
-from mmviz.widgets.saving import file_of, form_of, pictured, saved_as, write
+from mmviz.widgets.saving import pictured, saved_as
 from mmviz.widgets.shows import Places, displayed, reported
 from mmviz.widgets.still import picture as picture_of
 from mmviz.widgets.still import shown
 from mmviz.widgets.subshell import answered_in_any_shell
+from mmviz.writing.files import file_of, form_of, write
+from mmviz.writing.forms import FORMS
 
 MOST_WAITING = 16  # messages that wait for their answer
 SMALLEST, LARGEST = 320, 2_000  # pixels of a stage's height
@@ -69,6 +72,7 @@ class Stage(anywidget.AnyWidget):
         own_goal: whether a packed state is what the reader is to reach, if not a bad state.
     """
 
+    remembers = False  # whether the runs tried come back in another kernel
     _esm = CODE
     _is_opening = False
     _css = STYLE
@@ -113,15 +117,17 @@ class Stage(anywidget.AnyWidget):
         **traits: Any,
     ) -> None:
         asked = None if views is None else known(views)
-        high = number(height, "the height of a stage", LARGEST)
-        if high < SMALLEST:
-            raise MmvizError(f"the height of a stage is at least {SMALLEST} pixels, not {high}")
+        high = stage_height(height)
         self.case = case
         self._turn, self._waiting = RLock(), 0
         self.places = Places()
         offered = [each["schedule"] for each in named]
-        prepared: Prepared | None = Prepared(searched, [*runs, *offered], own_goal)
-        self._prepared = prepared
+        # a driver's runs are the reader's own, even one that it offers to others
+        shown = runs if traits.get("mode") == "driver" else [*runs, *offered]
+        self._offered = [tuple(each) for each in shown]
+        if self.remembers:
+            runs = [*runs, *kept_runs(searched, runs)]
+        self._prepared: Prepared | None = self._prepare(searched, [*runs, *offered], own_goal)
         self._keeps = own_goal is not None  # which is about states of this very model
         self._is_away = False
         there = self.prepared.views
@@ -144,6 +150,14 @@ class Stage(anywidget.AnyWidget):
         self.on_msg(self._heard)
         answered_in_any_shell(self)
 
+    def _prepare(
+        self,
+        searched: SearchedCase,
+        runs: Iterable[Sequence[str]] = (),
+        own_goal: Holds | None = None,
+    ) -> Prepared:
+        return Prepared(searched, runs, own_goal)
+
     @property
     def prepared(self) -> Prepared:
         """What the stage shows.
@@ -161,7 +175,7 @@ class Stage(anywidget.AnyWidget):
 
     def _prepared_again(self) -> Prepared:
         """Search a case anew that was forgotten when the stage was put away."""
-        made = Prepared(SearchedCase(self.case), [])
+        made = self._prepare(SearchedCase(self.case))
         made.game = self.game or None
         if not made.film.complete:
             for run in (*self.at["runs"], *(each["schedule"] for each in self.named)):
@@ -322,6 +336,8 @@ class Stage(anywidget.AnyWidget):
                     refused.append(name)
                     said = complaint(self, wrong)
             super().set_state(taken)
+            if "at" in taken and self.remembers:
+                self._note_runs()
             if "at" in refused:
                 self._show(self.at["runs"], self.at["run"], self.at["k"])
             for name in refused:
@@ -329,6 +345,13 @@ class Stage(anywidget.AnyWidget):
             if said:
                 self.error = ""  # so that the same words are sent once more
                 self.error = said
+
+    def _note_runs(self) -> None:
+        """Keep the runs tried for another kernel; they are written later."""
+        prepared = self.prepared
+        if prepared.kept is None:
+            prepared.kept = Kept(prepared.searched, self._offered)
+        prepared.kept.note(self.branches, self.at["run"], self.at["k"])
 
     def _heard(self, _widget: Any, message: Any, _buffers: Any) -> None:
         """Answer a message; what goes wrong is told to the reader.
@@ -451,8 +474,11 @@ class Stage(anywidget.AnyWidget):
         Example:
             mmviz.Player("iommu_group/release_order").save("race.html")
         """
-        file = file_of(path)
-        wanted = form_of(file, form)
+        file = file_of(path, 'save("run.svg")')
+        if form is None:
+            wanted = form_of(file, "; else write form=")
+        else:
+            wanted = nearest({name: name for name in FORMS}, form, "form")
         look = nearest({"light": "light", "dark": "dark"}, theme, "theme")
         with self._turn:
             names = (
@@ -508,6 +534,18 @@ def frame_of(k: SupportsIndex, last: int) -> int:
     if not -last - 1 <= wanted <= last:
         raise IndexError(f"there is no frame {quoted(wanted)}: this run has frames 0 to {last}")
     return wanted if wanted >= 0 else last + 1 + wanted
+
+
+def stage_height(height: Any) -> int:
+    """Return the height of a stage in pixels.
+
+    Raises:
+        MmvizError: it is no integer, or too low or too high.
+    """
+    high = number(height, "the height of a stage", LARGEST)
+    if high < SMALLEST:
+        raise MmvizError(f"the height of a stage is at least {SMALLEST} pixels, not {high}")
+    return high
 
 
 def named_run(name: str, schedule: Iterable[str], kind: str, sealed: bool = False) -> NamedRun:

@@ -1,6 +1,7 @@
 """The links that a page without Python can hand out."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mmviz.engine import MmvizError
@@ -11,19 +12,18 @@ from mmviz.scene.searched import SearchedCase
 
 
 def links(searched: SearchedCase, schedules: Iterable[Sequence[str]]) -> dict[str, list[str]]:
-    """Return the link of every moment of some runs, {} for a case that is not of the catalogue.
+    """Return the link of every moment of some runs.
 
-    A run is named as the browser names it: by the numbers of its actors, "0,0,1".
+    A run is named as the browser names it: by the numbers of its actors, "0,0,1". Left out are
+    runs that are too long for a link, and all of a case that is not of the catalogue.
     """
     found = {}
     number = searched.model.index
-    try:
-        for schedule in schedules:
-            run = searched.run(schedule)
+    for schedule in schedules:
+        run = searched.run(schedule)
+        with suppress(MmvizError):
             name = ",".join(str(number[actor]) for actor in schedule)
             found[name] = links_of(run, range(run.tip.index + 1))
-    except MmvizError:
-        return {}
     return found
 
 

@@ -5,10 +5,11 @@ state of its widget, which is what the browser would get in a notebook.
 """
 
 import json
+import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,28 @@ from mmviz.engine.text import quoted
 from mmviz.writing.site_page import link, packed, page
 
 WIDGET, HTML, PLAIN = "application/vnd.jupyter.widget-view+json", "text/html", "text/plain"
+MARKDOWN = "text/markdown"
 STATES = "application/vnd.jupyter.widget-state+json"
 PLAYED = ("at", "named", "mode", "game", "height", "zoom", "notes", "hidden", "focus")
 MEMORY = "memory"  # the view that needs no Python
 SECONDS_A_CELL = 120
 TIMED = re.compile(r" in [0-9.e+-]+ s\b")  # how long a search took; two builds are the same bytes
 INSTEAD = "mm-instead"  # what a notebook shows where no widget runs
+# Run after a cell that asks: it tells question and answers, and shows what was sealed.
+OPENED = """
+def _opened(asked):
+    import json
+    from IPython.display import display
+    from mmviz import Predict
+    if isinstance(asked, Predict):
+        asked.skip()
+        print(json.dumps(asked.question.json(answers=True)))
+        for each in asked.children[1:]:
+            display(each)
+_opened(Out.get(len(In) - 2))
+del _opened
+"""
+ASKS = "mmviz.Predict("
 LOST = re.compile(r"<style>\.mm-why .*?</style><p class='mm-why'>.*?</p>", re.DOTALL)
 
 
@@ -60,6 +77,7 @@ def course_page(notebook: Path) -> CoursePage:
     import nbformat
 
     book: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    book.cells = [each for cell in book.cells for each in _to_run(cell)]
     with tempfile.TemporaryDirectory() as folder:
         client = nbclient.NotebookClient(
             book,
@@ -68,12 +86,26 @@ def course_page(notebook: Path) -> CoursePage:
             resources={"metadata": {"path": folder}},
         )
         try:
-            client.execute(stderr=subprocess.DEVNULL)  # of the kernel, not of the cells
+            client.execute(
+                stderr=subprocess.DEVNULL,  # of the kernel, not of the cells
+                env=os.environ | {"MMVIZ_PROGRESS": "off"},
+            )
         except nbclient.exceptions.CellExecutionError as error:
             raise MmvizError(
                 f"{quoted(notebook.name)}: a cell fails: {error.ename}: {error.evalue}"
             ) from None
     return _Making(notebook.stem, book).page()
+
+
+def _to_run(cell: Any) -> Iterator[Any]:
+    """Yield a cell of the course as the site runs it: what is for a teacher is left out."""
+    import nbformat
+
+    if "teacher" in cell.metadata.get("tags", ()):
+        return
+    yield cell
+    if cell.cell_type == "code" and ASKS in cell.source:
+        yield nbformat.v4.new_code_cell(OPENED)  # type: ignore[no-untyped-call]
 
 
 class _Making:
@@ -86,16 +118,14 @@ class _Making:
         )
         self.files: dict[str, bytes] = {}
         self.debates: dict[str, str] = {}
+        self.asked = ""  # the code of the question that comes next
 
     def page(self) -> CoursePage:
         """Return the page."""
-        import mistune
-
-        written = mistune.create_markdown(escape=True, plugins=["table"])
         parts = []
         for cell in self.book.cells:
             if cell.cell_type == "markdown":
-                parts.append(str(written(cell.source)))
+                parts.append(_written(cell.source))
             elif cell.cell_type == "code":
                 parts.append(self._code(cell))
         body = "\n".join(parts)
@@ -104,12 +134,38 @@ class _Making:
         return CoursePage(f"{self.folder}.html", title, body, self.debates, self.files)
 
     def _code(self, cell: Any) -> str:
-        """Return a cell of code with what it shows; a solution is folded."""
-        shown = "".join(map(self._output, _joined(cell.outputs)))
-        text = f'<pre class="code" tabindex="0"><code>{escape(cell.source)}</code></pre>{shown}'
-        if "solution" not in cell.metadata.get("tags", ()):
+        """Return a cell of code with what it shows; an answer is folded."""
+        if cell.source == OPENED:
+            return self._question(cell)
+        text = f'<pre class="code" tabindex="0"><code>{escape(cell.source)}</code></pre>'
+        if ASKS in cell.source:  # whose text has what it seals
+            self.asked = text
+            return ""
+        text += "".join(map(self._output, _joined(cell.outputs)))
+        if "answer" not in cell.metadata.get("tags", ()):
             return text
-        return f"<details><summary>Solution</summary>{text}</details>"
+        return f"<details><summary>Answer</summary>{text}</details>"
+
+    def _question(self, cell: Any) -> str:
+        """Return a question with its options, and folded the reasons and what it sealed."""
+        outputs = _joined(cell.outputs)
+        if not outputs:
+            return self.asked
+        asked = json.loads(outputs[0].text)
+        given = "".join(f"<p><small>{escape(line)}</small></p>" for line in asked["given"])
+        options = "".join(f"<li>{escape(each['text'])}</li>" for each in asked["options"])
+        reasons = "".join(
+            f"<li><strong>{'Right' if each['right'] else 'Wrong'}.</strong> "
+            f"{escape(each['reason'])}</li>"
+            for each in asked["options"]
+        )
+        shown = "".join(map(self._output, outputs[1:]))
+        return (
+            f"<div class='shown'>{given}<p>{escape(asked['question'])}</p>"
+            f"<ol type='A'>{options}</ol></div>"
+            f"<details><summary>Answer</summary><ol type='A'>{reasons}</ol>"
+            f"{shown}{self.asked}</details>"
+        )
 
     def _output(self, output: Any) -> str:
         """Return what a cell shows, as HTML."""
@@ -119,11 +175,15 @@ class _Making:
         state = self._state(data)
         if state.get("film"):
             return self._stage(state, data.get(HTML, ""))
+        if state.get("outputs"):  # an Output, with what it shows
+            return "".join(map(self._output, _nodes(state["outputs"])))
         thread = self._debate(state)
         if thread:
             mark = f"<!-- debate {len(self.debates)} -->"
             self.debates[mark] = thread
             return mark
+        if MARKDOWN in data:
+            return _written(data[MARKDOWN])
         html = data.get(HTML, "")
         if INSTEAD in html:
             return ""
@@ -169,6 +229,20 @@ class _Making:
             if found:
                 return found[1]
         return ""
+
+
+def _nodes(outputs: Iterable[Any]) -> list[Any]:
+    """Return outputs of a widget's state in the form in which a cell has its own."""
+    import nbformat
+
+    return [nbformat.from_dict(dict(each)) for each in outputs]  # type: ignore[no-untyped-call]
+
+
+def _written(text: str) -> str:
+    """Return Markdown as HTML."""
+    import mistune
+
+    return str(mistune.create_markdown(escape=True, plugins=["table"])(text))
 
 
 def _joined(outputs: Iterable[Any]) -> list[Any]:

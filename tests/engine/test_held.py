@@ -1,6 +1,6 @@
 """An actor that finishes while it holds a lock."""
 
-from mmviz.engine import Case, World, explore, field, replay
+from mmviz.engine import Case, World, atomic, explore, field, replay
 from mmviz.engine.case import Verdict
 from mmviz.kernel.sync.locks import SpinLock
 
@@ -21,6 +21,25 @@ async def returns_early(k):
         return
     await k.other.spin_lock()
     await k.other.spin_unlock()
+
+
+class Handed(Locked):
+    """The first lock is found by a pointer."""
+
+    first: SpinLock | None = None
+
+    def __post_init__(self):
+        self.first = self.ptl
+
+    @atomic("toy")
+    def read_first(self):
+        """Return the lock that the pointer names."""
+        return self.first
+
+
+async def forgets_what_it_has_found(k):
+    await k.ptl.spin_lock()
+    await k.read_first()
 
 
 def case(actor, **more):
@@ -46,6 +65,14 @@ def test_the_way_that_returns_early_is_found():
     report = explore(case(returns_early))
 
     assert report.counterexamples["returns_holding_lock"].shortest == ("CPU0",)
+
+
+def test_a_last_step_that_returns_an_object_is_learned_again_alike():
+    toy = Case(name="Handed", world=Handed, actors={"CPU0": forgets_what_it_has_found}, bad=())
+    report = explore(toy)
+
+    assert report.undecided == ""
+    assert report.verdicts == {"returns_holding_lock": Verdict.ALWAYS}
 
 
 def test_a_device_may_idle_with_a_lock():

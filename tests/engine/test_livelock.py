@@ -3,12 +3,13 @@
 from functools import cache
 from itertools import permutations
 from random import Random
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmviz.engine import Graph, Verdict, explore, livelock, mark, replay
+from mmviz.engine import Graph, Oops, Verdict, explore, livelock, mark, replay
 from mmviz.engine.mutation import mutants
 from mmviz.engine.places import spots, watched
 from mmviz.engine.search import Search
@@ -168,6 +169,46 @@ def test_the_run_into_a_wait_for_a_device_is_a_shortest_one():
     assert report.deadlock.shortest == ("DEV", "A")
     assert report.deadlock.fewest_preemptions == ("A", "A")
     assert "only devices can step after 2 steps" in str(report)
+
+
+class Freed(Counter):
+    """An object that one actor frees, and another one asks in a loop."""
+
+    @atomic("toy")
+    def ask(self):
+        """Ask it, which ends the run once it is freed."""
+        if self.value == 2:
+            raise Oops("use_after_free", "it is freed")
+        return self.value
+
+    @atomic("toy")
+    def stop_asking(self):
+        """Ask it for the last time."""
+        if self.value == 2:
+            raise Oops("use_after_free", "it is freed")
+
+
+async def asks_what_may_be_freed(k):
+    while not await k.ask():
+        mark("again")
+
+
+async def stops_asking(k):
+    await k.stop_asking()
+
+
+async def frees(k):
+    await k.store(2)
+
+
+def test_a_loop_beside_a_step_that_ends_the_run_is_searched_to_its_end():
+    actors = {"A": asks_what_may_be_freed, "B": frees, "C": stops_asking}
+    toy, until = case(actors=actors, world=Freed, bad=("use_after_free",)), process_time() + 5
+    report = explore(toy, stop=lambda: process_time() > until)
+
+    assert report.complete
+    assert report.livelock_checked
+    assert report.verdicts["use_after_free"] is Verdict.ALWAYS
 
 
 def test_no_actor_that_comes_back_means_no_livelock_however_many_states(monkeypatch):

@@ -749,9 +749,30 @@ KERNEL = (
     Fault(
         "a lock is dropped without being held, and nothing complains",
         "mmviz/kernel/sync/locks.py",
-        "    if section not in held:\n        warn(",
-        "    if section not in held:\n        str(",
+        "    if section not in held or not this_way:\n",
+        "    if section not in held or not this_way:\n        return\n",
         ("tests/kernel/test_locks.py",),
+    ),
+    Fault(
+        "a semaphore held for writing is dropped by up_read(), and nothing complains",
+        "mmviz/kernel/sync/locks.py",
+        "    if section not in held or not this_way:\n",
+        "    if section not in held:\n",
+        ("tests/kernel/test_locks.py",),
+    ),
+    Fault(
+        "a last step that returns an object is learned differently the second time",
+        "mmviz/engine/relearn.py",
+        "return super()._known_after(location, _moved(answer, self.back))",
+        "return super()._known_after(location, answer)",
+        ("tests/engine/test_held.py",),
+    ),
+    Fault(
+        "a step that ends the run counts as learned each time, so a search has no end",
+        "mmviz/engine/learn.py",
+        "        self.learned += not effect.oops\n",
+        "        self.learned += 1\n",
+        ("tests/engine/test_livelock.py",),
     ),
     Fault(
         "a grace period waits for readers that came later",
@@ -784,8 +805,8 @@ KERNEL = (
     Fault(
         "the no-execute bit is one too low",
         "mmviz/kernel/x86/layout.py",
-        'flag("NX", 63, "nx"',
-        'flag("NX", 62, "nx"',
+        'flag("NX", 63, "nx", "The CPU may not',
+        'flag("NX", 62, "nx", "The CPU may not',
         ("tests/kernel/test_x86_entry.py",),
     ),
     Fault(
@@ -1078,5 +1099,96 @@ COMMAND_LINE = (
     ),
 )
 
+LESSONS = (
+    Fault(
+        "a student gets the answers",
+        "mmviz/lessons/editions.py",
+        "ANSWER: {TEACHER},",
+        "ANSWER: {TEACHER, STUDENT},",
+        ("tests/lessons/test_editions.py",),
+    ),
+    Fault(
+        "a student gets the teacher's board in the metadata",
+        "mmviz/lessons/editions.py",
+        'for key in ("idea", "minutes") if',
+        'for key in ("idea", "minutes", "board") if',
+        ("tests/lessons/test_editions.py",),
+    ),
+    Fault(
+        "a question reveals its answer in the student's file",
+        "mmviz/lessons/editions_code.py",
+        "isinstance(part.value, str) and part.value not in MADE_THEN",
+        "part.value is None",
+        ("tests/lessons/test_editions.py",),
+    ),
+    Fault(
+        "code that was not touched earns points",
+        "mmviz/lessons/grading_points.py",
+        "if not card.right and not _improves(rows, asked):",
+        "if not rows:",
+        ("tests/lessons/test_grading.py",),
+    ),
+    Fault(
+        "code that does nothing earns points",
+        "mmviz/lessons/grading_points.py",
+        "if not card.does_its_job:",
+        "if not card:",
+        ("tests/lessons/test_grading.py",),
+    ),
+    Fault(
+        "every run that breaks the promise is a shortest one",
+        "mmviz/lessons/grading_points.py",
+        "if broken <= best:",
+        "if broken:",
+        ("tests/lessons/test_grading.py",),
+    ),
+    Fault(
+        "the default of an argument runs before it is judged",
+        "mmviz/lessons/grading_answer.py",
+        'raise Refused(f"{at}the default of an argument is a plain value")',
+        "pass",
+        ("tests/lessons/test_grading.py",),
+    ),
+    Fault(
+        "two kernels write progress without a lock",
+        "mmviz/lessons/progress_file.py",
+        "while not _take(file):",
+        "while not file:",
+        ("tests/lessons/test_progress.py",),
+    ),
+    Fault(
+        "a kernel that is killed leaves half a file",
+        "mmviz/lessons/progress_file.py",
+        """        os.replace(name, path)
+""",
+        """        path.write_text(content[:9])
+        os.replace(name, path)
+""",
+        ("tests/lessons/test_progress.py",),
+    ),
+    Fault(
+        "a file that cannot be read is lost",
+        "mmviz/lessons/progress_file.py",
+        "os.link(path, aside)",
+        "aside.write_bytes(bytes())",
+        ("tests/lessons/test_progress.py",),
+    ),
+    Fault(
+        "a later answer replaces the first",
+        "mmviz/lessons/progress.py",
+        "entries.setdefault(question,",
+        "entries.__setitem__(question,",
+        ("tests/lessons/test_progress.py",),
+    ),
+    Fault(
+        "a run counts as seen before it is watched",
+        "mmviz/widgets/kept.py",
+        "tried.append(seen[:k])",
+        "tried.append(seen)",
+        ("tests/lessons/test_progress.py",),
+    ),
+)
+
 FAULTS = (*ENGINE, *SCENE, *WIDGETS, *SURVEY, *KERNEL, *SCENARIOS, *HOUSE, *BROWSER, *LITMUS)
 FAULTS += COMMAND_LINE
+FAULTS += LESSONS

@@ -39,6 +39,7 @@ from mmviz.scenarios.link import opened
 from mmviz.scene.searched import SearchedCase
 from mmviz.writing.saved import saved
 from tests.fuzz.texts import LITMUS, MARK, MARKUP, large, mutants, nearly, samples, words
+from tests.kernel.entry_cases import LOGS
 
 SECONDS = 1.0  # of computing, for one text
 TRIES = 3  # the collector of garbage may take a second, too
@@ -478,6 +479,8 @@ def _doors():
     good = ["0x8000000000000067@6.15", "0xffff800000000867@5.3", "-1@6.15", "0b101", "7"]
     known = ["0x", "8000000000000067", "0b1", "ff", "@", "6.15", "5.3", "-", "_", "'", "1e5", "\n"]
     yield Door("entry", nearly(good, known), explains, shows_entry, 130, good[0])
+    logs = [log for log, *_ in LOGS]
+    yield Door("entries of a log", mutants(logs, 3), mmviz.entry, shows_entry, 25, logs[0])
     good = ["CPU0 is done", "group.refs == 0", "not (deadlock or use_after_free)"]
     good += ["device_attached_to_freed_domain and CPU1 is done", "domain V.freed == yes"]
     known = [*good, " and ", " or ", "not ", "(", ")", "deadlock", "'", "==", "<", "0"]

@@ -56,6 +56,17 @@ def test_dropping_a_lock_that_is_not_held_is_reported(lock, unlock):
     assert "A does not hold" in run.tip.log[0]
 
 
+@pytest.mark.parametrize(
+    ("take", "drop"), [("sem.down_read", "sem.up_write"), ("sem.down_write", "sem.up_read")]
+)
+def test_a_semaphore_that_is_dropped_in_the_other_way_is_reported(take, drop):
+    run = act(Locks, "A*2", A=steps(take, drop))
+
+    assert "unlock_not_owner" in run.tip.violated
+    assert [held.name for held in run.tip.tasks["A"].held] == ["sem"]
+    assert any("does not hold sem in this way" in line for line in run.tip.log)
+
+
 @EXCLUSIVE
 def test_an_actor_that_takes_a_lock_twice_waits_for_itself(lock, unlock):
     run = act(Locks, "A", A=steps(lock, lock))

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmviz.engine import UnknownName
-from mmviz.kernel.x86.entry import decode, encode, entry, parse
-from mmviz.kernel.x86.kinds import (
+from mmviz.kernel.entries.coding import decode, encode, parse
+from mmviz.kernel.entries.explained import explain as entry
+from mmviz.kernel.entries.kinds import (
     DeviceExclusive,
     DevicePrivate,
     EntryError,
@@ -21,8 +22,10 @@ from mmviz.kernel.x86.kinds import (
     Swap,
     SwapinError,
 )
-from mmviz.kernel.x86.layout import RELEASES, layout
+from mmviz.kernel.x86.layout import RELEASES as ALL
+from mmviz.kernel.x86.layout import layout
 
+RELEASES = tuple(each for each in ALL if (5, 7) <= each < (6, 17))  # with DEVMAP and UFFD_WP
 EVERY = tuple(f"{major}.{minor}" for major, minor in RELEASES)
 PFN = 0x12345
 SAME = 0xF7FFFFFFFDB97400
@@ -183,7 +186,7 @@ def entries(draw, releases=RELEASES):
         payload |= {"guard": flags} if release >= (6, 13) else {}
         last = list(payload)[-1] if payload else "marks_uffd_wp"
         known.append(st.builds(PteMarker, **notes, **{**payload, last: st.just(True)}))
-    options = {"kernel": f"{release[0]}.{release[1]}", "levels": levels, "pte_marker": marker}
+    options = {"kernel": f"{release[0]}.{release[1]}", "paging": levels, "pte_marker": marker}
     return draw(st.one_of(known)), options
 
 
@@ -296,7 +299,7 @@ def test_a_migration_entry_carries_accessed_and_dirty_from_v6_1():
     moving = Migration(pfn=PFN, access="read", young=True)
 
     assert encode(moving, "6.1") == encode(Migration(pfn=PFN, access="read"), "6.1") ^ 1 << 43
-    assert encode(moving, "6.1", levels=5) == encode(moving, "6.1") ^ (1 << 43 | 1 << 49)
+    assert encode(moving, "6.1", paging=5) == encode(moving, "6.1") ^ (1 << 43 | 1 << 49)
     with pytest.raises(EntryError, match="no place for young"):
         encode(moving, "6.0")
 
@@ -323,7 +326,7 @@ def test_an_integer_of_any_class_is_read():
     raw = 0xF7FFFFFFFDB97400
 
     assert parse(Number(raw)) == raw
-    assert decode(Number(raw), "6.15", levels=Number(4)) == decode(raw)
+    assert decode(Number(raw), "6.15", paging=Number(4)) == decode(raw, "6.15")
 
 
 @pytest.mark.parametrize(
@@ -353,10 +356,10 @@ def test_what_is_no_raw_entry_is_refused_in_a_short_sentence(value, words):
 
 
 @pytest.mark.parametrize(
-    "kernel", [["6.15"], 6.15, None, b"6.15", "", "6", "5.3", "9.9", "v6.15\n", "6." + "9" * 5000]
+    "kernel", [["6.15"], 6.15, None, b"6.15", "6", "six", "5.20", "6." + "9" * 5000]
 )
-def test_a_kernel_that_is_not_known_is_refused_in_a_short_sentence(kernel):
-    with pytest.raises(UnknownName, match=r"are not known; .*written '6.15' or 'v6.15'") as error:
+def test_what_names_no_kernel_is_refused_in_a_short_sentence(kernel):
+    with pytest.raises(UnknownName, match=r"release|no kernel") as error:
         entry("0x0", kernel)
     assert len(str(error.value)) < 300
 
@@ -364,7 +367,7 @@ def test_a_kernel_that_is_not_known_is_refused_in_a_short_sentence(kernel):
 @pytest.mark.parametrize("levels", [3, 4.0, "4", None, [4]])
 def test_other_levels_are_refused(levels):
     with pytest.raises(UnknownName, match="page tables have 4 or 5 levels, not"):
-        entry("0x0", levels=levels)
+        entry("0x0", paging=levels)
 
 
 @pytest.mark.parametrize("marker", ["no", 1, None, []])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmviz.kernel.x86.kinds import (
+from mmviz.kernel.entries.kinds import (
     DeviceExclusive,
     DevicePrivate,
     Migration,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mmviz.reading.mail import pieces
 from mmviz.reading.reader import read
 
 FOLDER = Path(__file__).parent / "layouts"
@@ -49,3 +50,8 @@ def differs(found, rows):
         if not there <= wanted <= there | drawn:
             wrong[int(row)] = (wanted, there)
     return wrong
+
+
+def test_a_dash_is_one_piece_with_the_call_behind_its_blanks():
+    assert pieces("  -     oven_open()      - spoon") == [(2, "-     oven_open()"), (25, "- spoon")]
+    assert pieces("-     -     7") == [(0, "-"), (6, "-"), (12, "7")]

@@ -483,6 +483,15 @@ RESULTS = {
     "atomic_inc_return(v) + 0": (2**31 - 1, -(2**31), -(2**31)),
     "atomic64_inc_return(v)": (2**31 - 1, 2**31, 2**31),
     "atomic_long_add_unless(v, 1, 0)": (2**31 - 1, 1, 2**31),
+    "test_bit(1, x)": (2, 1, 2),
+    "test_bit(0, x)": (2, 0, 2),
+    "test_bit_acquire(63, x)": (-1, 1, -1),
+    "test_and_set_bit(2, x)": (3, 0, 7),
+    "test_and_set_bit(1, x)": (3, 1, 3),
+    "test_and_set_bit_lock(63, x)": (0, 0, -(2**63)),
+    "test_and_clear_bit(1, x)": (3, 1, 1),
+    "test_and_clear_bit(2, x)": (3, 0, 3),
+    "test_and_change_bit(0, x)": (3, 1, 2),
     "spin_trylock(l)": (0, 1, 0),
     "!spin_trylock(l)": (0, 0, 0),
     "spin_is_locked(l)": (0, 0, 0),
@@ -510,6 +519,13 @@ TAKEN = {
     "spin_lock(l); spin_unlock(l); int r0 = spin_is_locked(l); WRITE_ONCE(*y, r0 + 5);": 5,
     "if (atomic_dec_and_test(v)) WRITE_ONCE(*y, 1); else WRITE_ONCE(*y, 2);": 2,
     "if (cmpxchg(x, 0, 1) == 0) WRITE_ONCE(*y, 1); else WRITE_ONCE(*y, 2);": 1,
+    "set_bit(3, x); clear_bit(0, x); change_bit(1, x); WRITE_ONCE(*y, READ_ONCE(*x));": 10,
+    "set_bit(3, x); clear_bit_unlock(3, x); WRITE_ONCE(*y, READ_ONCE(*x) + 1);": 1,
+    "int r0 = 0; if (try_cmpxchg(x, &r0, 1)) WRITE_ONCE(*y, r0 + 5);": 5,
+    "int r0 = 2; if (try_cmpxchg(x, &r0, 1)) WRITE_ONCE(*y, 1); else WRITE_ONCE(*y, r0 + 3);": 3,
+    "int r0 = 2; int r1 = !try_cmpxchg_release(x, &r0, 1); WRITE_ONCE(*y, 10 * r0 + r1);": 1,
+    "int r0 = 2; if (!atomic_try_cmpxchg(v, &r0, 7)) atomic_try_cmpxchg_acquire(v, &r0, 7);"
+    " WRITE_ONCE(*y, r0 + 10 * atomic_read(v));": 70,
     "if (atomic_add_unless(v, 1, 0)) WRITE_ONCE(*y, 1); else WRITE_ONCE(*y, 2);": 2,
 }
 
@@ -682,6 +698,7 @@ def test_a_choice_is_refused_by_name(code):
 # -- refused --------------------------------------------------------------------------------------
 
 HEAD = "C test\n{}\nP0(int *x, int *y)\n{\n\tint r0;\n\t"
+HELD = "C test\n{}\nP0(spinlock_t *l, int *x)\n{ WRITE_ONCE(*x, 1);\n\t"
 REFUSED = {
     # what is written: (words of the reason, line)
     "": ("no litmus test", 1),
@@ -706,6 +723,20 @@ REFUSED = {
     HEAD + "r0 = 1 / 0;\n}": ("operator /", 6),
     HEAD + "spin_lock(x);\n}": ("no spinlock_t", 6),
     HEAD + "mutex_lock(x);\n}": ("mutex_lock", 6),
+    HEAD + "set_bit(64, x);\n}\nexists (x=1)": ("bit 64", None),
+    HEAD + "__set_bit(1, x);\n}": ("write set_bit()", 6),
+    HEAD + "r0 = try_cmpxchg(x, r0, 1);\n}": ("write &old", 6),
+    HEAD + "r0 = try_cmpxchg(x, &y, 1);\n}": ("&y is no local variable", 6),
+    HELD + "spin_unlock(l);\n}\nexists (x=1)": ("P0 does not hold the lock", 5),
+    HELD + "spin_lock(l);\n\tspin_unlock(l);\n\tspin_unlock(l);\n}\nexists (x=1)": (
+        "P0 does not hold the lock",
+        7,
+    ),
+    HELD + "spin_lock(l);\n}\nP1(spinlock_t *l)\n{\n\tspin_unlock(l);\n}\nexists (x=1)": (
+        "P1 does not hold the lock",
+        9,
+    ),
+    HELD + "rcu_read_unlock();\n}\nexists (x=1)": ("outside of a read-side section of P0", 5),
     HEAD + "atomic_load_explicit(x, 1);\n}": ("C11", 6),
     HEAD + "smp_mb(1);\n}": ("takes 0 arguments", 6),
     HEAD + "r0 = smp_mb();\n}\nexists (0:r0=1)": ("returns nothing", None),

@@ -69,3 +69,28 @@ def test_the_functions_are_those_that_take_the_locks():
 
     assert functions == ["ibis_get", "stork_get", "egret_get", "heron_get"]
     assert inlined == ["egret_queue", "egret_handle"]
+
+
+def ring(count):
+    """Return a report of a ring of locks, each of them a letter."""
+    locks = [f"&{chr(97 + number)}_lock" for number in range(count)]
+    rows = [
+        "WARNING: possible circular locking dependency detected",
+        "cook/7 is trying to acquire lock:",
+        f"ffff888100000000 ({locks[0]}){{+.+.}}-{{3:3}}, at: take+0x1/0x2",
+        "but task is already holding lock:",
+        f"ffff888100000100 ({locks[-1]}){{+.+.}}-{{3:3}}, at: take+0x1/0x2",
+        "the existing dependency chain (in reverse order) is:",
+    ]
+    for number in reversed(range(count)):
+        rows.append(f"-> #{number} ({locks[number]}){{+.+.}}-{{3:3}}:")
+        rows += ["       lock_acquire+0xc0/0x2d0", f"       take_{number}+0x10/0x20"]
+    return "\n".join(rows)
+
+
+def test_a_search_that_is_cut_off_says_what_it_leaves_open():
+    whole, cut = (mmviz.lockdep(ring(count)) for count in (4, 8))
+
+    assert not any("search" in note for note in whole.notes)
+    assert cut.notes[1].startswith("The search stopped at 100,000 states: this run proves")
+    assert replay(cut.case, cut.schedule).deadlock

@@ -129,3 +129,8 @@ def test_half_a_character_in_a_mail_is_a_character(reads):
     text = "CPU0 \ud800     CPU1\n----         ----\nlock(&a) =3D=\n             unlock(&a) =3D\n"
 
     assert str(reads(text))
+
+
+def test_names_that_a_bar_joins_are_one_piece():
+    found = read("a.b | c_d\n\nfoo()\n            bar()\n")
+    assert [step.function for step in found.steps][-2:] == ["foo", "bar"]

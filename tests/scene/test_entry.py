@@ -3,13 +3,14 @@
 import pytest
 
 from mmviz.engine import Map, Struct, World
+from mmviz.kernel.entries.coding import encode
+from mmviz.kernel.entries.kinds import DeviceExclusive, DevicePrivate, PteNone, PtePresent
 from mmviz.kernel.mm.entry import CowMapping, Pte
 from mmviz.kernel.mm.page import Page
 from mmviz.kernel.mm.pagetable import PageTable
 from mmviz.kernel.provenance import CONSTRUCTED, shipped
-from mmviz.kernel.x86.entry import encode
-from mmviz.kernel.x86.kinds import DeviceExclusive, DevicePrivate, PteNone, PtePresent
-from mmviz.kernel.x86.layout import RELEASES, Layout, layout
+from mmviz.kernel.x86.layout import RELEASES, layout
+from mmviz.kernel.x86.layout import X86Layout as Layout
 from mmviz.scenarios import load
 from mmviz.scene.check import problems
 from mmviz.scene.entry import entry, label
@@ -161,7 +162,7 @@ def test_the_release_is_one_that_can_store_what_the_case_has():
     assert chosen(since("v6.15"), [exclusive])[0].name == "v6.15"
     # the last release whose exclusive entries store write permission
     assert chosen(CONSTRUCTED, [exclusive, None])[0].name == "v6.14"
-    assert chosen(CONSTRUCTED, [present, None])[0].name == "v6.16"
+    assert chosen(CONSTRUCTED, [present, None])[0].name == "v7.1"
     where, why = chosen(shipped("v5.9", "v5.10"), [exclusive])
     assert (where.name, why) == ("v6.14", "v5.9 has this behaviour, but no such entries")
     assert chosen(since("v4.12"), [present])[0].name == "v6.16"

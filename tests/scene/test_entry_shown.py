@@ -6,9 +6,10 @@ from xml.etree import ElementTree
 import pytest
 
 import mmviz
-from mmviz.kernel.x86.entry import decode
-from mmviz.kernel.x86.kinds import Kind, PtePresent
-from mmviz.kernel.x86.layout import RELEASES, Layout, layout
+from mmviz.kernel.entries.coding import decode
+from mmviz.kernel.entries.kinds import Kind, PtePresent
+from mmviz.kernel.x86.layout import RELEASES, layout
+from mmviz.kernel.x86.layout import X86Layout as Layout
 from mmviz.scene.check import problems
 from mmviz.scene.entry_bits import Word, names, parts, spelled, word
 from mmviz.scene.entry_shown import entry as shown
@@ -24,7 +25,7 @@ def visible(scene):
     return [text.text for text in scene.texts if text.role != CLEAR and text.text]
 
 
-@pytest.mark.parametrize("where", LAYOUTS, ids=lambda where: f"{where.name}-{where.levels}")
+@pytest.mark.parametrize("where", LAYOUTS, ids=lambda where: f"{where.name}-{where.paging}")
 def test_names_of_fields_never_touch(where):
     for kind in (Kind.NONE, Kind.PRESENT, Kind.PROT_NONE, *dict.fromkeys(where.types)):
         marks = []

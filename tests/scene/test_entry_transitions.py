@@ -2,7 +2,9 @@
 
 import pytest
 
-from mmviz.kernel.x86.layout import RELEASES, Layout, layout
+from mmviz.kernel.x86.layout import X86Layout as Layout
+from mmviz.kernel.x86.layout import layout
+from mmviz.kernel.x86.transitions import KNOWN as RELEASES
 from mmviz.kernel.x86.transitions import Place, places, transitions
 from mmviz.scene.check import problems
 from mmviz.scene.layout import ROOM
@@ -12,7 +14,7 @@ from mmviz.scene.transitions import Way, diagram, draw, ways
 LAYOUTS = [Layout(each, levels) for each in RELEASES for levels in (4, 5)]
 
 
-@pytest.mark.parametrize("where", LAYOUTS, ids=lambda where: f"{where.name}-{where.levels}")
+@pytest.mark.parametrize("where", LAYOUTS, ids=lambda where: f"{where.name}-{where.paging}")
 def test_the_diagram_has_exactly_the_transitions_of_its_release(where):
     plan = diagram(where)
     marks = list(draw(plan, dict.fromkeys(places(where), ("here",)), None, (0, 0)))

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from mmviz.engine import Map, World, atomic, field
-from mmviz.kernel.x86.layout import RELEASES
 from mmviz.kernel.x86.layout import layout as x86
+from mmviz.kernel.x86.transitions import KNOWN as RELEASES
 from mmviz.scene import dot
 from mmviz.scene.cards import cards
 from mmviz.scene.check import problems

@@ -59,7 +59,7 @@ def opened(browser, tmp_path_factory):
         contexts.append(context)
         page = context.new_page()
         page.goto(path.as_uri())
-        page.locator(".mm-stage, table").first.wait_for()
+        page.locator(".mm-stage, table, .mm-predict").first.wait_for()
         page.evaluate(
             """() => {
                 window.leaked = [];

@@ -28,13 +28,19 @@ def test_what_is_typed_is_drawn_and_what_is_wrong_is_told(notebook):
     bits = page.get_by_label("entry", exact=True)
     bits.focus()
     page.keyboard.press("Control+a")
-    page.keyboard.type("0x0070000000000001")
+    page.keyboard.type("f7ff")
     page.keyboard.press("Enter")
     alert = root.get_by_role("alert")
     alert.wait_for()
-    assert "no present entry has bits 52, 53, 54 (reserved) set" in alert.inner_text()
-    assert bits.input_value() == "0x0070000000000001"
+    assert "'f7ff' is not a raw entry" in alert.inner_text()
+    assert bits.input_value() == "f7ff"
     assert drawn.locator("text", has_text="device-exclusive, pfn 0x12345").count() == 1
+
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0x676b700029736c6f")
+    page.keyboard.press("Enter")
+    alert.wait_for(state="detached")
+    drawn.locator("text", has_text="text: all bytes are text").wait_for()
 
     page.keyboard.press("Control+a")
     page.keyboard.type(PRESENT)

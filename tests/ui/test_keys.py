@@ -83,3 +83,16 @@ def test_while_the_stage_is_blank_a_key_only_brings_it_back(opened, key):
     assert "mm-blank" not in page.locator(".mm-stage").get_attribute("class")
     press(page, "PageDown")
     assert state(page)["cursor"] == 3
+
+
+def test_the_keys_go_on_when_the_pane_that_had_the_focus_needs_no_scrolling_any_more(opened):
+    """A speaker clicks into the picture, and then fills the screen: the clicker still steps."""
+    page = opened("iommu_group/release_order", "DelistThenRelease", driver=True)
+    page.set_viewport_size({"width": 700, "height": 420})  # here the picture scrolls
+    page.locator(".mm-scroll[tabindex]").first.focus()
+    press(page, "1")
+    assert state(page)["cursor"] == 1
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.wait_for_selector(".mm-scroll:not([tabindex])")
+    press(page, "1")
+    assert state(page)["cursor"] == 2

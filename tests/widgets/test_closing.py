@@ -16,6 +16,7 @@ from mmviz.widgets.catalogue import DRIVE, WATCH, Index
 from mmviz.widgets.prepared import Prepared
 from mmviz.widgets.stage import CODE, LOADER, Stage
 from tests.scene.toys import STORY, TOY
+from tests.widgets.questions import question
 
 RACES = (
     *("iommu_group/release_order", "exclusive/restore_at_fork", "hmm/eagain_leaves_count"),
@@ -35,6 +36,13 @@ def a_debate() -> list[Any]:
     return [debate.play(number), debate]
 
 
+def a_skipped_one() -> list[Any]:
+    asked = mmviz.Predict(question=question(), then="report")
+    later = mmviz.Predict(question=question(), after=asked)
+    asked.skip()
+    return [later, asked]
+
+
 def plots_of(stage: Stage) -> list[Any]:
     return [mmviz.counters(stage), mmviz.state_map(stage), stage]
 
@@ -44,6 +52,10 @@ MAKERS = {
     "driver": lambda: [mmviz.Driver(TOY, goal="page 7.refs == 0")],
     "entry": lambda: [mmviz.Entry()],
     "debate": a_debate,
+    "prediction": lambda: [mmviz.Predict(question=question())],
+    "prediction, skipped": a_skipped_one,
+    "dial": lambda: [mmviz.Dial("vmstat/update_is_preempted")],
+    "defence": lambda: [mmviz.defend(TOY)],
     "catalogue": an_index,
     "plots": lambda: plots_of(mmviz.Player(TOY, STORY)),
     "map of a case": lambda: [mmviz.state_map(TOY)],

@@ -44,7 +44,6 @@ def test_another_kernel_means_another_thing_by_the_same_bits():
     [
         ("f7ff", "entry: 'f7ff' is not a raw entry: write 0x"),
         ("", "entry: '' is not a raw entry"),
-        ("0x0070000000000001", "no present entry has bits 52, 53, 54 (reserved) set"),
         ("<img src=x>", "entry: '<img src=x>' is not a raw entry"),
     ],
 )
@@ -56,7 +55,7 @@ def test_a_wrong_value_stays_with_a_sentence_and_the_last_picture(typed, says):
     assert says in widget.error
     assert 'role="alert"' in widget._wrong.value
     assert "<img" not in widget._wrong.value
-    assert f"The picture below is still of {SAME} on v6.15" in widget._wrong.value
+    assert f"The picture below is still of {SAME} on v7.1" in widget._wrong.value
     assert widget._shown.value == shown
     widget._bits.value = SAME
     assert (widget.error, widget._wrong.value) == ("", "")
@@ -75,10 +74,37 @@ def test_each_wrong_box_is_told_by_its_name():
 
 def test_bits_that_are_fine_for_one_kernel_can_be_wrong_for_another():
     widget = mmviz.Entry("0x07fffffffdb97408", kernel="6.15")
-    assert widget.error == ""
+    assert (widget.error, widget.picture.possible) == ("", True)
     widget._release.value = "v5.18"
-    assert "no swap entry has bit 3 (PWT) set" in widget.error
+    assert (widget.error, widget.picture.possible) == ("", False)
+    assert "no swap entry has bit 3 (PWT) set" in widget._shown.value
     assert widget.value == "0x07fffffffdb97408"
+
+
+def test_bits_that_cannot_occur_are_shown_with_what_they_were():
+    widget = mmviz.Entry("0x676b700029736c6f", kernel="4.4")
+    assert widget.error == ""
+    assert "What was it?" in str(widget)
+    assert "ols)" in widget._shown.value
+
+
+def test_level_and_architecture_are_chosen():
+    widget = mmviz.Entry("0x2e0396009e2", kernel="4.4")
+    assert "huge" not in widget._shown.value
+    widget._level.value = "pmd"
+    assert widget.level == "pmd"
+    assert "present, PROT_NONE, huge, pfn 0x2e039600" in widget._shown.value
+    widget._level.value, widget._bits.value = "pte", "0x0060000040000fc3"
+    widget._arch.value = "arm64"
+    assert "present, pfn 0x40000" in widget._shown.value
+    with pytest.raises(mmviz.UnknownName, match="level is one of pte, pmd"):
+        mmviz.Entry(SAME, level="page")
+
+
+def test_a_line_of_a_log_is_read():
+    widget = mmviz.Entry("BUG: Bad page map in process a  pte:ffff8801a700ff00 pmd:1a700f067")
+    assert widget.picture.value == 0xFFFF8801A700FF00
+    assert "points into the very page of this table" in " ".join(str(widget).split())
 
 
 def test_a_number_is_written_as_people_write_it():
@@ -86,9 +112,10 @@ def test_a_number_is_written_as_people_write_it():
     assert mmviz.Entry(-1).error.startswith("entry: '-1' is not a raw entry")
 
 
-def test_a_kernel_that_is_not_known_is_answered_with_the_nearest():
-    with pytest.raises(mmviz.UnknownName, match=r"the nearest is v6\.16"):
-        mmviz.Entry(SAME, kernel="7.0")
+def test_a_newer_kernel_is_read_as_the_newest_known():
+    assert mmviz.Entry(SAME, kernel="7.9").kernel == "v7.1"
+    with pytest.raises(mmviz.UnknownName, match=r"no kernel '6\.20'"):
+        mmviz.Entry(SAME, kernel="6.20")
 
 
 def test_its_repr_makes_it_again():

@@ -19,6 +19,7 @@ from mmviz.writing.links import links, qr_of
 from mmviz.writing.page import source as source_of
 from mmviz.writing.saved import saved
 from tests.scene.toys import STORY, TOY
+from tests.widgets.questions import question
 
 BEGINS = {"html": b"<!doctype html>", "svg": b"<svg ", "png": b"\x89PNG", "pdf": b"%PDF-"}
 BEGINS |= {"gif": b"GIF8", "mmd": b"sequenceDiagram", "pml": b"/*", "tex": b"%", "md": b"#"}
@@ -159,7 +160,7 @@ def test_a_link_comes_with_its_code_and_opens_the_moment(player):
         answer({"ask": "link", "schedule": [], "k": 0}, mmviz.Player(TOY, STORY).prepared)
 
 
-def test_a_page_has_the_links_of_its_runs_and_the_code_of_its_first_moment(player):
+def test_a_page_has_the_links_of_its_runs_and_the_code_of_its_first_moment(player, monkeypatch):
     searched = player.searched
     found = links(searched, searched.runs().values())
     first = next(iter(searched.runs().values()))
@@ -167,6 +168,11 @@ def test_a_page_has_the_links_of_its_runs_and_the_code_of_its_first_moment(playe
     moments = found[",".join(map(str, numbers))]
     assert moments == [mmviz.link(player.case, list(first), k) for k in range(len(first) + 1)]
     assert qr_of(searched, first, 2)["link"] == moments[2]
+    longest = max(map(len, moments))
+    monkeypatch.setattr("mmviz.engine.link.LONGEST", longest - len("mmviz:.abcdef") - 1)
+    short = links(searched, [first, first[:2]])
+    assert list(short) == [",".join(map(str, numbers[:2]))]  # only the longer one is left out
+    monkeypatch.undo()
     own = SearchedCase(TOY)
     assert links(own, [STORY]) == {}
     assert "a case of your own; send its file" in qr_of(own, STORY, 0)["lacks"]
@@ -262,6 +268,8 @@ COMPOSED = {
     "debate": lambda _: mmviz.Debate(TOY),
     "counters": mmviz.counters,
     "map": mmviz.state_map,
+    "prediction": lambda _: mmviz.Predict(question=question()),
+    "dial": lambda _: mmviz.Dial("vmstat/update_is_preempted"),
 }
 
 

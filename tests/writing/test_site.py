@@ -296,7 +296,7 @@ def test_a_notebook_that_is_run_has_its_stage_its_texts_and_its_debate(tmp_path)
         nbformat.v4.new_code_cell(
             f"print(mmviz.explore('{RACES[0]}', 'x' and mmviz.load('{RACES[0]}').cases[0].name))"
         ),
-        nbformat.v4.new_code_cell("1 + 1", metadata={"tags": ["solution"]}),
+        nbformat.v4.new_code_cell("1 + 1", metadata={"tags": ["answer"]}),
     ]
     path = tmp_path / "00_page.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
@@ -304,7 +304,7 @@ def test_a_notebook_that_is_run_has_its_stage_its_texts_and_its_debate(tmp_path)
     assert made.title == "A page"
     assert "<img" not in made.body.replace('<img class="mm-image', "")
     assert "<table>" in made.body
-    assert "<details><summary>Solution</summary>" in made.body
+    assert "<details><summary>Answer</summary>" in made.body
     assert re.search(r"\d states and \d+ transitions;", made.body)  # without how long it took
     (name,) = made.files
     assert f'data-file="{name.partition("/")[2]}"' in made.body
@@ -313,6 +313,30 @@ def test_a_notebook_that_is_run_has_its_stage_its_texts_and_its_debate(tmp_path)
     assert [view["name"] for view in source["film"]["head"]["views"]] == ["memory"]
     assert "pane" not in source
     assert "at the end of the run</figcaption>" in made.body
+
+
+def test_what_a_question_of_a_notebook_seals_is_folded(tmp_path):
+    import nbformat
+
+    asks = (
+        f"import mmviz\nmmviz.Predict('{RACES[0]}', then=['report', 'What it *seals*, in words.'])"
+    )
+    cells = [
+        nbformat.v4.new_markdown_cell("# A page"),
+        nbformat.v4.new_code_cell(asks),
+        nbformat.v4.new_code_cell("'for a speaker'", metadata={"tags": ["teacher"]}),
+    ]
+    path = tmp_path / "00_page.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    before, fold, sealed = course_page(path).body.partition("<details><summary>Answer</summary>")
+    assert fold
+    assert "<ol type='A'>" in before
+    assert "What it <em>seals</em>, in words." in sealed
+    for telling in ("seals", "then=", "Right.", "mm-report", 'class="stage"', "for a speaker"):
+        assert telling not in before
+    for part in ("then=", "Right.", "mm-report", 'class="stage"'):
+        assert part in sealed
+    assert "for a speaker" not in sealed
 
 
 def test_what_a_cell_prints_is_one_text_however_it_arrives():

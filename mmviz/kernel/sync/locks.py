@@ -11,12 +11,19 @@ def enter(section: Struct) -> None:
     task.held = (*task.held, section)
 
 
-def leave(section: Struct, function: str) -> None:
-    """Record that the acting task has left a section; complain if it was not in it."""
+def leave(section: Struct, function: str, this_way: bool = True) -> None:
+    """Record that the acting task has left a section; complain if it was not in it.
+
+    Args:
+        section: a lock or read section.
+        function: what leaves it.
+        this_way: the task entered it in the way that `function` leaves.
+    """
     task = current()
     held = list(task.held)
-    if section not in held:
-        warn("unlock_not_owner", f"{function}: {task.name} does not hold {section.name}")
+    if section not in held or not this_way:
+        how = "" if section not in held else " in this way"
+        warn("unlock_not_owner", f"{function}: {task.name} does not hold {section.name}{how}")
         return
     held.reverse()
     held.remove(section)
@@ -147,7 +154,7 @@ class RwSemaphore(Struct):
     @atomic("kernel/locking/rwsem.c")
     def up_read(self) -> None:
         """Drop the lock taken for reading."""
-        leave(self, "up_read()")
+        leave(self, "up_read()", current().name in self.readers)
         self.readers -= {current().name}
 
     @atomic("kernel/locking/rwsem.c", when=lambda lock: lock.writer is None and not lock.readers)
@@ -160,7 +167,7 @@ class RwSemaphore(Struct):
     @atomic("kernel/locking/rwsem.c")
     def up_write(self) -> None:
         """Drop the lock taken for writing."""
-        leave(self, "up_write()")
+        leave(self, "up_write()", self.writer == current().name)
         self.writer = None
 
 
@@ -192,7 +199,7 @@ class QueuedRwSemaphore(Struct):
     @atomic("kernel/locking/rwsem.c")
     def up_read(self) -> None:
         """Drop the lock taken for reading."""
-        leave(self, "up_read()")
+        leave(self, "up_read()", current().name in self.readers)
         held = list(self.readers)
         if current().name in held:
             held.remove(current().name)
@@ -214,7 +221,7 @@ class QueuedRwSemaphore(Struct):
     @atomic("kernel/locking/rwsem.c")
     def up_write(self) -> None:
         """Drop the lock taken for writing."""
-        leave(self, "up_write()")
+        leave(self, "up_write()", self.writer == current().name)
         self.writer = None
 
 

@@ -1,284 +1,339 @@
-"""Where the bits of an x86-64 page-table entry lie, release by release.
+"""Where the bits of an x86-64 page-table entry lie, release by release, level by level.
 
-Source: arch/x86/include/asm/pgtable_types.h and pgtable_64.h (bits; the swap offset stored
-inverted), include/linux/swap.h (type numbers), include/linux/swapops.h (PFN width, markers).
-From memory, not re-read: the releases of UFFD_WP (v5.7), of the limited PFN (v6.1), of the payload
-bits of a marker (v6.2, v6.13), of SAVED_DIRTY (v6.6) and of the end of DEVMAP (about v6.17); the
-order of the two migration types before v5.14; that a marker is never empty.  Derived: the type
-numbers, from the formulas of include/linux/swap.h.
-Simplified: entries of 4 KiB pages, no huge ones; CONFIG_MIGRATION, CONFIG_DEVICE_PRIVATE and
-CONFIG_MEMORY_FAILURE are on; no memory encryption; D without RW is read as a plain dirty,
-read-only page, not as a shadow stack (v6.6).
+Source: arch/x86/include/asm/pgtable_types.h, pgtable_64.h, pgtable_64_types.h and pgtable-invert.h;
+read at 009f773836513, 00170fdd0846 (v3.15 era) and in the patches that changed them:
+- swap type and offset: bits 1..5 and from 9 (v3.15 to v3.18 with CONFIG_NUMA_BALANCING from 10,
+  c46a7c817e66 and 21d9ee3eda77) until v4.7; 9..13 and from 14 from v4.8 (00839ee3b299; its
+  off-by-one, 15, went in ace7fab7a6cd before v4.8); inverted, type above the offset, from v4.19
+  (bcd11afa7ade, 2f22b4cd45b6);
+- pte_none() ignores A and D from v4.8 (97e3c602ccbd, "x86/mm: Ignore A/D bits in
+  pte/pmd/pud_none()");
+- soft dirty of a swap entry in bit 7 from v3.11 (179ef71cbc08), in bit 1 from v4.14 (eee4818baac0,
+  which came to v4.4 stable with the L1TF patches; Red Hat's v3.10 kept bit 7);
+- _PAGE_FILE, bit 6, until v3.19 (0a1913620583); _PAGE_NUMA, bit 9, v3.15 to v3.18;
+- protection keys from v4.6; _PAGE_DEVMAP bit 58 from v4.5 (69660fd797c3), bit 57 from v6.6, gone
+  with v6.17 (d438d2734170); SAVED_DIRTY bit 58 from v6.6;
+- frames of 46 bits of address until v4.16, of 52 from v4.17 (__PHYSICAL_MASK_SHIFT, b83ce5ee9147);
+- migration entries at the pmd level from v4.14 (84c3fc4e9c56).
+From memory, not re-read: the releases of UFFD_WP (v5.7), SAVED_DIRTY (v6.6) and protection keys
+(v4.6), and the point releases with the L1TF form in `INVERTED_FROM`.
+Simplified: D without RW is read as a plain dirty, read-only page, not as a shadow stack (v6.6);
+the L1TF form of v3.15 to v3.18 is read without NUMA hints; what a pmd says of a transparent huge
+page that is being split (until v4.4) is a software bit.
 """
 
-import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import SupportsIndex
+from functools import cache, cached_property
+from typing import Any, ClassVar, SupportsIndex
 
 from mmviz.engine import MmvizError, UnknownName
 from mmviz.engine.text import index, quoted
-from mmviz.kernel.x86.kinds import STORY, Kind
+from mmviz.kernel.entries.field import Field, flag, zero
+from mmviz.kernel.entries.kinds import (
+    HIDDEN,
+    SWAP_KINDS,
+    Entry,
+    Kind,
+    PtePresent,
+    Table,
+    X86Table,
+    mapped,
+)
+from mmviz.kernel.entries.layout import LEVELS, ORDER, Layout, SwapPlace
+from mmviz.kernel.entries.release import known
 
-RELEASES = (*((5, minor) for minor in range(7, 20)), *((6, minor) for minor in range(17)))
+__all__ = ["LEVELS", "RELEASES", "Field", "X86Layout", "flag", "layout"]
+
+RELEASES = (
+    *((3, minor) for minor in range(10, 20)),
+    *((4, minor) for minor in range(21)),
+    *((5, minor) for minor in range(20)),
+    *((6, minor) for minor in range(20)),
+    *((7, minor) for minor in range(2)),
+)
+NEWEST = RELEASES[-1]
+PSE, PROTNONE, NUMA, FILE = 7, 8, 9, 6
 ACCESSED, DIRTY = 5, 6  # an old processor may set these two in an entry that is not present
-OFFSET, OFFSET_BITS = 9, 50
-TYPES = 32
+STRAYED = 1 << ACCESSED | 1 << DIRTY
+OLDEST_PLACE, NUMA_PLACE = SwapPlace(1, 9, 55), SwapPlace(1, 10, 54)
+MIDDLE_PLACE, INVERTED_PLACE = SwapPlace(9, 14, 50), SwapPlace(59, 9, 50, inverted=True)
+INVERTED, WIDE_FRAMES = (4, 19), (4, 17)
+INVERTED_FROM = {(4, 18): 1, (4, 17): 15, (4, 14): 63, (4, 9): 120, (4, 4): 148}
+"""The first point release of a stable series with the L1TF form (August 2018)."""
+NOISE = "Noise of an old processor, ignored by pte_none()."
 
 
 @dataclass(frozen=True)
-class Field:
-    """Adjacent bits of an entry.
+class X86Layout(Layout):
+    """Where the bits of an x86-64 entry are in one release."""
 
-    Attributes:
-        name: its usual name.
-        low, width: its lowest bit, and how many there are.
-        meaning: what it means, one sentence with the kernel's name.
-        attribute: where a decoded entry keeps it; "" if it does not.
-        fixed: the only value it can have, None if it is free.
-        inverted: each bit is stored as its opposite.
-    """
-
-    name: str
-    low: int
-    width: int
-    meaning: str
-    attribute: str = ""
-    fixed: int | None = None
-    inverted: bool = False
+    arch: ClassVar[str] = "x86-64"
+    RELEASES: ClassVar[tuple[tuple[int, int], ...]] = RELEASES
+    table: ClassVar[type[Table]] = X86Table
+    mapped: ClassVar[dict[Kind, Callable[..., Entry]]] = mapped(PtePresent)
 
     @property
-    def most(self) -> int:
-        """The largest value."""
-        return (1 << self.width) - 1
+    def is_inverted(self) -> bool:
+        """Whether frames and offsets of entries that are not present are stored inverted."""
+        return self.release >= INVERTED if self.inverted is None else self.inverted
+
+    @cached_property
+    def place(self) -> SwapPlace:
+        """Where a swap type and its offset are."""
+        if self.is_inverted:
+            return INVERTED_PLACE
+        if self.release >= (4, 8):
+            return MIDDLE_PLACE
+        return NUMA_PLACE if self._numa else OLDEST_PLACE
 
     @property
-    def bits(self) -> str:
-        """Its bits in the usual notation, "58..9"."""
-        return f"{self.low + self.width - 1}..{self.low}" if self.width > 1 else str(self.low)
-
-    def get(self, raw: int) -> int:
-        """Return its value in an entry."""
-        value = raw >> self.low & self.most
-        return value ^ self.most if self.inverted else value
-
-    def put(self, value: int) -> int:
-        """Return an entry's bits with this value."""
-        return (value ^ self.most if self.inverted else value) << self.low
-
-
-def flag(name: str, low: int, attribute: str, meaning: str) -> Field:
-    """Return a field of one free bit."""
-    return Field(name, low, 1, meaning, attribute)
-
-
-STRAY = (
-    flag("A", ACCESSED, "stray_accessed", "Noise of an old processor, ignored by pte_none()."),
-    flag("D", DIRTY, "stray_dirty", "Noise of an old processor, ignored by pte_none()."),
-)
-NOTES = (
-    flag(
-        "SOFT_DIRTY", 1, "soft_dirty", "The page is soft-dirty (_PAGE_SWP_SOFT_DIRTY, RW's place)."
-    ),
-    flag(
-        "UFFD_WP",
-        2,
-        "uffd_wp",
-        "userfaultfd is notified of writes (_PAGE_SWP_UFFD_WP, US's place).",
-    ),
-)
-FLAGS = (
-    flag("RW", 1, "write", "The CPU may write (_PAGE_RW)."),
-    flag("US", 2, "user", "User mode may use it (_PAGE_USER)."),
-    flag("PWT", 3, "pwt", "Part of the cache mode: write-through (_PAGE_PWT)."),
-    flag("PCD", 4, "pcd", "Part of the cache mode: not cached (_PAGE_PCD)."),
-    flag("A", ACCESSED, "accessed", "The CPU has used the entry (_PAGE_ACCESSED)."),
-    flag("D", DIRTY, "dirty", "The CPU has written through the entry (_PAGE_DIRTY)."),
-    flag("PAT", 7, "pat", "Part of the cache mode (_PAGE_PAT)."),
-    flag("SPECIAL", 9, "special", "No struct page to count references on (_PAGE_SPECIAL)."),
-    flag("UFFD_WP", 10, "uffd_wp", "userfaultfd is notified of writes (_PAGE_UFFD_WP)."),
-    flag("SOFT_DIRTY", 11, "soft_dirty", "Written since clear_refs (_PAGE_SOFT_DIRTY)."),
-    Field("PKEY", 59, 4, "The protection key (_PAGE_PKEY_BIT0..3).", "pkey"),
-    flag("NX", 63, "nx", "The CPU may not execute code from it (_PAGE_NX)."),
-)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the bits are in one release.
-
-    Attributes:
-        release: (6, 15) for v6.15.
-        levels: of the page tables, 4 or 5; from v6.1 they set the width of a stored PFN.
-        pte_marker: CONFIG_PTE_MARKER is on; matters for v5.19 to v6.1, later it always is.
-    """
-
-    release: tuple[int, int]
-    levels: int = 4
-    pte_marker: bool = False
+    def _numa(self) -> bool:
+        """Whether NUMA hints have a bit of their own."""
+        return (3, 15) <= self.release < (3, 19) and not self.is_inverted
 
     @property
-    def name(self) -> str:
-        """The release as the kernel's tags spell it, "v6.15"."""
-        return f"v{self.release[0]}.{self.release[1]}"
+    def _stray(self) -> bool:
+        """Whether A and D of an entry that is not present are ignored."""
+        return self.release >= (4, 8) or (self.is_inverted and not self._file)
 
     @property
-    def marker_is_optional(self) -> bool:
-        """Whether CONFIG_PTE_MARKER is a choice."""
-        return (5, 19) <= self.release < (6, 2)
+    def _file(self) -> bool:
+        """Whether there are nonlinear file mappings."""
+        return self.release < (4, 0)
 
-    @property
-    def types(self) -> tuple[Kind, ...]:
-        """The kind of each type number: types other than swap devices count down from 31.
+    def hardware(self) -> dict[int, str]:
+        """Return the usual name of each bit that the processor defines in a present entry."""
+        return _HARDWARE
 
-        SWP_SWAPIN_ERROR (9f186f9e5fa9, pulled for v5.19-rc1) became a marker in v6.2.
-        """
-        taken = [Kind.HWPOISON, Kind.MIGRATION_READ]
-        if self.release >= (5, 19):
-            taken.append(Kind.MIGRATION_READ_EXCLUSIVE)
-        taken += [Kind.MIGRATION_WRITE, Kind.DEVICE_PRIVATE_WRITE, Kind.DEVICE_PRIVATE_READ]
-        if self.release >= (6, 15):
-            taken.append(Kind.DEVICE_EXCLUSIVE)
-        elif self.release >= (5, 14):
-            taken += [Kind.DEVICE_EXCLUSIVE_WRITE, Kind.DEVICE_EXCLUSIVE_READ]
-        if self.release >= (6, 2) or (self.marker_is_optional and self.pte_marker):
-            taken.append(Kind.MARKER)
-        if self.marker_is_optional:
-            taken.append(Kind.SWAPIN_ERROR)
-        return (Kind.SWAP,) * (TYPES - len(taken)) + tuple(taken)
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Every kind that an entry of this level can be."""
+        found = [Kind.NONE]
+        if self.level != "pte":
+            found.append(Kind.TABLE)
+        if self.level in ORDER:
+            found.append(Kind.PRESENT)
+            if self.space == "kernel":
+                found.append(Kind.UNMAPPED)
+            else:
+                found.append(Kind.PROT_NONE)
+                if self._numa:
+                    found.append(Kind.NUMA)
+                if self.level != "pte":
+                    found.append(Kind.INVALID)
+                elif self._file:
+                    found.append(Kind.FILE)
+                found += self.at_level()
+        return tuple(found)
 
     def kind(self, raw: int) -> Kind:
         """Return what an entry is, whether or not all of its bits can occur."""
-        if not raw & ~(1 << ACCESSED | 1 << DIRTY):
+        if not raw & ~(STRAYED if self._stray else 0):
             return Kind.NONE
+        if self.level not in ORDER:
+            return Kind.TABLE
         if raw & 1:
-            return Kind.PRESENT
-        return Kind.PROT_NONE if raw >> 8 & 1 else self.types[raw >> 59]
+            return Kind.PRESENT if self.level == "pte" or raw >> PSE & 1 else Kind.TABLE
+        if self.space == "kernel":
+            return Kind.UNMAPPED
+        if raw >> PROTNONE & 1:
+            return Kind.PROT_NONE
+        if self._numa and raw >> NUMA & 1:
+            return Kind.NUMA
+        if self.level != "pte" and raw >> PSE & 1:
+            return Kind.INVALID
+        if self._file and raw >> FILE & 1 and self.level == "pte":
+            return Kind.FILE
+        return self.types[self.place.number(raw)]
 
-    def fields(self, kind: Kind) -> tuple[Field, ...]:
-        """Return the fields of such an entry, from the highest bit down."""
-        found: tuple[Field, ...]
+    def fields_of(self, kind: Kind) -> Iterable[Field]:
+        """Return the fields of such an entry, in any order."""
         if kind is Kind.NONE:
-            found = STRAY
-        elif kind in (Kind.PRESENT, Kind.PROT_NONE):
-            found = self._present(kind)
-        else:
-            found = (self._type(kind), *self._offset(kind), *STRAY, *NOTES)
-            if kind is Kind.SWAP and self.release >= (5, 19):
-                meaning = "PG_anon_exclusive, recorded (_PAGE_SWP_EXCLUSIVE, PWT's place)."
-                found += (flag("EXCL", 3, "exclusive", meaning),)
-            found += (Field("P", 0, 1, "Not present: the CPU faults (_PAGE_PRESENT).", fixed=0),)
-        return tuple(sorted(found, key=lambda each: -each.low))
+            if not self._stray:
+                return (zero("none", 0, "All bits are clear (pte_none()).", 64),)
+            return (
+                flag("D", DIRTY, "stray_dirty", NOISE),
+                flag("A", ACCESSED, "stray_accessed", NOISE),
+            )
+        if kind is Kind.TABLE:
+            return self._table()
+        if kind is Kind.FILE:
+            return self._nonlinear()
+        if kind in SWAP_KINDS:
+            return (*self.swap_fields(kind), *self._notes(kind))
+        return self._present(kind)
 
-    def _present(self, kind: Kind) -> tuple[Field, ...]:
-        hidden = kind is Kind.PROT_NONE
-        pfn = "The page frame number" + (", stored inverted." if hidden else ".")
-        found = (*FLAGS, Field("PFN", 12, 40, pfn, "pfn", inverted=hidden))
+    def _notes(self, kind: Kind) -> list[Field]:
+        """Return what an entry with a swap type says besides it."""
+        found = [zero("P", 0, "Not present: the CPU faults (_PAGE_PRESENT).")]
+        late = self.release >= (4, 14) or (self.is_inverted and self.release >= (3, 16))
+        if self._stray:
+            found += [
+                flag("A", ACCESSED, "stray_accessed", NOISE),
+                flag("D", DIRTY, "stray_dirty", NOISE),
+            ]
+        if self.release >= (3, 11) or self.is_inverted:
+            bit, whose = (1, "RW") if late else (7, "PAT")
+            if not late and self.level != "pte":
+                return found  # above the pte level the bit is PSE
+            meaning = f"The page is soft-dirty (_PAGE_SWP_SOFT_DIRTY, {whose}'s place)."
+            found.append(flag("SOFT_DIRTY", bit, "soft_dirty", meaning))
+        if self.release >= (5, 7):
+            meaning = "userfaultfd is notified of writes (_PAGE_SWP_UFFD_WP, US's place)."
+            found.append(flag("UFFD_WP", 2, "uffd_wp", meaning))
+        if kind is Kind.SWAP and self.release >= (5, 19):
+            meaning = "PG_anon_exclusive, recorded (_PAGE_SWP_EXCLUSIVE, PWT's place)."
+            found.append(flag("EXCL", 3, "exclusive", meaning))
+        return found
+
+    def _nonlinear(self) -> list[Field]:
+        found = [
+            Field("PGOFF", 12, 34, "The page of the file (pte_to_pgoff()).", "pgoff"),
+            Field("FILE", FILE, 1, "A nonlinear file mapping (_PAGE_FILE).", fixed=1),
+            zero("P", 0, "Not present: the CPU faults (_PAGE_PRESENT)."),
+            zero("G", PROTNONE, "Set, it would mean PROT_NONE (_PAGE_PROTNONE)."),
+        ]
+        if self.release >= (3, 12):
+            meaning = "The page is soft-dirty (_PAGE_FILE_SOFT_DIRTY)."
+            found.append(flag("SOFT_DIRTY", 11, "soft_dirty", meaning))
+        return found
+
+    def _table(self) -> list[Field]:
+        found = [
+            Field("P", 0, 1, "The CPU may use the entry (_PAGE_PRESENT).", fixed=1),
+            flag("US", 2, "user", "User mode may use it (_PAGE_USER)."),
+            flag("PWT", 3, "pwt", "Part of the cache mode: write-through (_PAGE_PWT)."),
+            flag("PCD", 4, "pcd", "Part of the cache mode: not cached (_PAGE_PCD)."),
+            flag("A", ACCESSED, "accessed", "The CPU has used the entry (_PAGE_ACCESSED)."),
+            zero("PSE", PSE, "Clear: a table, no huge page (_PAGE_PSE)."),
+            Field(
+                "PFN", 12, 40 if self.release >= WIDE_FRAMES else 34, "The table's frame.", "pfn"
+            ),
+        ]
+        rw = "Clear, all below is read-only (_PAGE_RW)"
+        if self.level in ("pmd", "p4d", "pgd"):
+            found += [
+                Field("RW", 1, 1, f"{rw}; a table always has it (pmd_bad()).", "write", 1),
+                Field("D", DIRTY, 1, "A table always has it (_KERNPG_TABLE).", "dirty", 1),
+            ]
+        else:
+            found += [
+                flag("RW", 1, "write", f"{rw}."),
+                flag("D", DIRTY, "dirty", "Part of _KERNPG_TABLE; the CPU ignores it."),
+            ]
+        if self.level in ("p4d", "pgd"):
+            meaning = "User mode's half seen by the kernel cannot run (page table isolation)."
+            found.append(flag("NX", 63, "nx", meaning))
+            if self.release >= (6, 14):
+                meaning = "No shadow copy for user mode (_PAGE_NOPTISHADOW)."
+                found.append(flag("NOPTISHADOW", 58, "softw4", meaning))
+        return found
+
+    def _present(self, kind: Kind) -> list[Field]:
+        hidden, huge = kind in HIDDEN, self.order > 0
+        found = [
+            flag("RW", 1, "write", "The CPU may write (_PAGE_RW)."),
+            flag("US", 2, "user", "User mode may use it (_PAGE_USER)."),
+            flag("PWT", 3, "pwt", "Part of the cache mode: write-through (_PAGE_PWT)."),
+            flag("PCD", 4, "pcd", "Part of the cache mode: not cached (_PAGE_PCD)."),
+            flag("A", ACCESSED, "accessed", "The CPU has used the entry (_PAGE_ACCESSED)."),
+            flag("D", DIRTY, "dirty", "The CPU has written through the entry (_PAGE_DIRTY)."),
+            flag("NX", 63, "nx", "The CPU may not execute code from it (_PAGE_NX)."),
+            *self._software(kind),
+        ]
         if hidden:
-            p = Field("P", 0, 1, "The CPU faults, yet pte_present() is true.", fixed=0)
-            g = Field("G", 8, 1, "Without P it means PROT_NONE (_PAGE_PROTNONE).", fixed=1)
+            found.append(zero("P", 0, _HIDDEN_P[kind]))
         else:
-            p = Field("P", 0, 1, "The CPU may use the entry (_PAGE_PRESENT).", fixed=1)
-            g = flag("G", 8, "global_", "Survives a switch of address spaces (_PAGE_GLOBAL).")
-        new = self.release >= (6, 6)
-        devmap = flag("DEVMAP", 57 if new else 58, "devmap", "Device memory (_PAGE_DEVMAP).")
-        saved = "Dirty, kept apart from shadow-stack entries (_PAGE_SAVED_DIRTY)."
-        late = (flag("SAVED_DIRTY", 58, "saved_dirty", saved),) if new else ()
-        return (p, g, *found, devmap, *late)
-
-    def _type(self, kind: Kind) -> Field:
-        if kind is Kind.SWAP:
-            return Field("TYPE", 59, 5, "The swap device (swp_type()).", "device")
-        meaning = f"What the entry is: {kind} ({STORY[kind][0]})."
-        return Field("TYPE", 59, 5, meaning, fixed=self.types.index(kind))
-
-    def _offset(self, kind: Kind) -> tuple[Field, ...]:
-        if kind is Kind.SWAP:
-            meaning = "The slot on the device, stored inverted (swp_offset())."
-            return (Field("OFFSET", OFFSET, OFFSET_BITS, meaning, "offset", inverted=True),)
-        if kind is Kind.MARKER:
-            parts = self._payload()
+            found.append(Field("P", 0, 1, "The CPU may use the entry (_PAGE_PRESENT).", fixed=1))
+        if kind is Kind.PROT_NONE:
+            meaning = "Without P it means PROT_NONE (_PAGE_PROTNONE)."
+            found.append(Field("G", PROTNONE, 1, meaning, fixed=1))
+        elif kind in (Kind.NUMA, Kind.INVALID):
+            found.append(zero("G", PROTNONE, "Set, it would mean PROT_NONE (_PAGE_PROTNONE)."))
         else:
-            limited = self.release >= (6, 1) and self.levels == 4
-            meaning = "The page frame number, stored inverted (swp_offset_pfn() from v6.1)."
-            parts = [("PFN", 34 if limited else 40, "pfn", meaning)]
-            if kind.startswith("migration") and self.release >= (6, 1):
-                young = "The page was accessed, stored inverted (SWP_MIG_YOUNG)."
-                dirty = "The entry was dirty, stored inverted (SWP_MIG_DIRTY)."
-                parts += [("YOUNG", 1, "young", young), ("DIRTY", 1, "dirty", dirty)]
-        found, low = [], OFFSET
-        for name, width, attribute, meaning in parts:
-            found.append(Field(name, low, width, meaning, attribute, inverted=True))
-            low += width
-        meaning = "Rest of the offset, zero, so stored as ones."
-        rest = OFFSET + OFFSET_BITS - low
-        return (*found, Field("unused", low, rest, meaning, fixed=0, inverted=True))
+            meaning = "Survives a switch of address spaces (_PAGE_GLOBAL)."
+            found.append(flag("G", PROTNONE, "global_", meaning))
+        inverted = hidden and self.is_inverted
+        pfn = "The page frame number" + (", stored inverted." if inverted else ".")
+        low, top = 12 + self.order, 52 if self.release >= WIDE_FRAMES else 46
+        found.append(Field("PFN", low, top - low, pfn, "pfn", inverted=inverted, scale=self.order))
+        pat = "Part of the cache mode (_PAGE_PAT"
+        if huge:
+            huge_page = "2 MiB" if self.level == "pmd" else "1 GiB"
+            found += [
+                Field("PSE", PSE, 1, f"A huge page of {huge_page} (_PAGE_PSE).", fixed=1),
+                flag("PAT", 12, "pat", f"{pat}_LARGE)."),
+            ]
+        else:
+            found.append(flag("PAT", PSE, "pat", f"{pat})."))
+        return found
 
-    def _payload(self) -> list[tuple[str, int, str, str]]:
-        wp = "userfaultfd is notified of writes, stored inverted (PTE_MARKER_UFFD_WP)."
-        found = [("UFFD_WP", 1, "marks_uffd_wp", wp)]
-        if self.release >= (6, 2):
-            name = "POISONED" if self.release >= (6, 6) else "SWAPIN_ERROR"
-            meaning = f"A fault kills the process, stored inverted (PTE_MARKER_{name})."
-            found.append((name, 1, "poisoned", meaning))
-        if self.release >= (6, 13):
-            guard = "A guard page: no access, stored inverted (PTE_MARKER_GUARD)."
-            found.append(("GUARD", 1, "guard", guard))
+    def _software(self, kind: Kind) -> list[Field]:
+        """Return the bits that the CPU leaves to the kernel."""
+        if kind is Kind.NUMA:
+            found = [Field("NUMA", NUMA, 1, "A NUMA hint (_PAGE_NUMA).", fixed=1)]
+        elif self._numa and kind is Kind.INVALID:
+            found = [zero("NUMA", NUMA, "Set, it would be a NUMA hint (_PAGE_NUMA).")]
+        else:
+            meaning = "No struct page to count references on (_PAGE_SPECIAL)."
+            found = [flag("SPECIAL", 9, "special", meaning)]
+        unused = "A software bit that this release does not use in such an entry."
+        if self.release >= (5, 7):
+            meaning = "userfaultfd is notified of writes (_PAGE_UFFD_WP)."
+            found.append(flag("UFFD_WP", 10, "uffd_wp", meaning))
+        else:
+            found.append(flag("SOFTW2", 10, "softw2", unused))
+        if self.release >= (3, 11):
+            meaning = "Written since clear_refs (_PAGE_SOFT_DIRTY)."
+            found.append(flag("SOFT_DIRTY", 11, "soft_dirty", meaning))
+        else:
+            found.append(flag("SOFTW3", 11, "softw3", unused))
+        if self.release >= (4, 6) and self.space == "user":
+            found.append(Field("PKEY", 59, 4, "The protection key (_PAGE_PKEY_BIT0..3).", "pkey"))
+        if (4, 5) <= self.release < (6, 17):
+            bit = 57 if self.release >= (6, 6) else 58
+            found.append(flag("DEVMAP", bit, "devmap", "Device memory (_PAGE_DEVMAP)."))
+        if self.release >= (6, 6):
+            meaning = "Dirty, kept apart from shadow-stack entries (_PAGE_SAVED_DIRTY)."
+            found.append(flag("SAVED_DIRTY", 58, "saved_dirty", meaning))
         return found
 
 
-def layout(kernel: str, levels: SupportsIndex = 4, pte_marker: bool = False) -> Layout:
+_HARDWARE = dict(enumerate(("P", "RW", "US", "PWT", "PCD", "A", "D", "PAT", "G")))
+_HIDDEN_P = {
+    Kind.PROT_NONE: "The CPU faults, yet pte_present() is true.",
+    Kind.NUMA: "The CPU faults, yet pte_present() is true.",
+    Kind.INVALID: "The CPU faults, yet pmd_present() is true, because it looks at PSE.",
+    Kind.UNMAPPED: "Not present: the CPU faults (_PAGE_PRESENT).",
+}
+
+
+def layout(
+    kernel: str, paging: SupportsIndex = 4, pte_marker: bool = False, **more: Any
+) -> X86Layout:
     """Return the layout in force in a release.
 
     Args:
         kernel: "6.15" or "v6.15".
-        levels: of the page tables, 4 or 5.
+        paging: levels of the page tables, 4 or 5.
         pte_marker: CONFIG_PTE_MARKER is on; matters for v5.19 to v6.1.
+        more: other attributes of `X86Layout`.
 
     Raises:
         UnknownName: the release or the number of levels is not known; the message says which are,
             and which release is the nearest.
     """
-    release = _release(kernel)
-    if release not in RELEASES:
-        raise UnknownName(
-            f"the entries of kernel {quoted(kernel)} are not known; {_nearest(kernel)}"
-            "known are v5.7 to v5.19 and v6.0 to v6.16, written '6.15' or 'v6.15'"
-        )
+    release = known(kernel, RELEASES)
     try:
-        count = index(levels, "levels=")
+        count = index(paging, "paging=")
     except MmvizError:
         count = 0
     if count not in (4, 5):
-        raise UnknownName(f"page tables have 4 or 5 levels, not {quoted(levels)}; write levels=5")
+        raise UnknownName(f"page tables have 4 or 5 levels, not {quoted(paging)}; write paging=5")
     if not isinstance(pte_marker, bool):
         raise UnknownName(f"pte_marker is True or False, not {quoted(pte_marker)}")
-    return _layout(release, count, pte_marker)
+    return _made(release, count, pte_marker, **more)
 
 
-_layout = cache(Layout)
-
-
-def _release(kernel: object) -> tuple[int, int] | None:
-    """Return the numbers of a release; None for what is not one in quotes.
-
-    Without quotes 6.10 is the number 6.1.
-    """
-    if not isinstance(kernel, str):
-        return None
-    found = re.fullmatch(r"v?([1-9][0-9]?)\.(0|[1-9][0-9]?)", kernel)
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def _nearest(kernel: object) -> str:
-    """Name the known release nearest to the one that was asked for, "" if none was named."""
-    found = isinstance(kernel, str) and re.match(r"[vV]?([0-9]{1,2})(?:\.([0-9]{1,3}))?", kernel)
-    if not found:
-        return ""
-    asked = (int(found[1]), int(found[2] or 0))
-    major, minor = min(
-        RELEASES, key=lambda each: (abs(each[0] - asked[0]), abs(each[1] - asked[1]))
-    )
-    if asked > RELEASES[-1] or asked < RELEASES[0]:
-        major, minor = RELEASES[-1] if asked > RELEASES[-1] else RELEASES[0]
-    return f"the nearest is v{major}.{minor}; "
+_made = cache(X86Layout)

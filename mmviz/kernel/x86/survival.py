@@ -9,8 +9,8 @@ checked.  PG_anon_exclusive of a present page is a flag of the page, so no entry
 from collections.abc import Collection
 from typing import NamedTuple
 
-from mmviz.kernel.x86.kinds import DeviceExclusive, DevicePrivate, Entry, Kind, Migration
-from mmviz.kernel.x86.layout import Layout
+from mmviz.kernel.entries.kinds import DeviceExclusive, DevicePrivate, Entry, Kind, Migration
+from mmviz.kernel.entries.layout import Layout
 from mmviz.kernel.x86.transitions import Place, place
 
 NAMES = ("page", "write", "young", "dirty", "soft-dirty", "uffd-wp", "exclusive")

@@ -10,8 +10,12 @@ Simplified: entries of 4 KiB pages; the usual transitions, not all of them; a ch
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mmviz.kernel.x86.kinds import Kind
-from mmviz.kernel.x86.layout import Layout
+from mmviz.kernel.entries.kinds import Kind
+from mmviz.kernel.entries.layout import Layout
+from mmviz.kernel.x86.layout import RELEASES
+
+KNOWN = tuple(release for release in RELEASES if release >= (5, 7))
+"""The releases whose transitions were looked at."""
 
 
 class Place(StrEnum):
@@ -63,8 +67,8 @@ class Transition:
 
 
 def place(kind: Kind) -> Place:
-    """Return the place of a kind of entry."""
-    if kind is Kind.PROT_NONE:
+    """Return the place of a kind of entry of the pte level."""
+    if kind in (Kind.PROT_NONE, Kind.NUMA, Kind.INVALID):
         return Place.PROT_NONE
     return next(each for each in reversed(Place) if kind.value.startswith(each.value))
 

@@ -122,3 +122,11 @@ race.case(
     states=177,
     source=shipped("v5.14", said=V11, checked=READ),
 )
+
+
+race.dial(
+    "WriteProtectSeq",
+    "try_grab_page",
+    sometimes=[foreign_process_sees_dma, "cow_broken"],
+    why="fork's reference, counted between load and store, is lost, and the page looks unshared",
+)

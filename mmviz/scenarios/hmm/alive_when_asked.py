@@ -145,3 +145,11 @@ async def be_a_user(k: WithMirror) -> None:
     if await k.mm.mmget_not_zero():
         await k.mm.find_vma()
         await mmput(k)
+
+
+race.dial(
+    "GetNotZero",
+    "mmget_not_zero",
+    sometimes=["use_after_free"],
+    why="the last user leaves after the count was seen above 0: the question is the old hint again",
+)

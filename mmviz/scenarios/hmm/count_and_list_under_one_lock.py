@@ -147,3 +147,10 @@ class OneSection(TwoSections):
         await k.lock.spin_unlock()
         # redundant: the worker may idle forever, so memory that is never freed is not judged
         await k.srcu.call_srcu(notifier)
+
+
+race.dial(
+    "OneSection",
+    "refcount_dec_and_test",
+    why="the lock is held from before the load until after the store: it makes them one",
+)

@@ -185,3 +185,11 @@ race.case(
     states=274,
     source=shipped("v5.3", "v5.3", said=patch(4, revision=4)),
 )
+
+
+race.dial(
+    "TwoCreators",
+    "publish_if_none",
+    sometimes=[mm_has_two_hmms, create_fails_by_timing],
+    why="without page_table_lock around the look and the store, both creators find none",
+)

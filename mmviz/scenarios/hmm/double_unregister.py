@@ -200,3 +200,11 @@ class CalledOnce:
         await mirror.list_del()
         await hmm.mirrors_sem.up_write()
         await hmm_put(hmm)
+
+
+race.dial(
+    "ExchangeThenFree",
+    "xchg_hmm",
+    sometimes=["use_after_free", "refcount_underflow"],
+    why="both callers load the pointer before either clears it, so both put and free",
+)

@@ -103,7 +103,7 @@ class CheckOutsideLock(SequenceAndCounter):
             if await k.notifier.mmu_invalidate_retry(seq):
                 await page.put_page()
                 continue
-            await k.update.mutex_lock()  # from here on the answer is stale
+            await k.update.mutex_lock()
             await k.gpu.map(VA, page)
             await k.update.mutex_unlock()
             await page.put_page()

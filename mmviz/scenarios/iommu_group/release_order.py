@@ -321,3 +321,10 @@ race.case(
     states=24,
     source=constructed("the diagram's third line alone moves no device"),
 )
+
+
+race.dial(
+    "ReleaseUnderMutex",
+    "list_del",
+    why="the group's mutex is held around the load and the store of the list",
+)

@@ -1,7 +1,8 @@
-"""The kinds of x86-64 page-table entries, and a decoded entry of each.
+"""The kinds of page-table entries, and a decoded entry of each.
 
-Source: include/linux/swapops.h and include/linux/pgtable.h, whose names are given.
-Simplified: see mmviz/kernel/x86/layout.py.
+Source: include/linux/swapops.h and include/linux/pgtable.h, whose names are given; from v6.19
+include/linux/leafops.h calls every entry that is neither none nor present a *softleaf*.
+Simplified: see the layout of each architecture.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,11 @@ class Kind(StrEnum):
     NONE = "none"
     PRESENT = "present"
     PROT_NONE = "present, PROT_NONE"
+    NUMA = "present, NUMA hint"
+    INVALID = "present, invalid"
+    TABLE = "table"
+    UNMAPPED = "kernel page, not present"
+    FILE = "nonlinear file"
     SWAP = "swap"
     HWPOISON = "hwpoison"
     MIGRATION_READ = "migration read"
@@ -38,6 +44,23 @@ STORY = {
     Kind.PROT_NONE: (
         "pte_protnone()",
         "The page is present to the kernel, but the CPU faults: PROT_NONE or a NUMA hint",
+    ),
+    Kind.NUMA: (
+        "pte_numa()",
+        "The page is present to the kernel, but the CPU faults to learn who uses it",
+    ),
+    Kind.INVALID: (
+        "pmd_mkinvalid()",
+        "A huge entry that is being changed: present to the kernel, but the CPU faults",
+    ),
+    Kind.TABLE: ("pmd_page()", "The entry points to a table of the next lower level"),
+    Kind.UNMAPPED: (
+        "set_memory_np()",
+        "A page of the kernel that was set not present, so that an access faults",
+    ),
+    Kind.FILE: (
+        "pte_file()",
+        "A page of a nonlinear file mapping; the entry keeps its offset in the file",
     ),
     Kind.SWAP: ("swp_entry()", "The page was written to a swap device"),
     Kind.HWPOISON: ("SWP_HWPOISON", "The memory of the page is broken; a fault kills the process"),
@@ -81,6 +104,21 @@ STORY = {
 }
 
 
+SOFTLEAF = {
+    Kind.SWAP: "SOFTLEAF_SWAP",
+    Kind.MIGRATION_READ: "SOFTLEAF_MIGRATION_READ",
+    Kind.MIGRATION_READ_EXCLUSIVE: "SOFTLEAF_MIGRATION_READ_EXCLUSIVE",
+    Kind.MIGRATION_WRITE: "SOFTLEAF_MIGRATION_WRITE",
+    Kind.DEVICE_PRIVATE_READ: "SOFTLEAF_DEVICE_PRIVATE_READ",
+    Kind.DEVICE_PRIVATE_WRITE: "SOFTLEAF_DEVICE_PRIVATE_WRITE",
+    Kind.DEVICE_EXCLUSIVE: "SOFTLEAF_DEVICE_EXCLUSIVE",
+    Kind.HWPOISON: "SOFTLEAF_HWPOISON",
+    Kind.MARKER: "SOFTLEAF_MARKER",
+}
+"""What enum softleaf_type calls a kind (include/linux/leafops.h, v6.19)."""
+SOFTLEAF_SINCE = (6, 19)
+
+
 class EntryError(MmvizError, ValueError):
     """No entry of that kernel has these bits, or the value does not have 64 bits."""
 
@@ -104,14 +142,41 @@ class PteNone(NotPresent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PtePresent:
-    """A page is mapped; with `prot_none` it is present to the kernel, but the CPU faults.
+class Present:
+    """A page is mapped, of which the kernel may hide the entry from the CPU.
 
     Simplified: PG_anon_exclusive is a flag of the page, so it is not here.
+
+    Attributes:
+        pfn: the page, in units of 4 KiB.
+        prot_none, numa, invalid: present to the kernel, but the CPU faults.
+        unmapped: a page of the kernel that is not present.
+        huge: the entry itself maps 2 MiB (pmd) or 1 GiB (pud).
     """
 
     pfn: int
     prot_none: bool = False
+    numa: bool = False
+    invalid: bool = False
+    unmapped: bool = False
+    huge: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        if self.prot_none:
+            return Kind.PROT_NONE
+        if self.numa:
+            return Kind.NUMA
+        if self.invalid:
+            return Kind.INVALID
+        return Kind.UNMAPPED if self.unmapped else Kind.PRESENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class PtePresent(Present):
+    """A page that an x86-64 entry maps."""
+
     write: bool = False
     user: bool = False
     pwt: bool = False
@@ -125,13 +190,49 @@ class PtePresent:
     soft_dirty: bool = False
     devmap: bool = False
     saved_dirty: bool = False
+    softw2: bool = False
+    softw3: bool = False
     pkey: int = 0
     nx: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """An entry that points to a table of the next lower level, at frame `pfn`."""
+
+    pfn: int
 
     @property
     def kind(self) -> Kind:
         """What it is."""
-        return Kind.PROT_NONE if self.prot_none else Kind.PRESENT
+        return Kind.TABLE
+
+
+@dataclass(frozen=True, kw_only=True)
+class X86Table(Table):
+    """A table that an x86-64 entry points to."""
+
+    write: bool = False
+    user: bool = False
+    pwt: bool = False
+    pcd: bool = False
+    accessed: bool = False
+    dirty: bool = False
+    softw4: bool = False
+    nx: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilePage:
+    """A page of a nonlinear file mapping (until v3.19), `pgoff` pages into the file."""
+
+    pgoff: int
+    soft_dirty: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return Kind.FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +348,9 @@ class SwapinError(SwpEntry):
 
 Entry = (
     PteNone
-    | PtePresent
+    | Present
+    | Table
+    | FilePage
     | Swap
     | Migration
     | DevicePrivate
@@ -256,10 +359,31 @@ Entry = (
     | Hwpoison
     | SwapinError
 )
+SWAP_KINDS = (
+    *(Kind.SWAP, Kind.HWPOISON, Kind.MIGRATION_READ, Kind.MIGRATION_READ_EXCLUSIVE),
+    *(Kind.MIGRATION_WRITE, Kind.DEVICE_PRIVATE_WRITE, Kind.DEVICE_PRIVATE_READ),
+    *(Kind.DEVICE_EXCLUSIVE_WRITE, Kind.DEVICE_EXCLUSIVE_READ, Kind.DEVICE_EXCLUSIVE),
+    *(Kind.MARKER, Kind.SWAPIN_ERROR),
+)
+"""The kinds that a swap type stands for, swap devices included."""
+HIDDEN = (Kind.PROT_NONE, Kind.NUMA, Kind.INVALID, Kind.UNMAPPED)
+"""The kinds that have a page, but not for the CPU."""
+
+
+def mapped(made: Callable[..., Present]) -> dict[Kind, Callable[..., "Entry"]]:
+    """Return how to make each kind that maps a page, for one architecture's class."""
+    return {
+        Kind.PRESENT: made,
+        Kind.PROT_NONE: partial(made, prot_none=True),
+        Kind.NUMA: partial(made, numa=True),
+        Kind.INVALID: partial(made, invalid=True),
+        Kind.UNMAPPED: partial(made, unmapped=True),
+    }
+
+
 MADE: dict[Kind, Callable[..., Entry]] = {
     Kind.NONE: PteNone,
-    Kind.PRESENT: PtePresent,
-    Kind.PROT_NONE: partial(PtePresent, prot_none=True),
+    Kind.FILE: FilePage,
     Kind.SWAP: Swap,
     Kind.HWPOISON: Hwpoison,
     Kind.MIGRATION_READ: partial(Migration, access="read"),

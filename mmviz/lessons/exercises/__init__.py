@@ -1,0 +1,1 @@
+"""The exercises, a file a mail thread; each file has a tuple `EXERCISES`."""
