@@ -65,7 +65,7 @@ def test_a_run_that_breaks_the_promise_earns_two_and_a_shortest_one_three():
         [],
         [[]],
         {},
-        object(),
+        Ellipsis,
         int,
     ],
     ids=repr,
