@@ -77,7 +77,11 @@ class Cost:
         parts += [f"{_counted(number, 'line')} under {lock}" for lock, number in self.under.items()]
         for name, number in self.waits.items():
             if number:
-                long = "without bound" if number < 0 else f"for up to {number} steps of others"
+                long = (
+                    "without bound"
+                    if number < 0
+                    else f"for up to {_counted(number, 'step')} of others"
+                )
                 parts.append(f"{name} waits {long}")
         parts += [f"the holder of {lock} may itself wait" for lock in self.sleeps]
         if self.blocked:

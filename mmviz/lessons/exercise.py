@@ -30,6 +30,7 @@ from mmviz.engine.race import Playing
 from mmviz.engine.text import index, left_out, printable, short
 from mmviz.lessons import progress
 from mmviz.lessons.goals import deciding, shortest
+from mmviz.lessons.played import played
 from mmviz.lessons.sources import class_code, method_of, parts_of
 from mmviz.scenarios import cases_of, one_case
 
@@ -285,22 +286,27 @@ class Exercise:
     def _first_actor(self) -> str:
         return next(iter(self.failing.actors))
 
-    def __str__(self) -> str:
-        lines = [f"{self.name}: {self.title}", "", filled(self.task), ""]
+    @property
+    def demands(self) -> list[tuple[str, str]]:
+        """What a right answer is held to beside being safe: when, and what."""
         rows = [("must hold at the end:", sentence(each)) for each in self.jobs]
         rows += [("must stay possible:", sentence(each)) for each in self.outcomes]
-        rows += [(f"{who} alone:", sentence(each)) for who, each in self.alone.items()]
-        lines += [_row(head, words) for head, words in rows]
+        return rows + [(f"{who} alone:", sentence(each)) for who, each in self.alone.items()]
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.title}", "", filled(self.task), ""]
+        lines += [_row(head, words) for head, words in self.demands]
         return printable("\n".join(lines).rstrip())
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_markdown_(self) -> str:
-        rows = [f"- must hold at the end: {sentence(each)}" for each in self.jobs]
-        rows += [f"- must stay possible: {sentence(each)}" for each in self.outcomes]
-        rows += [f"- {who} alone: {sentence(each)}" for who, each in self.alone.items()]
+        rows = [f"- {head} {words}" for head, words in self.demands]
         code = f"```python\n{self.code.rstrip()}\n```"
+        if self.asks != CODE:
+            plays = "\n\n".join(played(self.failing))
+            code = f"What the actors run:\n\n```python\n{plays}\n```\n\n{code}"
         return "\n".join([f"**{self.title}**", "", self.task.strip(), "", *rows, "", code])
 
 
@@ -349,7 +355,8 @@ def exercises() -> Mapping[str, Exercise]:
     for each in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
         module = import_module(f"{HOME}.{each.name}")
         for made in getattr(module, "EXERCISES", ()):
-            if made.name in found or not made.name.startswith(f"{each.name}/"):
+            thread = made.name.partition("/")[0]
+            if made.name in found or not f"{each.name}_".startswith(f"{thread}_"):
                 raise ModelError(f"{module.__name__}: an exercise is misnamed {made.name!r}")
             found[made.name] = made
     return found

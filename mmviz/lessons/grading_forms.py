@@ -16,13 +16,12 @@ from textwrap import indent
 from typing import Any
 
 from mmviz.engine import Case, MmvizError, nearest
-from mmviz.engine.race import Playing
-from mmviz.engine.redundant import code
 from mmviz.engine.text import quoted
 from mmviz.lessons.editions import NO_PROGRESS
 from mmviz.lessons.exercise import SCHEDULE, STEP
 from mmviz.lessons.grading_answer import Given, named
 from mmviz.lessons.grading_points import RIGHT, Item, item_of
+from mmviz.lessons.played import played
 
 JUPYTER, NBGRADER, OTTER = "jupyter", "nbgrader", "otter"
 FORMS = {name: name for name in (JUPYTER, NBGRADER, OTTER)}
@@ -72,9 +71,11 @@ class Asked:
 
     def _asked(self) -> str:
         if self.item.exercise is not None:
-            must = [each.__doc__ or each.__name__ for each in self.item.exercise.jobs]
-            rows = [f"- {text.strip().splitlines()[0]}" for text in must]
-            return "\n\n".join([self.item.exercise.task.strip(), "\n".join(rows)]).strip()
+            asked = self.item.exercise
+            rows = [f"- {head} {words}" for head, words in asked.demands]
+            parts = [asked.task.strip(), "\n".join(rows)]
+            parts += [] if self.item.asks_code else [_shown(asked.failing)]
+            return "\n\n".join(filter(None, parts))
         question = self.item.question
         assert question is not None
         parts = [_shown(question.case)] if _shown(question.case) else []
@@ -136,11 +137,9 @@ def _lines(text: str) -> set[str]:
 
 
 def _shown(case: Case) -> str:
-    """Return the code of the variant that a case is declared on, as Markdown; "" without one."""
-    for actor in case.actors.values():
-        if isinstance(actor, Playing):
-            return f"```python\n{code(type(actor.variant)).strip()}\n```"
-    return ""
+    """Return what the actors of a case run, as Markdown; "" where no source is available."""
+    texts = played(case)
+    return "```python\n{}\n```".format("\n\n".join(texts)) if texts else ""
 
 
 def assignment(items: Iterable[Any], form: str, name: str = NAME) -> dict[str, bytes]:

@@ -188,14 +188,16 @@ def _judge_class(mine: type, asked: Exercise | None, quick: bool) -> Card:
         card = _card(known.name, case, known.jobs, known.outcomes, known, True, quick)
     except ModelError as error:
         card = not_judged(known.name, str(error))
-    except Exception as error:  # a reader gets no traceback
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a reader gets no traceback, and no code ends the judge
         card = not_judged(known.name, _own_fault(error))
     if not quick:
         progress.tried(known.name, card.right)
     return card
 
 
-def _own_fault(error: Exception) -> str:
+def _own_fault(error: BaseException) -> str:
     """Return what a reader is told of an exception that no rule explains."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -501,10 +503,11 @@ def _lines(
     until = time.process_time() + MOST_SECONDS
     looked, spare, left = redundant_lines(found.case, still_right, until)
     if not looked and not left:
-        return Answer(ASIDE, "no line of yours is run")
+        return Answer(ASIDE, "no line of yours takes a step")
+    each = f"each of {looked} lines" if looked != 1 else "the only line that takes a step"
     words = (
         f"without {' or '.join(spare)} all of this still holds"
         if spare
-        else f"each of {looked} lines is needed: without it something above fails"
+        else f"{each} is needed: without it something above fails"
     )
     return Answer(ASIDE, words + (f"; {left} lines were not looked at" if left else ""))

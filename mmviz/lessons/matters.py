@@ -29,7 +29,9 @@ def redundant_lines(
     """
     model = watched(case)
     written = methods_of(case)
-    mine = [spot for spot in spots(model) if (spot.line.file, spot.line.function) in written]
+    files = {file for file, _ in written}
+    every = spots(model, files)
+    mine = [spot for spot in every if (spot.line.file, spot.line.function) in written]
     looked = 0
     spare: list[str] = []
     for number, spot in enumerate(mine):
@@ -38,7 +40,8 @@ def redundant_lines(
         looked += 1
         if all(_is_right(mutant, still_right) for mutant in mutants(case, spot, model)):
             same = ", whose result is always the same here" if uses_answer(spot.line) else ""
-            spare.append(f"line {spot.line.number} ({spot.text}{same})")
+            pair = " and its unlock" if spot in model.takes else ""
+            spare.append(f"line {spot.line.number} ({spot.text}{same}){pair}")
     return looked, spare, 0
 
 

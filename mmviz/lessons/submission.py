@@ -101,8 +101,10 @@ def _check_member(owner: type, name: str, value: Any, exercise: Exercise, own: l
     asked = f"the exercise asks for {_listed(exercise.writes)}"
     if not isinstance(value, FunctionType):
         line = _line_of_name(owner, plain)
+        kind = isinstance(value, staticmethod | classmethod | property)
+        shown = f"a {type(value).__name__}" if kind else quoted(value)
         raise ModelError(
-            f"{owner.__name__}.{plain} is {quoted(value)}, which is no method; {asked}. {WORLD}",
+            f"{owner.__name__}.{plain} is {shown}, which is no method; {asked}. {WORLD}",
             line=line,
         )
     code = value.__code__

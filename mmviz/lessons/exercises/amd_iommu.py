@@ -2,6 +2,7 @@
 
 from mmviz.engine import at_end
 from mmviz.lessons.exercise import SCHEDULE, Exercise
+from mmviz.scenarios.amd_iommu import level_and_root_apart
 from mmviz.scenarios.amd_iommu.queued_is_not_done import Machine
 
 
@@ -15,6 +16,12 @@ def tables_are_freed(k: Machine) -> bool:
 def translations_are_gone(k: Machine) -> bool:
     """The IOMMU has no translation of them left."""
     return all(table is None for table in k.iommu.iotlb.values())
+
+
+@at_end
+def table_has_grown(k: level_and_root_apart.Machine) -> bool:
+    """Root and mode say four levels."""
+    return (k.pgtable.root, k.pgtable.mode) == (4, 4)
 
 
 STORY = """
@@ -65,5 +72,30 @@ that was drawn), `k.iommu.queue_completion_wait(number)`, `k.iommu.wait_on_sem(n
         ),
         solved="WaitForLast",
         variants=({"case": "NumberOutsideLock"}, {"case": "WaitUnderLock"}),
+    ),
+    Exercise(
+        name="amd_iommu/two_words",
+        title="Read two words that belong together",
+        task="""
+CPU0 adds a level to a page table: it writes the root pointer and the number of levels. CPU1 walks
+the table, and reads both. Write `increase_address_space(k)` (root and mode become 4) and
+`fetch_pte(k)`, which returns `(root, mode)`: a pair that belonged together. Steps that you may
+await: `k.pgtable.set_root(4)`, `k.pgtable.set_mode(4)`, `k.pgtable.read_root()`,
+`k.pgtable.read_mode()`, `k.lock.spin_lock()`, `k.lock.spin_unlock()`,
+`k.seqcount.write_seqcount_begin()`, `k.seqcount.write_seqcount_end()`,
+`k.seqcount.read_seqcount_begin()` (waits for a writer to end),
+`k.seqcount.read_seqcount_retry(start)`.
+""",
+        race="amd_iommu/level_and_root_apart",
+        case="RootFirst",
+        writes=("increase_address_space", "fetch_pte"),
+        jobs=(table_has_grown,),
+        hints=(
+            "In which order could the two be written so that no read comes between them?",
+            "In none. How does the reader notice that it was interrupted?",
+            "Read the count before and after; if it has changed, read again.",
+        ),
+        solved="Sequence",
+        variants=({"case": "ModeFirst"}, {"case": "SameOrder"}),
     ),
 )

@@ -2,6 +2,7 @@
 
 from mmviz.engine import at_end
 from mmviz.lessons.exercise import SCHEDULE, Exercise
+from mmviz.scenarios.kvm import valid_but_inactive
 from mmviz.scenarios.kvm.array_under_another_lock import Machine
 
 
@@ -15,6 +16,18 @@ def array_is_replaced(k: Machine) -> bool:
 def back_pointer_is_adjusted(k: Machine) -> bool:
     """The page table's back pointer leads to the new array."""
     return k.pgt.mmu is k.tmp
+
+
+@at_end
+def cache_is_active(k: valid_but_inactive.Machine) -> bool:
+    """The cache is active, and on the list."""
+    return k.gpc.active and k.gpc.on_list
+
+
+@at_end
+def cache_is_refreshed(k: valid_but_inactive.Machine) -> bool:
+    """A refresh can map the page."""
+    return k.gpc.khva is not None
 
 
 STORY = """
@@ -62,5 +75,31 @@ may be lost. Steps that you may await: `k.mmu_lock.spin_lock()`, `k.mmu_lock.spi
         ),
         solved="BehindMmuLock",
         variants=({"case": "CopyOutside"}, {"case": "BackPointersLate"}),
+    ),
+    Exercise(
+        name="kvm/who_is_registered",
+        title="What may a cache be used for before it is active?",
+        task="""
+CPU0 refreshes a cache: it maps a page of the guest, and sets `valid`. CPU1 uses the page if the
+cache is valid. CPU2 takes the page away: it clears `valid` of every cache that is on the list.
+CPU3 activates the cache.
+
+Write `may_refresh(k)` and `may_use(k)`, which CPU0 and CPU1 await with `k.gpc.lock` held, and
+`activate(k)`. In the end the cache is active and on the list. Steps that you may await:
+`k.gpc.is_active()`, `k.gpc.is_valid()`, `k.gpc.clear()`, `k.gpc.list_add()`,
+`k.gpc.set_active()`, `k.gpc.lock.spin_lock()`, `k.gpc.lock.spin_unlock()`.
+""",
+        race="kvm/valid_but_inactive",
+        case="NotAsked",
+        writes=("may_refresh", "may_use", "activate"),
+        jobs=(cache_is_active,),
+        outcomes=(cache_is_refreshed,),
+        hints=(
+            "CPU2 finds only what is on the list.",
+            "What must be true of a cache before a refresh may map a page?",
+            "Put it on the list first, and say that it is active after that.",
+        ),
+        solved="BothAsk",
+        variants=({"case": "ReaderAsks"}, {"case": "ActiveFirst"}),
     ),
 )

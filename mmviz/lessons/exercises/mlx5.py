@@ -23,6 +23,11 @@ def key_is_in_the_cache(k: Machine) -> bool:
     return k.cache.keys == 1
 
 
+def key_in_the_cache_is_valid(k: Machine) -> bool:
+    """The cache hands out a key that still leads to the region."""
+    return bool(k.cache.keys) and k.mr.key_valid
+
+
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         name="mlx5/deadlock",
@@ -54,14 +59,15 @@ after which no actor can take a step. A shortest one counts more.
         name="mlx5/hold_it_shorter",
         title="Hold the mutex as long as it is needed",
         task=f"""{STORY}
-Write `dereg(k)`: revoke the key, mark the region as gone, and put the key into the cache. Steps
-that you may await: `k.mr.umem_mutex.mutex_lock()`, `k.mr.umem_mutex.mutex_unlock()`,
+Write `dereg(k)`: revoke the key, mark the region as gone, and then put the key into the cache.
+Steps that you may await: `k.mr.umem_mutex.mutex_lock()`, `k.mr.umem_mutex.mutex_unlock()`,
 `k.mr.mlx5r_umr_revoke_mr()`, `k.mr.mark_gone()`, and `store(k)`, which takes `rb_lock`.
 """,
         race="mlx5/fix_becomes_report",
         case="MutexOverAll",
         writes=("dereg",),
         also=("store",),
+        bad=(key_in_the_cache_is_valid,),
         jobs=(key_is_revoked, key_is_in_the_cache),
         hints=(
             "Which of the steps must the notifier not come between?",

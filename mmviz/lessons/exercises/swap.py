@@ -22,6 +22,11 @@ def page_is_moved(k: Machine) -> bool:
     return k.mm.pte[DST] is not None
 
 
+def page_is_moved_without_folio(k: Machine) -> bool:
+    """The page can be moved when the swap cache has no folio of it."""
+    return k.mm.pte[DST] is not None and k.a.index == SRC
+
+
 def folio_is_moved(k: Machine) -> bool:
     """A folio of the swap cache can be moved with its entry."""
     return k.a.index == DST
@@ -60,7 +65,7 @@ folio. Steps that you may await: `k.mm.folio_test_swapcache(folio)`, `k.mm.swap_
         case="EntryTwice",
         writes=("is_still_right",),
         jobs=(page_is_at_one_address,),
-        outcomes=(page_is_moved, folio_is_moved),
+        outcomes=(page_is_moved, page_is_moved_without_folio, folio_is_moved),
         hints=(
             "The entry is equal, and what lies under it may be another folio.",
             "And if there was none, may there be one by now?",
