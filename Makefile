@@ -9,7 +9,7 @@ help:
 	@echo "make lab        set up, and open the course in JupyterLab"
 	@echo "make test       set up, and check everything: format, lint, types, tests, notebooks, stage"
 	@echo "make bench      measure the search and the stage"
-	@echo "make prove      let spin confirm the search, and another machine the litmus tests"
+	@echo "make prove      let spin confirm the search, models by hand the races, another machine the litmus tests"
 	@echo "make questions  confirm each question of 200 seeds over all cases by another machine"
 	@echo "make exercises  judge every typical mistake in the exercises: no wrong answer is called right"
 	@echo "make frontends  show the widgets in each front end, in a browser without a network"
@@ -47,6 +47,7 @@ prove:
 	@.ci/prepare venv
 	@.ci/prepare spin
 	$(PYTHON) -m tests.prove.run
+	$(PYTHON) -m tests.prove.by_hand
 	$(PYTHON) -m tests.prove.litmus
 
 exercises:

@@ -180,3 +180,10 @@ def test_what_cannot_be_joined_is_said(tmp_path, modules, said):
     stage = 'import { a } from "./a.js";\n' + modules.pop("stage", "")
     with pytest.raises(ValueError, match=re.escape(said)):
         written(tmp_path, **modules, stage=stage, b="export const b = 1;\n")
+
+
+def test_no_part_is_a_section_which_slides_take_for_a_slide_of_their_own():
+    folder = Path(browser.__file__).parent
+    texts = [path.read_text("utf-8") for path in folder.glob("*.js")]
+    assert len(texts) > 30
+    assert not [text for text in texts if 'element("section"' in text]

@@ -13,6 +13,7 @@ import mmviz
 from mmviz import engine
 from mmviz.cli import main
 from mmviz.cli.documents import documents
+from mmviz.lessons.exercise import exercise
 from mmviz.lessons.grading_forms import assignment
 from tests.test_notebooks import HEADINGS
 
@@ -81,6 +82,7 @@ BROUGHT = {  # what the commands read
         ("races.ipynb", "ada.ipynb"),
         assignment(["iommu_group/break_it"], "jupyter")["races.ipynb"].decode(),
     ),
+    "mine.py": exercise("iommu_group/one_critical_section").solution(),
     "SB.litmus": "X86_64 SB\n{ }\nP0 ;\nmovl $1,(x) ;\nexists (x=1)\n",
 }
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]

@@ -397,6 +397,10 @@ COMMANDS = {
     "diagram": [["diagram", "{}"], ["diagram", MAILED, "--race={}"], ["diagram", MAILED, "-o={}"]],
     "litmus": [["litmus", "{}"], ["litmus", MAILED, "--model={}"]],
     "lockdep": [["lockdep", "{}"]],
+    "entry": [
+        ["entry", "{}"],
+        *(["entry", "0x0", f"--{name}={{}}"] for name in ("kernel", "level", "space", "arch")),
+    ],
     "quiz": [
         ["quiz", "{}"],
         ["quiz", f"{RACE}:{{}}"],
@@ -424,6 +428,10 @@ WORDS = TEXTS | {
 }
 FINE = {
     ("diagram", f"diagram {MAILED} --race={{}}", "empty"),
+    *(
+        ("entry", f"entry 0x0 --{name}={{}}", "empty")
+        for name in ("kernel", "level", "space", "arch")
+    ),
     ("list", "list --kernel={}", "empty"),
     ("quiz", f"quiz {RACE} --case={{}}", "empty"),
     ("quiz", f"quiz {RACE} --kind={{}}", "empty"),

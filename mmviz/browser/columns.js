@@ -103,7 +103,7 @@ export function codeColumn(session, actor, acts) {
   const list = element("div", "mm-rows", "", { role: "group", "aria-label": `code of ${name}` });
   const state = element("div", "mm-state");
   const title = element("div", "mm-who", "", {}, heading, state);
-  const node = element("section", "mm-column", "", { "data-actor": name }, title, list);
+  const node = element("div", "mm-column", "", { "data-actor": name }, title, list);
   const hasMoves = session.film.tables.moves.some((move) => move[1] === actor);
   node.style.setProperty("--mm-count", String(hasMoves ? head.columns[actor].rows.length : LEAST_ROWS));
   const rows = head.columns[actor].rows.map((/** @type {any} */ row) => {

@@ -56,7 +56,7 @@ export class Deeds {
         session.comeBack(),
       where: () => this.lastChance(),
       reveal: () => {
-        if (session.isSealed) session.giveUp();
+        if (!session.isUnsealed) session.giveUp();
         this.shortest();
       },
       why: () => session.k > 0 && stage.panels.why(),

@@ -313,7 +313,7 @@ export class Session {
   }
 
   seal() {
-    if (this.isSealed && this.wonAt() >= 0) this.isUnsealed = true;
+    if (!this.isUnsealed && brokenIn(this.film, this.path, this.k, this.goalBads) >= 0) this.isUnsealed = true;
   }
 
   giveUp() {
@@ -324,7 +324,7 @@ export class Session {
 
   /** The runs that may be offered. */
   offered() {
-    return [...this.named, ...this.kept].filter((run) => !(run.sealed && this.isSealed));
+    return [...this.named, ...this.kept].filter((run) => !run.sealed || this.isUnsealed);
   }
 
   score() {

@@ -56,7 +56,7 @@ export class StageView {
     this.isJump = false;
     this.isInView = true;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
-    this.root = element("section", "mm-stage mm-root mm-theme", "", {
+    this.root = element("div", "mm-stage mm-root mm-theme", "", {
       tabindex: "0",
       role: "group",
       "aria-label": `${head.race}: ${head.title}`,

@@ -6,6 +6,7 @@ from typing import Any
 from mmviz.engine import Case
 from mmviz.lessons.exercise import CODE, KINDS, Exercise, exercises, sentence
 from mmviz.lessons.exercise import exercise as chosen
+from mmviz.lessons.played import played
 
 
 def exercise(name: str | None, seed: int, as_json: bool) -> int:
@@ -37,7 +38,10 @@ def to_edit(asked: Exercise) -> str:
     """Return the task as comments, and below it the code to edit."""
     head = "\n".join(f"# {line}".rstrip() for line in str(asked).splitlines())
     if asked.asks != CODE:
-        return f"{head}\n#\n# {KINDS[asked.asks]}:\n# {asked.code}"
+        seed = f" --seed {asked.seed}" if asked.seed else ""
+        typed = f"# or, with the answer in a file: mmviz judge FILE --exercise {asked.name}{seed}"
+        plays = "\n\n".join(played(asked.failing))
+        return f"{head}\n\n{plays}\n\n# {KINDS[asked.asks]}:\n# {asked.code}\n{typed}"
     return f"{head}\n\n{asked.code}".rstrip()
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from mmviz.engine import Case, MmvizError, Run, replay, spoken
-from mmviz.engine.race import Playing
-from mmviz.engine.redundant import code
+from mmviz.engine import Case, replay
 from mmviz.engine.text import replay_line
+from mmviz.lessons.asked import memory_now, steps_so_far
+from mmviz.lessons.played import played
 from mmviz.lessons.question import LETTERS, Option, Question
 from mmviz.lessons.questions import none_asked, questions
-from mmviz.lessons.questions_space import fields_now
 from mmviz.scenarios import cases_of, one_case
 
 WIDTH = 79
@@ -137,50 +136,26 @@ def _heading(question: Question, shown: Case | None, number: str) -> Case:
         if case.promise:
             print(_wrapped(f"Promise: {' '.join(case.promise.split())}"))
         print()
-        for text in _code(case):
+        for text in played(case):
             print(textwrap.indent(text, "    "))
             print()
     print(f"{number}")
     print()
     run = replay(case, question.schedule)
-    _so_far(run)
+    for line in steps_so_far(run):
+        print(_wrapped(line, "          "))
+    if run.tip.index:
+        print()
     if question.given:
         for line in question.given:
             print(_wrapped(line, "      "))
-        if question.kind in ("value", "final"):
-            print(_wrapped(f"Now {', '.join(fields_now(run))}.", "  "))
+        if now := memory_now(question, run):
+            print(_wrapped(now, "  "))
         print()
     print(_wrapped(question.text))
     for letter, each in zip(LETTERS, question.options, strict=False):
         print(_wrapped(f"  {letter}  {each.text}", "     "))
     return case
-
-
-def _so_far(run: Run) -> None:
-    """Print the steps so far, one a line, with what each wrote."""
-    for frame in run.frames[1:]:
-        wrote = ", ".join(f"{each.field} = {spoken(each.new)}" for each in frame.writes)
-        line = f"{frame.index:4}  {frame.actor}  {' '.join(frame.label.split())}"
-        print(_wrapped(f"{line}{wrote and f':  {wrote}'}", "          "))
-    if run.tip.index:
-        print()
-
-
-def _code(case: Case) -> list[str]:
-    """Return the code of a case, as far as it is written in functions and classes."""
-    things: list[Any] = []
-    for actor in case.actors.values():
-        if isinstance(actor, Playing):
-            things += [actor.role, type(actor.variant) if actor.make else actor.variant]
-        else:
-            things.append(actor)
-    texts = []
-    for thing in dict.fromkeys(getattr(each, "func", each) for each in things):
-        try:
-            texts.append(code(thing))
-        except (MmvizError, TypeError):
-            continue
-    return list(dict.fromkeys(texts))
 
 
 def _wrapped(text: str, further: str = "") -> str:

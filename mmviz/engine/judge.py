@@ -8,7 +8,7 @@ from mmviz.engine.bits import Bits, widen
 from mmviz.engine.case import Case, name_of
 from mmviz.engine.errors import HALF_LEARNED, ModelError
 from mmviz.engine.ledger import Ledger
-from mmviz.engine.piece import BAD_STATE, NOW, Line, Piece, TimeUp, fault
+from mmviz.engine.piece import BAD_STATE, NOW, RAISED, Line, Piece, fault
 from mmviz.engine.step import not_a_bool
 from mmviz.engine.struct import Struct
 
@@ -145,7 +145,7 @@ class Judge:
                     )
             piece.check()
             return found, ledger.reads
-        except (Exception, TimeUp) as error:
+        except RAISED as error:
             try:
                 fault(piece, error, line)
             except ModelError as told:

@@ -55,9 +55,9 @@ from mmviz.engine.location import Location, Place, Waiting, lines_of
 from mmviz.engine.piece import (
     ACTOR,
     NOW,
+    RAISED,
     STEP,
     Piece,
-    TimeUp,
     check_awaits,
     fault,
     forgotten,
@@ -282,7 +282,7 @@ class Model:
             if not path:
                 check_awaits(name, coroutine)
             return None, None
-        except (Exception, TimeUp) as error:
+        except RAISED as error:
             fault(piece, error, innermost(path[-1].lines) if path else None)
         finally:
             NOW[thread] = before
@@ -335,7 +335,7 @@ class Model:
         except Oops as stop:
             said.append((stop.bad_state, stop.text))
             oops = True
-        except (Exception, TimeUp) as error:
+        except RAISED as error:
             fault(piece, error, innermost(self.location(state, p).lines))
         finally:
             NOW[thread] = before  # before any call, at which Ctrl-C could come in

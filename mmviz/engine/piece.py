@@ -125,6 +125,12 @@ def _line_of_models(trace: TracebackType | None) -> Line | None:
     return next((line for line in list(_frames(trace))[::-1] if _is_models(line[0])), None)
 
 
+def _innermost_of_all(trace: TracebackType | None) -> Line | None:
+    """Return the innermost line of the reader's code and of mmviz's own models in a traceback."""
+    lines = list(_frames(trace))[::-1]
+    return next((line for line in lines if is_readers(line[0]) or _is_models(line[0])), None)
+
+
 def innermost(lines: tuple[Line, ...]) -> Line | None:
     """Return where an actor waits: the innermost line of the reader's code."""
     own = [line for line in lines if is_readers(line[0])]
@@ -135,7 +141,7 @@ def _is_models(file: str) -> bool:
     return file.startswith(_PACKAGE) and not file.startswith(_HERE)
 
 
-def raised(error: Exception, where: str, line: Line | None) -> ModelError:
+def raised(error: BaseException, where: str, line: Line | None) -> ModelError:
     """Return what a reader is told about an exception in the reader's code.
 
     Args:
@@ -144,13 +150,13 @@ def raised(error: Exception, where: str, line: Line | None) -> ModelError:
         line: where it was raised, or else where the actor is.
     """
     kind, words = type(error).__name__, str(error).strip()
-    inner = _line_of_models(error.__traceback__)
+    inner = _innermost_of_all(error.__traceback__)
     also = f" (raised at {spot(inner)})" if inner is not None and inner != line else ""
     text = f"{kind}: {words}" if words else kind
     return ModelError(f"{where} raised {text}{also}{_advice(error)}", line=line)
 
 
-def _advice(error: Exception) -> str:
+def _advice(error: BaseException) -> str:
     """Return what to write instead, for exceptions with a usual cause."""
     if isinstance(error, AttributeError) and "'coroutine' object" in str(error):
         return ". An async function was called without await; write await before the call"
@@ -187,6 +193,8 @@ def forgotten(values: Iterable[Any]) -> str:
 class TimeUp(BaseException):
     """The piece has run for too long; raised by the watching thread in the one that runs it."""
 
+
+RAISED = (Exception, SystemExit, TimeUp)  # what ends a piece: its code must not end the program
 
 _SENDING = threading.Lock()
 watched = False
@@ -277,7 +285,7 @@ def fault(piece: Piece, error: BaseException, line: Line | None) -> NoReturn:
     if isinstance(error, ModelError):
         raise error.add(line=at)
     trace = error.__traceback__
-    if isinstance(error, Exception) and (line_of(trace) or _line_of_models(trace)):
+    if isinstance(error, Exception | SystemExit) and (line_of(trace) or _line_of_models(trace)):
         raise raised(error, piece.kind, at) from None
     if isinstance(error, TypeError) and piece.kind in (STEP, GUARD) and line is not None:
         raise raised(error, "a step", at) from None  # it cannot be called with these arguments
@@ -304,7 +312,7 @@ def made(world: Callable[[], Any]) -> Any:
             raise ModelError("world() is async. Write a plain def that returns a World")
         piece.check()
         return found
-    except (Exception, TimeUp) as error:
+    except RAISED as error:
         fault(piece, error, None)
     finally:
         NOW[thread] = before

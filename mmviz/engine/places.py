@@ -3,6 +3,7 @@
 import ast
 import linecache
 from collections import Counter
+from collections.abc import Collection
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -119,15 +120,20 @@ def passed(model: Watched) -> dict[Spot, set[tuple[int, int]]]:
     return where
 
 
-def spots(model: Watched) -> list[Spot]:
+def spots(model: Watched, files: Collection[str] = ()) -> list[Spot]:
     """Return the lines that can be removed from a case, those of the scenario's own file first.
 
     Lines with the same locations count as one: the innermost in the scenario's own file.
+
+    Args:
+        model: the watched model of the case.
+        files: the files that stand for the scenario's own; none for the one that most actors are
+            written in.
     """
     where = passed(model)
     inner = [here for spot, here in where.items() if spot.step]
     outermost = Counter(model.location(model.start, p).lines[:1] for p in range(len(model.actors)))
-    home = {line.file for line in outermost.most_common(1)[0][0]}
+    home = files or {line.file for line in outermost.most_common(1)[0][0]}
     named: dict[frozenset[tuple[int, int]], Spot] = {}
     for spot, here in sorted(where.items(), key=lambda pair: -len(pair[1])):  # outermost first
         if spot.step or any(here == part or (here & part and part - here) for part in inner):

@@ -37,6 +37,7 @@ for _name, _sentence in {
     "uses_freed_guest_page": (
         "KVM writes to a page that the host has taken away: it has another owner by now"
     ),
+    "runs_without_cpu": "A task goes on although it has given up its CPU and not got it back",
     "null_dereference": (
         "Kernel code follows a NULL pointer: the task dies, and the locks it held stay locked"
     ),

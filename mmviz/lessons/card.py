@@ -114,10 +114,19 @@ class Card:
         )
 
     @property
+    def shown(self) -> Answer | None:
+        """The row whose run is shown: the failing one, or how far a schedule went that is stuck.
+
+        It is false, since it does not say yes.
+        """
+        rows = self.answers.values()
+        open_runs = (each for each in rows if each.verdict == OPEN and each.schedule is not None)
+        return self.failing if self.failing is not None else next(open_runs, None)
+
+    @property
     def run(self) -> "Run | None":
-        """The run of the first row that says no; None where there is none."""
-        failing = self.failing  # which is false: it says no
-        return None if failing is None else failing.run
+        """The run of the row that is shown; None where there is none."""
+        return None if self.shown is None else self.shown.run
 
     @property
     def headline(self) -> str:
@@ -135,7 +144,7 @@ class Card:
         if self.error:
             return printable(f"{self.headline}\n" + _wrapped(f"not judged yet: {self.error}", 2))
         lines = [self.headline]
-        for name, each in self.answers.items():
+        for name, each in self._said():
             head = f"  {MARKS[each.verdict]} {QUESTIONS[name]:14} "
             lines.append(_wrapped(f"{each.verdict}: {each.sentence}", len(head), head))
             if each.place:
@@ -146,6 +155,10 @@ class Card:
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _said(self) -> list[tuple[str, Answer]]:
+        """Return the rows that say something."""
+        return [(name, each) for name, each in self.answers.items() if each.sentence]
 
     @property
     def story(self) -> str:
@@ -163,7 +176,7 @@ class Card:
                 "mm-card",
             )
         rows = []
-        for name, each in self.answers.items():
+        for name, each in self._said():
             words = [each.sentence]
             words += [_at(each.place)] if each.place else []
             if each.verdict == NO and each.schedule is not None:

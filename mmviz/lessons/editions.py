@@ -40,7 +40,7 @@ EXERCISE = re.compile(
 )
 HEADING = re.compile(r"^## +(.+?)\s*$", re.MULTILINE)
 NO_PROGRESS = (
-    f'import os\n\nos.environ.setdefault("{VARIABLE}", "off")  # what you do is not recorded'
+    f'import os\n\nos.environ.setdefault("{VARIABLE}", "off");  # what you do is not recorded'
 )
 
 Cell = dict[str, Any]

@@ -1,16 +1,17 @@
 """Answers that are found, not written: a run that breaks the promise, or the step that decides."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from mmviz.engine import Fate, Graph, MmvizError, ModelError, Run, ScheduleError
 from mmviz.engine.run import parse_schedule
 from mmviz.engine.text import quoted
-from mmviz.lessons.card import ASIDE, NO, YES, Answer, Card, not_judged
+from mmviz.lessons.card import ASIDE, NO, OPEN, YES, Answer, Card, not_judged
 from mmviz.lessons.exercise import STEP, Exercise
 from mmviz.lessons.goals import DEADLOCK, deciding
 
-LEFT = Answer(ASIDE, "the given code is not judged here")
+LEFT = Answer(ASIDE, "")  # the given code is not judged here
 
 
 def judge_found(mine: Any, asked: Exercise) -> Card:
@@ -35,7 +36,11 @@ def _judge_schedule(mine: Any, asked: Exercise) -> Card:
         )
     run = Run(case)
     for name in parse_schedule(case, mine):
-        run.step(name)
+        try:
+            run.step(name)
+        except ScheduleError as error:
+            so_far = Answer(OPEN, "", run.schedule, case)
+            return replace(not_judged(asked.name, str(error)), does_its_job=so_far)
     taken = run.schedule
     goal, best = asked.goal, len(asked.shortest)
     reached = run.deadlock if goal == DEADLOCK else goal in run.violated
@@ -49,7 +54,7 @@ def _judge_schedule(mine: Any, asked: Exercise) -> Card:
         instead = f"; it violates {also}, which is not asked for" if also else ""
         end = "" if run.finished or run.deadlock else "; it can go on"
         words = f"this run does not get there ({said}){instead}{end}"
-        job = Answer(NO, words, taken, case, f"step {len(taken)}" if taken else "the start")
+        job = Answer(NO, words, taken, case)
         cost = Answer(ASIDE, _steps(len(taken)))
         return Card(asked.name, LEFT, LEFT, job, cost, LEFT, points=_points(False, False))
     at = next((f.index for f in run.frames if goal in f.violated), len(taken))
@@ -93,8 +98,7 @@ def _judge_step(mine: int, asked: Exercise) -> Card:
         way = _avoiding(graph, run.frames[mine].state, asked.goal)
         words = f"after {label} this run still avoids {asked.goal}"
         job = Answer(NO, words, (*schedule[:mine], *way), case, label)
-    aside = Answer(ASIDE, "not asked for")
-    return Card(asked.name, LEFT, LEFT, job, aside, LEFT, points={"finds it": mine == at})
+    return Card(asked.name, LEFT, LEFT, job, LEFT, LEFT, points={"finds it": mine == at})
 
 
 def _avoiding(graph: Graph, start: int, goal: str) -> Iterable[str]:

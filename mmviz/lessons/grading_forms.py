@@ -17,6 +17,7 @@ from typing import Any
 
 from mmviz.engine import Case, MmvizError, nearest
 from mmviz.engine.text import quoted
+from mmviz.lessons.asked import on_paper
 from mmviz.lessons.editions import NO_PROGRESS
 from mmviz.lessons.exercise import SCHEDULE, STEP
 from mmviz.lessons.grading_answer import Given, named
@@ -79,7 +80,7 @@ class Asked:
         question = self.item.question
         assert question is not None
         parts = [_shown(question.case)] if _shown(question.case) else []
-        return "\n\n".join([*parts, f"```text\n{question}\n```"])
+        return "\n\n".join([*parts, f"```text\n{on_paper(question)}\n```"])
 
     def _how(self) -> str:
         if self.item.asks_code:

@@ -74,8 +74,9 @@ def _called(function: Any) -> Iterator[FunctionType]:
         return
     for name in names_of(function.__code__):
         found = function.__globals__.get(name)
-        home = getattr(found, "__module__", None) or ""
-        if inspect.iscoroutinefunction(found) and (
-            home == function.__module__ or home.startswith("mmviz.scenarios.")
+        if not (isinstance(found, FunctionType) and inspect.iscoroutinefunction(found)):
+            continue
+        if found.__module__ == function.__module__ or found.__module__.startswith(
+            "mmviz.scenarios."
         ):
             yield found

@@ -35,6 +35,7 @@ from mmviz.engine import Model, ModelError, Step
 from mmviz.engine.piece import Line
 from mmviz.engine.reached import function_of
 from mmviz.engine.text import quoted
+from mmviz.lessons.arguments import misfit
 from mmviz.lessons.exercise import Exercise
 from mmviz.lessons.sources import method_of, names_of
 
@@ -296,6 +297,13 @@ def check_steps(model: Model, exercise: Exercise) -> None:
                 raise ModelError(
                     "this step is one that the hardware takes by itself; your code cannot. Await "
                     "a step of the kernel or of the driver",
+                    actor=model.actors[p],
+                    step=step.label,
+                    line=tuple(location.lines[-1]),  # type: ignore[arg-type]
+                )
+            if not location.lines[-1].file.startswith(PACKAGE) and (wrong := misfit(step)):
+                raise ModelError(
+                    wrong,
                     actor=model.actors[p],
                     step=step.label,
                     line=tuple(location.lines[-1]),  # type: ignore[arg-type]

@@ -197,7 +197,9 @@ class Log:
     def _unswapped(self, entry: int) -> int:
         """Return the raw bits of a swap entry as the swap code prints it.
 
-        The type is above bit 58 from v4.20, before above bit 57 (SWP_TYPE_SHIFT, swapops.h).
+        The type is above bit 58 from v4.20, before above bit 57 (SWP_TYPE_SHIFT, swapops.h:
+        BITS_PER_XA_VALUE - 5 in v7.0, 64 - 5 - 2 before 3159f943aafd, "xarray: Replace exceptional
+        entries"; from memory, not re-read: that this came with v4.20).
         """
         where = chosen(self.kernel, arch=self.arch)
         shift = 58 if where.release >= (4, 20) else 57

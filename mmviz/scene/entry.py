@@ -9,6 +9,7 @@ from functools import singledispatch
 from typing import Any
 
 from mmviz.engine import Change, Frame, Run, Struct
+from mmviz.kernel.mm.device_private import DevicePrivateMapping
 from mmviz.kernel.mm.entry import CowMapping, Pte
 from mmviz.kernel.mm.pagetable import PageTable
 from mmviz.kernel.provenance import provenance
@@ -37,7 +38,7 @@ def entries(struct: Struct) -> Iterator[str]:
 
 
 @entries.register
-def _(mapping: CowMapping) -> Iterator[str]:
+def _(mapping: CowMapping | DevicePrivateMapping) -> Iterator[str]:
     yield mapping.path("pte")
 
 

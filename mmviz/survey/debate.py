@@ -5,6 +5,7 @@ print(debate("hmm", kernel="5.3").markdown())
 print(debate(race))  # a reader's own
 """
 
+import importlib
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from mmviz.engine import Case, ModelError, Report, Verdict, explore, replay_line
 from mmviz.engine.html import escape, html_table, verbatim
 from mmviz.engine.report import NOT_DECIDED, NOT_JUDGED, rests_on
 from mmviz.engine.text import callback, printable
+from mmviz.kernel.listeners import Listener
 from mmviz.kernel.provenance import provenance
 from mmviz.scenarios import every_case
 from mmviz.survey.catalogue import (
@@ -32,6 +34,8 @@ HEAD = (
 )
 NOT_COHERENT = "not coherent"
 UNDATED = "undated"  # no day is known: constructed, or a mistake that many make
+LISTENERS = "The drivers, what each did, and the cases that this comes to"
+LISTENER_HEAD = ("driver", "patch", "what it did", "alternative", "was it right?", "cases")
 RUNS = "The shortest run of each that fails"
 NONE = "Nothing of this thread is known to have shipped in that release."
 
@@ -127,12 +131,14 @@ class Debate:
         rows: its cases, each searched, in the order in which they were first said; those without a
             day come last, in the order of the files.
         lost: a sentence for each case or file that could not be searched.
+        listeners: the drivers that the thread changed; none where a kernel was asked for.
     """
 
     thread: str
     asked: str
     rows: tuple[Row, ...]
     lost: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -172,6 +178,14 @@ class Debate:
             lines += [f"      {line}" for line in about]
             lines += _told(row)
             lines += [f"      {unlike(each)}" for each in row.report.surprises]
+        for number, each in enumerate(self.listeners):
+            if not number:
+                lines += ["", LISTENERS]
+            name, message, did, way, right, cases = self._listener(each)
+            lines += ["", f"  {name}  {message}"]
+            told = (f"Did: {did}.", f"Alternative: {way}.", f"Judged: {right}.")
+            for text in (*told, *cases.splitlines()):
+                lines += [f"      {line}" for line in textwrap.wrap(text, ACROSS - 6)]
         lines += ["", *textwrap.wrap(self.small_print, ACROSS)]
         runs = [
             f"\n{case.name}, {finding.what}\n{line}" for case, finding, line in self._failures()
@@ -199,6 +213,12 @@ class Debate:
             found = "<br>".join((found, *(marked(unlike(each)) for each in row.report.surprises)))
             lines.append(f"| {' | '.join((*cells, found, states))} |")
         lines += ["", marked(self.basis)]
+        if self.listeners:
+            lines += ["", f"## {LISTENERS}", "", f"| {' | '.join(LISTENER_HEAD)} |"]
+            lines.append("|" + "---|" * len(LISTENER_HEAD))
+            lines += [
+                f"| {' | '.join(map(marked, self._listener(each)))} |" for each in self.listeners
+            ]
         runs = [
             f"- {marked(case.name)}, {coded(finding.what)}: {coded(line)}"
             for case, finding, line in self._failures()
@@ -208,11 +228,23 @@ class Debate:
     def _repr_html_(self) -> str:
         runs = [(case.name, finding.what, line) for case, finding, line in self._failures()]
         table = html_table(HEAD, [row.cells for row in self]) if self.rows else ""
+        drivers = html_table(LISTENER_HEAD, list(map(self._listener, self.listeners)))
         below = html_table(("case", "what goes wrong", "the run"), runs)
         return verbatim(
             f"<p>{escape(self.asked)}</p>{table}<p><small>{escape(self.small_print)}</small></p>"
+            + (f"<p>{escape(LISTENERS)}</p>{drivers}" if self.listeners else "")
             + (f"<details><summary>{escape(RUNS)}</summary>{below}</details>" if runs else "")
         )
+
+    def _listener(self, listener: Listener) -> tuple[str, ...]:
+        """Return a driver as text, a cell each for `LISTENER_HEAD`."""
+        rows = {f"{race_of(row.case.scenario)}:{row.case.name}": row for row in self}
+        cases = []
+        for name in listener.cases:
+            found = ", ".join(map(str, rows[name].failing)) if name in rows else "not searched"
+            cases.append(f"{self.thread}/{name} ({found or 'nothing goes wrong'})")
+        said = (listener.name, listener.source.evidence, listener.did, listener.way)
+        return (*said, listener.right, "\n".join(cases))
 
     def _failures(self) -> Iterator[tuple[Case, Finding, str]]:
         """Yield the case, the finding and the line that replays it, for each thing that fails."""
@@ -239,8 +271,10 @@ def debate(
         MmvizError: the kernel is not a release, or these are no cases.
     """
     callback(progress, "progress")
+    listeners: tuple[Listener, ...] = ()
     if isinstance(thread, str) and not thread.endswith(".py"):
         thread = thread_named(thread, every_case())
+        listeners = () if kernel else listeners_of(thread)
         found = catalogue(thread=thread, kernel=kernel)
         what = found.asked
     else:
@@ -256,7 +290,13 @@ def debate(
             rows.append(Row(case, explore(case, partial=False)))
         except ModelError as error:
             lost.append(f"{case.name}: {error}")
-    return Debate(thread, what, tuple(rows), tuple(lost))
+    return Debate(thread, what, tuple(rows), tuple(lost), listeners)
+
+
+def listeners_of(thread: str) -> tuple[Listener, ...]:
+    """Return the drivers that a thread changed, in the order of its patches; mostly none."""
+    package = importlib.import_module(f"mmviz.scenarios.{thread}")
+    return tuple(getattr(package, "LISTENERS", ()))
 
 
 def _told(row: Row) -> list[str]:

@@ -5,20 +5,21 @@ from typing import Any
 from IPython.display import display
 
 from mmviz.lessons.card import Card
-from mmviz.widgets.player import Player
+from mmviz.widgets.player import OpenedStage, Player
 
 
 def player(card: Card) -> Player | None:
     """Return the stage of the run that a card shows; None where it shows none.
 
     The run stands at its last step, with the causes beside the memory: what led there, and the
-    nearest safe run.
+    nearest safe run. Where a run or a step is asked for, the case's own runs would be the answer.
     """
-    answer = card.failing
+    answer = card.shown
     if answer is None or answer.case is None or answer.schedule is None:
         return None
     violates = bool(answer.run and answer.run.violated)
-    return Player(
+    stage = Player if card.points is None else OpenedStage
+    return stage(
         answer.case,
         answer.schedule,
         views=("causes", "memory") if violates else ("memory", "timeline"),

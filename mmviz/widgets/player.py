@@ -48,6 +48,7 @@ class Player(Stage):
     """
 
     remembers = True
+    seals = False  # whether the list of runs waits until the promise is broken, or a run asked for
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class Player(Stage):
             runs=[runs[wanted]],
             k=frame_of(start, len(runs[wanted])),
             views=views,
-            named=[*marked, *(offered(searched, runs) if others else [])],
+            named=[*marked, *(offered(searched, runs, self.seals) if others else [])],
             height=height,
         )
 
@@ -127,6 +128,15 @@ class Player(Stage):
     def run(self, name: str) -> None:
         self._shown = nearest({known: known for known in self.schedules}, name, "run")
         self.visit(self.schedules[self._shown], 0)
+
+
+class OpenedStage(Player):
+    """A stage after an answer: it goes on, and does not answer what is asked later.
+
+    The case's other runs are offered once the reader has broken the promise, or has asked for them.
+    """
+
+    seals = True
 
 
 def _moments(moments: Any) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ from mmviz.scene.svg import svg
 from mmviz.scene.views import FIRST, picture
 from mmviz.widgets import revealed
 from mmviz.widgets.closing import close_parts
-from mmviz.widgets.player import Player
+from mmviz.widgets.player import OpenedStage, Player
 from mmviz.widgets.prepared import Prepared, Sealed
 from mmviz.widgets.received import LONGEST_NAME, listed, number
 from mmviz.widgets.shows import SEEN, UNSEEN, PutAway, displayed
@@ -254,7 +254,7 @@ class Predict(PutAway, ipywidgets.VBox):
             if stage.case == case:
                 stage.visit(found.schedule)
             else:
-                stage = Player(case, found.schedule, start=-1, height=self._height)
+                stage = OpenedStage(case, found.schedule, start=-1, height=self._height)
                 self._put(stage, self.children[2:])
             with self.card.hold_sync():
                 self.card.shows = which
@@ -301,7 +301,8 @@ class Predict(PutAway, ipywidgets.VBox):
             self.card.status = self._said(state)
             self.card.state = state
         if is_new:
-            self._put(Player(self.question.case, self._upto, start=-1, height=self._height), ())
+            stage = OpenedStage(self.question.case, self._upto, start=-1, height=self._height)
+            self._put(stage, ())
             self._put(self.children[1], self._content())
 
     def _said(self, state: str) -> str:

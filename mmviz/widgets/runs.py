@@ -16,8 +16,8 @@ def offered(
     Args:
         searched: the case.
         runs: schedules by name.
-        sealed: where one of them breaks the promise, hide all until the reader has won or given
-            up: a safe run tells as much, as it is the violation with its race reversed.
+        sealed: where one of them breaks the promise, hide all until the reader has broken it or
+            given up: a safe run tells as much, as it is the violation with its race reversed.
     """
     kinds = {name: _kind(searched, name, schedule) for name, schedule in runs.items()}
     hidden = sealed and BAD in kinds.values()

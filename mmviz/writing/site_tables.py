@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterable, Sequence
 
 from mmviz.engine.html import escape
-from mmviz.survey.debate import UNDATED
+from mmviz.survey.debate import LISTENER_HEAD, LISTENERS, UNDATED, listeners_of
 from mmviz.writing.site_page import link, page, script, table, told
 from mmviz.writing.site_race import HEAD, STANDINGS, RacePage, Told, findings, row
 
@@ -72,9 +72,24 @@ def _thread(
     body = (
         f'<h1>{escape(title)}</h1>\n<p class="name"><code>{escape(thread)}</code>, '
         f"{counted(races)}</p>\n{told(text)}\n<h2>Races</h2>\n<ul>{items}</ul>\n"
-        f"<h2>The debate</h2>\n{debate_table(races, where)}"
+        f"<h2>The debate</h2>\n{debate_table(races, where)}{_listeners(thread, races, where)}"
     )
     return page(where, f"{title} · mmviz", body, there)
+
+
+def _listeners(thread: str, races: Sequence[RacePage], where: str) -> str:
+    """Return the drivers that a thread changed, with links to their cases; "" where none is."""
+    pages = {race.name.partition("/")[2]: race.where for race in races}
+    rows = []
+    for each in listeners_of(thread):
+        said = (each.name, each.source.evidence, each.did, each.way, each.right)
+        cases = []
+        for name in each.cases:
+            race, _, case = name.partition(":")
+            cases.append(link(name, pages[race], where, case) if race in pages else escape(name))
+        rows.append((*map(escape, said), "<br>".join(cases)))
+    heading = f"\n<h2>{escape(LISTENERS)}</h2>\n"
+    return f"{heading}{table(LISTENERS, LISTENER_HEAD, rows)}" if rows else ""
 
 
 def debate_table(races: Sequence[RacePage], where: str) -> str:

@@ -147,6 +147,21 @@ test("an answer that comes too late tells that the kernel is back, and what it b
   }
 });
 
+test("a stage that opens after a question offers the case's runs once one has gone wrong, or is asked for", () =>
+  closing(session({ named: [{ name: "its own", schedule: STORY, sealed: true, kind: "bad" }] }), (shown) => {
+    assert.equal(shown.mode, "player");
+    assert.deepEqual(shown.offered(), []);
+    shown.go(4);
+    assert.deepEqual(shown.offered(), [], "nothing has gone wrong yet");
+    shown.go(5);
+    assert.deepEqual(
+      shown.offered().map((each) => each.name),
+      ["its own"],
+    );
+    shown.go(0);
+    assert.equal(shown.offered().length, 1, "what was seen stays seen");
+  }));
+
 test("a kernel that has gone is not waited for", async () => {
   const asked = [];
   const kernel = new Kernel(

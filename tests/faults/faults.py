@@ -1110,8 +1110,8 @@ LESSONS = (
     Fault(
         "a student gets the teacher's board in the metadata",
         "mmviz/lessons/editions.py",
-        'for key in ("idea", "minutes") if',
-        'for key in ("idea", "minutes", "board") if',
+        'else ("minutes",)',
+        'else ("minutes", "board")',
         ("tests/lessons/test_editions.py",),
     ),
     Fault(

@@ -92,8 +92,8 @@ def arm(low, offset):
 
 
 SHIFTS = [  # as the kernel's macros shift, written apart from the layouts
-    ("x86-64", ("3.10", "3.14", "3.19", "4.0", "4.7"), oldest),
-    ("x86-64", ("3.15", "3.18"), with_numa_hints),
+    ("x86-64", ("3.10", "3.14", "4.0", "4.7"), oldest),
+    ("x86-64", ("3.15", "3.18", "3.19"), with_numa_hints),
     ("x86-64", ("4.8", "4.13", "4.14", "4.18"), middle),
     ("x86-64", ("4.19", "5.4", "5.14", "6.1", "6.15", "7.1"), inverted),
     ("arm64", ("4.0", "5.4", "5.18"), arm(2, 8)),
@@ -123,6 +123,7 @@ def test_type_and_offset_are_where_the_kernels_macros_shift_them_from(arch, kern
         *(("4.18", False), ("4.18.1", True), ("4.17.14", False), ("4.17.15", True)),
         *(("4.14.62", False), ("4.14.63", True), ("4.9.119", False), ("4.9.120", True)),
         *(("4.4.147", False), ("4.4.148", True), ("4.16.9", False), ("4.19-rc1", True)),
+        *(("3.16.58", False), ("3.16.59", True)),
         ("3.10.0-957.el7.x86_64", True),
     ],
 )
@@ -235,3 +236,54 @@ def test_prot_none_on_arm64_moved_in_v6_11():
     assert (old.kind, old.pfn) == (new.kind, new.pfn) == (Kind.PROT_NONE, 0x40000)
     invalid = decode(0x0060000040000FC2, "6.11", arch="arm64")  # user mode could reach it
     assert invalid.kind is Kind.INVALID
+
+
+ARM_PAGE = 0x0060000040000F43  # of user mode, read by all: PXN, UXN, nG, AF, SH, USER
+
+
+def arm_fails(raw, kernel, **options):
+    with pytest.raises(EntryError):
+        decode(raw, kernel, arch="arm64", **options)
+    return True
+
+
+def test_the_write_bit_of_arm64_moved_into_dbm_with_v4_3():
+    old, new = ARM_PAGE | 1 << 57, ARM_PAGE | 1 << 51
+    assert decode(old, "4.2", arch="arm64").write
+    assert decode(new, "4.3", arch="arm64").write
+    assert arm_fails(new, "4.2")
+    assert arm_fails(old, "4.3")
+
+
+def test_device_memory_has_a_bit_on_arm64_from_v5_3_to_v6_16():
+    assert arm_fails(ARM_PAGE | 1 << 57, "5.2")
+    assert arm_fails(ARM_PAGE | 1 << 57, "6.17")
+    for kernel in ("5.3", "6.16"):
+        assert decode(ARM_PAGE | 1 << 57, kernel, arch="arm64").devmap
+
+
+def test_an_invalid_block_of_arm64_is_present_from_v5_10():
+    block = 0x0060000040000F40 | 1 << 59
+    assert decode(block, "5.10", arch="arm64", level="pmd").kind is Kind.INVALID
+    assert arm_fails(block, "5.9", level="pmd")
+
+
+def test_arm64_has_protection_keys_from_v6_12_for_user_mode():
+    keyed = ARM_PAGE | 5 << 60
+    assert decode(keyed, "6.12", arch="arm64").pkey == 5
+    assert arm_fails(keyed, "6.11")
+    assert arm_fails(keyed, "6.12", space="kernel")
+
+
+def test_numa_hints_have_a_bit_of_their_own_until_v3_19():
+    hint = 0x12345000 | 1 << 9 | 1 << 5
+    kinds = [X86Layout(release).kind(hint) for release in ((3, 14), (3, 15), (3, 19), (4, 0))]
+    assert kinds == [Kind.SWAP, Kind.NUMA, Kind.NUMA, Kind.SWAP]
+
+
+@pytest.mark.parametrize(("release", "low"), [((3, 10), 9), ((3, 16), 10), ((4, 4), 9)])
+def test_the_l1tf_form_of_v3_16_leaves_a_bit_to_numa_hints(release, low):
+    where = X86Layout(release, inverted=True)
+    raw = encode_at(drawn(where, Kind.SWAP, random.Random(3)), where)
+    what = decode_at(raw, where)
+    assert (raw >> 59, ((~raw & ALL) << 5 & ALL) >> low + 5) == (what.device, what.offset)

@@ -4,8 +4,11 @@ import random
 
 import pytest
 
+from mmviz.kernel.arm64.addresses import linear_region
+from mmviz.kernel.entries.patterns import poison
 from mmviz.kernel.entries.reading import read
 from mmviz.kernel.entries.was import Context
+from mmviz.kernel.x86.addresses import region
 
 PRESENT = 0x8000000012345867
 
@@ -140,3 +143,56 @@ def test_every_impossible_value_has_a_guess_with_evidence():
     for _ in range(25):
         found = read(dice.getrandbits(64), "6.6")
         assert found.possible or (all(each.evidence for each in found.was) and found.was)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0xDEAD000000000100, "LIST_POISON1"),
+        (0xDEAD000000000122, "LIST_POISON2, "),
+        (0xDEAD000000000200, "LIST_POISON2 (until v5.2)"),
+        (0xDEAD000000100100, "LIST_POISON1 (until v4.2)"),
+        (0xDEAD000000200200, "LIST_POISON2 (until v4.2)"),
+        (0xDEAD000000000300, "a timer initialised at build time"),
+        (0xDEAD000000000800, "SKB_LIST_POISON_NEXT"),
+        (0x09F911029D74E35B, "RED_INACTIVE"),
+        (0xD84156C5635688C0, "RED_ACTIVE"),
+        (0xF4F4F4F4F2F2F2F2, "KASAN shadow bytes"),
+    ],
+)
+def test_a_poison_has_the_name_that_the_kernel_gives_it(value, said):
+    look = poison(value)
+    assert look is not None
+    assert look.guess == "poison"
+    assert said in look.evidence
+
+
+MAP = "the memory map (struct page)"
+FIXED = "a fixed mapping or PCI's I/O space"
+
+
+@pytest.mark.parametrize(
+    ("address", "release", "what"),
+    [  # of memory.rst and memory.h
+        (0xFFFF7E0010220000, (5, 3), MAP),
+        (0xFFFF7E0010220000, (5, 4), "the linear map"),
+        (0xFFFF800010220000, (5, 3), "the linear map"),
+        (0xFFFF800010220000, (5, 4), "modules, the kernel's text or the vmalloc area"),
+        (0xFFFFFC0012345000, (5, 10), "modules, the kernel's text or the vmalloc area"),
+        (0xFFFFFC0012345000, (5, 11), MAP),
+        (0xFFFFFDFFFFE00000, (5, 4), MAP),
+        (0xFFFFFDFFFE7FE000, (5, 10), FIXED),
+        (0xFFFFFBFFFDBFE000, (6, 8), FIXED),
+        (0xFFFFFC0012345000, (6, 9), "modules, the kernel's text or the vmalloc area"),
+        (0xFFFFFDFFC0000000, (6, 9), MAP),
+        (0xFFFFFFFFFF5FD000, (7, 0), FIXED),
+        (0x0000FFFFBE05B000, (7, 0), ""),
+    ],
+)
+def test_an_address_of_arm64_lies_where_its_release_has_it(address, release, what):
+    assert linear_region(address, release) == what
+
+
+def test_kasans_shadow_is_wider_with_five_levels():
+    assert region(0xFFDF123456789ABC, (6, 5), 5).startswith("KASAN's shadow")
+    assert region(0xFFFFEC1234567890, (4, 4)) == "KASAN's shadow"

@@ -410,6 +410,16 @@ def test_the_stage_of_a_card_shows_the_run_beside_the_nearest_safe_one():
     assert Card.display is not None
 
 
+def test_the_stage_of_a_run_that_was_asked_for_does_not_list_the_runs_that_answer_it():
+    from mmviz.widgets.card import player
+
+    shown = player(judge("CPU0*6", exercise("iommu_group/break_it")))
+    assert shown.named
+    assert all(each["sealed"] for each in shown.named)
+    own = player(judge(exercise(ONE).given))
+    assert not any(each["sealed"] for each in own.named)
+
+
 # -- on the command line ---------------------------------------------------------------------
 
 

@@ -188,7 +188,8 @@ def test_the_table_can_be_read_at_100_columns(told):
 
 
 def test_markdown_has_a_row_of_as_many_cells_for_every_case(told):
-    lines = [line for line in told.markdown().splitlines() if line.startswith("|")]
+    table = told.markdown().partition(debates.LISTENERS)[0]
+    lines = [line for line in table.splitlines() if line.startswith("|")]
     assert len(lines) == len(told) + 2
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {len(debates.HEAD) + 1}
 
@@ -210,6 +211,37 @@ def test_a_debate_uses_the_words_of_reports():
     found = {each.what: (each.verdict, each.sign) for each in Row(case, explore(case)).findings}
     assert found["page_leaked"] == ("Not judged", "?")
     assert found["deadlock"] == ("Always", "✗")
+
+
+def test_each_driver_of_a_thread_leads_to_searched_cases(told):
+    texts = (" ".join(str(told).split()), told.markdown(), told._repr_html_())
+    assert all((debates.LISTENERS in text) == bool(told.listeners) for text in texts)
+    for listener in told.listeners:
+        assert listener.cases
+        assert listener.source.evidence in texts[0]
+        for name in listener.cases:
+            race, _, case = name.partition(":")
+            row = next(
+                r
+                for r in told
+                if r.case.scenario == f"{told.thread}/{race}" and r.case.name == case
+            )
+            line = (
+                f"{told.thread}/{name} ({', '.join(map(str, row.failing)) or 'nothing goes wrong'})"
+            )
+            assert line in texts[0]
+            assert debates.marked(line) in texts[1]
+            assert line in texts[2]
+
+
+def test_the_first_thread_has_a_driver_for_each_patch_but_the_last():
+    patches = [each.source.where for each in debates.listeners_of("invalidate_page")]
+    numbers = [int(where.split("-")[1]) - 1 for where in patches]  # the cover letter has 1
+    assert numbers == list(range(1, 13))
+
+
+def test_a_release_has_no_table_of_drivers():
+    assert not mmviz.debate("invalidate_page", kernel="4.13").listeners
 
 
 def test_a_contract_is_not_called_a_bug():

@@ -133,6 +133,8 @@ def test_an_answer_is_judged_and_the_first_stays(asked, notes):
     stage = asked.children[1]
     assert isinstance(stage, Player)
     assert (stage.schedule, stage.cursor) == (UPTO, 3)
+    assert stage.named  # of which the page offers none before it is broken or asked for
+    assert all(each["sealed"] for each in stage.named)
 
     send(asked, ask="again")
     assert (asked.card.state, asked.card.result, asked.card.picked) == (ASKED, {}, [])

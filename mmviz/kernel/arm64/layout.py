@@ -2,15 +2,20 @@
 
 Source: arch/arm64/include/asm/pgtable-hwdef.h (descriptor bits), pgtable-prot.h (software bits),
 pgtable.h (swap entries), read at 0178dc761368 (v6.0 era) and in the patches that changed them:
-- swap type 2..7 and offset 8..57 from v4.0, with PTE_PROT_NONE in bit 58; type 3..7 and
+- swap type 2..7 and offset 8..57 from v4.0 (which dropped PTE_FILE), with PTE_PROT_NONE in bit 58;
+  type 3..7 and
   PG_anon_exclusive in bit 2 from v5.19 (David Hildenbrand, "arm64/pgtable: support
   __HAVE_ARCH_PTE_SWP_EXCLUSIVE");
 - PTE_PRESENT_INVALID (bit 59, b28c74e25967), no PTE_PROT_NONE of its own any more (f0f5863a0fb0),
   PTE_PRESENT_INVALID in nG's place, swap type 6..10 and offset 12..61 (55564814a838), and
   userfaultfd's bits 58 and 3 (5b32510af77b), all in v6.11;
-- PTE_DEVMAP, bit 57, from v5.4 to v6.16 (d438d2734170).
-From memory, not re-read: PMD_PRESENT_INVALID in bit 59 of a pmd (v5.6 to v6.10), the release of
-PTE_DEVMAP, and DBM (v4.3).
+- PTE_WRITE in bit 57 until v4.2, then in DBM's, 51 (2f4b829c625e, v4.3);
+- PTE_DEVMAP, bit 57, from v5.3 (73b20c84d42d; in a tree of 5.2.0+, not in v5.2's file) to v6.16
+  (d438d2734170);
+- PMD_PRESENT_INVALID, bit 59 of a pmd, from v5.10 (b65399f6111b, of September 2020; in v5.10's
+  file) to v6.10;
+- the protection key (POIndex, PTE_PO_IDX_0..2), bits 60..62, from v6.12 (b66db4f3ccde);
+- v7.0's bits and swap entry (pgtable-hwdef.h, pgtable-prot.h, pgtable.h) re-read.
 Simplified: addresses of 48 bits (no LPA, LPA2); entries of user mode and of the kernel have the
 same fields; a table's attributes for lower levels are not told apart.
 """
@@ -34,6 +39,7 @@ ARM_RELEASES = (
     *((7, minor) for minor in range(2)),
 )
 VALID_BIT, TYPE_BIT, NG_BIT, PROT_NONE_BIT, INVALID_BIT = 0, 1, 11, 58, 59
+DBM_BIT, OLD_WRITE_BIT, DBM_SINCE = 51, 57, (4, 3)
 FIRST_PLACE, EXCLUSIVE_PLACE, NEW_PLACE = (
     SwapPlace(2, 8, 50),
     SwapPlace(3, 8, 50),
@@ -49,8 +55,9 @@ class ArmPresent(Present):
     Attributes:
         attributes: the index of the memory type (AttrIndx).
         shareable: 0 non, 2 outer, 3 inner (SH).
-        write: DBM, which Linux takes for "may be written".
+        write: DBM (until v4.2 a software bit), which Linux takes for "may be written".
         dirty: the software dirty bit.
+        pkey: the protection key (v6.12).
     """
 
     attributes: int = 0
@@ -69,6 +76,7 @@ class ArmPresent(Present):
     special: bool = False
     devmap: bool = False
     uffd_wp: bool = False
+    pkey: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +136,7 @@ class ArmLayout(Layout):
     @property
     def _invalid(self) -> bool:
         """Whether an entry can be present and invalid without being PROT_NONE."""
-        return self.release >= REWORKED or (self.release >= (5, 6) and self.level != "pte")
+        return self.release >= REWORKED or (self.release >= (5, 10) and self.level != "pte")
 
     def kind(self, raw: int) -> Kind:
         """Return what an entry is, whether or not all of its bits can occur."""
@@ -206,22 +214,31 @@ class ArmLayout(Layout):
             found += [
                 zero("USER", 6, "User mode may not use it: that makes it PROT_NONE (PTE_USER)."),
                 flag("RDONLY", 7, "read_only", "The CPU may not write (PTE_RDONLY)."),
-                flag("DBM", 51, "write", "The kernel may make it writable (PTE_WRITE)."),
+                flag("DBM", DBM_BIT, "write", "The kernel may make it writable (PTE_WRITE)."),
                 Field("UXN", 54, 1, "User mode may not execute it (PTE_UXN).", fixed=1),
             ]
         else:
             found += [
                 flag("USER", 6, "user", "User mode may use it (PTE_USER)."),
                 flag("RDONLY", 7, "read_only", "The CPU may not write (PTE_RDONLY)."),
-                flag("DBM", 51, "write", "May be written; the CPU clears RDONLY (PTE_WRITE)."),
+                self._write(),
                 flag("UXN", 54, "uxn", "User mode may not execute code from it (PTE_UXN)."),
             ]
-        if (5, 4) <= self.release < (6, 17):
+        if (5, 3) <= self.release < (6, 17):
             found.append(flag("DEVMAP", 57, "devmap", "Device memory (PTE_DEVMAP)."))
         if self.release >= REWORKED:
             meaning = "userfaultfd is notified of writes (PTE_UFFD_WP)."
             found.append(flag("UFFD_WP", 58, "uffd_wp", meaning))
+        if self.release >= (6, 12) and self.space == "user":
+            found.append(Field("PKEY", 60, 3, "The protection key (POIndex).", "pkey"))
         return [*found, *self._validity(kind, hidden)]
+
+    def _write(self) -> Field:
+        """Return the bit that says an entry may be written."""
+        if self.release < DBM_SINCE:
+            return flag("WRITE", OLD_WRITE_BIT, "write", "May be written (PTE_WRITE).")
+        meaning = "May be written; the CPU clears RDONLY (PTE_WRITE)."
+        return flag("DBM", DBM_BIT, "write", meaning)
 
     def _validity(self, kind: Kind, hidden: bool) -> list[Field]:
         """Return the bits that tell a hidden entry from one that the CPU uses."""

@@ -1,6 +1,6 @@
 """mlx5's memory regions on demand: a key in the hardware, and a cache of keys."""
 
-from mmviz.engine import Struct, atomic, field, warn
+from mmviz.engine import Struct, atomic, current, field, warn
 from mmviz.kernel.sync.locks import Mutex
 
 
@@ -62,5 +62,7 @@ class MkeyCache(Struct):
 
     @atomic("drivers/infiniband/hw/mlx5/mr.c")
     def push_mkey(self) -> None:
-        """Put a key into the cache."""
+        """Put a key into the cache; only with the lock of the cache held."""
+        if self.rb_lock.owner != current().name:
+            warn("lockdep_complains", f"{current().name} does not hold {self.rb_lock.name}")
         self.keys += 1

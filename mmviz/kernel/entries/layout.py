@@ -1,8 +1,10 @@
 """Where the bits of an entry lie: what the layouts of all architectures have in common.
 
 Source: include/linux/swapops.h (width of a stored PFN, A and D of a migration, payload of a
-marker), include/linux/swap.h (see numbering.py).  From memory, not re-read: the releases of the
-payload bits of a marker (v6.2, v6.13) and of the limited PFN (v6.1); that a marker is never empty.
+marker), include/linux/swap.h (see numbering.py), all re-read in v7.0.  The limited PFN:
+0d206b5d2e0d (v6.1).  The payload of a marker: 15520a3f0469 (swap errors, v6.2), af19487f00f3 (the
+name POISONED, v6.6), "mm: add PTE_MARKER_GUARD PTE marker" (madvise(2): MADV_GUARD_INSTALL since
+Linux 6.13).  A marker is never empty: handle_pte_marker(), mm/memory.c, v7.0.
 """
 
 from collections.abc import Callable, Iterable

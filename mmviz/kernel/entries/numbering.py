@@ -7,8 +7,8 @@ Source: include/linux/swap.h (SWP_*_NUM, MAX_SWAPFILES), read at 002c6ca75289 (v
 SWP_SWAPIN_ERROR) and in patches; include/linux/leafops.h, softleaf_type(), read at 0ac881efe164
 (v6.19).  Releases: SWP_DEVICE_* 5042db43cc26 (v4.14); SWP_DEVICE_EXCLUSIVE_* b756a3b5e7ea (v5.14),
 one number from v6.15 (c25465eb7630); SWP_MIGRATION_READ_EXCLUSIVE 6c287605fd56 (v5.19);
-SWP_PTE_MARKER 679d10331910 (v5.19, an option until v6.1); SWP_SWAPIN_ERROR 9f186f9e5fa9 (v5.19 to
-v6.1).
+SWP_PTE_MARKER 679d10331910 (v5.19), an option until ca92ea3dc5a2 (v6.2); SWP_SWAPIN_ERROR
+9f186f9e5fa9 (v5.19) until 15520a3f0469 (v6.2).  Numbers and conditions re-read in v7.0.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,13 @@
 """What 64 bits look like that no page-table entry has: text, poison, numbers, pieces of others.
 
-Source: include/linux/poison.h (slab, list and page poison), mm/kasan/kasan.h (shadow bytes),
-include/linux/magic.h and include/linux/spinlock_types.h (magic numbers); from memory, not re-read.
+Source, read in v7.0 unless a release is named: include/linux/poison.h (slab, list and page poison),
+mm/kasan/kasan.h (shadow bytes; before "kasan: record and print the free track" 0xFA was a global's
+red zone, 0xF9 the vmalloc area, 0xF8 a stack after its scope), include/uapi/linux/magic.h and
+include/linux/spinlock_types_raw.h (magic numbers).  LIST_POISON1 and 2 are 0x00100100 and
+0x00200200 in v4.0's poison.h, 0x100 and 0x200 in v4.4's (8a5e5e02fc83); the latter became 0x122 in
+v5.3 (Alexey Dobriyan, "tweak LIST_POISON2 for better code generation on x86_64": a log of 5.2.0+
+has 0x200, one of 5.3.0-rc2+ 0x122).  SLAB's red zones are those of v4.4.  From memory, not re-read:
+0xDC, 0xAA55AA55.
 Only the value is looked at; each piece of evidence says how sure it can be.
 """
 
@@ -19,21 +25,29 @@ POISON = {
     0xCC: "SLUB_RED_ACTIVE, the red zone of a slab object in use; also freed init memory",
     0xAA: "PAGE_POISON, a free page",
     0xDC: "page poison of old kernels or a hypervisor's fill byte",
-    0xFE: "the KASAN shadow of a page's red zone",
+    0xFE: "the KASAN shadow of the red zone of a large kmalloc()",
     0xFB: "the KASAN shadow of freed slab memory",
-    0xFA: "the KASAN shadow of freed slab memory",
+    0xFA: "the KASAN shadow of freed slab memory (until v5.7 of a global's red zone)",
     0xFC: "the KASAN shadow of a slab red zone",
-    0xF9: "the KASAN shadow of a global's red zone",
-    0xF8: "the KASAN shadow of a stack after its scope",
+    0xF9: "the KASAN shadow of a global's red zone (until v5.7 of unmapped vmalloc space)",
+    0xF8: "the KASAN shadow of unmapped vmalloc space, or of a stack after its scope",
     0xFF: "all ones: what a read of a missing device returns, or memory filled with -1",
 }
-SHADOW_BYTES = {*range(0xF1, 0xF4), *range(0xF8, 0x100), *range(8)}
+SHADOW_BYTES = {*range(0xF1, 0xF5), *range(0xF8, 0x100), *range(8)}
 DEAD = {
     0x100: "LIST_POISON1, list_del() of a list entry",
     0x122: "LIST_POISON2, list_del() of a list entry",
-    0x200: "LIST_POISON2 (until v4.17), list_del() of a list entry",
-    0x300: "TIMER_ENTRY_STATIC, a timer that was deleted",
+    0x200: "LIST_POISON2 (until v5.2), list_del() of a list entry",
+    0x100100: "LIST_POISON1 (until v4.2), list_del() of a list entry",
+    0x200200: "LIST_POISON2 (until v4.2), list_del() of a list entry",
+    0x300: "TIMER_ENTRY_STATIC, a timer initialised at build time",
     0x400: "TAIL_MAPPING, the mapping of a tail page",
+    0x500: "MUTEX_POISON_WW_CTX, a ww_mutex without its context",
+    0x800: "SKB_LIST_POISON_NEXT, a network packet that left its list",
+}
+RED_ZONES = {
+    0x09F911029D74E35B: "RED_INACTIVE, the red zone of a free SLAB object",
+    0xD84156C5635688C0: "RED_ACTIVE, the red zone of a SLAB object in use",
 }
 MAGIC = {
     0x63538263: "the magic cookie of DHCP and BOOTP, 99.130.83.99, as in a network packet",
@@ -94,6 +108,8 @@ def poison(raw: int) -> Look | None:
             "" if count == 8 else f"; the others are {found.replace(bytes([most]), b'').hex(' ')}"
         )
         return Look("poison", f"{count} of 8 bytes are {most:#04x}: {POISON[most]}{rest}")
+    if raw in RED_ZONES:
+        return Look("poison", f"the value is {RED_ZONES[raw]}")
     if raw >> 48 == 0xDEAD:
         low = raw & 0xFFFFFFFFFFFF
         what = DEAD.get(low, "POISON_POINTER_DELTA with an offset, a poisoned pointer")

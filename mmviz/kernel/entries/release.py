@@ -26,7 +26,12 @@ DISTRIBUTION = re.compile(
     re.IGNORECASE,
 )
 RHEL_L1TF = {"3.10": (862, 11), "2.6.32": (754, 3), "4.18": (0, 0)}
-"""The build of a Red Hat kernel with the L1TF form (RHSA-2018:2384, RHSA-2018:2390)."""
+"""The build of a Red Hat kernel with the L1TF form.
+
+3.10.0-862.11.6.el7 and 2.6.32-754.3.5.el6 (RHSA-2018:2384, RHSA-2018:2390, both for CVE-2018-3620,
+of 14 August 2018; both changelogs have "l1tf: Protect swap entries against L1TF").  RHEL 8 began
+with 4.18.0-80.
+"""
 
 
 class Kernel(NamedTuple):

@@ -262,8 +262,7 @@ def _erratum(raw: int, where: Layout) -> Iterator[Look]:
             yield Look(
                 "erratum",
                 f"without A and D it is {summary(clean)}; Xeon Phi (Knights Landing) may set them "
-                "in an entry that is not present (worked around in v4.8: 00839ee3b299, "
-                "97e3c602ccbd)",
+                "in an entry that is not present (worked around in v4.8: 00839ee3b299)",
             )
 
 

@@ -1,11 +1,14 @@
 """Shared virtual addressing: one PASID, its table entry, the caches, and a device's DMA."""
 
+from typing import Literal
+
 from mmviz.engine import Struct, atomic, field, warn
 from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
 from mmviz.kernel.mm.page import Page
 
-NOT_PRESENT = "not present"
-NOT_PRESENT_QUIET = "not present, faults disabled"
+Absent = Literal["not present", "not present, faults disabled"]
+NOT_PRESENT: Absent = "not present"
+NOT_PRESENT_QUIET: Absent = "not present, faults disabled"
 
 
 class Smmu(Struct):
@@ -44,7 +47,7 @@ class Smmu(Struct):
         return self.cached_entry
 
     @atomic("drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c")
-    def arm_smmu_write_ctx_desc(self, entry: Pgd | str) -> None:
+    def arm_smmu_write_ctx_desc(self, entry: Pgd | Absent) -> None:
         """Write the PASID's entry in memory; cached copies of the old one stay."""
         self.entry = entry
 

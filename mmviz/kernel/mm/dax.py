@@ -1,6 +1,6 @@
 """A range of a DAX mapping: one PMD, or the PTEs below it, and a device that mirrors it."""
 
-from mmviz.engine import Struct, atomic, field
+from mmviz.engine import Struct, atomic, current, field, warn
 from mmviz.kernel.sync.locks import SpinLock, might_sleep
 
 PTE, PMD = "pte", "pmd"
@@ -31,7 +31,9 @@ class DaxRange(Struct):
 
     @atomic("mm/memory.c")
     def wrprotect(self) -> None:
-        """Make the entry clean and read-only: the CPU faults on the next write."""
+        """Make the entry clean and read-only, with its lock held: the CPU faults on a write."""
+        if self.ptl.owner != current().name:
+            warn("lockdep_complains", f"{current().name} does not hold {self.ptl.name}")
         self.writable -= COVERS[self.entry]
 
     @atomic("fs/dax.c", when=lambda dax: dax.ptl.owner is None)
@@ -64,7 +66,8 @@ class Mirror(Struct):
 
     @atomic("mm/mmu_notifier.c")
     def mmu_notifier_invalidate_range_end(self) -> None:
-        """Tell the device that the change is over."""
+        """Tell the device that the change is over; it may sleep, too."""
+        might_sleep("mmu_notifier_invalidate_range_end()")
         self.invalidated = frozenset()
 
     @atomic("driver", when=lambda mirror, page: page not in mirror.invalidated)

@@ -1,6 +1,6 @@
 """A CPU that one task keeps, and the work that lru_add_drain_all() needs on every CPU."""
 
-from mmviz.engine import Struct, atomic, current
+from mmviz.engine import Struct, atomic, current, warn
 from mmviz.kernel.sync.locks import might_sleep
 
 
@@ -21,6 +21,8 @@ class Runqueue(Struct):
     @atomic("kernel/sched/core.c")
     def schedule_out(self) -> None:
         """Give up the CPU: a worker may run here now."""
+        if self.curr != current().name:
+            warn("runs_without_cpu", f"{current().name} gives up a CPU that it does not have")
         self.curr = None
 
     @atomic("kernel/sched/core.c", when=lambda rq: rq.curr is None)

@@ -1,10 +1,12 @@
 """Where the kernel's virtual addresses lie on x86-64, to recognise a pointer in an entry's place.
 
-Source: Documentation/arch/x86/x86_64/mm.rst (before v6.5 Documentation/x86/x86_64/mm.rst and
-mm.txt); from memory, not re-read, but for d52888aa2753 (v4.20, the direct map moved from
-0xffff880000000000 to 0xffff888000000000 to make room for the LDT of page-table isolation).
-CONFIG_RANDOMIZE_MEMORY (v4.8) moves direct map, vmalloc area and memory map, in steps of 1 GiB and
-in this order, so the lower 30 bits of a direct-map pointer are those of the physical address.
+Source: Documentation/arch/x86/x86_64/mm.rst, read in v7.0 (both tables); d52888aa2753 (v4.20, the
+direct map moved from 0xffff880000000000 to 0xffff888000000000 to make room for the LDT of
+page-table isolation; v4.19 stable has it, too); mm.txt of v4.14 stable and v4.19 stable for what
+was before.  In 0xff90000000000000 five levels had the LDT then, which is read as direct map.
+CONFIG_RANDOMIZE_MEMORY (0483e1fa6e09; arch/x86/mm/kaslr.c of v4.8) moves direct map, vmalloc area
+and memory map, in steps of 1 GiB and in this order, so the lower 30 bits of a direct-map pointer
+are those of the physical address.
 """
 
 from typing import NamedTuple
@@ -31,6 +33,7 @@ FIXED = (
     Region(0xFFFFFFEF00000000, 0xFFFFFFFF00000000, "EFI's mapping"),
 )
 SHADOW = Region(0xFFFFEC0000000000, 0xFFFFFC0000000000, "KASAN's shadow")
+WIDE_SHADOW = Region(0xFFDF000000000000, 0xFFFFFC0000000000, "KASAN's shadow")  # five levels
 
 
 def regions(release: tuple[int, int], paging: int = 4) -> tuple[Region, ...]:
@@ -42,6 +45,7 @@ def regions(release: tuple[int, int], paging: int = 4) -> tuple[Region, ...]:
             Region(start, 0xFF91000000000000, "the direct map"),
             Region(0xFFA0000000000000, 0xFFD2000000000000, "the vmalloc area"),
             Region(0xFFD4000000000000, 0xFFD6000000000000, "the memory map (struct page)"),
+            WIDE_SHADOW,
         )
     start = 0xFFFF888000000000 if release >= MOVED else 0xFFFF880000000000
     return (

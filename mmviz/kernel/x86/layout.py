@@ -2,23 +2,29 @@
 
 Source: arch/x86/include/asm/pgtable_types.h, pgtable_64.h, pgtable_64_types.h and pgtable-invert.h;
 read at 009f773836513, 00170fdd0846 (v3.15 era) and in the patches that changed them:
-- swap type and offset: bits 1..5 and from 9 (v3.15 to v3.18 with CONFIG_NUMA_BALANCING from 10,
+- swap type and offset: bits 1..5 and from 9 (v3.15 to v3.19 with CONFIG_NUMA_BALANCING from 10,
   c46a7c817e66 and 21d9ee3eda77) until v4.7; 9..13 and from 14 from v4.8 (00839ee3b299; its
   off-by-one, 15, went in ace7fab7a6cd before v4.8); inverted, type above the offset, from v4.19
   (bcd11afa7ade, 2f22b4cd45b6);
-- pte_none() ignores A and D from v4.8 (97e3c602ccbd, "x86/mm: Ignore A/D bits in
-  pte/pmd/pud_none()");
-- soft dirty of a swap entry in bit 7 from v3.11 (179ef71cbc08), in bit 1 from v4.14 (eee4818baac0,
-  which came to v4.4 stable with the L1TF patches; Red Hat's v3.10 kept bit 7);
-- _PAGE_FILE, bit 6, until v3.19 (0a1913620583); _PAGE_NUMA, bit 9, v3.15 to v3.18;
-- protection keys from v4.6; _PAGE_DEVMAP bit 58 from v4.5 (69660fd797c3), bit 57 from v6.6, gone
-  with v6.17 (d438d2734170); SAVED_DIRTY bit 58 from v6.6;
+- pte_none() ignores A and D from v4.8 (Dave Hansen, "x86, pagetable: ignore A/D bits in
+  pte/pmd/pud_none()", July 2016; _PAGE_KNL_ERRATUM_MASK in v4.8's pgtable_types.h);
+- soft dirty of a swap entry in bit 7 (_PAGE_PSE) from v3.11 (179ef71cbc08), in bit 1 from v4.14
+  (eee4818baac0, which came to v4.4 stable with the L1TF patches; Red Hat's v3.10 kept bit 7: Vasily
+  Averin, June 2022, with a vtop of such an entry);
+- _PAGE_FILE, bit 6, until v3.19 ("x86: drop _PAGE_FILE and pte_file()-related helpers");
+  _PAGE_NUMA, bit 9, v3.15 to v3.19 (21d9ee3eda77 removed it, v4.0);
+- protection keys from v4.6 (5c1d90f51027; in v4.8's file); _PAGE_DEVMAP bit 58 from v4.5
+  (69660fd797c3), bit 57 from v6.6, gone with v6.17 (d438d2734170); SAVED_DIRTY bit 58 from v6.6
+  (fca4d413c5f7, which moved DEVMAP: tip x86/shstk of July 2023); NOPTISHADOW (d0ceea662d45);
+- UFFD_WP from v5.7 (ioctl_userfaultfd(2): UFFDIO_WRITEPROTECT since Linux 5.7; not in v5.2's file);
 - frames of 46 bits of address until v4.16, of 52 from v4.17 (__PHYSICAL_MASK_SHIFT, b83ce5ee9147);
-- migration entries at the pmd level from v4.14 (84c3fc4e9c56).
-From memory, not re-read: the releases of UFFD_WP (v5.7), SAVED_DIRTY (v6.6) and protection keys
-(v4.6), and the point releases with the L1TF form in `INVERTED_FROM`.
+- migration entries at the pmd level from v4.14 (84c3fc4e9c56);
+- all bits and the swap entry of v7.0 re-read (pgtable_types.h, pgtable_64.h); the renaming of the
+  UFFD_WP bits to UFFD is later than v7.2 (Kiryl Shutsemau's series was at v9 on 6 July 2026).
+From memory, not re-read: the ids bcd11afa7ade and 2f22b4cd45b6, v7.1; that the L1TF form of v3.16
+leaves bit 9 to the NUMA hints as its backport of 00839ee3b299 does, and has soft dirty in bit 1.
 Simplified: D without RW is read as a plain dirty, read-only page, not as a shadow stack (v6.6);
-the L1TF form of v3.15 to v3.18 is read without NUMA hints; what a pmd says of a transparent huge
+the L1TF form of v3.15 to v3.19 is read without NUMA hints; what a pmd says of a transparent huge
 page that is being split (until v4.4) is a software bit.
 """
 
@@ -58,9 +64,16 @@ ACCESSED, DIRTY = 5, 6  # an old processor may set these two in an entry that is
 STRAYED = 1 << ACCESSED | 1 << DIRTY
 OLDEST_PLACE, NUMA_PLACE = SwapPlace(1, 9, 55), SwapPlace(1, 10, 54)
 MIDDLE_PLACE, INVERTED_PLACE = SwapPlace(9, 14, 50), SwapPlace(59, 9, 50, inverted=True)
+HINTED_PLACE = SwapPlace(59, 10, 49, inverted=True)
+HINTS = ((3, 15), (4, 0))  # from, before: NUMA hints in a bit of their own
 INVERTED, WIDE_FRAMES = (4, 19), (4, 17)
-INVERTED_FROM = {(4, 18): 1, (4, 17): 15, (4, 14): 63, (4, 9): 120, (4, 4): 148}
-"""The first point release of a stable series with the L1TF form (August 2018)."""
+INVERTED_FROM = {(4, 18): 1, (4, 17): 15, (4, 14): 63, (4, 9): 120, (4, 4): 148, (3, 16): 59}
+"""The first point release of a stable series with the L1TF form (August to October 2018).
+
+Source: nluedtke/linux_kernel_cves, CVE-2018-3620 (4.18.1, 4.17.15, 4.14.63, 4.9.120); the review
+of 4.4.148 ("[PATCH 4.4 22/43]", 14 August 2018) and of 3.16.59 ("[PATCH 3.16 092/131]", 29
+September 2018) on linux-mm, with the backports of 00839ee3b299.
+"""
 NOISE = "Noise of an old processor, ignored by pte_none()."
 
 
@@ -82,7 +95,7 @@ class X86Layout(Layout):
     def place(self) -> SwapPlace:
         """Where a swap type and its offset are."""
         if self.is_inverted:
-            return INVERTED_PLACE
+            return HINTED_PLACE if HINTS[0] <= self.release < HINTS[1] else INVERTED_PLACE
         if self.release >= (4, 8):
             return MIDDLE_PLACE
         return NUMA_PLACE if self._numa else OLDEST_PLACE
@@ -90,7 +103,7 @@ class X86Layout(Layout):
     @property
     def _numa(self) -> bool:
         """Whether NUMA hints have a bit of their own."""
-        return (3, 15) <= self.release < (3, 19) and not self.is_inverted
+        return HINTS[0] <= self.release < HINTS[1] and not self.is_inverted
 
     @property
     def _stray(self) -> bool:

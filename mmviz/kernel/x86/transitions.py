@@ -1,8 +1,10 @@
 """The transitions of an x86-64 page-table entry, and the kernel function that makes each.
 
 Source: the functions named, in the files named.  Read for this table: mm/rmap.c of v6.15, and the
-markers' installers in mm/mprotect.c, mm/madvise.c and mm/userfaultfd.c.  From memory, not re-read:
-in which release each function got its name, and mm/migrate_device.c (mm/migrate.c before v5.18).
+markers' installers in mm/mprotect.c, mm/madvise.c and mm/userfaultfd.c; all functions that have no
+`until` stand in their files in v7.0.  try_to_migrate_one() came with a98a2f0c8ce1, in the series of
+b756a3b5e7ea (v5.14), mm/migrate_device.c out of mm/migrate.c with 76cbbead253d (v5.18).  From
+memory, not re-read: in which release each of the others got its name.
 Simplified: entries of 4 KiB pages; the usual transitions, not all of them; a change within a place
 (write protection, the flavours of device-exclusive) is not a transition.
 """

@@ -2,6 +2,7 @@
 
 from mmviz.engine import at_end
 from mmviz.lessons.exercise import SCHEDULE, Exercise
+from mmviz.lessons.worlds import watched
 from mmviz.scenarios.amd_iommu import level_and_root_apart
 from mmviz.scenarios.amd_iommu.queued_is_not_done import Machine
 
@@ -89,7 +90,8 @@ await: `k.pgtable.set_root(4)`, `k.pgtable.set_mode(4)`, `k.pgtable.read_root()`
         race="amd_iommu/level_and_root_apart",
         case="RootFirst",
         writes=("increase_address_space", "fetch_pte"),
-        jobs=(table_has_grown,),
+        jobs=(table_has_grown, watched.walk_goes_by_what_was_read),
+        world=watched.page_table,
         hints=(
             "In which order could the two be written so that no read comes between them?",
             "In none. How does the reader notice that it was interrupted?",

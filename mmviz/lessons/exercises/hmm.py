@@ -4,6 +4,7 @@ The worlds are those of the races, and check what a race leaves to its reader: a
 under mirrors_sem, and a mirror on the list is told of an invalidation.
 """
 
+import re
 from typing import Final
 
 from mmviz.engine import at_end
@@ -128,7 +129,7 @@ taking and dropping `k.file.lock`.
 
 def other_way(task: str) -> str:
     """Return a task with the two CPUs in each other's place."""
-    return task.replace("CPU0", "CPU").replace("CPU1", "CPU0").replace("CPU ", "CPU1 ")
+    return re.sub(r"\bCPU([01])\b", lambda found: f"CPU{1 - int(found[1])}", task)
 
 
 EXERCISES = (
@@ -257,7 +258,7 @@ comes first, and no thread touches struct hmm once it is freed.
         world=registered,
         alone=EITHER,
         hints=(
-            "What has CPU1 to know before it may free the mirror?",
+            "What has the thread to know that is about to free the mirror?",
             "It has to wait for the other thread. What can a thread sleep on that is not freed?",
             "Hold `k.file.lock` over `k.file.must_unregister()` and over all that touches the "
             "mirror. The pointer in the mirror cannot be asked: the mirror may be gone.",
@@ -297,7 +298,7 @@ comes first, and no thread touches struct hmm once it is freed.
         world=registered,
         alone=EITHER,
         hints=(
-            "Which lines touch the mirror? Only they have to be over when CPU1 frees it.",
+            "Which lines touch the mirror? Only they have to be over when it is freed.",
             "`hmm_put(hmm)` touches struct hmm, which one thread alone still has.",
             "Drop `k.file.lock` when the mirror is off the list, and put the reference then.",
         ),

@@ -226,7 +226,7 @@ CPU1 calls it too, for the other device.
         **RELEASE,
         hints=(
             "Who may look at the group between two of your steps, and what do they find?",
-            "CPU1 moves the listed devices under k.group.mutex.",
+            "The listed devices are moved under k.group.mutex.",
             "A holder of the mutex must find the device listed, or released; never in between.",
         ),
         solved="ReleaseUnderMutex",

@@ -2,6 +2,7 @@
 
 from mmviz.engine import at_end
 from mmviz.lessons.exercise import SCHEDULE, Exercise
+from mmviz.lessons.worlds import watched
 from mmviz.scenarios.kvm import valid_but_inactive
 from mmviz.scenarios.kvm.array_under_another_lock import Machine
 
@@ -40,8 +41,8 @@ EXERCISES: tuple[Exercise, ...] = (
         name="kvm/break_it",
         title="Find a run in which the notifier walks a freed array",
         task=f"""{STORY}
-CPU0 holds only `config_lock`. Write a schedule of CPU0, CPU1 and CPU2 after which code uses the
-array that was freed. A shortest one counts more.
+Write a schedule of CPU0, CPU1 and CPU2 after which code uses the array that was freed. A shortest
+one counts more.
 """,
         race="kvm/array_under_another_lock",
         case="UnderConfigLock",
@@ -51,7 +52,15 @@ array that was freed. A shortest one counts more.
             "Two locks do not exclude each other.",
             "CPU1 reads which array is current before CPU0 frees it.",
         ),
-        variants=({"case": "BackPointersLate"},),
+        variants=(
+            {
+                "case": "BackPointersLate",
+                "hints": (
+                    "A new array is found, and the page table in it leads back to an array.",
+                    "Let CPU0 free the old array, and CPU1 run before the back pointers change.",
+                ),
+            },
+        ),
         minutes=5,
     ),
     Exercise(
@@ -93,7 +102,8 @@ Write `may_refresh(k)` and `may_use(k)`, which CPU0 and CPU1 await with `k.gpc.l
         case="NotAsked",
         writes=("may_refresh", "may_use", "activate"),
         jobs=(cache_is_active,),
-        outcomes=(cache_is_refreshed,),
+        outcomes=(cache_is_refreshed, watched.page_is_used),
+        world=watched.cache,
         hints=(
             "CPU2 finds only what is on the list.",
             "What must be true of a cache before a refresh may map a page?",

@@ -51,6 +51,10 @@ after which no actor can take a step. A shortest one counts more.
                 "title": "Find a run that posts a request for a revoked key",
                 "task": f"{STORY}\nHere CPU0 takes no mutex for the revoke. Write a schedule after "
                 "which a work request names a key that was revoked.",
+                "hints": (
+                    "The notifier asks whether the region is gone, and then posts.",
+                    "Let CPU0 revoke the key, and CPU1 run before CPU0 marks the region as gone.",
+                ),
             },
         ),
         minutes=5,

@@ -32,15 +32,15 @@ def folio_is_moved(k: Machine) -> bool:
     return k.a.index == DST
 
 
+ABA = """Write a schedule of CPU0 and CPU1 after which a folio is at one address, and its reverse
+map leads to another. A shortest one counts more.
+"""
+
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         name="swap/aba",
         title="Find a run that moves the wrong folio",
-        task=f"""{STORY}
-CPU0 looks the folio up, locks it, and compares the entry once more. Write a schedule of CPU0 and
-CPU1 after which a folio is at one address, and its reverse map leads to another. A shortest one
-counts more.
-""",
+        task=f"{STORY}\nCPU0 looks the folio up, locks it, and compares the entry once more. {ABA}",
         race="swap/moved_with_another_folio",
         case="EntryTwice",
         asks=SCHEDULE,
@@ -49,7 +49,23 @@ counts more.
             "The entry must be the same when CPU0 looks again.",
             "It is enough that a folio comes into the swap cache after CPU0 has found none.",
         ),
-        variants=({"case": "FolioOnly"}, {"case": "EntryOnly"}),
+        variants=(
+            {
+                "case": "FolioOnly",
+                "task": f"{STORY}\nCPU0 looks the folio up, locks it, compares the entry once "
+                f"more, and asks whether the folio that it has found is still in the cache. {ABA}",
+            },
+            {
+                "case": "EntryOnly",
+                "title": "Find a run that leaves the folio behind",
+                "task": f"{STORY}\nHere CPU0 compares the entry once more and moves it alone, "
+                f"whether the swap cache has a folio or not. {ABA}",
+                "hints": (
+                    "A folio that is read from swap stands in the swap cache for a while.",
+                    "Let it come into the swap cache, and stay there until CPU0 moves the entry.",
+                ),
+            },
+        ),
         minutes=10,
     ),
     Exercise(

@@ -21,9 +21,8 @@ EXERCISES: tuple[Exercise, ...] = (
         name="vtd/tear_it",
         title="Find a run in which the IOMMU mixes two entries",
         task=f"""{STORY}
-The CPU writes one word after the other, while the entry is present. Write a schedule of CPU and
-IOMMU after which a translation is cached under a domain id that stands for another table. A
-shortest one counts more.
+The CPU replaces the entry, one word after the other. Write a schedule of CPU and IOMMU after which
+a translation is cached under a domain id that stands for another table. A shortest one counts more.
 """,
         race="vtd/entry_is_torn",
         case="WordByWord",

@@ -14,6 +14,8 @@ Memory model: sequentially consistent; what is wrong is the meaning of the flag,
 Simplified:
     Two unmaps on CPU1, one on CPU2, each of a domain of its own; one wait for each.
     The buffer is never full, and the IOMMU never fails.
+    From v6.5 to v6.19 the number of A1/a is drawn before the lock and compared with ==; while the
+    wait is under the lock, too, that changes no verdict.
     The kernel gives up polling after 0.1 s and goes on; here it waits, so that the search reports
     a deadlock where the kernel logs "Completion-Wait loop timed out".
     A cached translation that leads to freed pages is bad in itself; the DMA has no step of its own.

@@ -13,6 +13,8 @@ Memory model: sequentially consistent; entries are changed under the page-table 
 Simplified:
     As in mmviz/kernel/mm/exclusive_mm.py.
     The page starts with the GPU; the driver acts by its callback alone.
+    lock_page_or_retry(), since v7 of the patch, may drop mmap_lock while it waits, and the fault
+    starts over; here it waits where it is, and mmap_lock is left out.
     A free page stays with the allocator; in the kernel another process may have it by then, and
     lock it.
     One CPU is enough to have a page freed while it is locked.  The stored run has a second CPU,
@@ -25,6 +27,7 @@ Simplified:
 
 Sources:
     mm/memory.c remove_device_exclusive_entry(), restore_exclusive_pte()
+    <20210326000805.2518-6-apopple@nvidia.com> v7: lock_page_or_retry() instead of lock_page()
     b756a3b5e7ea (v5.14) mm: device exclusive memory access
     7c7b962938dd (v6.3) mm: take a page reference when removing device exclusive entries
     720ba85040a6 (v6.15) taking a page back is announced as MMU_NOTIFY_CLEAR
@@ -210,5 +213,6 @@ race.case(
     of=RestoreClears,
     world=partial(taken, RestoreClears, KeepsEntry),
     states=2560,
+    note="no verdict changed: the second look finds what came first",
     source=shipped("v6.15", said=REWORK, checked=READ),
 )

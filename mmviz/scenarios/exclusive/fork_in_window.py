@@ -22,8 +22,7 @@ Simplified:
     One thread of the parent forks, then writes.
     The driver's own page reference, the notifier's range_start and write_protect_seq are left out
     (see exclusive/gup_fast_meets_fork).
-    The driver converts as v5.14 to v6.14 do; since v6.15 it is a folio walk, and fork still undoes
-    the entry (exclusive/copy_at_fork).
+    The driver converts as v5.14 to v6.14 do; RestoreAtForkFolio walks the folio as since v6.15.
 
 Sources:
     <20210401004813.GT1463678@nvidia.com> fork can copy the entry before it was checked
@@ -39,7 +38,7 @@ Sources:
 
 from mmviz.engine import Race
 from mmviz.kernel.provenance import constructed, shipped
-from mmviz.scenarios.exclusive import CHECK_AFTERWARDS, RESTORE_AT_FORK, V7
+from mmviz.scenarios.exclusive import CHECK_AFTERWARDS, READ, RESTORE_AT_FORK, REWORK, V7
 from mmviz.scenarios.exclusive.worlds.fork import (
     BAD,
     Machine,
@@ -130,3 +129,29 @@ race.case(
     schedules={"fork meets a locked page": "CPU0*4 CPU1*5 CPU0 CPU1*4"},
     source=shipped("v5.14", "v6.14", said=RESTORE_AT_FORK),
 )
+
+
+@race.case(
+    "D/D.4-v6.15",
+    "since v6.15: the page is looked up, locked in a sleep, and looked up again",
+    name="RestoreAtForkFolio",
+    world=Machine,
+    note="no verdict changed; fork() may fail with ENOMEM as before",
+    source=shipped("v6.15", said=REWORK, checked=READ),
+    states=45,
+)
+class FolioWalk:
+    """The driver sleeps for the page lock, and starts over where the page is not there any more."""
+
+    async def make_device_exclusive_range(self, k: Machine) -> None:
+        # redundant: fork undoes the entry whenever it comes
+        await k.mmap_lock.down_read()
+        while True:
+            # redundant: fork looks at the lock, but no device maps the page here
+            await k.page.lock_page()
+            # redundant: fork treats a present page by its own rule
+            if await k.parent.page_make_device_exclusive_one(k.page):
+                break
+            await k.page.unlock_page()
+        await k.mmap_lock.up_read()
+        await k.page.unlock_page()

@@ -25,6 +25,7 @@ Sources:
     <20210226071832.31547-9-apopple@nvidia.com> v3 had neither section nor check: it held mmap_lock
     drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault(), v6.14
     b756a3b5e7ea (v5.14) mm: device exclusive memory access
+    438354724f69, b8932ca8b924 (v6.15) make_device_exclusive() sleeps for the lock, and retries
 """
 
 from functools import partial
@@ -32,11 +33,11 @@ from functools import partial
 from mmviz.engine import Race, atomic
 from mmviz.kernel.driver.svm import Svmm
 from mmviz.kernel.mm.entry import Pte
-from mmviz.kernel.mm.exclusive_mm import ExclusiveMm
+from mmviz.kernel.mm.exclusive_mm import ExclusiveMm, FolioWalk
 from mmviz.kernel.mm.page import Page
-from mmviz.kernel.mm.vma import Vma
-from mmviz.kernel.provenance import shipped
-from mmviz.scenarios.exclusive import BEGIN_LATE, NOUVEAU_UNLOCK, V4
+from mmviz.kernel.mm.vma import KeepsEntry, Vma
+from mmviz.kernel.provenance import constructed, shipped
+from mmviz.scenarios.exclusive import BEGIN_LATE, NOUVEAU_UNLOCK, READ, REWORK, V4
 from mmviz.scenarios.exclusive.worlds.svm import (
     ALL_THREE,
     BAD,
@@ -44,6 +45,7 @@ from mmviz.scenarios.exclusive.worlds.svm import (
     Unfiltered,
     device_keeps_stale_entry,
     lock_and_sequence,
+    since_v615,
     write_after_mprotect,
 )
 
@@ -60,6 +62,15 @@ class CheckedVma(Vma):
 def machine(svmm: type[Svmm] = Unfiltered) -> Machine:
     """Build a machine whose entry may be checked; no filter where the conversion comes first."""
     return Machine(mm=ExclusiveMm(vma=CheckedVma()), svmm=svmm())
+
+
+class KeepsEntryChecked(KeepsEntry, CheckedVma):
+    """The same mapping with the one kind of entry of v6.15."""
+
+
+def late_since_v615() -> Machine:
+    """Build the machine of v6.15, with a driver that filters nothing."""
+    return Machine(mm=FolioWalk(vma=KeepsEntryChecked()), svmm=Unfiltered())
 
 
 async def atomic_range_fault(k: Machine, driver: "BeginLate") -> None:
@@ -136,4 +147,29 @@ race.case(
     actors={"CPU1": lock_and_sequence} | ALL_THREE,
     states=3119,
     source=shipped("v6.14", "v6.14", said=NOUVEAU_UNLOCK),
+)
+
+race.case(
+    "B.1-v6.15",
+    "since v6.15: the same, but the conversion sleeps for the page lock and looks again",
+    name="BeginEarlyFolio",
+    of=lock_and_sequence,
+    world=since_v615,
+    actors={"CPU1": lock_and_sequence} | ALL_THREE,
+    note="no verdict changed: a section that has begun sees what comes while it sleeps",
+    source=shipped("v6.15", said=REWORK, checked=READ),
+    states=3119,
+)
+
+
+race.case(
+    "B.12-v6.15",
+    "proposed in review, on v6.15: the section begins after the conversion",
+    name="BeginLateFolio",
+    of=BeginLate,
+    world=late_since_v615,
+    sometimes=[device_keeps_stale_entry, write_after_mprotect],
+    note="no verdict changed: the gap comes after the conversion, however long that sleeps",
+    source=constructed("whether sleeping for the lock and looking again closes the gap"),
+    states=2829,
 )

@@ -167,6 +167,7 @@ race.case(
     world=since_v615,
     actors=BOTH,
     states=191,
+    note="no verdict changed: mprotect waits for mmap_lock as before",
     source=shipped("v6.15", said=REWORK, checked=READ),
 )
 
@@ -191,6 +192,7 @@ race.case(
     actors=ZAP,
     sometimes=[device_keeps_stale_entry],
     states=177,
+    note="no verdict changed: the page lock keeps no zap out, slept for or not",
     source=shipped("v6.15", said=REWORK, checked=READ),
 )
 
@@ -244,5 +246,6 @@ race.case(
     world=since_v615,
     actors=race.actors | ALL_THREE,
     states=3119,
+    note="no verdict changed with the sleep and the second look",
     source=shipped("v6.15", said=REWORK, checked=READ),
 )

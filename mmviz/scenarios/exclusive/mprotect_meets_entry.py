@@ -157,5 +157,6 @@ race.case(
     of=lock_and_sequence,
     world=since_v615,
     states=894,
+    note="no verdict changed: another place forbids the write",
     source=shipped("v6.15", said=REWORK, checked=READ),
 )

@@ -22,6 +22,10 @@ Simplified:
 
 Sources:
     drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_range_invalidate()
+    <20210309121505.23608-6-apopple@nvidia.com> v5: adds the event, and renames the cookie's field
+    from migrate_pgmap_owner to owner; v6 puts the rename into the right patches
+    <47694715.suB6H4Uo8R@nvdebian> Popple, asked by Peter Xu: the rename becomes a patch of its own,
+    6b49bf6ddbb0 (v5.14)
     mm/rmap.c make_device_exclusive_range(), mm/memory.c remove_device_exclusive_entry()
     lib/test_hmm.c dmirror_interval_invalidate(): no filter, and no sequence
     <YL+4ENiwbn9QAa2V@t490s> Peter Xu on v10: split a huge page first, in every conversion

@@ -255,6 +255,7 @@ race.case(
     of=dmirror_exclusive,
     world=since_v615,
     states=52,
+    note="no verdict changed: fork waits for mmap_lock as before",
     source=shipped("v6.15", said=REWORK, checked=READ),
 )
 

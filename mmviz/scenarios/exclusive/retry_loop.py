@@ -128,6 +128,7 @@ race.case(
     actors=TOUCHED,
     daemons=("CPU0",),
     states=73,
+    note="no verdict changed: the CPU still waits for the GPU",
     source=shipped("v6.15", said=REWORK, checked=READ),
 )
 

@@ -1,9 +1,11 @@
 """May 2019: a review of the locking and lifetimes in mm/hmm.c.
 
 Jason Gunthorpe's [RFC PATCH 00/11] "mm/hmm: Various revisions from a locking/code review"
-(<20190523153436.19102-1-jgg@ziepe.ca>) asks for a lifetime model that can be said in one
-sentence: a valid range has a valid hmm, a valid hmm has an allocated mm, and code that needs the
-address space alive holds a reference that says so.  Four revisions later it was merged for v5.3.
+(<20190523153436.19102-1-jgg@ziepe.ca>) came of changes to the on-demand paging (ODP) of the RDMA
+core, where syzkaller had found uses of freed memory in code with mmu notifiers (the cover letter
+says so).  It asks for a lifetime model that can be said in one sentence: a valid range has a valid
+hmm, a valid hmm has an allocated mm, and code that needs the address space alive holds a reference
+that says so.  Four revisions later it was merged for v5.3.
 Some races show what followed: the core's own mmu_notifier_get() and mmu_notifier_put() in v5.4,
 and interval notifiers in v5.5.
 """

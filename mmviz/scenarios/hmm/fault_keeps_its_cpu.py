@@ -41,7 +41,7 @@ from mmviz.kernel.mm.page import Page
 from mmviz.kernel.provenance import constructed, proposed_elsewhere, shipped
 from mmviz.kernel.sync.waitqueue import WaitQueueHead
 
-REFERENCE_FIRST = shipped("v4.14", "v6.14")
+REFERENCE_FIRST = shipped("v4.14", "v6.14", "before 1afaeb8293c9")
 TRYLOCK = shipped("v6.15", "v6.19", "1afaeb8293c9")
 COND_RESCHED = proposed_elsewhere(
     "2026-01-30", "<20260130144529.79909-1-thomas.hellstrom@linux.intel.com>"
@@ -300,7 +300,7 @@ class WaitOnLocked(TryAgain):
         await k.mapping.ptl.spin_unlock()
         await k.cpu.schedule_out()
         await k.waiters.schedule()  # redundant: likewise; a fault that spins does no other harm
-        await k.cpu.schedule_in()  # redundant: no other task keeps the CPU
+        await k.cpu.schedule_in()
 
 
 race.case(

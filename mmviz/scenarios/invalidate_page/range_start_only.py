@@ -21,8 +21,10 @@ Simplified:
 
 Sources:
     <20170831211738.17922-1-jglisse@redhat.com>: many drivers have only range_start, and may undo
-    it; the mail names none of them
-    drivers/gpu/drm/amd/amdgpu/amdgpu_mn.c, v4.13: amdgpu_mn_invalidate_range_start()
+    it; the mail names none of them.  Those of the series that have range_start alone, amdgpu,
+    hfi1, scif and gntdev, keep page references or take no faults: see the debate's drivers
+    drivers/gpu/drm/amd/amdgpu/amdgpu_mn.c, v4.13: range_start, with references and a number: see
+    reference_is_no_sync
     drivers/gpu/drm/radeon/radeon_mn.c, until v5.4: range_start alone, and nothing is checked
     drivers/gpu/drm/radeon/radeon_ttm.c: radeon_ttm_tt_pin_userptr() keeps the page references
     until range_start, which is the second case
@@ -32,7 +34,7 @@ Sources:
 """
 
 from mmviz.engine import Race
-from mmviz.kernel.provenance import shipped
+from mmviz.kernel.provenance import mistake, shipped
 from mmviz.scenarios.invalidate_page import KVM, RECOMMENDED
 from mmviz.scenarios.invalidate_page.worlds.mirror import (
     BAD,
@@ -55,7 +57,7 @@ race = Race(world=GuardedMirror, actors=ONE_INVALIDATION, bad=(*BAD, page_refs_o
 
 @race.case(
     "MN-D/D0",
-    "range_start clears the entry and that is all, as many drivers did in v4.13",
+    "range_start clears the entry and that is all, as the thread says of many drivers",
     world=Mirror,
     sometimes=BAD,
     states=91,
@@ -63,7 +65,7 @@ race = Race(world=GuardedMirror, actors=ONE_INVALIDATION, bad=(*BAD, page_refs_o
         "undone before the CPU clears": "CPU0*2 GPU*3 CPU0*3",
         "looked up before and mapped after": "GPU CPU0*5 GPU*2",
     },
-    source=shipped("v4.13", "v5.4", said=RECOMMENDED),
+    source=mistake(RECOMMENDED.where, RECOMMENDED.day),
 )
 class RangeStartOnly(Driver):
     """Clears the device's entry in range_start, and records nothing."""

@@ -28,16 +28,23 @@ Sources:
     (RDMA) the pages stay pinned and no callback exists; in case 3 a callback stops the device
     and unpins the pages
     drivers/infiniband/core/umem.c: ib_umem_get(), an example of case 2
+    <20170829235447.10050-5-jglisse@redhat.com>: patch 04, amdgpu; in v4.13
+    amdgpu_ttm_tt_affect_userptr() bumps mmu_invalidations, and amdgpu_cs_parser_bos() compares it
+    1ed3d2567c80 (after v4.14) drm/amdgpu: keep the MMU lock until the update ends v4; read in
+    v4.20: amdgpu_cs_submit() compares under amdgpu_mn_lock(), and the number that it compares is
+    taken by amdgpu_ttm_tt_set_user_pages(), once the pages are looked up
     <20191113042710.3997854-10-jhubbard@nvidia.com>: mm/gup: introduce pin_user_pages*() and
     FOLL_PIN, with that document
 """
 
 from typing import Any
 
-from mmviz.engine import Race, atomic
+from mmviz.engine import Race, atomic, field
 from mmviz.kernel.mm.page import Page
-from mmviz.kernel.provenance import constructed, proposed_elsewhere
-from mmviz.scenarios.invalidate_page import KVM, RECOMMENDED
+from mmviz.kernel.notifier.mmu_notifier import MmuNotifier
+from mmviz.kernel.provenance import constructed, proposed_elsewhere, shipped
+from mmviz.kernel.sync.locks import Mutex
+from mmviz.scenarios.invalidate_page import KVM, RECOMMENDED, patch
 from mmviz.scenarios.invalidate_page.range_start_only import (
     PinWhileMapped,
     RangeStartOnly,
@@ -83,6 +90,13 @@ class HoldingMirror(GuardedMirror):
         if self.held is not None:
             self.held.put()
         self.held = None
+
+
+class UserptrMirror(PinnedMirror):
+    """The same, with a number that is bumped, under a lock of the device's buffer."""
+
+    update: Mutex = field(default_factory=Mutex)
+    notifier: MmuNotifier = field(default_factory=MmuNotifier)
 
 
 # The page is given up with a full gather batch, and touched again, while the device faults.
@@ -179,6 +193,62 @@ race.case(
     schedules={"safe memory and a stale entry": "CPU0*3 GPU*2 CPU0*3 CPU1"},
     source=proposed_elsewhere("", "Documentation/core-api/pin_user_pages.rst: case 3"),
 )
+
+
+@race.case(
+    "MN-F/amdgpu",
+    "the same, and a number that range_start bumps, as amdgpu did in v4.13",
+    sometimes=[device_keeps_stale_entry, cpu_and_device_disagree],
+    world=UserptrMirror,
+    actors=ONE_INVALIDATION,
+    source=shipped("v4.13", "v4.14", said=patch(4, revision=1)),
+    states=287,
+)
+class PinAndNumber(PinWhileMapped):
+    """Notices an invalidation since its lookup began, and not one that is under way."""
+
+    async def invalidate_range_start(self, k: Any) -> None:
+        await k.notifier.bump_mmu_invalidate_seq()  # amdgpu_ttm_tt_affect_userptr()
+        await k.update.mutex_lock()  # amdgpu_bo_reserve()
+        await super().invalidate_range_start(k)
+        await k.update.mutex_unlock()
+
+    async def fault(self, k: Any) -> None:
+        while True:
+            seq = await k.notifier.read_mmu_invalidate_seq()
+            page = await k.cpu.get_user_pages(VA)
+            if page is None:
+                return
+            await k.update.mutex_lock()
+            if not await k.notifier.mmu_invalidate_seq_changed(seq):
+                break
+            await k.update.mutex_unlock()
+            await page.put_page()
+        was = await k.gpu.xchg(VA, page)
+        await k.update.mutex_unlock()
+        if was is not None:
+            await was.put_page()
+
+
+@race.case(
+    "MN-F/amdgpu2",
+    "the same, and a lock that is held from range_start to range_end, as in v4.15",
+    sometimes=[device_keeps_stale_entry, cpu_and_device_disagree],
+    world=UserptrMirror,
+    actors=ONE_INVALIDATION,
+    source=shipped("v4.15", "v4.20", "1ed3d2567c80"),
+    states=260,
+)
+class PinNumberAndLock(PinAndNumber):
+    """Nothing is mapped while an invalidation is under way, but pages are looked up."""
+
+    async def invalidate_range_start(self, k: Any) -> None:
+        await k.update.mutex_lock()  # amdgpu_mn_read_lock()
+        await k.notifier.bump_mmu_invalidate_seq()
+        await PinWhileMapped.invalidate_range_start(self, k)
+
+    async def invalidate_range_end(self, k: Any) -> None:
+        await k.update.mutex_unlock()
 
 
 @race.case(

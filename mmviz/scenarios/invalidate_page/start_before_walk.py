@@ -158,7 +158,7 @@ class WholePmd:
 
     async def follow_pte_pmd(self, k: Machine) -> None:
         await k.mirror.mmu_notifier_invalidate_range_start(COVERS[PMD])
-        await k.dax.ptl.spin_lock()  # redundant: the change of the entry is one step here
+        await k.dax.ptl.spin_lock()
         await k.dax.wrprotect()  # redundant: an entry that is not made clean does no harm here
         await k.dax.ptl.spin_unlock()
         await k.mirror.mmu_notifier_invalidate_range_end()

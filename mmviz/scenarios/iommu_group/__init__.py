@@ -12,6 +12,11 @@ a domain that its owner frees meanwhile?  Five answers were on the table:
 5. attach the leaving device to the default domain first.
 
 The races call them (1) to (5).
+
+Gunthorpe would go further than (1): arguably all device ops belong under the mutex
+(<YxuGQDCzDsvKV2W8@nvidia.com>).  Murphy answers that half of them have no group yet, or are meant
+to call back into code that takes the mutex (<b753aecb-ee2a-2cd0-1df2-0c3e977b4cb9@arm.com>); what
+becomes of that is in release_under_locks.
 """
 
 from typing import Final

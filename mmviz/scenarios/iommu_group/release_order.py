@@ -39,14 +39,17 @@ Sources:
     iommu_device_use_default_domain(), iommu_group_release_dma_owner()
     a6a4c7e2c5b8 (v5.8-rc1) removal before release; 9ac8545199a1 (v5.8) release before removal
     dba9ca9d41f5 (v6.4) one critical section
+    aa0958570f24 (v6.6) iommu_deinit_device(): release, then the domains with the last device
     24dfb197c3b7 (v6.4) ipmmu-vmsa stops taking the group's mutex in release
 """
 
 from mmviz.engine import Race
 from mmviz.kernel.iommu.dma_owner import OwnedGroup
 from mmviz.kernel.iommu.iommu import Device
-from mmviz.kernel.provenance import constructed
+from mmviz.kernel.iommu.module import IommuModule, ModularGroup
+from mmviz.kernel.provenance import constructed, shipped
 from mmviz.scenarios.iommu_group import (
+    CHECKED,
     IPMMU_VMSA,
     MERGED,
     MURPHY_ALTERNATIVES,
@@ -80,6 +83,20 @@ def owned_plug() -> OwnedPlug:
         refs=2, default_domain=k.d, domain=k.v, devices=(k.a, k.b), owner="vfio", owner_cnt=1
     )
     return OwnedPlug(k.a, k.b, group, k.iommu, k.v, k.d)
+
+
+class ModularPlug(Plug):
+    """The same group, whose default domain goes with the last device."""
+
+    group: ModularGroup
+    module: IommuModule
+
+
+def modular_plug() -> ModularPlug:
+    """VFIO uses the group; both devices hold the driver's module."""
+    k, module = plug(), IommuModule(refs=2)
+    group = ModularGroup(refs=2, default_domain=k.d, domain=k.v, devices=(k.a, k.b), driver=module)
+    return ModularPlug(k.a, k.b, group, k.iommu, k.v, k.d, module)
 
 
 async def iommu_group_release_dma_owner(k: OwnedPlug) -> None:
@@ -283,6 +300,51 @@ class ReleaseTakesMutex(ReleaseUnderMutex):
         domain = await k.iommu.release_device(dev)
         await k.iommu.detach_and_free(dev, domain)
         await k.group.mutex.mutex_unlock()
+        await k.group.mutex.mutex_unlock()
+        await k.group.iommu_group_put()
+
+
+@race.case(
+    "n5-v6.6",
+    "since v6.6: iommu_deinit_device() also frees the group's domains with the last device",
+    world=modular_plug,
+    note="no verdict changed: the domains are freed after the release, under the same mutex",
+    source=shipped("v6.6", where="aa0958570f24", checked=CHECKED),
+    states=61,
+)
+class DomainsWithLastDevice:
+    """(1) as in v6.6: the last put of the group has no domain left to free."""
+
+    async def iommu_release_device(self, k: ModularPlug, dev: Device) -> None:
+        await k.group.mutex.mutex_lock()
+        await k.group.list_del(dev)
+        domain = await k.iommu.release_device(dev)
+        await k.iommu.detach_and_free(dev, domain)
+        # redundant: the last put would free the domain as well
+        await k.group.iommu_deinit_device()
+        await k.group.mutex.mutex_unlock()
+        # redundant: whether the group's own memory is freed is not judged
+        await k.group.iommu_group_put()
+
+
+@race.case(
+    "n5-v6.6-early",
+    "tempting on v6.6: the domains are freed before the driver releases the last device",
+    world=modular_plug,
+    always=[device_attached_to_freed_domain, "use_after_free"],
+    kind="ordering",
+    source=constructed("what the order inside iommu_deinit_device() is for"),
+    states=57,
+)
+class DomainsBeforeRelease:
+    """The last device is still attached to the domain that goes."""
+
+    async def iommu_release_device(self, k: ModularPlug, dev: Device) -> None:
+        await k.group.mutex.mutex_lock()
+        await k.group.list_del(dev)
+        await k.group.iommu_deinit_device()
+        domain = await k.iommu.release_device(dev)
+        await k.iommu.detach_and_free(dev, domain)
         await k.group.mutex.mutex_unlock()
         await k.group.iommu_group_put()
 

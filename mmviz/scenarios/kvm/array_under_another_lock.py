@@ -15,6 +15,7 @@ Simplified:
     mmu_lock is a reader-writer lock; every user of it here takes it for writing.
     The new array exists from the start, as memory that is not allocated yet.
     kvrealloc() is an allocation, a copy and a free; each is a step.
+    v6.11 adjusted the back pointers before it changed the pointer; that changes no verdict.
     The errors of the allocation are left out.
 
 Sources:

@@ -15,6 +15,8 @@ Simplified:
     The cache's lock is a reader-writer lock; every user here takes it for writing.
     That the activation also initialised the lock anew, while it was held, is not modelled.
     A refresh that meets an invalidation gives up, and does not try again.
+    K2/a puts the cache on the list before it says active, where v5.17 to v6.0 do so after it; and
+    the activation of v6.1 clears an inactive cache once more. Neither changes a verdict.
 
 Sources:
     ecbcf030b456 (v6.1) KVM: Reject attempts to consume or refresh inactive gfn_to_pfn_cache

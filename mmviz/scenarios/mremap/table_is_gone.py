@@ -12,7 +12,8 @@ Memory model: sequentially consistent.
 
 Simplified:
     One PMD; the destination's is clear.
-    The locks of the reverse map are one, i_mmap_rwsem, taken for writing by both.
+    The locks of the reverse map are one, i_mmap_rwsem. From v6.6 the collapse takes it for reading;
+    with one mremap(), which takes it for writing, that is the same.
     The entries of the table play no part: the file's pages are in the page cache.
     Where the table is gone, the entries are moved one by one; there are none.
 

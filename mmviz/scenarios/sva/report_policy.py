@@ -37,7 +37,7 @@ from typing import NamedTuple
 from mmviz.engine import Race, field
 from mmviz.kernel.iommu.fault_report import ReportingSmmu
 from mmviz.kernel.iommu.io_mm import IoMm, SvaBond
-from mmviz.kernel.iommu.pasid import NOT_PRESENT, NOT_PRESENT_QUIET, SvaDevice
+from mmviz.kernel.iommu.pasid import NOT_PRESENT, NOT_PRESENT_QUIET, Absent, SvaDevice
 from mmviz.kernel.mm.mm_struct import MmStruct, Pgd
 from mmviz.kernel.mm.mm_struct import mmput as put_user
 from mmviz.kernel.mm.page import Page
@@ -62,7 +62,7 @@ def reported(prints_faults: bool = False, ratelimited: bool = False) -> Reported
     return Reported(mm, smmu, SvaDevice(smmu, name="device"), io_mm=io_mm, bond=bond)
 
 
-DUMMY = ""
+DUMMY = None
 
 
 class Policy(NamedTuple):
@@ -71,12 +71,12 @@ class Policy(NamedTuple):
     With `stops` unbind stops the device first.
     """
 
-    release: str
-    unbind: str
+    release: Absent | None
+    unbind: Absent | None
     stops: bool = False
 
 
-async def write(k: Reported, entry: str) -> None:
+async def write(k: Reported, entry: Absent | None) -> None:
     """Change the entry, and make every cache forget the old one."""
     await k.smmu.arm_smmu_write_ctx_desc(entry or k.dummy)
     await flush(k)

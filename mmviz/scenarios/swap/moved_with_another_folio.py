@@ -174,7 +174,7 @@ class CheckBeforeLock(EntryTwice):
     states=119,
 )
 class FolioOrNone(EntryTwice):
-    """A locked folio stays in the swap cache, and the page-table lock keeps others out of it."""
+    """A locked folio stays in the cache; another enters it before its entry names the slot."""
 
     async def is_still_right(self, k: Machine, folio: AnonFolio | None) -> bool:
         if folio is not None:

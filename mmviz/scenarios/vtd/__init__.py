@@ -19,4 +19,4 @@ BREAK_BEFORE_MAKE: Final = shipped(
     said=proposed("2026-01-20", "<20260120061816.2132558-1-baolu.lu@linux.intel.com>"),
     checked=("v7.0", "2026-11-28"),
 )
-"""Lu: clear the Present bit, flush, then write; c1e4f1dccbe9 does so for context entries."""
+"""Lu: clear Present, flush, write (c3b1edea3791); c1e4f1dccbe9 does so for context entries."""

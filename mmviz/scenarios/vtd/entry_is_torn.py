@@ -18,7 +18,8 @@ Simplified:
 Sources:
     <20260120061816.2132558-1-baolu.lu@linux.intel.com> the series, v1 of the debate's outcome
     7543ee63e811 (v6.13) iommu/vt-d: Add pasid replace helpers
-    c1e4f1dccbe9 iommu/vt-d: Clear Present bit before tearing down context entry
+    c3b1edea3791 (v7.0) iommu/vt-d: Fix race condition during PASID entry replacement
+    c1e4f1dccbe9 (v7.0) iommu/vt-d: Clear Present bit before tearing down context entry
     Intel VT-d specification, 6.5.3.3: guidance to software for invalidations
     drivers/iommu/intel/pasid.c; CVE-2026-45894, CVE-2026-45944, CVE-2026-45945
 """

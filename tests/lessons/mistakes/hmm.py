@@ -11,6 +11,16 @@ ONE, SECOND, SHORT, CALLBACK, RELEASE = (
 )
 
 RIGHT = {
+    "hmm/wait_for_the_folio": {
+        "queue up, unlock, sleep": """
+            async def locked(self, k, folio):
+                await k.waiters.prepare_to_wait()
+                await k.mapping.ptl.spin_unlock()
+                await k.cpu.schedule_out()
+                await k.waiters.schedule()
+                await k.cpu.schedule_in()
+            """,
+    },
     ONE: {
         "takes the pointer by xchg": """
             async def hmm_mirror_unregister(self, k):
@@ -177,6 +187,34 @@ RIGHT = {
 }
 
 WRONG = {
+    "hmm/wait_for_the_folio": {
+        "nothing": """
+            async def locked(self, k, folio):
+                pass
+            """,
+        "sleeps with the lock": """
+            async def locked(self, k, folio):
+                await k.cpu.schedule_out()
+                await folio.lock_page()
+                await k.cpu.schedule_in()
+                await folio.unlock_page()
+                await k.mapping.ptl.spin_unlock()
+            """,
+        "keeps the CPU while it sleeps": """
+            async def locked(self, k, folio):
+                await k.waiters.prepare_to_wait()
+                await k.mapping.ptl.spin_unlock()
+                await k.waiters.schedule()
+            """,
+        "returns holding the folio": """
+            async def locked(self, k, folio):
+                await folio.get_page()
+                await k.mapping.ptl.spin_unlock()
+                await k.cpu.schedule_out()
+                await folio.lock_page()
+                await k.cpu.schedule_in()
+            """,
+    },
     ONE: {
         "the given code": """
             async def hmm_mirror_unregister(self, k):
@@ -802,6 +840,12 @@ READERS = {
 }
 
 SAFE = {
+    **because(
+        "the second time it is done already, and a woken task does not sleep again",
+        "hmm/wait_for_the_folio",
+        "queue up, unlock, sleep, twice: await k.waiters.prepare_to_wait() (line 2)",
+        "queue up, unlock, sleep, twice: await k.waiters.schedule() (line 5)",
+    ),
     **because(
         "list_del_init() may be called twice",
         ONE,

@@ -9,6 +9,26 @@ CHECK, LATE, SHORT = (
 )
 
 RIGHT = {
+    "invalidate_page/start_before_walk": {
+        "looks again": """
+            async def follow_pte_pmd(self, k):
+                huge = await k.dax.pmd_huge()
+                await k.mirror.mmu_notifier_invalidate_range_start(COVERS[PMD if huge else PTE])
+                await k.dax.ptl.spin_lock()
+                if await k.dax.pmd_huge() == huge:
+                    await k.dax.wrprotect()
+                await k.dax.ptl.spin_unlock()
+                await k.mirror.mmu_notifier_invalidate_range_end()
+            """,
+        "all of it": """
+            async def follow_pte_pmd(self, k):
+                await k.mirror.mmu_notifier_invalidate_range_start(COVERS[PMD])
+                await k.dax.ptl.spin_lock()
+                await k.dax.wrprotect()
+                await k.dax.ptl.spin_unlock()
+                await k.mirror.mmu_notifier_invalidate_range_end()
+            """,
+    },
     CHECK: {
         "both words under the mutex": """
             async def fault(self, k):
@@ -168,6 +188,31 @@ RIGHT = {
 }
 
 WRONG = {
+    "invalidate_page/start_before_walk": {
+        "nothing": """
+            async def follow_pte_pmd(self, k):
+                pass
+            """,
+        "looks again before the lock": """
+            async def follow_pte_pmd(self, k):
+                huge = await k.dax.pmd_huge()
+                await k.mirror.mmu_notifier_invalidate_range_start(COVERS[PMD if huge else PTE])
+                if await k.dax.pmd_huge() == huge:
+                    await k.dax.ptl.spin_lock()
+                    await k.dax.wrprotect()
+                    await k.dax.ptl.spin_unlock()
+                await k.mirror.mmu_notifier_invalidate_range_end()
+            """,
+        "tells the drivers after it": """
+            async def follow_pte_pmd(self, k):
+                await k.dax.ptl.spin_lock()
+                huge = await k.dax.pmd_huge()
+                await k.dax.wrprotect()
+                await k.dax.ptl.spin_unlock()
+                await k.mirror.mmu_notifier_invalidate_range_start(COVERS[PMD if huge else PTE])
+                await k.mirror.mmu_notifier_invalidate_range_end()
+            """,
+    },
     CHECK: {
         "the given code": """
             async def fault(self, k):
@@ -820,6 +865,16 @@ READERS = {
 }
 
 SAFE = {
+    **because(
+        "the second time it says the same of the same pages",
+        "invalidate_page/start_before_walk",
+        "looks again, twice: await k.mirror.mmu_notifier_invalidate_range_start(COVERS[PMD if huge else PTE]) (line 3)",
+        "looks again, twice: await k.mirror.mmu_notifier_invalidate_range_end() (line 8)",
+        "looks again, twice: await k.dax.wrprotect() (line 6)",
+        "all of it, twice: await k.mirror.mmu_notifier_invalidate_range_start(COVERS[PMD]) (line 2)",
+        "all of it, twice: await k.dax.wrprotect() (line 4)",
+        "all of it, twice: await k.mirror.mmu_notifier_invalidate_range_end() (line 6)",
+    ),
     **because(
         "the second time writes the same entry again",
         CHECK,

@@ -74,6 +74,14 @@ LESS = """
     """
 
 RIGHT = {
+    "sva/give_it_back": {
+        "invalidate, then free": """
+            async def work(self, k):
+                tables = await k.tables.process_one_work()
+                await k.iommu.iommu_sva_invalidate_kva_range()
+                await k.tables.free_deferred(tables)
+            """,
+    },
     QUIET: {
         "the dummy, then each after its source": DUMMY,
         "no entry, quietly": """
@@ -104,6 +112,24 @@ RIGHT = {
 }
 
 WRONG = {
+    "sva/give_it_back": {
+        "nothing": """
+            async def work(self, k):
+                pass
+            """,
+        "the leaf alone": """
+            async def work(self, k):
+                tables = await k.tables.process_one_work()
+                await k.iommu.flush_leaf()
+                await k.tables.free_deferred(tables)
+            """,
+        "before there is work": """
+            async def work(self, k):
+                await k.iommu.iommu_sva_invalidate_kva_range()
+                tables = await k.tables.process_one_work()
+                await k.tables.free_deferred(tables)
+            """,
+    },
     QUIET: {
         "nothing": """
             async def release(self, k):
@@ -395,6 +421,16 @@ COMMANDS = (
 )
 
 REASONS = {
+    "the second time there is nothing left to forget or to free": (
+        (
+            "sva/give_it_back",
+            "invalidate, then free, twice: await k.iommu.iommu_sva_invalidate_kva_range() (line 3)",
+        ),
+        (
+            "sva/give_it_back",
+            "invalidate, then free, twice: await k.tables.free_deferred(tables) (line 4)",
+        ),
+    ),
     AGAIN: (
         *((QUIET, f"the dummy, then each after its source, twice: {each}") for each in COMMANDS),
         *((ORDER, f"each after its source, twice: {each}") for each in COMMANDS),

@@ -50,6 +50,7 @@ async def try_to_unmap_one(k: Any, driver: MmuNotifierOps) -> None:
     await k.cpu.ptl.spin_unlock()
     await driver.invalidate_range_end(k)
     # redundant in hook_not_implemented: a stale entry is judged in the end, not by the core's count
+    # redundant in FlushAfterClear: an open invalidation only hides a stale entry, and there is none
     await k.mm.mmu_notifier_invalidate_range_end()
     if page is not None:
         await page.put_page()
@@ -59,6 +60,7 @@ async def do_user_addr_fault(k: Any) -> None:
     """The process touches the address again, on another CPU."""
     # redundant in IntervalInserted, WaitAndCompareTwoInvalidators: a fresh page only shows a
     # stale entry in one more way
+    # redundant in CounterAndHardwareTwoInvalidators: a fresh page only shows a stale entry, too
     await k.cpu.handle_mm_fault(VA, k.fresh)
 
 
