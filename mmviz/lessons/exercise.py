@@ -268,10 +268,12 @@ class Exercise:
     def known_answers(self) -> Iterator[tuple[str, type]]:
         """Yield the variants of the race that have the methods to write, with their cases' names.
 
-        Whether one is right here is for the judge to say.
+        They are written for the world of the failing case. Whether one is right here is for the
+        judge to say.
         """
         seen: set[type] = set()
-        for case in cases_of(self.race):
+        world = self.case_of(self.case).world
+        for case in (each for each in cases_of(self.race) if each.world == world):
             try:
                 variant = self.variant(case.name)
                 for name in self.writes:

@@ -824,11 +824,13 @@ SCENARIOS = (
     Fault(
         "a fix drops the mutex for a moment",
         ORDER,
-        "        await k.group.list_del(dev)\n        domain = ",
+        "        await k.group.list_del(dev)\n        domain = await k.iommu.release_device(dev)\n"
+        "        await k.iommu.detach_and_free(dev, domain)\n        await k.group.mutex",
         "        await k.group.list_del(dev)\n"
         "        await k.group.mutex.mutex_unlock()\n"
         "        await k.group.mutex.mutex_lock()\n"
-        "        domain = ",
+        "        domain = await k.iommu.release_device(dev)\n"
+        "        await k.iommu.detach_and_free(dev, domain)\n        await k.group.mutex",
         (
             "tests/test_scenarios.py::test_each_case_gets_the_verdicts_and_the_count_it_declares"
             "[iommu_group/release_order]",
