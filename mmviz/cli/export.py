@@ -22,7 +22,7 @@ from mmviz.writing.forms import FORMS
 PML = "pml"
 CODES = ("svg", "png", "txt")  # the forms of a QR code
 LOOKS = {"light": "light", "dark": "dark"}
-MOST_NAMES = 12  # of cases, in a message
+MOST_NAMES = 20  # of cases, in a message
 OPTIONS = {"step": "at", "views": "views", "theme": "look", "tabs": "tabs", "brief": "brief"}
 
 

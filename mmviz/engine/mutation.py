@@ -241,14 +241,15 @@ class Forgetting:
         if not left_out and step.on not in owed:
             return None
         at = spot_of(lines, step)
+        known = list(model.heard.get(at, {None: None}).values())
+        answer = known[self.number % len(known)]
         if at in model.drops and step.on in owed:
             owed.remove(step.on)
         elif not left_out:
             return None
-        elif at in model.takes:
+        elif at in model.takes and answer is not False:  # what failed to take owes nothing
             owed.append(step.on)
-        known = list(model.heard.get(at, {None: None}).values())
-        return (_in_world(known[self.number % len(known)], k, model),)
+        return (_in_world(answer, k, model),)
 
 
 def _in_world(answer: Any, k: Any, model: Watched) -> Any:

@@ -146,7 +146,8 @@ def test_look_is_remembered_and_the_skip_link_skips(opened):
     page.locator("#look").click()
     assert page.evaluate("document.documentElement.className") == "dark"
     page.locator("nav a").first.click()
-    assert page.evaluate("document.documentElement.className") == "dark"
+    page.wait_for_load_state("load")
+    page.wait_for_function("document.documentElement.className == 'dark'")
     assert page.wrong == []
 
 

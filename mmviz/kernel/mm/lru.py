@@ -39,7 +39,7 @@ class Runqueue(Struct):
         """Let other tasks run, if one has the right to."""
         if await self.should_resched():
             await self.schedule_out()
-            await self.schedule_in()  # redundant: no other task keeps the CPU
+            await self.schedule_in()
 
 
 class LruAddDrain(Struct):
