@@ -1,7 +1,9 @@
 """The whole reachable graph: the fate of every state, and the point of no return."""
 
 from array import array
+from collections.abc import Iterator
 from enum import IntEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mmviz.engine.case import Case, nearest
@@ -70,6 +72,36 @@ class Graph:
             self.offset.append(len(target))
         self._fates: dict[str, bytearray] = {}
 
+    def moves(self, number: int) -> Iterator[tuple[int, int]]:
+        """Yield the number of the actor that moves, and of the state it leads to, for each move."""
+        for at in range(self.offset[number], self.offset[number + 1]):
+            yield self.mover[at], self.target[at]
+
+    @cached_property
+    def _shortest(self) -> "tuple[array[int], array[int], array[int]]":
+        """The state before each on a shortest run, the actor that moves there, and its length."""
+        count = len(self.states)
+        parent, mover = array("q", [-1]) * count, array("b", [-1]) * count
+        depth = array("q", [0]) * count
+        for number in range(count):  # they are numbered in the order of their distance
+            for p, after in self.moves(number):
+                if parent[after] < 0 < after:
+                    parent[after], mover[after], depth[after] = number, p, depth[number] + 1
+        return parent, mover, depth
+
+    def depth(self, number: int) -> int:
+        """Return the length of a shortest run from the start to a state."""
+        return self._shortest[2][number]
+
+    def run_to(self, number: int) -> tuple[str, ...]:
+        """Return a shortest schedule from the start to a state."""
+        parent, mover, _ = self._shortest
+        names: list[str] = []
+        while number:
+            names.append(self.model.actors[mover[number]])
+            number = parent[number]
+        return tuple(reversed(names))
+
     def fate(self, bad_state: str) -> bytearray:
         """Return the fate of every state, one byte a state, values of `Fate`.
 
@@ -137,7 +169,7 @@ class Graph:
     def fates_along(self, run: "Run", bad_state: str) -> list[Fate]:
         """Return the fate of each frame's state of a run of this case."""
         fates = self.fate(bad_state)
-        return [Fate(fates[self._number(run, k)]) for k in range(len(run.schedule) + 1)]
+        return [Fate(fates[self.index[each]]) for each in self.model.along(run.schedule)]
 
     def point_of_no_return(self, run: "Run", bad_state: str) -> int | None:
         """Return the first step after which `bad_state` is unavoidable, None if there is none."""
@@ -145,12 +177,3 @@ class Graph:
             if fate is Fate.UNAVOIDABLE:
                 return k
         return None
-
-    def _number(self, run: "Run", k: int) -> int:
-        state = self.model.start
-        for name in run.schedule[:k]:
-            after = self.model.successor(state, self.model.index[name])
-            if after is None:
-                raise ValueError(f"{name} cannot move here: the run is of another case")
-            state = after
-        return self.index[state]

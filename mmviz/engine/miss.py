@@ -14,7 +14,7 @@ from mmviz.engine.errors import ModelError
 from mmviz.engine.graph import Graph
 from mmviz.engine.learn import Model
 from mmviz.engine.situation import doing
-from mmviz.engine.text import spoken
+from mmviz.engine.text import several, spoken
 
 MOST_MISSES = 5_000  # states in which a miss is looked for, the nearest to the start first
 MOST_TRIED = 4_000  # steps that are tried with one field changed
@@ -43,12 +43,6 @@ class Miss(NamedTuple):
     text: str
 
 
-def moves(graph: Graph, number: int) -> Iterator[tuple[int, int]]:
-    """Yield the actor and the state of each move from a state."""
-    for at in range(graph.offset[number], graph.offset[number + 1]):
-        yield graph.mover[at], graph.target[at]
-
-
 def distances(graph: Graph, wanted: Iterable[int], both: bool = False) -> list[int]:
     """Return how many steps each state is away from the nearest of some; `FAR` for no way.
 
@@ -59,7 +53,7 @@ def distances(graph: Graph, wanted: Iterable[int], both: bool = False) -> list[i
     """
     before: list[list[int]] = [[] for _ in graph.states]
     for number in range(len(graph.states)):
-        for _, after in moves(graph, number):
+        for _, after in graph.moves(number):
             before[after].append(number)
             if both:
                 before[number].append(after)
@@ -75,11 +69,6 @@ def distances(graph: Graph, wanted: Iterable[int], both: bool = False) -> list[i
     return away
 
 
-def counted(steps: int) -> str:
-    """Return a number of steps in words."""
-    return "1 step" if steps == 1 else f"{steps} steps"
-
-
 def near_miss(graph: Graph, wanted: Callable[[str], bool] = lambda _name: True) -> Miss | None:
     """Return the state that comes nearest to a bad state; None if none is one field away.
 
@@ -90,11 +79,11 @@ def near_miss(graph: Graph, wanted: Callable[[str], bool] = lambda _name: True) 
     found = [each for each in _candidates(graph) if wanted(each[0])]
     pairs = dict.fromkeys((slot, packed) for _, _, slot, packed, _ in found)
     away = {pair: distances(graph, _with(graph, *pair), True) for pair in [*pairs][:MOST_PAIRS]}
-    came, told = _tree(graph), _told(graph.model.case)
+    told = _told(graph.model.case)
 
     def rank(each: Candidate) -> tuple[int, bool, int, int]:
         name, number, slot, packed, _ = each
-        is_race = len(set(_way(graph, came, number))) > 1  # one actor alone comes near by itself
+        is_race = len(set(graph.run_to(number))) > 1  # one actor alone comes near by itself
         return told.get(name, 2), not is_race, away[slot, packed][number], number
 
     best = min((each for each in found if each[2:4] in away), key=rank, default=None)
@@ -107,12 +96,13 @@ def near_miss(graph: Graph, wanted: Callable[[str], bool] = lambda _name: True) 
     model, state = graph.model, graph.states[number]
     bits, path = model.bits[slot], model.ledger.paths[slot]
     now, needed = spoken(bits.values[state & bits.mask]), spoken(bits.values[packed])
-    schedule = _way(graph, came, number)
-    after = f"after {counted(len(schedule))}" if schedule else "at the start"
+    schedule = graph.run_to(number)
+    after = f"after {several(len(schedule), 'step')}" if schedule else "at the start"
     then = f"{step} would be" if step else "this would be"
     text = (
         f"Nearest miss, {after}: {path} is {now}. Were it {needed}, {then} "
-        f"{name.replace('_', ' ')}; a state in which it is {needed} is {counted(steps)} away."
+        f"{name.replace('_', ' ')}; a state in which it is {needed} is "
+        f"{several(steps, 'step')} away."
     )
     return Miss(schedule, name, path, now, needed, steps, text)
 
@@ -171,25 +161,6 @@ def _with(graph: Graph, slot: int, packed: int) -> list[int]:
     """Return the numbers of the states in which a slot has a value."""
     mask = graph.model.bits[slot].mask
     return [number for number, state in enumerate(graph.states) if state & mask == packed]
-
-
-def _tree(graph: Graph) -> list[tuple[int, int]]:
-    """Return the state before each state on a shortest run, and the actor that goes there."""
-    came = [(0, -1)] * len(graph.states)
-    for number in range(len(graph.states)):  # each comes after the one that it was met from
-        for p, after in moves(graph, number):
-            if after and came[after][1] < 0:
-                came[after] = (number, p)
-    return came
-
-
-def _way(graph: Graph, came: list[tuple[int, int]], wanted: int) -> tuple[str, ...]:
-    """Return a shortest run to a state."""
-    names: list[str] = []
-    while wanted:
-        wanted, p = came[wanted]
-        names.append(graph.model.actors[p])
-    return tuple(reversed(names))
 
 
 def _told(case: Case) -> dict[str, int]:

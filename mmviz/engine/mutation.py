@@ -30,6 +30,7 @@ from mmviz.engine.struct import Struct
 MOST_STATES = 50_000  # of a case without a line, or four times what it has with it, if that is more
 MOST_SKIPPED = 200  # steps in a row; more means that the actor goes round a loop without a step
 ENDLESS, BROKEN = "endless", "breaks the model"
+CANNOT_GO_ON = (ModelError, AttributeError, LookupError, TypeError, ValueError, AssertionError)
 STANDSTILL = {"deadlock", "livelock", ENDLESS, BROKEN}
 
 Instead = Callable[[Any, Any, Step[Any], list[Struct]], tuple[Any] | None]
@@ -124,7 +125,7 @@ def goes_wrong_without(
             yield goes_wrong(mutant, max(MOST_STATES, 4 * model.states), enough)
         except LoopWithoutMark:
             yield frozenset({ENDLESS})
-        except (ModelError, AttributeError, LookupError, TypeError, ValueError, AssertionError):
+        except CANNOT_GO_ON:
             yield frozenset({BROKEN})  # the code cannot go on with the fixed result
 
 

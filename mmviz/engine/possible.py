@@ -12,7 +12,7 @@ from mmviz.engine.graph import Fate, Graph
 from mmviz.engine.html import escape, verbatim
 from mmviz.engine.judge import Judge
 from mmviz.engine.learn import Model
-from mmviz.engine.text import check_limit, expected, printable, quoted, replay_line, short
+from mmviz.engine.text import check_limit, expected, printable, quoted, replay_line, several, short
 
 MOST_STATES = 1_000_000
 MOST_FATES = 100_000  # states of a case in which it is looked for a run that avoids the property
@@ -94,8 +94,7 @@ def possible(what: Case | Model, want: Want, max_states: int = MOST_STATES) -> A
     if not schedule:
         text = "Always: it is so at the start."
     else:
-        steps = "1 step" if len(schedule) == 1 else f"{len(schedule)} steps"
-        run = f"a shortest run takes {steps}: {short(schedule)}"
+        run = f"a shortest run takes {several(len(schedule), 'step')}: {short(schedule)}"
         text = f"Always: no run avoids it; {run}." if always else f"Sometimes: {run}."
         if always is None:
             text = text[:-1] + "; whether some run avoids it was not looked for."

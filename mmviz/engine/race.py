@@ -37,7 +37,7 @@ from mmviz.engine.case import (
 from mmviz.engine.dial import dial_of
 from mmviz.engine.errors import ModelError, UnknownName
 from mmviz.engine.html import html_table, verbatim
-from mmviz.engine.text import index, left_out, members, printable, quoted
+from mmviz.engine.text import index, left_out, members, printable, quoted, several
 
 BAD = "write sometimes=[use_after_free], a list, even for one bad state"
 # What a race fills in of its cases.
@@ -133,7 +133,7 @@ class Race(Cases):
         self._declared_at: dict[str, tuple[str, int]] = {}  # the file and line of each case
 
     def __str__(self) -> str:
-        count = f"a race with {len(self.cases)} case{'' if len(self.cases) == 1 else 's'}"
+        count = f"a race with {several(len(self.cases), 'case')}"
         actors = f"actors {', '.join(self.actors)}; bad states {', '.join(map(name_of, self.bad))}"
         lines = (f"  {each.label:28} {each.title}".rstrip() for each in self.cases)
         return printable("\n".join([f"{count}; {actors}", *lines]))

@@ -49,6 +49,18 @@ def short(schedule: Sequence[str]) -> str:
     return " ".join(name if count == 1 else f"{name}*{count}" for name, count in words)
 
 
+def several(number: int, what: str, plural: str = "") -> str:
+    """Return how many there are: "1 step", "2 steps"; `plural` is for what takes no "s"."""
+    return f"{number} {what if number == 1 else plural or what + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a list: "CPU0", "CPU0 and CPU1", "CPU0, CPU1 and GPU"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def spoken(value: Any) -> str:
     """Return a field's value as displayed; one that is empty is "none"."""
     if value is None or value in ("", (), frozenset()):

@@ -17,6 +17,7 @@ from mmviz.engine.learn import Model
 from mmviz.engine.possible import possible
 from mmviz.engine.preemption import fewest_preemptions
 from mmviz.engine.run import Run
+from mmviz.engine.text import several
 
 MOST_STATES = 100_000  # of a case whose runs are compared
 MOST_COMPARED = 10  # runs to a violation whose deciding race is looked for
@@ -70,12 +71,6 @@ class _Ways:
         self.fates = graph.fates_before([i for i, is_bad in enumerate(self.bad) if is_bad])
         self.parent, self.depth = self._ways_there()
 
-    def moves(self, number: int) -> Iterator[tuple[int, int]]:
-        """Yield (actor, state it leads to) for each move from a state."""
-        graph = self.graph
-        for m in range(graph.offset[number], graph.offset[number + 1]):
-            yield graph.mover[m], graph.target[m]
-
     def _ways_there(self) -> "tuple[array[int], array[int]]":
         """Return the state before each on a shortest way that violates nothing before its end."""
         count = len(self.bad)
@@ -84,7 +79,7 @@ class _Ways:
         queue = [0]
         for number in queue:
             if not self.bad[number]:
-                for _, to in self.moves(number):
+                for _, to in self.graph.moves(number):
                     if depth[to] < 0:
                         parent[to], depth[to] = number, depth[number] + 1
                         queue.append(to)
@@ -95,7 +90,7 @@ class _Ways:
         actors: list[int] = []
         while self.parent[number] >= 0:
             before = self.parent[number]
-            actors.append(next(p for p, to in self.moves(before) if to == number))
+            actors.append(next(p for p, to in self.graph.moves(before) if to == number))
             number = before
         return tuple(reversed(actors))
 
@@ -119,7 +114,7 @@ class _Ways:
         reached = [n for n in range(len(self.bad)) if self.depth[n] >= 0 and not self.bad[n]]
         for number in sorted(reached, key=self.depth.__getitem__):
             state = self.graph.states[number]
-            for p, to in self.moves(number):
+            for p, to in self.graph.moves(number):
                 if self.bad[to]:
                     places = [
                         state & self.model.location_bits[q].mask
@@ -151,7 +146,9 @@ class _Ways:
         if len(runs) < most:
             late = (*self.names(self.schedule(number)), self.model.actors[p])
             runs.setdefault(late, "it takes longest to come to this")
-        return [Way(run, f"{_steps(run)}: {words}", True) for run, words in runs.items()][:most]
+        return [
+            Way(run, f"{several(len(run), 'step')}: {words}", True) for run, words in runs.items()
+        ][:most]
 
     def _differing(
         self, entries: list[tuple[int, int]], runs: Iterable[tuple[str, ...]], most: int
@@ -222,7 +219,7 @@ class _Ways:
                 schedule = (*run.schedule[:k], *self.names((p, *rest)))
                 actor, label = self.model.actors[p], self.label(numbers[k], p)
                 words = f"in step {k + 1} of a run to it, {actor} {label} goes instead"
-                yield Way(schedule, f"{_steps(schedule)}, without it: {words}", False)
+                yield Way(schedule, f"{several(len(schedule), 'step')}, without it: {words}", False)
                 break
 
     def _numbers(self, schedule: Iterable[str]) -> list[int]:
@@ -230,14 +227,14 @@ class _Ways:
         found = [0]
         for actor in schedule:
             p = self.model.index[actor]
-            found.append(next(to for q, to in self.moves(found[-1]) if q == p))
+            found.append(next(to for q, to in self.graph.moves(found[-1]) if q == p))
         return found
 
     def _spared(
         self, number: int, seen: set[tuple[int, int]]
     ) -> tuple[int, tuple[int, ...]] | None:
         """Return a move after which a run can complete without the violation, and its rest."""
-        options = sorted(self.moves(number), key=lambda move: self.fates[move[1]])
+        options = sorted(self.graph.moves(number), key=lambda move: self.fates[move[1]])
         for p, to in options:
             if self.fates[to] == Fate.UNAVOIDABLE or (number, p) in seen:
                 continue
@@ -261,7 +258,7 @@ class _Ways:
                     actors.append(came[at][1])
                     at = came[at][0]
                 return tuple(reversed(actors))
-            for p, to in self.moves(at):
+            for p, to in self.graph.moves(at):
                 if to not in came and self.fates[to] != Fate.UNAVOIDABLE:
                     came[to] = (at, p)
                     queue.append(to)
@@ -269,12 +266,16 @@ class _Ways:
 
     def quiet(self, most: int) -> Iterator[Way]:
         """Yield runs that complete without the violation, each begun by another actor."""
-        for p, to in self.moves(0):
+        for p, to in self.graph.moves(0):
             rest = self.completion(to)
             if rest is not None and most > 0:
                 most -= 1
                 schedule = self.names((p, *rest))
-                yield Way(schedule, f"{_steps(schedule)}, without it: {schedule[0]} begins", False)
+                yield Way(
+                    schedule,
+                    f"{several(len(schedule), 'step')}, without it: {schedule[0]} begins",
+                    False,
+                )
 
     def chosen(self, most: int) -> list[Way]:
         """Return the runs to offer."""
@@ -284,7 +285,3 @@ class _Ways:
             spared = list(self.quiet(most))
         unlike = {way.schedule: way for way in reversed([*violating, *spared])}
         return list(reversed(unlike.values()))[:most]
-
-
-def _steps(schedule: tuple[str, ...]) -> str:
-    return "1 step" if len(schedule) == 1 else f"{len(schedule)} steps"

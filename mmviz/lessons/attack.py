@@ -5,15 +5,15 @@ step leads nearest to a bad state, a deadlock or a livelock. Where none can be r
 to the nearest miss (mmviz/engine/miss.py).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from mmviz.engine.case import Case
 from mmviz.engine.graph import Graph
 from mmviz.engine.learn import Model
-from mmviz.engine.miss import FAR, Miss, counted, distances, moves, near_miss
+from mmviz.engine.miss import FAR, Miss, distances, near_miss
 from mmviz.engine.report import Report
-from mmviz.engine.text import short
+from mmviz.engine.text import several, short
 
 MOST_STATES = 100_000  # of a case whose worst run is looked for
 
@@ -91,13 +91,13 @@ def worst(case: Case, report: Report, model: Model) -> Worst:
         what = "a deadlock" if reached == "deadlock" else reached.replace("_", " ")
         schedule = tuple(model.actors[p] for p, _ in path)
         way = short(schedule) or "at once"
-        text = f"This case breaks: after {counted(len(path))} comes {what}, {way}."
+        text = f"This case breaks: after {several(len(path), 'step')} comes {what}, {way}."
         return Worst(schedule, tuple(_reasons(graph, away, path, what)), reached, None, text)
     sure = covered(report) or "No bad state was found, and the search does not know everything"
     miss = near_miss(graph)
     if miss is None:
         return Worst((), (), "", None, f"{sure}. No state is one field away from a bad state.")
-    goal = _walk(graph, miss.schedule)
+    goal = graph.index[model.along(miss.schedule)[-1]]
     away = distances(graph, [goal])
     path = _downhill(graph, away)
     schedule = tuple(model.actors[p] for p, _ in path)
@@ -113,7 +113,7 @@ def _downhill(graph: Graph, away: list[int]) -> list[tuple[int, int]]:
     path: list[tuple[int, int]] = []
     here, last = 0, -1
     while away[here]:
-        good = [move for move in moves(graph, here) if away[move[1]] < away[here]]
+        good = [move for move in graph.moves(here) if away[move[1]] < away[here]]
         last, here = next((move for move in good if move[0] == last), good[0])
         path.append((last, here))
     return path
@@ -127,31 +127,20 @@ def _reasons(
     for p, after in path:
         left = away[after]
         if left:
-            said = [f"{counted(left)} {'is' if left == 1 else 'are'} left to {what}"]
+            said = [f"{several(left, 'step')} {'is' if left == 1 else 'are'} left to {what}"]
         else:
             said = [f"this is {what}"]
         others: dict[str, list[str]] = {}
-        for q, other in moves(graph, here):
+        for q, other in graph.moves(here):
             if q == p:
                 continue
             if away[other] == FAR:
                 why = "it could not be reached any more"
             elif away[other] > left:
-                why = f"{counted(away[other])} would be left"
+                why = f"{several(away[other], 'step')} would be left"
             else:
                 why = "it would be as near"
             others.setdefault(why, []).append(names[q])
         said += [f"after {' or '.join(some)} {why}" for why, some in others.items()]
         yield "; ".join(said)
         here = after
-
-
-def _walk(graph: Graph, schedule: Iterable[str]) -> int:
-    """Return the number of the state at the end of a run."""
-    model = graph.model
-    state = model.start
-    for actor in schedule:
-        after = model.successor(state, model.index[actor])
-        assert after is not None
-        state = after
-    return graph.index[state]

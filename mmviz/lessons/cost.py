@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from mmviz.engine.places import spot_of
 from mmviz.engine.search import Search
-from mmviz.engine.text import printable
+from mmviz.engine.text import printable, several
 from mmviz.lessons.exercise import Bounds
 
 UNBOUNDED = 1_000_000
@@ -48,9 +48,9 @@ class Cost:
     @property
     def short(self) -> str:
         """The cost in a few words, for a comparison."""
-        parts = [_counted(self.steps, "step")]
-        parts += [f"{_counted(number, 'line')} under {lock}" for lock, number in self.under.items()]
-        wait = "without bound" if self.wait < 0 else _counted(self.wait, "step")
+        parts = [several(self.steps, "step")]
+        parts += [f"{several(number, 'line')} under {lock}" for lock, number in self.under.items()]
+        wait = "without bound" if self.wait < 0 else several(self.wait, "step")
         return printable(", ".join([*parts, f"longest wait {wait}"]))
 
     def exceeds(self, most: Bounds) -> list[str]:
@@ -74,23 +74,19 @@ class Cost:
         parts = [
             f"{self.steps} steps in the shortest run" if self.steps >= 0 else "no run completes"
         ]
-        parts += [f"{_counted(number, 'line')} under {lock}" for lock, number in self.under.items()]
+        parts += [f"{several(number, 'line')} under {lock}" for lock, number in self.under.items()]
         for name, number in self.waits.items():
             if number:
                 long = (
                     "without bound"
                     if number < 0
-                    else f"for up to {_counted(number, 'step')} of others"
+                    else f"for up to {several(number, 'step')} of others"
                 )
                 parts.append(f"{name} waits {long}")
         parts += [f"the holder of {lock} may itself wait" for lock in self.sleeps]
         if self.blocked:
             parts.append(f"some actor is blocked in {self.blocked} of {self.states} states")
         return printable("; ".join(parts))
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def moves_of(search: Search) -> dict[int, list[tuple[int, int]]]:

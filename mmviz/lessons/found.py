@@ -6,7 +6,7 @@ from typing import Any
 
 from mmviz.engine import Fate, Graph, MmvizError, ModelError, Run, ScheduleError
 from mmviz.engine.run import parse_schedule
-from mmviz.engine.text import quoted
+from mmviz.engine.text import quoted, several
 from mmviz.lessons.card import ASIDE, NO, OPEN, YES, Answer, Card, not_judged
 from mmviz.lessons.exercise import STEP, Exercise
 from mmviz.lessons.goals import DEADLOCK, deciding
@@ -55,20 +55,16 @@ def _judge_schedule(mine: Any, asked: Exercise) -> Card:
         end = "" if run.finished or run.deadlock else "; it can go on"
         words = f"this run does not get there ({said}){instead}{end}"
         job = Answer(NO, words, taken, case)
-        cost = Answer(ASIDE, _steps(len(taken)))
+        cost = Answer(ASIDE, several(len(taken), "step"))
         return Card(asked.name, LEFT, LEFT, job, cost, LEFT, points=_points(False, False))
     at = next((f.index for f in run.frames if goal in f.violated), len(taken))
     job = Answer(YES, f"after step {at} {said}", taken[:at], case)
-    words = f"{_steps(at)}; a shortest run has {best}"
+    words = f"{several(at, 'step')}; a shortest run has {best}"
     verdict = YES if not asked.at_most or at <= asked.at_most else NO
     if verdict == NO:
         words += f", and at most {asked.at_most} are asked for"
     cost = Answer(verdict, words, taken[:at], case)
     return Card(asked.name, LEFT, LEFT, job, cost, LEFT, points=_points(True, at == best))
-
-
-def _steps(number: int) -> str:
-    return "1 step" if number == 1 else f"{number} steps"
 
 
 def _points(breaks: bool, is_shortest: bool) -> dict[str, bool]:

@@ -268,11 +268,7 @@ def place_of(model: Model, case: Case, schedule: Sequence[str]) -> str:
     """Return the last step of a schedule and its line: "CPU1 at mutex_unlock(), line 12"."""
     if not schedule:
         return "the start"
-    state = model.start
-    for name in schedule[:-1]:
-        after = model.successor(state, model.index[name])
-        assert after is not None, f"{name} cannot step in {short(schedule)}"
-        state = after
+    state = model.along(schedule[:-1])[-1]
     location = model.location(state, model.index[schedule[-1]])
     line = own_line(case, location)
     label = "" if location.step is None else location.step.label
@@ -287,11 +283,7 @@ def place_of(model: Model, case: Case, schedule: Sequence[str]) -> str:
 
 def waits_of(model: Model, case: Case, schedule: Sequence[str]) -> str:
     """Return where each actor waits at the end of a schedule: "CPU0 waits at …, line 12"."""
-    state = model.start
-    for name in schedule:
-        after = model.successor(state, model.index[name])
-        assert after is not None, f"{name} cannot step in {short(schedule)}"
-        state = after
+    state = model.along(schedule)[-1]
     parts = []
     for p, name in enumerate(model.actors):
         location = model.location(state, p)

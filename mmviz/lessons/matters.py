@@ -4,13 +4,10 @@ import time
 from collections.abc import Callable
 
 from mmviz.engine import Case, MmvizError
-from mmviz.engine.errors import LoopWithoutMark
-from mmviz.engine.mutation import mutants
+from mmviz.engine.mutation import CANNOT_GO_ON, mutants
 from mmviz.engine.piece import is_readers
 from mmviz.engine.places import spots, uses_answer, watched
 from mmviz.engine.race import Playing
-
-BROKEN = (MmvizError, AttributeError, LookupError, TypeError, ValueError, AssertionError)
 
 
 def redundant_lines(
@@ -48,9 +45,7 @@ def redundant_lines(
 def _is_right(mutant: Case, still_right: Callable[[Case], bool]) -> bool:
     try:
         return still_right(mutant)
-    except LoopWithoutMark:
-        return False
-    except BROKEN:
+    except (MmvizError, *CANNOT_GO_ON):
         return False
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from mmviz.engine import Case, MmvizError
 from mmviz.engine.html import escape, html_table, verbatim
-from mmviz.engine.text import printable, quoted
+from mmviz.engine.text import printable, quoted, several
 from mmviz.lessons.progress_file import (
     LONGEST_CHOICE,
     LONGEST_NAME,
@@ -114,9 +114,9 @@ class Progress:
         done = sum(each.done for each in self.exercises)
         right = sum(each.right for each in self.predictions)
         return (
-            f"{_counted(len(self.cases), 'case')} seen, "
-            f"{done} of {_counted(len(self.exercises), 'exercise')} done, "
-            f"{right} of {_counted(len(self.predictions), 'prediction')} right at the first answer"
+            f"{several(len(self.cases), 'case')} seen, "
+            f"{done} of {several(len(self.exercises), 'exercise')} done, "
+            f"{right} of {several(len(self.predictions), 'prediction')} right at the first answer"
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -134,14 +134,14 @@ class Progress:
 
     def _tables(self) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
         seen: list[tuple[str, ...]] = [
-            (e.name, e.seen, _counted(len(e.runs), "run")) for e in self.cases
+            (e.name, e.seen, several(len(e.runs), "run")) for e in self.cases
         ]
         done: list[tuple[str, ...]] = [
             (
                 e.name,
                 "done" if e.done else "open",
-                _counted(e.tries, "try", "tries"),
-                _counted(e.hints, "hint"),
+                several(e.tries, "try", "tries"),
+                several(e.hints, "hint"),
             )
             for e in self.exercises
         ]
@@ -173,10 +173,6 @@ class Progress:
         tables = "".join(html_table(head, rows) for head, rows in self._tables())
         said = f"<p>{escape(self.headline)}. {escape(self._where())}</p>"
         return verbatim(said + tables)
-
-
-def _counted(number: int, what: str, several: str = "") -> str:
-    return f"{number} {what if number == 1 else several or what + 's'}"
 
 
 def progress(*, forget: bool = False) -> Progress:

@@ -6,14 +6,13 @@ from random import Random
 
 from mmviz.engine.case import Case
 from mmviz.engine.run import Run
+from mmviz.engine.text import listed, several
 from mmviz.lessons.question import Option, Question
 from mmviz.lessons.questions_space import (
     LARGEST_NEIGHBOUR,
     Space,
     asked,
-    counted,
     fits,
-    listed,
     neighbours,
 )
 
@@ -115,7 +114,7 @@ def _ask_of(
     assert way is not None
     ended = space.run((*run.schedule, *way))
     bad = listed(ended.violated)
-    told = f"A shortest run to it takes {counted(len(way))}" + (
+    told = f"A shortest run to it takes {several(len(way), 'step')}" + (
         f"; it violates {bad} on its way." if bad else "."
     )
     options = [Option(_state(names, right), True, told, ended.schedule)]
@@ -166,11 +165,13 @@ def _near(
     for each in sorted(others, key=rank)[: MOST_OPTIONS - 1]:
         if each in there:
             other, number = there[each]
+            assert other.graph is not None
             told = f" A run of the case {other.case.name} can end so."
-            found[each] = told, other.schedule_to(number), other.case
+            found[each] = told, other.graph.run_to(number), other.case
         elif each in first:
-            passing = space.schedule_to(first[each])
-            told = f" It can be so after {counted(len(passing))}, but it does not stay so."
+            assert space.graph is not None
+            passing = space.graph.run_to(first[each])
+            told = f" It can be so after {several(len(passing), 'step')}, but it does not stay so."
             found[each] = told, passing, None
         else:
             found[each] = "", None, None

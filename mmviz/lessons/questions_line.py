@@ -6,8 +6,7 @@ from dataclasses import replace
 from random import Random
 
 from mmviz.engine.case import DEADLOCK, Case
-from mmviz.engine.errors import LoopWithoutMark, ModelError
-from mmviz.engine.mutation import BROKEN, ENDLESS, goes_wrong, mutants
+from mmviz.engine.mutation import BROKEN, CANNOT_GO_ON, ENDLESS, goes_wrong, mutants
 from mmviz.engine.places import Spot, Watched, spots, uses_answer, watched
 from mmviz.engine.possible import possible
 from mmviz.engine.redundant import redundant
@@ -20,7 +19,6 @@ MOST_OMITTED = 10  # lines that are tried for one question
 MOST_OPTIONS = 4
 MOST_ALONE = 60  # steps that an actor takes alone
 DEADLOCKS, NOTHING = "deadlock", ""
-BREAKS_CODE = (ModelError, AttributeError, LookupError, TypeError, ValueError, AssertionError)
 
 
 def line_places(space: Space, rng: Random) -> Iterator[Run]:
@@ -65,7 +63,7 @@ class Omitted:
         self.wrong: frozenset[str] | None = None
         try:
             wrong = goes_wrong(case, MOST_STATES)
-        except (LoopWithoutMark, *BREAKS_CODE):
+        except CANNOT_GO_ON:
             return
         self.wrong = None if wrong & {BROKEN, ENDLESS} else wrong
 

@@ -5,8 +5,9 @@ from random import Random
 
 from mmviz.engine.frame import Frame
 from mmviz.engine.run import Run
+from mmviz.engine.text import listed
 from mmviz.lessons.question import Option, Question
-from mmviz.lessons.questions_space import Space, asked, in_step, listed, sentence, words
+from mmviz.lessons.questions_space import Space, asked, in_step, sentence, words
 
 MOST_OPTIONS = 4
 MOST_ALONE = 12  # steps of one actor while the others wait
@@ -24,7 +25,7 @@ def next_places(space: Space, rng: Random) -> Iterator[Run]:
         released = _released(space)
         if released:
             for number, actor in rng.sample(released, min(len(released), 20)):
-                yield space.run((*space.schedule_to(number), actor))
+                yield space.run((*space.graph.run_to(number), actor))
     yield from space.places("next", lambda state: bool(space.blocked(state)), rng)
 
 
@@ -37,7 +38,7 @@ def _released(space: Space) -> list[tuple[int, str]]:
         space.kept["released"] = [
             (number, space.actors[move.actor])
             for number in range(len(states))
-            if waits[number] and space.depth(number) < 25
+            if waits[number] and space.graph.depth(number) < 25
             for move in space.moves(number)
             if not waits[move.target]
         ]

@@ -8,12 +8,12 @@ from mmviz.engine.case import Case
 from mmviz.engine.graph import Fate, Graph
 from mmviz.engine.possible import possible
 from mmviz.engine.run import Run
+from mmviz.engine.text import several
 from mmviz.lessons.question import Option, Question
 from mmviz.lessons.questions_space import (
     LARGEST_NEIGHBOUR,
     Space,
     asked,
-    counted,
     in_step,
     neighbours,
     sentence,
@@ -177,7 +177,7 @@ def _fate_options(space: Space, run: Run, bad_state: str, found: Fates) -> list[
     assert there is not None
     assert reaches is not None
     ahead = _next_steps(space, reaches, len(schedule))
-    short = f"A shortest run to it takes {counted(len(there))} more: {ahead}."
+    short = f"A shortest run to it takes {several(len(there), 'step')} more: {ahead}."
     if fate is Fate.POSSIBLE:
         assert spared is not None
         assert avoids is not None

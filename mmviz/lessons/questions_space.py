@@ -1,7 +1,6 @@
 """The state space that questions are made from: the whole graph of a case, or runs of it."""
 
 import re
-from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -72,42 +71,11 @@ class Space:
         """The names of the actors."""
         return self.model.actors
 
-    @cached_property
-    def _came(self) -> "tuple[array[int], array[int]]":
-        """The state before each on a shortest run from the start, and the length of that run."""
-        assert self.graph is not None
-        graph, count = self.graph, len(self.graph.states)
-        parent, depth = array("q", [-1]) * count, array("q", [0]) * count
-        seen = bytearray(count)
-        seen[0] = 1
-        for number in range(count):  # the states are numbered in the order of their distance
-            for m in range(graph.offset[number], graph.offset[number + 1]):
-                to = graph.target[m]
-                if not seen[to]:
-                    seen[to], parent[to], depth[to] = 1, number, depth[number] + 1
-        return parent, depth
-
-    def depth(self, number: int) -> int:
-        """Return the length of a shortest run to a state."""
-        return self._came[1][number]
-
     def moves(self, number: int) -> Iterator[Move]:
         """Yield the moves from a state of the graph."""
         assert self.graph is not None
-        for m in range(self.graph.offset[number], self.graph.offset[number + 1]):
-            yield Move(number, self.graph.mover[m], self.graph.target[m])
-
-    def schedule_to(self, number: int) -> tuple[str, ...]:
-        """Return a shortest run from the start to a state of the graph."""
-        parent, names = self._came[0], []
-        while number:
-            before = parent[number]
-            names.append(self.actors[self._mover(before, number)])
-            number = before
-        return tuple(reversed(names))
-
-    def _mover(self, before: int, after: int) -> int:
-        return next(each.actor for each in self.moves(before) if each.target == after)
+        for actor, target in self.graph.moves(number):
+            yield Move(number, actor, target)
 
     def way(
         self,
@@ -177,11 +145,11 @@ class Space:
             self.kept[kind] = [
                 number
                 for number, state in enumerate(self.graph.states)
-                if self.depth(number) <= MOST_STEPS and interesting(state)
+                if self.graph.depth(number) <= MOST_STEPS and interesting(state)
             ]
         found: list[int] = self.kept[kind]
         for number in rng.sample(found, len(found)) if len(found) <= 200 else _some(found, rng):
-            yield self.run(self.schedule_to(number))
+            yield self.run(self.graph.run_to(number))
 
     def _walks(self, interesting: Callable[[int], bool], rng: Random) -> Iterator[Run]:
         """Yield the beginnings of random runs that end in interesting states."""
@@ -333,18 +301,6 @@ def fields_now(run: Run) -> list[str]:
 def words(label: str) -> str:
     """Return a step's label on one line."""
     return " ".join(label.split())
-
-
-def counted(steps: int) -> str:
-    """Return a number of steps: "1 step", "2 steps"."""
-    return "1 step" if steps == 1 else f"{steps} steps"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as a list: "CPU0", "CPU0 and CPU1", "CPU0, CPU1 and GPU"."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def in_step(number: int) -> str:

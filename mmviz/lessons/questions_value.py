@@ -137,7 +137,7 @@ def _elsewhere(space: Space, p: int, location: Location, answer: str) -> tuple[s
         if model.location(state, p) is not location or model.successor(state, p) is None:
             continue
         if spoken(model.execute(state, p, location.step).answer) == answer:
-            return (*space.schedule_to(number), model.actors[p])
+            return (*space.graph.run_to(number), model.actors[p])
     return None
 
 
@@ -283,4 +283,4 @@ def _state_with(space: Space, slot: int, said: str) -> tuple[str, ...] | None:
         return None
     states = enumerate(space.graph.states)
     found = next((n for n, state in states if space.shown(state, slot) == said), None)
-    return None if not found else space.schedule_to(found)
+    return None if not found else space.graph.run_to(found)

@@ -34,7 +34,7 @@ import mmviz.engine
 from mmviz.engine import Model, ModelError, Step
 from mmviz.engine.piece import Line
 from mmviz.engine.reached import function_of
-from mmviz.engine.text import quoted
+from mmviz.engine.text import listed, quoted
 from mmviz.lessons.arguments import misfit
 from mmviz.lessons.exercise import Exercise
 from mmviz.lessons.sources import method_of, names_of
@@ -99,7 +99,7 @@ def check_class(mine: type, exercise: Exercise) -> None:
 def _check_member(owner: type, name: str, value: Any, exercise: Exercise, own: list[type]) -> None:
     """Refuse what is no method of the exercise, or has another form."""
     plain = _written(owner, name)
-    asked = f"the exercise asks for {_listed(exercise.writes)}"
+    asked = f"the exercise asks for {listed(exercise.writes)}"
     if not isinstance(value, FunctionType):
         line = _line_of_name(owner, plain)
         kind = isinstance(value, staticmethod | classmethod | property)
@@ -247,10 +247,6 @@ def _written(owner: type, name: str) -> str:
     """Return a name as it is written in the class: a private one is stored with the class's."""
     mangled = f"_{owner.__name__.lstrip('_')}__"
     return name[len(mangled) - 2 :] if name.startswith(mangled) else name
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _line_of_name(owner: type, name: str) -> tuple[str, str, int] | None:

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from mmviz.engine import Fate, Run, replay, spoken
 from mmviz.engine.location import Location
+from mmviz.engine.text import listed
 from mmviz.reading.assigning import missing, same_locks
 from mmviz.reading.case_code import CaseCode, decision, events, function_of, why_blocked
 from mmviz.reading.diagram import FEASIBLE, HARMLESS, INFEASIBLE, UNKNOWN, Diagram, Match, Unmatched
@@ -101,16 +102,14 @@ class Fit:
             end = wrong[0]
             names = self._broken(end)
             ends_so = self.model.violated(end.state) or names == [DEADLOCK]
-            said = (
-                f"ends in {_listed(names)}" if ends_so else f"violates {_listed(names)} on the way"
-            )
+            said = f"ends in {listed(names)}" if ends_so else f"violates {listed(names)} on the way"
             why = f"it can happen in this order, and {said}{self._or(ends, end)}"
             return self._match(FEASIBLE, None, why, end, names)
         if self.blocked is not None:
             return self._deadlocks(self.blocked)
         for end in ends:
             if bound := self._unavoidable(end.state):
-                then = f"after its last row {_listed(bound)} is unavoidable"
+                then = f"after its last row {listed(bound)} is unavoidable"
                 why = f"it can happen in this order, and {then}{self._or(ends, end)}"
                 return self._match(FEASIBLE, None, why, end, bound)
         if cut:
@@ -278,7 +277,7 @@ class Fit:
         if dead:
             broken = sorted(model.violated(dead[0].state))
             text = (
-                f"it can happen in this order up to line {line}: before it {_listed(broken)} "
+                f"it can happen in this order up to line {line}: before it {listed(broken)} "
                 "stops the machine"
             )
             return self._match(FEASIBLE, line, text, dead[0])
@@ -363,7 +362,7 @@ class Fit:
                 return None
             lines = sorted(self.diagram.steps[number - 1].rows[0] for number in (one, other))
             said.append(f"lines {lines[0]} and {lines[1]}, both under {spoken(locks[-1])},")
-        swap = f"with {_listed(said)} in the order of the code"
+        swap = f"with {listed(said)} in the order of the code"
         why = found.reason.replace("in this order", swap, 1)
         if found.verdict == INFEASIBLE:
             why = f"{found.reason}, {swap.replace('with', 'even with', 1)}"
@@ -442,7 +441,3 @@ class Fit:
             waits,
             reached=0 if node is None else node.done,
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"

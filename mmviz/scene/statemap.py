@@ -33,10 +33,7 @@ class StateMap:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         count = len(graph.states)
-        self.depth, self._parent = [0] * count, [-1] * count
-        for state, _, target in self._moves():
-            if self._parent[target] < 0 < target:
-                self._parent[target], self.depth[target] = state, self.depth[state] + 1
+        self.depth = [graph.depth(state) for state in range(count)]
         columns: list[list[int]] = [[] for _ in range(max(self.depth) + 1)]
         for state, depth in enumerate(self.depth):
             columns[depth].append(state)
@@ -50,10 +47,9 @@ class StateMap:
 
     def _moves(self) -> Iterator[tuple[int, int, int]]:
         """Yield each move: from which state, of which actor, to which."""
-        graph = self.graph
-        for state in range(len(graph.states)):
-            for move in range(graph.offset[state], graph.offset[state + 1]):
-                yield state, graph.mover[move], graph.target[move]
+        for state in range(len(self.graph.states)):
+            for p, target in self.graph.moves(state):
+                yield state, p, target
 
     def _ordered(self, columns: Sequence[list[int]]) -> list[float]:
         """Return the row of each state: near to the states that lead to it."""
@@ -133,13 +129,7 @@ class StateMap:
 
     def schedule(self, state: int) -> tuple[str, ...]:
         """Return a shortest schedule to a state."""
-        graph, steps = self.graph, []
-        while state:
-            before = self._parent[state]
-            moves = range(graph.offset[before], graph.offset[before + 1])
-            steps.append(next(graph.mover[m] for m in moves if graph.target[m] == state))
-            state = before
-        return tuple(graph.model.actors[p] for p in reversed(steps))
+        return self.graph.run_to(state)
 
     def tells(self, state: int) -> str:
         """Return a sentence on a state."""

@@ -5,6 +5,7 @@ from functools import singledispatch
 from typing import Any, NamedTuple
 
 from mmviz.engine import Struct, spoken
+from mmviz.engine.text import several
 from mmviz.kernel.driver.umem_odp import UmemOdp
 from mmviz.kernel.hmm.hmm import Hmm, HmmMm
 from mmviz.kernel.hmm.hmm_of_mm import HmmOfMm
@@ -56,12 +57,8 @@ def _made(
     return kind, paths, lambda values: wording(*(values[path] for path in paths))
 
 
-def _several(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _open(number: int) -> str:
-    return f"{_several(number, 'invalidation')} open" if number else "no invalidation is open"
+    return f"{several(number, 'invalidation')} open" if number else "no invalidation is open"
 
 
 def _subscriber(first: Struct | None) -> str:
@@ -152,7 +149,7 @@ def _(sub: interval_seq.IntervalSub) -> Any:
 @subscribed.register
 def _(hmm: Hmm) -> Any:
     def wording(refs: int, mirrors: int) -> str:
-        return f"{_several(refs, 'reference')}, {_several(mirrors, 'mirror')} on its list"
+        return f"{several(refs, 'reference')}, {several(mirrors, 'mirror')} on its list"
 
     return _made(hmm, "HMM's notifier", ["refs", "mirrors"], wording)
 
@@ -194,7 +191,7 @@ def _(notifiers: NotifierList) -> Any:
 
 @subscribed.register
 def _(notifier: CountedNotifier) -> Any:
-    return _made(notifier, "a driver's notifier", ["refs"], lambda users: _several(users, "user"))
+    return _made(notifier, "a driver's notifier", ["refs"], lambda users: several(users, "user"))
 
 
 @subscribed.register

@@ -14,7 +14,7 @@ from mmviz.engine import Case, MmvizError, ModelError, Scenario, nearest
 from mmviz.engine.html import escape, html_table, verbatim
 from mmviz.engine.scenario import scenario_of
 from mmviz.engine.search import MAX_BYTES, MAX_STATES, Search
-from mmviz.engine.text import left_out, printable, quoted
+from mmviz.engine.text import left_out, printable, quoted, several
 from mmviz.kernel.provenance import provenance
 from mmviz.kernel.releases import release, spelled
 from mmviz.scenarios import broken, cases_of, every_case
@@ -51,7 +51,7 @@ class Catalogue:
     @property
     def headline(self) -> str:
         """The number of cases, and the query."""
-        count = f"{len(self)} case{'' if len(self) == 1 else 's'}"
+        count = several(len(self), "case")
         return f"{count}: {self.asked}" if self.asked else count
 
     def __str__(self) -> str:

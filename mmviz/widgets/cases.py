@@ -13,9 +13,8 @@ from mmviz.engine.text import index, printable
 from mmviz.scene import theme
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.keyboard import KEEP, PRESENT
-from mmviz.widgets.shows import SEEN, UNSEEN, PutAway, displayed
+from mmviz.widgets.shows import SEEN, UNSEEN, PutAway
 from mmviz.widgets.stage import Stage, complaint
-from mmviz.widgets.still import shown
 
 HERE = Path(__file__).parent
 Part = dict[str, str]
@@ -153,8 +152,3 @@ class CaseIndex(PutAway, ipywidgets.VBox):
             bundle["text/plain"] = str(self)
             bundle["text/html"] = self.still()
         return bundle
-
-    def _ipython_display_(self) -> None:
-        self.bring_back()
-        displayed(self)
-        shown(self)

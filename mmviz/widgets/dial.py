@@ -14,9 +14,8 @@ from mmviz.scene.theme import css
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.keyboard import keep_keys
 from mmviz.widgets.player import Player
-from mmviz.widgets.shows import PutAway, displayed
+from mmviz.widgets.shows import PutAway
 from mmviz.widgets.stage import HEIGHT, stage_height
-from mmviz.widgets.still import shown
 
 CLOSED, OPENED = "one step", "load, store"
 LOOK = (
@@ -151,11 +150,6 @@ class Dial(PutAway, ipywidgets.VBox):
             bundle["text/plain"] = str(self)
             bundle["text/html"] = verbatim(self._lines()) + self.report._repr_html_()
         return bundle
-
-    def _ipython_display_(self) -> None:
-        self.bring_back()
-        displayed(self)
-        shown(self)
 
 
 def _with_dial(race: Any, case: str) -> Case:

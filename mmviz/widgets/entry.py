@@ -16,8 +16,7 @@ from mmviz.scene.entry_shown import EntryPicture, EntryPictures, entry
 from mmviz.scene.theme import css
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.keyboard import keep_keys
-from mmviz.widgets.shows import PutAway, displayed
-from mmviz.widgets.still import shown
+from mmviz.widgets.shows import PutAway
 
 
 class _Typed(traitlets.Unicode[str, Any]):
@@ -178,11 +177,6 @@ class Entry(PutAway, ipywidgets.VBox):
             if self.picture is not None:
                 bundle["text/html"] = self.picture._repr_html_()
         return bundle
-
-    def _ipython_display_(self) -> None:
-        self.bring_back()
-        displayed(self)
-        shown(self)
 
 
 def _box(label: str, hint: str) -> ipywidgets.Text:

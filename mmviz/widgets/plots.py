@@ -22,9 +22,8 @@ from mmviz.scene.cards import wordings
 from mmviz.scene.statemap import Fated, StateMap, state_map_of
 from mmviz.widgets.closing import close_parts
 from mmviz.widgets.keyboard import PRESENT
-from mmviz.widgets.shows import PutAway, displayed
+from mmviz.widgets.shows import PutAway
 from mmviz.widgets.stage import Stage
-from mmviz.widgets.still import shown
 from mmviz.widgets.walk import Walk
 
 MOST_COUNTERS = 12
@@ -143,11 +142,6 @@ class Plot(PutAway, ipywidgets.VBox):
             told = (escape(w.value) if isinstance(w, Walk) else w.value for w in words)
             bundle["text/html"] = "<br>".join(told)
         return bundle
-
-    def _ipython_display_(self) -> None:
-        self.bring_back()
-        displayed(self)
-        shown(self)
 
     def put_away(self) -> None:
         """Take the plot off every page until it is shown again."""

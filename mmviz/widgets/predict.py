@@ -29,10 +29,9 @@ from mmviz.widgets.closing import close_parts
 from mmviz.widgets.player import OpenedStage, Player
 from mmviz.widgets.prepared import Prepared, Sealed
 from mmviz.widgets.received import LONGEST_NAME, listed, number
-from mmviz.widgets.shows import SEEN, UNSEEN, PutAway, displayed
+from mmviz.widgets.shows import SEEN, UNSEEN, PutAway
 from mmviz.widgets.stage import Stage, complaint, stage_height
 from mmviz.widgets.still import picture as picture_of
-from mmviz.widgets.still import shown
 from mmviz.widgets.subshell import answered_in_any_shell
 
 HEIGHT = 420  # px of the stage: with the question it fits into a notebook on 1280x800
@@ -434,11 +433,6 @@ class Predict(PutAway, ipywidgets.VBox):
             bundle["text/plain"] = str(self)
             bundle["text/html"] = self.still()
         return bundle
-
-    def _ipython_display_(self) -> None:
-        self.bring_back()
-        displayed(self)
-        shown(self)
 
 
 def letters(options: Iterable[int]) -> str:

@@ -17,6 +17,8 @@ from IPython import get_ipython
 from ipywidgets import Output, Widget
 from ipywidgets.widgets.widget import _instances as open_widgets
 
+from mmviz.widgets.still import shown
+
 SEEN: Final = "seen"  # what a page tells when it has a view of a widget
 UNSEEN: Final = "unseen"  # and when it has none
 MOST_PAGES, LONGEST_PAGE = 100, 100  # that report to one widget; letters of a page's name
@@ -86,6 +88,11 @@ class PutAway:
             else:
                 part.open()
         self._away = ()
+
+    def _ipython_display_(self) -> None:
+        self.bring_back()
+        displayed(self)
+        shown(self)
 
 
 def taken_off(widget: Any) -> None:

@@ -116,22 +116,9 @@ class ArmLayout(Layout):
         """Return the usual name of each bit that the processor defines in a present entry."""
         return _HARDWARE
 
-    @cached_property
-    def kinds(self) -> tuple[Kind, ...]:
-        """Every kind that an entry of this level can be."""
-        found = [Kind.NONE]
-        if self.level != "pte":
-            found.append(Kind.TABLE)
-        if self.level in ORDER:
-            found.append(Kind.PRESENT)
-            if self.space == "kernel":
-                found.append(Kind.UNMAPPED)
-            else:
-                found.append(Kind.PROT_NONE)
-                if self._invalid:
-                    found.append(Kind.INVALID)
-                found += self.at_level()
-        return tuple(found)
+    def own_kinds(self) -> Iterable[Kind]:
+        """Return the kinds that arm64 alone has, of entries that are not present."""
+        return (Kind.INVALID,) if self._invalid else ()
 
     @property
     def _invalid(self) -> bool:

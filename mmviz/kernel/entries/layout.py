@@ -151,6 +151,19 @@ class Layout:
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
         """Every kind that an entry of this level can be."""
+        found = [Kind.NONE]
+        if self.level != "pte":
+            found.append(Kind.TABLE)
+        if self.level in ORDER:
+            found.append(Kind.PRESENT)
+            if self.space == "kernel":
+                found.append(Kind.UNMAPPED)
+            else:
+                found += [Kind.PROT_NONE, *self.own_kinds(), *self.at_level()]
+        return tuple(found)
+
+    def own_kinds(self) -> Iterable[Kind]:
+        """Return the kinds that this architecture alone has, of entries that are not present."""
         raise NotImplementedError
 
     def at_level(self) -> tuple[Kind, ...]:

@@ -119,26 +119,14 @@ class X86Layout(Layout):
         """Return the usual name of each bit that the processor defines in a present entry."""
         return _HARDWARE
 
-    @cached_property
-    def kinds(self) -> tuple[Kind, ...]:
-        """Every kind that an entry of this level can be."""
-        found = [Kind.NONE]
+    def own_kinds(self) -> Iterable[Kind]:
+        """Return the kinds that x86-64 alone has, of entries that are not present."""
+        if self._numa:
+            yield Kind.NUMA
         if self.level != "pte":
-            found.append(Kind.TABLE)
-        if self.level in ORDER:
-            found.append(Kind.PRESENT)
-            if self.space == "kernel":
-                found.append(Kind.UNMAPPED)
-            else:
-                found.append(Kind.PROT_NONE)
-                if self._numa:
-                    found.append(Kind.NUMA)
-                if self.level != "pte":
-                    found.append(Kind.INVALID)
-                elif self._file:
-                    found.append(Kind.FILE)
-                found += self.at_level()
-        return tuple(found)
+            yield Kind.INVALID
+        elif self._file:
+            yield Kind.FILE
 
     def kind(self, raw: int) -> Kind:
         """Return what an entry is, whether or not all of its bits can occur."""

@@ -259,7 +259,7 @@ class SeveralDomains(OneDomain):
         return queue.handle
 
     async def locked_unbind(self, k: TwoQueues, handle: SvaHandle) -> None:
-        """Detach, whoever else has the device bound."""
+        """Detach, even while another queue has the device bound."""
         await self.detach(k, handle)
         await handle.kfree()
 
