@@ -461,6 +461,7 @@ class Model:
         """Return the states that a schedule passes, the start first.
 
         Raises:
+            KeyError: there is no such actor.
             ValueError: a step of it is not possible.
         """
         found = [self.start]

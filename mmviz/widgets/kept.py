@@ -59,24 +59,16 @@ class Situations:
         seen: set[str] = set()
         ends: set[int] = set()
         for schedule in schedules:
-            states = self._along(schedule)
+            try:
+                states = self.model.along(schedule)
+            except (KeyError, ValueError):  # of another version of the case
+                continue
             for state in states:
                 seen |= self.in_state(state)
             ends |= self.final_states & set(states)
         return progress.Shown(
             frozenset(self.possible), frozenset(seen), len(ends), len(self.final_states)
         )
-
-    def _along(self, schedule: Sequence[str]) -> list[int]:
-        """Return the states of a run; [] if it is not possible."""
-        states = [self.model.start]
-        for actor in schedule:
-            p = self.model.index.get(actor)
-            after = None if p is None else self.model.successor(states[-1], p)
-            if after is None:
-                return []
-            states.append(after)
-        return states
 
 
 class Kept:
