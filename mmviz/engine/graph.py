@@ -1,7 +1,7 @@
 """The whole reachable graph: the fate of every state, and the point of no return."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -169,7 +169,7 @@ class Graph:
     def fates_along(self, run: "Run", bad_state: str) -> list[Fate]:
         """Return the fate of each frame's state of a run of this case."""
         fates = self.fate(bad_state)
-        return [Fate(fates[self.index[each]]) for each in self.model.along(run.schedule)]
+        return [Fate(fates[self.index[each]]) for each in along(self.model, run.schedule)]
 
     def point_of_no_return(self, run: "Run", bad_state: str) -> int | None:
         """Return the first step after which `bad_state` is unavoidable, None if there is none."""
@@ -177,3 +177,19 @@ class Graph:
             if fate is Fate.UNAVOIDABLE:
                 return k
         return None
+
+
+def along(model: Model, schedule: Iterable[str]) -> list[int]:
+    """Return the states that a schedule passes, the start first.
+
+    Raises:
+        KeyError: there is no such actor.
+        ValueError: a step of it is not possible.
+    """
+    found = [model.start]
+    for name in schedule:
+        after = model.successor(found[-1], model.index[name])
+        if after is None:
+            raise ValueError(f"{name} cannot move here: the run is of another case")
+        found.append(after)
+    return found

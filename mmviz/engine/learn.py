@@ -40,7 +40,6 @@ A worked example
     successor is 0 + 3.  `tests/engine/test_learn.py` follows this example number by number.
 """
 
-from collections.abc import Iterable
 from threading import get_ident
 from typing import Any
 
@@ -456,21 +455,6 @@ class Model:
         if delta is UNKNOWN or row[0] != touched:  # another thread has widened the row meanwhile
             delta = self.learn(state, p)
         return None if delta is None else state + delta
-
-    def along(self, schedule: Iterable[str]) -> list[int]:
-        """Return the states that a schedule passes, the start first.
-
-        Raises:
-            KeyError: there is no such actor.
-            ValueError: a step of it is not possible.
-        """
-        found = [self.start]
-        for name in schedule:
-            after = self.successor(found[-1], self.index[name])
-            if after is None:
-                raise ValueError(f"{name} cannot move here: the run is of another case")
-            found.append(after)
-        return found
 
     def may_write(self, actor: str, path: str) -> bool:
         """Tell whether some step of an actor, as far as the model has learned, changes a field.

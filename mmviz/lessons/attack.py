@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mmviz.engine.case import Case
-from mmviz.engine.graph import Graph
+from mmviz.engine.graph import Graph, along
 from mmviz.engine.learn import Model
 from mmviz.engine.miss import FAR, Miss, distances, near_miss
 from mmviz.engine.report import Report
@@ -97,7 +97,7 @@ def worst(case: Case, report: Report, model: Model) -> Worst:
     miss = near_miss(graph)
     if miss is None:
         return Worst((), (), "", None, f"{sure}. No state is one field away from a bad state.")
-    goal = graph.index[model.along(miss.schedule)[-1]]
+    goal = graph.index[along(model, miss.schedule)[-1]]
     away = distances(graph, [goal])
     path = _downhill(graph, away)
     schedule = tuple(model.actors[p] for p, _ in path)

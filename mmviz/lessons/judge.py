@@ -18,6 +18,7 @@ from mmviz.engine import Case, MmvizError, Model, Report, Verdict
 from mmviz.engine.case import checked_bad, is_predicate, name_of
 from mmviz.engine.errors import ModelError, spot
 from mmviz.engine.explore import uncollected
+from mmviz.engine.graph import along
 from mmviz.engine.judge import Judge
 from mmviz.engine.location import Location
 from mmviz.engine.piece import Line, innermost
@@ -268,7 +269,7 @@ def place_of(model: Model, case: Case, schedule: Sequence[str]) -> str:
     """Return the last step of a schedule and its line: "CPU1 at mutex_unlock(), line 12"."""
     if not schedule:
         return "the start"
-    state = model.along(schedule[:-1])[-1]
+    state = along(model, schedule[:-1])[-1]
     location = model.location(state, model.index[schedule[-1]])
     line = own_line(case, location)
     label = "" if location.step is None else location.step.label
@@ -283,7 +284,7 @@ def place_of(model: Model, case: Case, schedule: Sequence[str]) -> str:
 
 def waits_of(model: Model, case: Case, schedule: Sequence[str]) -> str:
     """Return where each actor waits at the end of a schedule: "CPU0 waits at …, line 12"."""
-    state = model.along(schedule)[-1]
+    state = along(model, schedule)[-1]
     parts = []
     for p, name in enumerate(model.actors):
         location = model.location(state, p)

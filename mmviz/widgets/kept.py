@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from mmviz.engine import Case, Graph, MmvizError, parse_schedule, short
+from mmviz.engine.graph import along
 from mmviz.engine.learn import Model
 from mmviz.lessons import progress
 from mmviz.scene.searched import SearchedCase
@@ -60,7 +61,7 @@ class Situations:
         ends: set[int] = set()
         for schedule in schedules:
             try:
-                states = self.model.along(schedule)
+                states = along(self.model, schedule)
             except (KeyError, ValueError):  # of another version of the case
                 continue
             for state in states:

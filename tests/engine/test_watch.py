@@ -27,6 +27,14 @@ PHASES = (
 )
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Ctrl-C is heard, as in a terminal; what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def late(k):
     """The number is two or more."""
     return k.value >= 2
